@@ -1,0 +1,15 @@
+//! What the words mean: values and rules. No I/O, no async.
+
+pub mod case;
+pub mod category;
+pub mod code;
+pub mod facility;
+pub mod fault;
+pub mod grid;
+pub mod id;
+pub mod period;
+pub mod records;
+pub mod region;
+pub mod scheme;
+pub mod scope;
+pub mod staff;

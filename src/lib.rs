@@ -1,0 +1,7 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
+pub mod geom;
+
+pub mod domain;
+
+pub mod territory;

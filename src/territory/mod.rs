@@ -1,0 +1,138 @@
+//! One epoch of boundaries, immutable: regions and grids in depth-first order over one planar partition.
+
+pub mod partition;
+
+use crate::domain::code::Code;
+use crate::domain::grid::GridKind;
+use crate::domain::id::{Epoch, GridIx, GridSet, RegionIx};
+use crate::domain::period::Period;
+use crate::domain::records::Provenance;
+use crate::domain::region::VoidKind;
+use crate::domain::scheme::Scheme;
+use crate::geom::{Area, LatticeBox, LatticePoint};
+use partition::{OwnerIx, Partition};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// A region of this epoch.
+#[derive(Debug, Clone)]
+pub struct Region {
+    /// Identity.
+    pub code: Code,
+    /// Empty when unknown.
+    pub name: String,
+    /// Position of its level in the scheme.
+    pub level: usize,
+    /// Nearest region above that exists.
+    pub parent: Option<RegionIx>,
+    /// Itself and all regions below it, as `RegionIx`.
+    pub subtree: Range<u32>,
+    /// All grids below it, as `GridIx`.
+    pub grids: Range<u32>,
+    /// Set when it has no children: then it owns land itself.
+    pub owner: Option<OwnerIx>,
+    /// Box of its land; `None` when it has no land at all.
+    pub bbox: Option<LatticeBox>,
+    /// A point inside its largest part; `None` when it has no land.
+    pub label: Option<LatticePoint>,
+    /// Its land in square metres: the sum of its leaves.
+    pub area_m2: f64,
+    /// The outline it came with.
+    pub claim: Option<Area>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// A grid of this epoch.
+#[derive(Debug, Clone)]
+pub struct Grid {
+    /// Identity.
+    pub code: Code,
+    /// May be empty.
+    pub name: String,
+    /// What it is for.
+    pub kind: GridKind,
+    /// Nearest region above; `None` in a one-level scheme.
+    pub parent: Option<RegionIx>,
+    /// Its place in the tie-break order.
+    pub owner: OwnerIx,
+    /// Box of its land.
+    pub bbox: LatticeBox,
+    /// A point inside its largest part.
+    pub label: LatticePoint,
+    /// Its land in square metres.
+    pub area_m2: f64,
+    /// Households, a count.
+    pub households: Option<u32>,
+    /// Residents, a count.
+    pub population: Option<u32>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// A named void of this epoch.
+#[derive(Debug, Clone)]
+pub struct Void {
+    /// Stable name.
+    pub name: String,
+    /// What it is.
+    pub kind: VoidKind,
+    /// Why.
+    pub reason: String,
+    /// Its place in the tie-break order.
+    pub owner: OwnerIx,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// One epoch of boundaries of one grid set. Immutable.
+#[derive(Debug, Clone)]
+pub struct Territory {
+    /// Its number.
+    pub epoch: Epoch,
+    /// Which partition.
+    pub set: GridSet,
+    /// Levels.
+    pub scheme: Scheme,
+    /// When it is, or was, in force.
+    pub period: Period,
+    /// Depth-first: every subtree is a range.
+    pub regions: Vec<Region>,
+    /// Depth-first: the grids of a region are a range.
+    pub grids: Vec<Grid>,
+    /// In the order of `BoundarySet::voids`.
+    pub voids: Vec<Void>,
+    /// Who owns what.
+    pub partition: Partition,
+    region_by_code: HashMap<Code, RegionIx>,
+    grid_by_code: HashMap<Code, GridIx>,
+}
+
+impl Territory {
+    /// The region with this code.
+    pub fn region_ix(&self, code: &str) -> Option<RegionIx> {
+        self.region_by_code.get(code).copied()
+    }
+
+    /// The grid with this code.
+    pub fn grid_ix(&self, code: &str) -> Option<GridIx> {
+        self.grid_by_code.get(code).copied()
+    }
+
+    /// A region of this epoch.
+    pub fn region(&self, ix: RegionIx) -> &Region {
+        &self.regions[ix.at()]
+    }
+
+    /// A grid of this epoch.
+    pub fn grid(&self, ix: GridIx) -> &Grid {
+        &self.grids[ix.at()]
+    }
+
+    /// The regions from the top down to `ix`, `ix` included.
+    pub fn path(&self, ix: Option<RegionIx>) -> Vec<RegionIx> {
+        let mut path: Vec<RegionIx> = std::iter::successors(ix, |ix| self.region(*ix).parent).collect();
+        path.reverse();
+        path
+    }
+}
