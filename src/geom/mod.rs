@@ -4,6 +4,7 @@ pub mod area;
 pub mod crs;
 pub mod lattice;
 pub mod lonlat;
+pub mod measure;
 pub mod tile_id;
 
 pub use area::{Area, Polygon, Ring};
