@@ -5,3 +5,12 @@ pub mod geom;
 pub mod domain;
 
 pub mod territory;
+
+pub mod city;
+
+pub mod clock;
+
+#[cfg(feature = "server")]
+pub mod compute;
+#[cfg(feature = "server")]
+pub mod config;

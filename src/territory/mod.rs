@@ -1,6 +1,9 @@
 //! One epoch of boundaries, immutable: regions and grids in depth-first order over one planar partition.
 
+pub mod locate;
 pub mod partition;
+
+pub use locate::Located;
 
 use crate::domain::code::Code;
 use crate::domain::grid::GridKind;

@@ -1,0 +1,144 @@
+//! Open cases in memory.
+
+use super::table::{Placed, Table};
+use crate::domain::case::CaseRecord;
+use crate::domain::code::Code;
+use crate::domain::id::{CaseId, GridIx};
+use crate::geom::{LatticeBox, LatticePoint};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// One open case.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// All that is known about it.
+    pub record: Arc<CaseRecord>,
+    /// The grid that holds it, of the territory beside it in the same `City`.
+    pub grid: Option<GridIx>,
+}
+
+/// A case with a position, for the spatial table.
+#[derive(Debug, Clone)]
+struct Pin {
+    at: LatticePoint,
+    case: Case,
+}
+
+impl Placed for Pin {
+    fn id(&self) -> i64 {
+        self.case.record.id.0
+    }
+    fn at(&self) -> LatticePoint {
+        self.at
+    }
+}
+
+/// Open cases of one revision: those with a position by place, the others by region.
+#[derive(Debug, Clone, Default)]
+pub struct Cases {
+    located: Table<Pin>,
+    unlocated: BTreeMap<CaseId, Case>,
+    /// (open, overdue) by grid.
+    by_grid: Vec<(u32, u32)>,
+    /// (open, overdue) of unlocated cases by the region they are known to be in.
+    by_region: HashMap<Code, (u32, u32)>,
+}
+
+impl Cases {
+    /// All open cases at once; closed ones are left out. `grids`: how many grids the territory has.
+    pub fn new(cases: impl IntoIterator<Item = Case>, grids: usize) -> Self {
+        let mut all = Self { by_grid: vec![(0, 0); grids], ..Self::default() };
+        let mut pins = Vec::new();
+        for case in cases.into_iter().filter(|case| case.record.state.is_open()) {
+            all.count(&case, 1);
+            match case.record.at {
+                Some(at) => pins.push(Pin { at, case }),
+                None => drop(all.unlocated.insert(case.record.id, case)),
+            }
+        }
+        all.located = Table::from_rows(pins);
+        all
+    }
+
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.located.len() + self.unlocated.len()
+    }
+
+    /// None is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The open case with this key.
+    pub fn case(&self, id: CaseId) -> Option<&Case> {
+        self.located.get(id.0).map(|pin| &pin.case).or_else(|| self.unlocated.get(&id))
+    }
+
+    /// All of them; those with a position first.
+    pub fn iter(&self) -> impl Iterator<Item = &Case> {
+        self.located.iter().map(|pin| &pin.case).chain(self.unlocated.values())
+    }
+
+    /// Those with a position in a closed box.
+    pub fn in_box(&self, bbox: LatticeBox) -> impl Iterator<Item = &Case> {
+        self.located.in_box(bbox).map(|pin| &pin.case)
+    }
+
+    /// Those of a grid; `bbox` is the grid's.
+    pub fn in_grid(&self, ix: GridIx, bbox: LatticeBox) -> impl Iterator<Item = &Case> {
+        self.in_box(bbox).filter(move |case| case.grid == Some(ix))
+    }
+
+    /// Those without a position.
+    pub fn unlocated(&self) -> impl Iterator<Item = &Case> {
+        self.unlocated.values()
+    }
+
+    /// (open, overdue) in a grid.
+    pub fn grid_counts(&self, ix: GridIx) -> (u32, u32) {
+        self.by_grid.get(ix.at()).copied().unwrap_or_default()
+    }
+
+    /// (open, overdue) among those only known to be in this very region.
+    pub fn unlocated_counts(&self, region: &Code) -> (u32, u32) {
+        self.by_region.get(region).copied().unwrap_or_default()
+    }
+
+    /// Adds or replaces one; a closed one is removed.
+    pub fn put(&mut self, case: Case) {
+        self.remove(case.record.id);
+        if !case.record.state.is_open() {
+            return;
+        }
+        self.count(&case, 1);
+        match case.record.at {
+            Some(at) => drop(self.located.put(Pin { at, case })),
+            None => drop(self.unlocated.insert(case.record.id, case)),
+        }
+    }
+
+    /// Removes one.
+    pub fn remove(&mut self, id: CaseId) -> Option<Case> {
+        let case = self.located.remove(id.0).map(|pin| pin.case).or_else(|| self.unlocated.remove(&id))?;
+        self.count(&case, -1);
+        Some(case)
+    }
+
+    /// The same cases with their grids found again by `locate`, for a territory of `grids` grids.
+    pub fn relocated(&self, grids: usize, locate: impl Fn(LatticePoint) -> Option<GridIx>) -> Self {
+        Self::new(self.iter().map(|case| Case { grid: case.record.at.and_then(&locate), ..case.clone() }), grids)
+    }
+
+    fn count(&mut self, case: &Case, by: i32) {
+        let counts = match (case.grid, &case.record.within) {
+            (Some(ix), _) => &mut self.by_grid[ix.at()],
+            (None, Some(region)) => self.by_region.entry(region.clone()).or_default(),
+            (None, None) => return,
+        };
+        counts.0 = counts.0.saturating_add_signed(by);
+        if case.record.overdue {
+            counts.1 = counts.1.saturating_add_signed(by);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Facilities in memory: what lookups, cards and tiles need. What else a facility has (properties, provenance) stays in the store.
+
+use super::clusters::Clusters;
+use super::table::{Placed, Table};
+use crate::domain::category::CodeProfile;
+use crate::domain::facility::FacilityState;
+use crate::domain::id::{FacilityId, GridIx, Version};
+use crate::geom::{LatticeBox, LatticePoint};
+
+/// One facility.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Facility {
+    /// The store's key.
+    pub id: FacilityId,
+    /// Where it stands.
+    pub at: LatticePoint,
+    /// The grid that holds it, of the territory beside it in the same `City`.
+    pub grid: Option<GridIx>,
+    /// Its category: a position in `CodeProfile::categories`.
+    pub category: u16,
+    /// Its condition.
+    pub state: FacilityState,
+    /// Counts its changes.
+    pub version: Version,
+    /// May be empty.
+    pub name: Box<str>,
+    /// The city's own identifier.
+    pub code: Option<Box<str>>,
+}
+
+impl Placed for Facility {
+    fn id(&self) -> i64 {
+        self.id.0
+    }
+    fn at(&self) -> LatticePoint {
+        self.at
+    }
+}
+
+/// All facilities of one revision, with counts by grid and by cluster cell that every write keeps.
+#[derive(Debug, Clone, Default)]
+pub struct Facilities {
+    table: Table<Facility>,
+    clusters: Clusters,
+    by_grid: Vec<u32>,
+    /// Major category (first two characters of the code) of each category, as a number.
+    majors: Vec<u8>,
+    outside: u32,
+}
+
+impl Facilities {
+    /// All of them at once. `grids`: how many grids the territory has.
+    pub fn new(rows: Vec<Facility>, profile: &CodeProfile, grids: usize) -> Self {
+        let majors: Vec<u8> = profile.categories.iter().map(|category| major_number(&category.code)).collect();
+        let table = Table::from_rows(rows);
+        let clusters = Clusters::of(table.iter().map(|row| (row.at, majors[usize::from(row.category)])));
+        let mut all = Self { table, clusters, by_grid: vec![0; grids], majors, outside: 0 };
+        all.count_by_grid();
+        all
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// None at all.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// How many stand outside every grid.
+    pub fn outside(&self) -> u32 {
+        self.outside
+    }
+
+    /// The one with this key.
+    pub fn facility(&self, id: FacilityId) -> Option<&Facility> {
+        self.table.get(id.0)
+    }
+
+    /// All of them, in an order that is stable for one revision.
+    pub fn iter(&self) -> impl Iterator<Item = &Facility> {
+        self.table.iter()
+    }
+
+    /// Those in a closed box.
+    pub fn in_box(&self, bbox: LatticeBox) -> impl Iterator<Item = &Facility> {
+        self.table.in_box(bbox)
+    }
+
+    /// Those of a grid; `bbox` is the grid's.
+    pub fn in_grid(&self, ix: GridIx, bbox: LatticeBox) -> impl Iterator<Item = &Facility> {
+        self.table.in_box(bbox).filter(move |row| row.grid == Some(ix))
+    }
+
+    /// How many stand in a grid.
+    pub fn grid_count(&self, ix: GridIx) -> u32 {
+        self.by_grid.get(ix.at()).copied().unwrap_or(0)
+    }
+
+    /// Cells for zooms that show no single facility.
+    pub fn clusters(&self) -> &Clusters {
+        &self.clusters
+    }
+
+    /// Major category of a category, as a number; 0 when the profile has none.
+    pub fn major(&self, category: u16) -> u8 {
+        self.majors.get(usize::from(category)).copied().unwrap_or(0)
+    }
+
+    /// Adds or replaces one.
+    pub fn put(&mut self, row: Facility) {
+        let major = self.major(row.category);
+        self.remove(row.id);
+        self.clusters.add(row.at, major);
+        *self.counter(row.grid) += 1;
+        self.table.put(row);
+    }
+
+    /// Removes one.
+    pub fn remove(&mut self, id: FacilityId) -> Option<Facility> {
+        let row = self.table.remove(id.0)?;
+        self.clusters.subtract(row.at, self.major(row.category));
+        *self.counter(row.grid) -= 1;
+        Some(row)
+    }
+
+    /// The same facilities with their grids found again by `locate`, for a territory of `grids` grids.
+    pub fn relocated(&self, grids: usize, locate: impl Fn(LatticePoint) -> Option<GridIx>) -> Self {
+        let rows = self.table.iter().map(|row| Facility { grid: locate(row.at), ..row.clone() }).collect();
+        let mut all = Self {
+            table: Table::from_rows(rows),
+            clusters: self.clusters.clone(),
+            by_grid: vec![0; grids],
+            majors: self.majors.clone(),
+            outside: 0,
+        };
+        all.count_by_grid();
+        all
+    }
+
+    fn count_by_grid(&mut self) {
+        self.outside = 0;
+        for row in self.table.iter() {
+            match row.grid {
+                Some(ix) => self.by_grid[ix.at()] += 1,
+                None => self.outside += 1,
+            }
+        }
+    }
+
+    fn counter(&mut self, grid: Option<GridIx>) -> &mut u32 {
+        match grid {
+            Some(ix) => &mut self.by_grid[ix.at()],
+            None => &mut self.outside,
+        }
+    }
+}
+
+/// The first two characters of a category code as a number; 0 when they are none.
+fn major_number(code: &str) -> u8 {
+    code.get(..2).and_then(|major| major.parse().ok()).unwrap_or(0)
+}

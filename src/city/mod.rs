@@ -1,0 +1,116 @@
+//! The persistent root: one revision of the whole city. Made of shared parts, so that the next revision copies only what changed.
+
+pub mod apply;
+pub mod cases;
+pub mod clusters;
+pub mod facilities;
+pub mod published;
+pub mod staff;
+pub mod table;
+
+pub use apply::Change;
+pub use cases::{Case, Cases};
+pub use facilities::{Facilities, Facility};
+pub use published::Published;
+pub use staff::Staff;
+
+use crate::domain::category::CodeProfile;
+use crate::domain::id::{Epoch, GridIx, RegionIx, Revision};
+use crate::territory::Territory;
+use std::sync::Arc;
+
+/// What the city says about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct About {
+    /// Title of the platform, as the top bar shows it.
+    pub title: String,
+    /// Made up for a demonstration: every screen says so.
+    pub synthetic: bool,
+    /// Whose data this is; drawn on the map.
+    pub attribution: Vec<String>,
+    /// The zone in which a date begins, as an IANA name.
+    pub time_zone: String,
+    /// Categories of facilities and cases.
+    pub profile: CodeProfile,
+}
+
+/// One revision of the whole city.
+#[derive(Debug, Clone)]
+pub struct City {
+    /// The change log's number up to which this is true.
+    pub revision: Revision,
+    /// What it says about itself.
+    pub about: Arc<About>,
+    /// Boundaries in force.
+    pub territory: Arc<Territory>,
+    /// Facilities.
+    pub facilities: Arc<Facilities>,
+    /// Open cases.
+    pub cases: Arc<Cases>,
+    /// Who works where.
+    pub staff: Arc<Staff>,
+}
+
+/// Sums over a grid or over everything below a region.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Counts {
+    /// Grids; 1 for a grid.
+    pub grids: u32,
+    /// Facilities, in whatever state.
+    pub facilities: u32,
+    /// Open cases, unlocated ones of this region included.
+    pub open_cases: u32,
+    /// Open cases that are overdue.
+    pub overdue: u32,
+    /// Households.
+    pub households: u64,
+    /// Residents.
+    pub population: u64,
+    /// Staff assigned to it or below.
+    pub staff: u32,
+    /// Land in square metres.
+    pub area_m2: f64,
+}
+
+impl City {
+    /// Boundaries in force.
+    pub fn epoch(&self) -> Epoch {
+        self.territory.epoch
+    }
+
+    /// Sums over a region: its grids, what stands directly on a childless region, and what is only known to be somewhere in it.
+    pub fn region_counts(&self, ix: RegionIx) -> Counts {
+        let region = self.territory.region(ix);
+        let grids = region.grids.start as usize..region.grids.end as usize;
+        let mut counts = Counts { area_m2: region.area_m2, ..self.sum(grids) };
+        for below in region.subtree.clone() {
+            let code = &self.territory.region(RegionIx(below)).code;
+            let (open, overdue) = self.cases.unlocated_counts(code);
+            counts.open_cases += open;
+            counts.overdue += overdue;
+            counts.staff += self.staff.of(code).len() as u32;
+        }
+        counts
+    }
+
+    /// Sums over one grid.
+    pub fn grid_counts(&self, ix: GridIx) -> Counts {
+        Counts { area_m2: self.territory.grid(ix).area_m2, ..self.sum(ix.at()..ix.at() + 1) }
+    }
+
+    fn sum(&self, grids: std::ops::Range<usize>) -> Counts {
+        let mut counts = Counts::default();
+        for at in grids {
+            let grid = &self.territory.grids[at];
+            let (open, overdue) = self.cases.grid_counts(GridIx(at as u32));
+            counts.grids += 1;
+            counts.facilities += self.facilities.grid_count(GridIx(at as u32));
+            counts.open_cases += open;
+            counts.overdue += overdue;
+            counts.households += u64::from(grid.households.unwrap_or(0));
+            counts.population += u64::from(grid.population.unwrap_or(0));
+            counts.staff += self.staff.of(&grid.code).len() as u32;
+        }
+        counts
+    }
+}

@@ -1,0 +1,89 @@
+//! Point → owner. Every point of the covered land has exactly one.
+
+use super::Territory;
+use super::partition::{Owner, OwnerIx};
+use crate::domain::id::GridIx;
+use crate::geom::LatticePoint;
+use crate::geom::lattice::{on_segment, side};
+use std::cmp::Ordering;
+
+/// Where a point is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Located {
+    /// In, or on the border of, this owner's land: of all owners that touch the point the least.
+    Inside {
+        /// Who owns it.
+        owner: OwnerIx,
+        /// The point lies exactly on a border.
+        on_border: bool,
+    },
+    /// Outside the covered land.
+    Outside,
+}
+
+impl Located {
+    /// The grid, when the owner is one.
+    pub fn grid(self, territory: &Territory) -> Option<GridIx> {
+        match self {
+            Self::Inside { owner, .. } => match territory.partition.owners[owner.at()?] {
+                Owner::Grid(ix) => Some(ix),
+                Owner::Region(_) | Owner::Void(_) => None,
+            },
+            Self::Outside => None,
+        }
+    }
+}
+
+impl Territory {
+    /// Who owns a point. A point on a border belongs to the least owner that touches it.
+    pub fn locate(&self, p: LatticePoint) -> Located {
+        self.locate_brute(p)
+    }
+
+    /// The same by looking at every edge: the slow twin that `locate` is tested against.
+    pub fn locate_brute(&self, p: LatticePoint) -> Located {
+        let mut touching: Option<OwnerIx> = None;
+        // The first edge that a ray to the east meets decides; `None` is the unbounded face.
+        let mut nearest: Option<(LatticePoint, LatticePoint, OwnerIx)> = None;
+        for arc in self.partition.arcs() {
+            for edge in arc.points.windows(2) {
+                let (a, b) = (edge[0], edge[1]);
+                if on_segment(a, b, p) {
+                    let least = arc.left.min(arc.right);
+                    touching = Some(touching.map_or(least, |found| found.min(least)));
+                }
+                // Half-open in y: an edge counts at its lower end and not at its upper one.
+                let (low, high, west) = if a.y < b.y { (a, b, arc.left) } else { (b, a, arc.right) };
+                let crosses = low.y <= p.y && p.y < high.y && side(low, high, p) == Ordering::Greater;
+                if crosses && nearest.is_none_or(|(l, h, _)| lies_west(low, high, l, h, p.y)) {
+                    nearest = Some((low, high, west));
+                }
+            }
+        }
+        let (owner, on_border) = match (touching, nearest) {
+            (Some(owner), _) => (owner, true),
+            (None, Some((.., owner))) => (owner, false),
+            (None, None) => (OwnerIx::OUTSIDE, false),
+        };
+        if owner == OwnerIx::OUTSIDE { Located::Outside } else { Located::Inside { owner, on_border } }
+    }
+}
+
+/// Whether edge `a b` meets the horizontal line `y` west of edge `c d`. Edges of a partition do not cross, so where they meet the
+/// line in one point (at a common lower end) the one that turns away to the west decides. Exact.
+fn lies_west(a: LatticePoint, b: LatticePoint, c: LatticePoint, d: LatticePoint, y: i32) -> bool {
+    // x of `a b` at y is a.x + (b.x - a.x) * (y - a.y) / (b.y - a.y), compared as fractions.
+    let at = |low: LatticePoint, high: LatticePoint| {
+        let (dx, dy) = high.minus(low);
+        let rise = i128::from(i64::from(y) - i64::from(low.y));
+        (i128::from(low.x) * i128::from(dy) + i128::from(dx) * rise, i128::from(dy))
+    };
+    let ((x1, d1), (x2, d2)) = (at(a, b), at(c, d));
+    match (x1 * d2).cmp(&(x2 * d1)) {
+        Ordering::Equal => {
+            let ((ax, ay), (cx, cy)) = (b.minus(a), d.minus(c));
+            i128::from(ax) * i128::from(cy) < i128::from(cx) * i128::from(ay)
+        }
+        order => order == Ordering::Less,
+    }
+}
