@@ -1,0 +1,52 @@
+# `make help` lists what there is.
+DATA ?= city.gpkg
+LISTEN ?= 127.0.0.1:8080
+PRESET ?= zhoushan
+WANGGE = target/release/wangge
+
+.PHONY: run test check demo bench crash shots viewer build help
+
+run: build $(DATA) ## build everything, make the demo city if there is none, serve it at http://127.0.0.1:8080
+	$(WANGGE) serve --data $(DATA) --listen $(LISTEN)
+
+test: ## install what the tests need (Debian packages, if absent and permitted) and run all of them
+	bash tests/run.sh
+
+check: ## the quick part: formatting, lints, unit tests, no browser
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo check --no-default-features
+	cargo test
+
+demo: build ## make the demo city anew: PRESET=small|zhoushan, DATA=city.gpkg
+	rm -f $(DATA) $(DATA)-wal $(DATA)-shm
+	$(WANGGE) demo --preset $(PRESET) --data $(DATA)
+
+$(DATA): | build
+	$(WANGGE) demo --preset $(PRESET) --data $(DATA)
+
+viewer: web-viewer/dist/index.html ## build the viewer into web-viewer/dist
+
+web-viewer/node_modules/.package-lock.json: web-viewer/package.json web-viewer/package-lock.json
+	cd web-viewer && npm ci --no-audit --no-fund
+	touch $@
+
+web-viewer/dist/index.html: web-viewer/node_modules/.package-lock.json $(shell find web-viewer/src styles -type f 2>/dev/null) $(wildcard web-viewer/*.ts web-viewer/*.html web-viewer/scripts/*)
+	cd web-viewer && npm run build
+
+build: viewer ## build the viewer and the server
+	cargo build --release
+
+bench: ## measure, with the twins beside us; write what changed into benches/README.md
+	cargo bench --no-default-features --bench locate
+	cargo bench --bench tiles
+	cargo bench --bench import
+
+crash: build ## kill -9 a thousand times in imports and publications; nothing acknowledged may be lost
+	WANGGE_KILLS=1000 cargo test --release --test it crash -- --nocapture
+
+shots: build ## screenshots of the viewer at three sizes, into web-viewer/shots
+	cd web-viewer && npm run shots
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Runs every test there is and ends with one line over all runners: "N passed, N failed".
+set -u
+cd "$(dirname "$0")/.."
+passed=0
+failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# Adds what a runner's log says about its tests: cargo's "N passed; N failed", vitest's "N passed", our own "N passed, N failed".
+count() {
+  local p f
+  p=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -E '^(test result:|[[:space:]]*Tests[[:space:]]|[0-9]+ passed, [0-9]+ failed$)' | grep -oE '[0-9]+ passed' | awk '{ n += $1 } END { print n + 0 }')
+  f=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -E '^(test result:|[[:space:]]*Tests[[:space:]]|[0-9]+ passed, [0-9]+ failed$)' | grep -oE '[0-9]+ failed' | awk '{ n += $1 } END { print n + 0 }')
+  passed=$((passed + p))
+  failed=$((failed + f))
+  counted=$((p + f))
+}
+
+# One step that is a test itself (formatting, lints, a build).
+step() {
+  local name=$1
+  shift
+  echo "== $name"
+  local begun=$SECONDS
+  if "$@"; then
+    passed=$((passed + 1))
+    echo "-- $name: ok, $((SECONDS - begun)) s"
+  else
+    failed=$((failed + 1))
+    echo "-- $name: FAILED, $((SECONDS - begun)) s"
+  fi
+}
+
+# A runner of many tests. A failure that its own summary does not count (it did not build, it crashed) counts as one.
+runner() {
+  local name=$1
+  shift
+  echo "== $name"
+  local begun=$SECONDS before=$failed status
+  "$@" 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  count
+  if [ "$status" -ne 0 ] && [ "$failed" -eq "$before" ]; then failed=$((failed + 1)); fi
+  if [ "$status" -eq 0 ] && [ "$counted" -eq 0 ]; then
+    echo "$name ran no test"
+    failed=$((failed + 1))
+  fi
+  echo "-- $name: $((SECONDS - begun)) s"
+}
+
+packages() {
+  local missing=()
+  command -v ogrinfo >/dev/null || missing+=(gdal-bin)
+  command -v chromium >/dev/null || missing+=(chromium)
+  fc-list 2>/dev/null | grep -qi 'noto.*cjk' || missing+=(fonts-noto-cjk)
+  [ ${#missing[@]} -eq 0 ] && return 0
+  local as_root=()
+  [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
+  command -v apt-get >/dev/null || { echo "please install: ${missing[*]}"; return 1; }
+  "${as_root[@]}" apt-get update -q && DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -qy --no-install-recommends "${missing[@]}"
+}
+
+step "packages" packages
+step "viewer builds" make -s viewer
+step "format" cargo fmt --check
+step "the lookup builds alone" cargo check -q --no-default-features
+step "lints" cargo clippy -q --all-targets -- -D warnings
+runner "cargo test" cargo test --no-fail-fast
+step "viewer types" npm --prefix web-viewer run -s check
+runner "viewer units" npm --prefix web-viewer run -s test
+step "release build" cargo build -q --release
+runner "browser" npm --prefix web-viewer run -s e2e
+
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
