@@ -14,3 +14,8 @@ pub mod clock;
 pub mod compute;
 #[cfg(feature = "server")]
 pub mod config;
+
+#[cfg(feature = "server")]
+pub mod interchange;
+#[cfg(feature = "server")]
+pub mod store;

@@ -40,6 +40,7 @@ pub struct Category {
 
 /// The table in force. Sorted by kind, then code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "ProfileText")]
 pub struct CodeProfile {
     /// `gbt47678`, `cjt214`, or a city's own name.
     pub name: String,
@@ -48,6 +49,19 @@ pub struct CodeProfile {
     /// (kind, code) → place in `categories`.
     #[serde(skip)]
     by_code: BTreeMap<(CategoryKind, String), usize>,
+}
+
+/// A profile as written in a file, neither sorted nor indexed.
+#[derive(Deserialize)]
+struct ProfileText {
+    name: String,
+    categories: Vec<Category>,
+}
+
+impl From<ProfileText> for CodeProfile {
+    fn from(text: ProfileText) -> Self {
+        Self::new(text.name, text.categories)
+    }
 }
 
 impl CodeProfile {
@@ -62,5 +76,27 @@ impl CodeProfile {
     /// The category with this code.
     pub fn category(&self, kind: CategoryKind, code: &str) -> Option<&Category> {
         self.by_code.get(&(kind, code.to_owned())).map(|&at| &self.categories[at])
+    }
+
+    /// The position of the category with this code in `categories`. A profile has at most 65,536 categories.
+    pub fn position(&self, kind: CategoryKind, code: &str) -> Option<u16> {
+        self.by_code.get(&(kind, code.to_owned())).and_then(|&at| u16::try_from(at).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_read_from_json_finds_its_categories() {
+        let json = r#"{"name":"x","categories":[
+            {"kind":"matter","code":"01050","major":"a","name":"b","icon":"c"},
+            {"kind":"component","code":"01050","major":"a","name":"d","icon":"c"}]}"#;
+        let profile: CodeProfile = serde_json::from_str(json).expect("a profile");
+        assert_eq!(profile.category(CategoryKind::Component, "01050").map(|category| category.name.as_str()), Some("d"));
+        assert_eq!(profile.position(CategoryKind::Matter, "01050"), Some(1));
+        let again: CodeProfile = serde_json::from_str(&serde_json::to_string(&profile).expect("json")).expect("a profile");
+        assert_eq!(again, profile);
     }
 }

@@ -91,3 +91,24 @@ pub struct FacilityRecord {
     /// Where it comes from.
     pub provenance: Provenance,
 }
+
+/// What a city in memory keeps of a facility: small, one million of them are about 140 MB.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FacilityRow {
+    /// The store's key.
+    pub id: FacilityId,
+    /// Where it stands, CGCS2000.
+    pub at: LatticePoint,
+    /// The grid that holds it; rows of one grid share one allocation.
+    pub grid: Option<Code>,
+    /// The city's own identifier.
+    pub code: Option<Box<str>>,
+    /// May be empty.
+    pub name: Box<str>,
+    /// Counts its changes; the first is 1.
+    pub version: Version,
+    /// Component category: a position in `CodeProfile::categories`.
+    pub category: u16,
+    /// Its condition.
+    pub state: FacilityState,
+}

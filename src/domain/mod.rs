@@ -6,6 +6,7 @@ pub mod code;
 pub mod facility;
 pub mod fault;
 pub mod grid;
+pub mod hash;
 pub mod id;
 pub mod period;
 pub mod records;

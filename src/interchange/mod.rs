@@ -1,0 +1,3 @@
+//! Other people's formats and our types.
+
+pub mod wkb;

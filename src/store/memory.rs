@@ -1,0 +1,470 @@
+//! The store in memory: the oracle that says what every other store must do. Nothing outlives the process.
+
+use super::commit::{
+    BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, HouseholdCommit,
+    ImportRecord, LogEntry, LogKind, Meta, OnStale, Snapshot, StaffCommit, external_key, to_millisecond,
+};
+use super::error::StoreError;
+use super::rows::{Counted, Named, Numbered, Sourced, checked_boundaries, checked_period, log_summary, same_origin_aside};
+use crate::domain::case::CaseRecord;
+use crate::domain::category::{CategoryKind, CodeProfile};
+use crate::domain::facility::{FacilityRecord, FacilityRow};
+use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Revision, Version};
+use crate::domain::records::{BoundarySet, EpochRecord};
+use crate::domain::staff::StaffRecord;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// A store in memory. Clones share it.
+#[derive(Debug, Clone)]
+pub struct MemoryStore {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug, Clone)]
+struct Inner {
+    meta: Meta,
+    epochs: Vec<EpochRecord>,
+    boundaries: BTreeMap<Epoch, BoundarySet>,
+    facilities: BTreeMap<i64, FacilityRecord>,
+    cases: BTreeMap<i64, CaseRecord>,
+    staff: BTreeMap<String, StaffRecord>,
+    imports: Vec<ImportRecord>,
+    log: Vec<LogEntry>,
+    last_facility: i64,
+    last_case: i64,
+    last_import: i64,
+}
+
+impl MemoryStore {
+    /// An empty city.
+    pub fn new(meta: Meta) -> Self {
+        let inner = Inner {
+            meta,
+            epochs: Vec::new(),
+            boundaries: BTreeMap::new(),
+            facilities: BTreeMap::new(),
+            cases: BTreeMap::new(),
+            staff: BTreeMap::new(),
+            imports: Vec::new(),
+            log: Vec::new(),
+            last_facility: 0,
+            last_case: 0,
+            last_import: 0,
+        };
+        Self { inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("nothing panics while it holds the lock")
+    }
+
+    /// All that is done to the store: on a copy that replaces it only when everything went well.
+    fn write<T>(&self, work: impl FnOnce(&mut Inner) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut inner = self.lock();
+        let mut next = inner.clone();
+        let answer = work(&mut next)?;
+        *inner = next;
+        Ok(answer)
+    }
+
+    pub(super) fn meta(&self) -> Meta {
+        self.lock().meta.clone()
+    }
+
+    pub(super) fn meta_set(&self, meta: Meta, actor: &str, at: Timestamp) -> Result<Committed, StoreError> {
+        self.write(|inner| {
+            let unknown: BTreeSet<&str> = inner
+                .facilities
+                .values()
+                .map(|row| row.category.as_str())
+                .filter(|code| meta.profile.position(CategoryKind::Component, code).is_none())
+                .collect();
+            if let Some(code) = unknown.first() {
+                return Err(StoreError::Invalid(format!(
+                    "the new profile has no component category {code}, which facilities have"
+                )));
+            }
+            if inner.meta == meta {
+                return Ok(inner.committed(Counted { same: 1, ..Counted::default() }, None));
+            }
+            inner.meta = meta;
+            Ok(inner.log(LogKind::Meta, actor, at, Counted { changed: 1, ..Counted::default() }, None, None))
+        })
+    }
+
+    pub(super) fn snapshot(&self, at: Timestamp) -> Snapshot {
+        let inner = self.lock();
+        let set = GridSet::default();
+        let epoch = super::epoch_at(&inner.epochs, &set, at).cloned();
+        Snapshot {
+            meta: inner.meta.clone(),
+            revision: inner.revision(),
+            boundaries: epoch.as_ref().and_then(|epoch| inner.boundaries_at(epoch.epoch)),
+            epoch,
+            facilities: inner.facilities.values().map(|row| facility_row(row, &inner.meta.profile)).collect(),
+            staff: inner.staff.values().cloned().collect(),
+            cases: inner.cases.values().filter(|case| case.state.is_open()).cloned().collect(),
+        }
+    }
+
+    pub(super) fn epochs(&self) -> Vec<EpochRecord> {
+        self.lock().epochs.clone()
+    }
+
+    pub(super) fn boundaries_at(&self, epoch: Epoch) -> Option<BoundarySet> {
+        self.lock().boundaries_at(epoch)
+    }
+
+    pub(super) fn boundaries_commit(&self, commit: BoundaryCommit) -> Result<Committed, StoreError> {
+        let mut boundaries = checked_boundaries(commit.boundaries)?;
+        let at = to_millisecond(commit.at);
+        self.write(|inner| {
+            let head = inner.head(&boundaries.set);
+            let current = head.as_ref().map_or(Epoch(0), |head| head.epoch);
+            let before = match commit.chain {
+                Chain::InForce if commit.base != current => return Err(StoreError::Stale { base: commit.base, current }),
+                Chain::InForce => inner.boundaries.get(&current).cloned(),
+                Chain::Beside => None,
+            };
+            let import = commit.import.map(|import| inner.import(import));
+            if commit.chain == Chain::Beside
+                && let Some(known) = inner.epochs.iter().find(|epoch| {
+                    epoch.base.is_none()
+                        && epoch.set == boundaries.set
+                        && epoch.period == boundaries.period
+                        && inner.boundaries.get(&epoch.epoch).is_some_and(|stored| same_boundaries(stored, &boundaries))
+                })
+            {
+                let same = (boundaries.regions.len() + boundaries.grids.len() + boundaries.voids.len()) as u64;
+                let epoch = known.epoch;
+                return Ok(Committed { epoch, ..inner.committed(Counted { same, ..Counted::default() }, import) });
+            }
+            let none = BoundarySet { set: boundaries.set.clone(), ..BoundarySet::default() };
+            let old = before.as_ref().unwrap_or(&none);
+            let mut counted = Counted::default();
+            counted.merge(&old.regions, &mut boundaries.regions, import);
+            counted.merge(&old.grids, &mut boundaries.grids, import);
+            counted.merge(&old.voids, &mut boundaries.voids, import);
+            let publishes = before.is_none() || counted.differs() || old.scheme != boundaries.scheme;
+            for (id, grid) in commit.facility_grids {
+                if let Some(row) = inner.facilities.get_mut(&id.0).filter(|row| row.grid != grid) {
+                    row.grid = grid;
+                    row.version.0 += 1;
+                    counted.moved += 1;
+                }
+            }
+            for (id, grid) in commit.case_grids {
+                if let Some(row) = inner.cases.get_mut(&id.0).filter(|row| row.grid != grid) {
+                    row.grid = grid;
+                    row.version.0 += 1;
+                    counted.moved += 1;
+                }
+            }
+            if !publishes && counted.moved == 0 {
+                return Ok(inner.committed(counted, import));
+            }
+            let mut published = None;
+            if publishes {
+                let epoch = Epoch(inner.epochs.last().map_or(1, |last| last.epoch.0 + 1));
+                let ended = head.filter(|_| commit.chain == Chain::InForce);
+                boundaries.period = checked_period(boundaries.period, ended.as_ref().map(|head| head.period), at)?;
+                if let Some(head) = ended {
+                    let until = boundaries.period.from;
+                    inner
+                        .epochs
+                        .iter_mut()
+                        .filter(|epoch| epoch.epoch == head.epoch)
+                        .for_each(|epoch| epoch.period.until = until);
+                }
+                inner.epochs.push(EpochRecord {
+                    epoch,
+                    set: boundaries.set.clone(),
+                    base: (commit.chain == Chain::InForce).then_some(current),
+                    period: boundaries.period,
+                    import_id: import,
+                });
+                inner.boundaries.insert(epoch, boundaries);
+                published = Some(epoch);
+            }
+            Ok(inner.log(LogKind::Boundaries, &commit.actor, at, counted, import, published))
+        })
+    }
+
+    pub(super) fn households_commit(&self, commit: HouseholdCommit) -> Result<Committed, StoreError> {
+        self.write(|inner| {
+            let head = inner.head_checked(&commit.head)?;
+            let none = BoundarySet::default();
+            let stored = inner.boundaries.get(&head).unwrap_or(&none);
+            let mut next = stored.clone();
+            let mut counted = Counted::default();
+            let mut unknown = Vec::new();
+            for count in &commit.counts {
+                let Ok(place) = next.grids.binary_search_by(|grid| grid.code.cmp(&count.grid)) else {
+                    unknown.push(count.grid.to_string());
+                    continue;
+                };
+                let grid = &mut next.grids[place];
+                let now = (count.households.or(grid.households), count.population.or(grid.population));
+                if (grid.households, grid.population) == now {
+                    counted.same += 1;
+                } else {
+                    (grid.households, grid.population) = now;
+                    counted.changed += 1;
+                }
+            }
+            super::rows::known_grids(&unknown)?;
+            let import = commit.import.map(|import| inner.import(import));
+            if !counted.differs() {
+                return Ok(inner.committed(counted, import));
+            }
+            inner.boundaries.insert(head, next);
+            Ok(inner.log(LogKind::Households, &commit.head.actor, commit.head.at, counted, import, None))
+        })
+    }
+
+    pub(super) fn facilities_commit(&self, commit: FacilityCommit) -> Result<Committed, StoreError> {
+        self.write(|inner| {
+            inner.head_checked(&commit.head)?;
+            for row in &commit.rows {
+                super::rows::known_category(&inner.meta.profile, &row.category)?;
+            }
+            let import = commit.import.map(|import| inner.import(import));
+            let removed: Vec<i64> = commit.removed.iter().map(|id| id.0).collect();
+            let counted =
+                write_rows(&mut inner.facilities, &mut inner.last_facility, commit.rows, &removed, &commit.head, import)?;
+            Ok(inner.log(LogKind::Facilities, &commit.head.actor, commit.head.at, counted, import, None))
+        })
+    }
+
+    pub(super) fn cases_commit(&self, commit: CaseCommit) -> Result<Committed, StoreError> {
+        self.write(|inner| {
+            inner.head_checked(&commit.head)?;
+            let import = commit.import.map(|import| inner.import(import));
+            let removed: Vec<i64> = commit.removed.iter().map(|id| id.0).collect();
+            let counted = write_rows(&mut inner.cases, &mut inner.last_case, commit.rows, &removed, &commit.head, import)?;
+            Ok(inner.log(LogKind::Cases, &commit.head.actor, commit.head.at, counted, import, None))
+        })
+    }
+
+    pub(super) fn staff_commit(&self, commit: StaffCommit) -> Result<Committed, StoreError> {
+        self.write(|inner| {
+            inner.head_checked(&commit.head)?;
+            super::rows::each_once(
+                "staff",
+                commit.rows.iter().map(|row| row.id.as_str()).chain(commit.removed.iter().map(String::as_str)),
+            )?;
+            let import = commit.import.map(|import| inner.import(import));
+            let mut counted = Counted::default();
+            for mut row in commit.rows {
+                match inner.staff.get(&row.id) {
+                    Some(old) if same_origin_aside(old, &row) => counted.same += 1,
+                    old => {
+                        if old.is_some() {
+                            counted.changed += 1
+                        } else {
+                            counted.new += 1
+                        };
+                        row.stamp(import);
+                        inner.staff.insert(row.id.clone(), row);
+                    }
+                }
+            }
+            counted.removed = commit.removed.iter().filter(|id| inner.staff.remove(*id).is_some()).count() as u64;
+            Ok(inner.log(LogKind::Staff, &commit.head.actor, commit.head.at, counted, import, None))
+        })
+    }
+
+    pub(super) fn facility_keys(&self) -> Vec<FacilityKey> {
+        let key = |row: &FacilityRecord| {
+            let mut external: Vec<u64> =
+                row.provenance.external_ids.iter().map(|(system, id)| external_key(system, id)).collect();
+            external.sort_unstable();
+            FacilityKey {
+                id: row.id,
+                version: row.version,
+                code: row.code.as_deref().map(Into::into),
+                external: external.into(),
+                source_hash: row.provenance.source_hash,
+            }
+        };
+        self.lock().facilities.values().map(key).collect()
+    }
+
+    pub(super) fn case_keys(&self) -> Vec<CaseKey> {
+        let key = |row: &CaseRecord| CaseKey {
+            id: row.id,
+            version: row.version,
+            source_system: row.source_system.clone(),
+            external_id: row.external_id.clone(),
+            source_updated_at: row.source_updated_at,
+            source_hash: row.provenance.source_hash,
+        };
+        self.lock().cases.values().map(key).collect()
+    }
+
+    pub(super) fn facilities_by_ids(&self, ids: &[FacilityId]) -> Vec<FacilityRecord> {
+        let inner = self.lock();
+        let ids: BTreeSet<i64> = ids.iter().map(|id| id.0).collect();
+        ids.iter().filter_map(|id| inner.facilities.get(id).cloned()).collect()
+    }
+
+    pub(super) fn cases_by_ids(&self, ids: &[CaseId]) -> Vec<CaseRecord> {
+        let inner = self.lock();
+        let ids: BTreeSet<i64> = ids.iter().map(|id| id.0).collect();
+        ids.iter().filter_map(|id| inner.cases.get(id).cloned()).collect()
+    }
+
+    pub(super) fn staff(&self) -> Vec<StaffRecord> {
+        self.lock().staff.values().cloned().collect()
+    }
+
+    pub(super) fn facilities_by_external(&self, system: &str, id: &str) -> Vec<FacilityRecord> {
+        let named = |row: &&FacilityRecord| row.provenance.external_ids.get(system).is_some_and(|known| known == id);
+        self.lock().facilities.values().filter(named).cloned().collect()
+    }
+
+    pub(super) fn imports(&self) -> Vec<ImportRecord> {
+        self.lock().imports.iter().map(|import| ImportRecord { report: serde_json::Value::Null, ..import.clone() }).collect()
+    }
+
+    pub(super) fn import_report(&self, id: ImportId) -> Option<ImportRecord> {
+        self.lock().imports.iter().find(|import| import.id == id).cloned()
+    }
+
+    pub(super) fn log_since(&self, after: Revision, limit: usize) -> Vec<LogEntry> {
+        self.lock().log.iter().filter(|entry| entry.revision > after).take(limit).cloned().collect()
+    }
+
+    pub(super) fn revision(&self) -> Revision {
+        self.lock().revision()
+    }
+}
+
+impl Inner {
+    fn revision(&self) -> Revision {
+        self.log.last().map_or(Revision(0), |entry| entry.revision)
+    }
+
+    /// The end of the chain of a grid set.
+    fn head(&self, set: &GridSet) -> Option<EpochRecord> {
+        self.epochs.iter().rev().find(|epoch| epoch.set == *set && epoch.base.is_some()).cloned()
+    }
+
+    /// The current epoch, if the commit is still right about it.
+    fn head_checked(&self, head: &CommitHead) -> Result<Epoch, StoreError> {
+        let current = self.head(&GridSet::default()).map_or(Epoch(0), |head| head.epoch);
+        match head.epoch {
+            Some(base) if base != current => Err(StoreError::Stale { base, current }),
+            _ => Ok(current),
+        }
+    }
+
+    fn boundaries_at(&self, epoch: Epoch) -> Option<BoundarySet> {
+        let record = self.epochs.iter().find(|record| record.epoch == epoch)?;
+        self.boundaries.get(&epoch).map(|stored| BoundarySet { period: record.period, ..stored.clone() })
+    }
+
+    fn import(&mut self, import: ImportRecord) -> ImportId {
+        self.last_import += 1;
+        let id = ImportId(self.last_import);
+        self.imports.push(ImportRecord { id, at: to_millisecond(import.at), ..import });
+        id
+    }
+
+    /// What a commit that changed nothing answers.
+    fn committed(&self, counted: Counted, import: Option<ImportId>) -> Committed {
+        let epoch = self.head(&GridSet::default()).map_or(Epoch(0), |head| head.epoch);
+        counted.committed(self.revision(), epoch, import)
+    }
+
+    /// Takes the next revision, unless nothing changed.
+    fn log(
+        &mut self,
+        kind: LogKind,
+        actor: &str,
+        at: Timestamp,
+        counted: Counted,
+        import: Option<ImportId>,
+        published: Option<Epoch>,
+    ) -> Committed {
+        if counted.differs() || published.is_some() {
+            self.log.push(LogEntry {
+                revision: Revision(self.revision().0 + 1),
+                at: to_millisecond(at),
+                actor: actor.to_owned(),
+                kind,
+                summary: log_summary(&counted, import, published),
+            });
+        }
+        let committed = self.committed(counted, import);
+        Committed { epoch: published.unwrap_or(committed.epoch), ..committed }
+    }
+}
+
+fn same_boundaries(a: &BoundarySet, b: &BoundarySet) -> bool {
+    fn same<R: Named>(a: &[R], b: &[R]) -> bool {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_origin_aside(a, b))
+    }
+    a.scheme == b.scheme && same(&a.regions, &b.regions) && same(&a.grids, &b.grids) && same(&a.voids, &b.voids)
+}
+
+fn write_rows<R: Numbered>(
+    table: &mut BTreeMap<i64, R>,
+    last: &mut i64,
+    rows: Vec<R>,
+    removed: &[i64],
+    head: &CommitHead,
+    import: Option<ImportId>,
+) -> Result<Counted, StoreError> {
+    super::rows::each_once(R::WHAT, rows.iter().map(R::id).filter(|id| *id != 0).chain(removed.iter().copied()))?;
+    let mut counted = Counted::default();
+    for mut row in rows {
+        row.settle();
+        if row.id() == 0 {
+            *last += 1;
+            row.set_key(*last, Version(1));
+            row.stamp(import);
+            counted.new += 1;
+            counted.ids.push(*last);
+            table.insert(*last, row);
+            continue;
+        }
+        counted.ids.push(row.id());
+        let old = table.get(&row.id());
+        let current = old.map_or(Version(0), R::version);
+        let Some(old) = old.filter(|_| row.version().0 == 0 || row.version() == current) else {
+            match head.on_stale {
+                OnStale::Refuse => return Err(super::rows::changed::<R>(row.id(), row.version(), current)),
+                OnStale::Skip => counted.stale.push(row.id()),
+            }
+            continue;
+        };
+        row.set_key(row.id(), current);
+        if same_origin_aside(old, &row) {
+            counted.same += 1;
+        } else {
+            row.set_key(row.id(), Version(current.0 + 1));
+            row.stamp(import);
+            counted.changed += 1;
+            table.insert(row.id(), row);
+        }
+    }
+    counted.removed = removed.iter().filter(|id| table.remove(id).is_some()).count() as u64;
+    Ok(counted)
+}
+
+/// The compact form of a stored facility; its category is in the profile, which every commit checks.
+fn facility_row(row: &FacilityRecord, profile: &CodeProfile) -> FacilityRow {
+    FacilityRow {
+        id: row.id,
+        at: row.at,
+        grid: row.grid.clone(),
+        code: row.code.as_deref().map(Into::into),
+        name: row.name.as_str().into(),
+        version: row.version,
+        category: profile.position(CategoryKind::Component, &row.category).unwrap_or(u16::MAX),
+        state: row.state,
+    }
+}
