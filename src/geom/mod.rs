@@ -1,6 +1,7 @@
 //! Plane and sphere. Knows no grid, no case, no HTTP.
 
 pub mod area;
+pub mod beidou;
 pub mod crs;
 pub mod lattice;
 pub mod lonlat;
