@@ -6,6 +6,7 @@ pub mod crs;
 pub mod lattice;
 pub mod lonlat;
 pub mod measure;
+pub mod planar;
 pub mod tile_id;
 
 pub use area::{Area, Polygon, Ring};
