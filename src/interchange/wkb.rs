@@ -305,7 +305,9 @@ impl Reader<'_> {
                 }
                 let members = members.into_iter().map(|(_, member)| member);
                 match kind {
-                    4 => Geometry::MultiPoint(members.filter_map(|m| if let Geometry::Point(p) = m { Some(p) } else { None }).collect()),
+                    4 => Geometry::MultiPoint(
+                        members.filter_map(|m| if let Geometry::Point(p) = m { Some(p) } else { None }).collect(),
+                    ),
                     5 => Geometry::MultiLineString(
                         members.filter_map(|m| if let Geometry::LineString(l) = m { Some(l) } else { None }).collect(),
                     ),
