@@ -1,0 +1,520 @@
+//! Columns of a file → fields of a record: by the field's own name, by names that standards and common exports use, or as told.
+
+use super::RawRecord;
+use crate::domain::fault::{Fault, FaultKind};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// What a file is imported as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Levels above the grids.
+    Regions,
+    /// Grids.
+    Grids,
+    /// Facilities.
+    Facilities,
+    /// Members of staff.
+    Staff,
+    /// Counts of households and residents by grid.
+    Households,
+    /// Open cases.
+    Cases,
+}
+
+impl Kind {
+    /// Every kind with its word on the command line and in reports.
+    pub const TABLE: [(Self, &'static str); 6] = [
+        (Self::Regions, "regions"),
+        (Self::Grids, "grids"),
+        (Self::Facilities, "facilities"),
+        (Self::Staff, "staff"),
+        (Self::Households, "households"),
+        (Self::Cases, "cases"),
+    ];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        Self::TABLE[self as usize].1
+    }
+
+    /// The fields that its records have.
+    pub fn fields(self) -> &'static [Field] {
+        use Field::*;
+        match self {
+            Self::Regions => &[Code, Name, Level, Parent, Id, SourceDate],
+            Self::Grids => &[Code, Name, GridKind, Parent, Households, Population, Reason, Id, SourceDate],
+            Self::Facilities => &[Code, Id, Category, Name, State, Lon, Lat, Accuracy, SourceDate],
+            Self::Staff => &[Id, Name, Role, Assigned, Phone, Organization, SourceDate],
+            Self::Households => &[Grid, Households, Population],
+            Self::Cases => &[
+                Id,
+                Category,
+                State,
+                Text,
+                Channel,
+                Urgent,
+                ReportedAt,
+                DueAt,
+                Overdue,
+                Lon,
+                Lat,
+                Located,
+                Within,
+                Address,
+                Url,
+                ExternalState,
+                UpdatedAt,
+                SourceDate,
+            ],
+        }
+    }
+}
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal [$($alias:literal),*]),* $(,)?) => {
+        /// A field of a record, as the program calls it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Field { $($(#[$doc])* $variant),* }
+
+        impl Field {
+            /// Every field, its own name, and other names that are recognised (lower-case), best first.
+            pub const TABLE: &'static [(Self, &'static str, &'static [&'static str])] =
+                &[$((Self::$variant, $word, &[$($alias),*])),*];
+        }
+    };
+}
+
+fields! {
+    /// Identity of a region, grid or facility.
+    Code = "code" ["标识码", "编码", "代码", "网格编码", "网格代码", "glbjbsm", "wgbm", "bm", "adcode"],
+    /// Display name.
+    Name = "name" ["名称", "网格名称", "姓名", "glbjmc", "mc", "nom", "name_zh"],
+    /// Name of a region's level.
+    Level = "level" ["层级", "级别"],
+    /// The region above.
+    Parent = "parent" ["community", "上级编码", "社区代码", "szsqdm", "parent_code"],
+    /// What a grid is for; `water` and `excluded` make a void of it.
+    GridKind = "kind" ["网格类型", "类型"],
+    /// Households, a count.
+    Households = "households" ["户数", "household_count"],
+    /// Residents, a count.
+    Population = "population" ["人口", "人口数", "常住人口"],
+    /// Why there is no grid.
+    Reason = "reason" ["原因"],
+    /// Category in the code profile: its code or its name.
+    Category = "category" ["类别", "类别编码", "小类", "类型代码", "sxdm", "事项代码"],
+    /// Condition of a facility, step of a case.
+    State = "state" ["状态", "glbjzt", "status"],
+    /// The record's name in the system it comes from.
+    Id = "id" ["编号", "工号", "案件编号", "external_id"],
+    /// What a member of staff is in the team.
+    Role = "role" ["角色", "岗位", "职务"],
+    /// The grid or region somebody works for.
+    Assigned = "assigned" ["grid", "所属网格", "责任网格", "所在单元网格标识码", "szdywgbsm", "负责区域"],
+    /// Work phone.
+    Phone = "phone" ["电话", "手机", "联系电话"],
+    /// The body that employs somebody.
+    Organization = "organization" ["单位", "所属单位"],
+    /// When a case was reported.
+    ReportedAt = "reported_at" ["上报时间", "created_at", "created_date"],
+    /// When the present step is due.
+    DueAt = "due_at" ["截止时间", "处置时限"],
+    /// The step is late.
+    Overdue = "overdue" ["超期", "是否超期"],
+    /// Longitude in degrees.
+    Lon = "lon" ["lng", "longitude", "经度", "x"],
+    /// Latitude in degrees.
+    Lat = "lat" ["latitude", "纬度", "y"],
+    /// Accuracy class A, B or C.
+    Accuracy = "accuracy" ["精度", "定位精度"],
+    /// The day the source describes.
+    SourceDate = "source_date" ["变更日期", "bgrq", "初始日期", "csrq"],
+    /// What is wrong, in words.
+    Text = "text" ["问题描述", "描述", "description", "descriptor"],
+    /// Who found it.
+    Channel = "channel" ["来源", "问题来源", "source"],
+    /// A person is needed now.
+    Urgent = "urgent" ["紧急", "是否紧急"],
+    /// How a case's place is known.
+    Located = "located" ["定位方式"],
+    /// The region a case is known to be in.
+    Within = "within" ["所在区域", "region"],
+    /// The place in words.
+    Address = "address" ["事发位置", "sfwz", "地址", "address_text", "详情地址"],
+    /// A page about the case in its own system.
+    Url = "url" ["链接"],
+    /// The state in the words of that system.
+    ExternalState = "external_state" ["外部状态"],
+    /// When the case changed in that system.
+    UpdatedAt = "updated_at" ["更新时间", "source_updated_at"],
+    /// The grid that a count belongs to.
+    Grid = "grid" ["code", "网格编码", "网格代码", "标识码", "所在单元网格标识码"],
+}
+
+impl Field {
+    /// Its own name.
+    pub fn as_str(self) -> &'static str {
+        Self::TABLE[self as usize].1
+    }
+
+    /// Other names that are recognised.
+    pub fn aliases(self) -> &'static [&'static str] {
+        Self::TABLE[self as usize].2
+    }
+}
+
+/// Where a field comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Told {
+    Column(String),
+    Constant(String),
+}
+
+/// Which column feeds which field, for one import.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    kind: Kind,
+    told: BTreeMap<Field, Told>,
+    /// Extra names, of tag rules; before the aliases.
+    extra: Vec<(Field, String)>,
+    resolved: HashMap<Arc<str>, Vec<(Field, usize)>>,
+    /// Columns that fed a field.
+    used: BTreeMap<Field, BTreeSet<Arc<str>>>,
+}
+
+/// A record with its columns sorted out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fields {
+    /// Number of the record.
+    pub number: u64,
+    known: Vec<(Field, usize, Value)>,
+    /// Columns that feed no field.
+    pub rest: Vec<(Arc<str>, Value)>,
+    /// Geometry.
+    pub shape: super::RawShape,
+}
+
+impl Columns {
+    /// `told`: `field=column`, or `field==constant`.
+    pub fn new(kind: Kind, told: &[String]) -> Result<Self, Fault> {
+        let mut columns =
+            Self { kind, told: BTreeMap::new(), extra: Vec::new(), resolved: HashMap::new(), used: BTreeMap::new() };
+        for text in told {
+            let bad = |detail: String| Fault { field: Some("--map".to_owned()), ..Fault::new(FaultKind::BadField, detail) };
+            let Some((word, column)) = text.split_once('=') else {
+                return Err(bad(format!("{text:?} is not field=column")));
+            };
+            let Some(field) = kind.fields().iter().copied().find(|field| field.as_str() == word.trim()) else {
+                let known: Vec<&str> = kind.fields().iter().map(|field| field.as_str()).collect();
+                return Err(bad(format!("{} have no field {word:?}: {}", kind.as_str(), known.join(", "))));
+            };
+            let value = match column.strip_prefix('=') {
+                Some(constant) => Told::Constant(constant.to_owned()),
+                None => Told::Column(column.trim().to_owned()),
+            };
+            if columns.told.insert(field, value).is_some() {
+                return Err(bad(format!("{word} is mapped twice")));
+            }
+        }
+        Ok(columns)
+    }
+
+    /// Further names for a field, tried before its usual ones.
+    pub fn also(&mut self, field: Field, names: &[String]) {
+        self.extra.extend(names.iter().map(|name| (field, name.clone())));
+    }
+
+    /// Which fields a column feeds, each with its rank: the least rank wins when two columns feed one field.
+    fn resolve(&self, column: &str) -> Vec<(Field, usize)> {
+        let lower = column.to_lowercase();
+        let mut found = Vec::new();
+        for &field in self.kind.fields() {
+            match self.told.get(&field) {
+                Some(Told::Column(told)) => {
+                    if told == column {
+                        found.push((field, 0));
+                    }
+                    continue;
+                }
+                Some(Told::Constant(_)) => continue,
+                None => {}
+            }
+            let extra = self.extra.iter().filter(|(of, _)| *of == field).position(|(_, name)| name == column);
+            let extras = self.extra.iter().filter(|(of, _)| *of == field).count();
+            let usual = std::iter::once(field.as_str())
+                .chain(field.aliases().iter().copied())
+                .position(|name| name == lower)
+                .map(|at| at + extras);
+            if let Some(rank) = extra.or(usual) {
+                found.push((field, rank + 1));
+            }
+        }
+        found
+    }
+
+    /// Sorts out the columns of a record. With `keep_used` columns that feed a field stand in `rest` too.
+    pub fn sort_out(&mut self, record: RawRecord) -> Fields {
+        let mut known: Vec<(Field, usize, Value)> = Vec::with_capacity(8);
+        let mut rest = Vec::with_capacity(record.fields.len());
+        for (column, value) in record.fields {
+            if value.is_null() {
+                continue;
+            }
+            if !self.resolved.contains_key(&column) {
+                let fields = self.resolve(&column);
+                self.resolved.insert(Arc::clone(&column), fields);
+            }
+            let feeds = &self.resolved[&column];
+            if feeds.is_empty() {
+                rest.push((column, value));
+                continue;
+            }
+            for &(field, rank) in feeds {
+                match known.iter_mut().find(|(known, ..)| *known == field) {
+                    Some(held) if held.1 <= rank => continue,
+                    Some(held) => *held = (field, rank, value.clone()),
+                    None => known.push((field, rank, value.clone())),
+                }
+                let used = self.used.entry(field).or_default();
+                if !used.contains(&column) {
+                    used.insert(Arc::clone(&column));
+                }
+            }
+        }
+        for (field, told) in &self.told {
+            if let Told::Constant(constant) = told {
+                known.push((*field, 0, Value::String(constant.clone())));
+            }
+        }
+        Fields { number: record.number, known, rest, shape: record.shape }
+    }
+
+    /// Told columns that no record had. Only after all records.
+    pub fn unseen(&self) -> Vec<Fault> {
+        self.told
+            .iter()
+            .filter_map(|(field, told)| match told {
+                Told::Column(column) if !self.resolved.contains_key(column.as_str()) => {
+                    let mut seen: Vec<&str> = self.resolved.keys().map(|name| &**name).collect();
+                    seen.sort_unstable();
+                    seen.truncate(40);
+                    let detail = format!("no record has a column {column:?}; there are: {}", seen.join(", "));
+                    Some(Fault { field: Some(field.as_str().to_owned()), ..Fault::new(FaultKind::BadField, detail) })
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Field → columns it was read from, for the report.
+    pub fn used(&self) -> BTreeMap<&'static str, Vec<String>> {
+        let mut used: BTreeMap<&'static str, Vec<String>> = self
+            .used
+            .iter()
+            .map(|(field, columns)| (field.as_str(), columns.iter().map(|column| column.to_string()).collect()))
+            .collect();
+        for (field, told) in &self.told {
+            if let Told::Constant(constant) = told {
+                used.insert(field.as_str(), vec![format!("={constant}")]);
+            }
+        }
+        used
+    }
+
+    /// Columns that fed nothing, for the report.
+    pub fn ignored(&self) -> Vec<String> {
+        let mut ignored: Vec<String> =
+            self.resolved.iter().filter(|(_, feeds)| feeds.is_empty()).map(|(column, _)| column.to_string()).collect();
+        ignored.sort_unstable();
+        ignored
+    }
+}
+
+impl Fields {
+    /// Whether a field has a value.
+    pub fn has(&self, field: Field) -> bool {
+        self.known.iter().any(|(known, ..)| *known == field)
+    }
+
+    /// A field as text. Numbers are written as they stand; blank is absent.
+    pub fn text(&self, field: Field) -> Option<String> {
+        let (.., value) = self.known.iter().find(|(known, ..)| *known == field)?;
+        let text = match value {
+            Value::String(text) => text.trim().to_owned(),
+            Value::Number(number) => whole(number).unwrap_or_else(|| number.to_string()),
+            other => other.to_string(),
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// A field that must be there.
+    pub fn required(&self, field: Field) -> Result<String, Fault> {
+        self.text(field).ok_or_else(|| {
+            let names: Vec<&str> = std::iter::once(field.as_str()).chain(field.aliases().iter().copied()).take(4).collect();
+            self.fault(
+                field,
+                format!("is missing: no column called {} … has a value; say --map {}=COLUMN", names.join(", "), field.as_str()),
+            )
+        })
+    }
+
+    /// A field as whatever parses from text.
+    pub fn parsed<T: std::str::FromStr>(&self, field: Field) -> Result<Option<T>, Fault>
+    where
+        T::Err: std::fmt::Display,
+    {
+        self.text(field).map(|text| text.parse().map_err(|error: T::Err| self.fault(field, error.to_string()))).transpose()
+    }
+
+    /// A field as a count.
+    pub fn count(&self, field: Field) -> Result<Option<u32>, Fault> {
+        let Some(text) = self.text(field) else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| self.fault(field, format!("{text:?} is no count: a whole number from 0 is needed")))
+    }
+
+    /// A field as yes or no.
+    pub fn flag(&self, field: Field) -> Result<Option<bool>, Fault> {
+        let Some(text) = self.text(field) else { return Ok(None) };
+        match text.to_lowercase().as_str() {
+            "true" | "1" | "yes" | "y" | "是" => Ok(Some(true)),
+            "false" | "0" | "no" | "n" | "否" => Ok(Some(false)),
+            _ => Err(self.fault(field, format!("{text:?} is neither yes nor no (true, false, 1, 0, 是, 否)"))),
+        }
+    }
+
+    /// A field as degrees.
+    pub fn degrees(&self, field: Field) -> Result<Option<f64>, Fault> {
+        let Some(text) = self.text(field) else { return Ok(None) };
+        match text.parse::<f64>() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) if text.contains(',') => {
+                Err(self.fault(field, format!("{text:?} is no number; the decimal sign must be a point")))
+            }
+            Err(_) => Err(self.fault(field, format!("{text:?} is no number"))),
+        }
+    }
+
+    /// A field as an instant: RFC 3339, or a time or date of the city's zone.
+    pub fn instant(&self, field: Field, zone: &jiff::tz::TimeZone) -> Result<Option<jiff::Timestamp>, Fault> {
+        let Some(text) = self.text(field) else { return Ok(None) };
+        instant_of(&text, zone).map(Some).ok_or_else(|| {
+            self.fault(field, format!("{text:?} is no time: 2026-03-01T08:00:00+08:00, or without offset in the city's zone"))
+        })
+    }
+
+    /// A field as a day: `2026-03-01` or `20260301`.
+    pub fn day(&self, field: Field) -> Result<Option<jiff::civil::Date>, Fault> {
+        let Some(text) = self.text(field) else { return Ok(None) };
+        let compact = || jiff::civil::Date::strptime("%Y%m%d", &text).ok();
+        text.parse()
+            .ok()
+            .or_else(compact)
+            .map(Some)
+            .ok_or_else(|| self.fault(field, format!("{text:?} is no day: 2026-03-01 or 20260301")))
+    }
+
+    /// A fault of this record's field.
+    pub fn fault(&self, field: Field, detail: impl Into<String>) -> Fault {
+        let mut fault = Fault::new(FaultKind::BadField, detail);
+        fault.record = Some(self.number);
+        fault.field = Some(field.as_str().to_owned());
+        fault
+    }
+}
+
+/// An instant from RFC 3339, `2026-03-01 08:00:00`, `2026-03-01T08:00` or a date (its first instant), the last three in `zone`.
+pub fn instant_of(text: &str, zone: &jiff::tz::TimeZone) -> Option<jiff::Timestamp> {
+    if let Ok(instant) = text.parse() {
+        return Some(instant);
+    }
+    let civil: jiff::civil::DateTime = text.parse().ok()?;
+    zone.to_ambiguous_timestamp(civil).compatible().ok()
+}
+
+/// A whole number written without a point: spreadsheets and GeoPackages keep codes as reals.
+fn whole(number: &serde_json::Number) -> Option<String> {
+    let real = number.as_f64().filter(|_| number.is_f64())?;
+    (real.fract() == 0.0 && real.abs() < 9e15).then(|| format!("{real:.0}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interchange::RawShape;
+
+    fn record(fields: &[(&str, Value)]) -> RawRecord {
+        let fields = fields.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
+        RawRecord { number: 3, fields, shape: RawShape::Absent }
+    }
+
+    #[test]
+    fn every_table_is_in_the_order_of_its_enum() {
+        assert!(Field::TABLE.iter().enumerate().all(|(at, (field, ..))| *field as usize == at));
+        assert!(Kind::TABLE.iter().enumerate().all(|(at, (kind, _))| *kind as usize == at));
+    }
+
+    #[test]
+    fn chinese_and_told_columns_are_found_and_the_rest_is_kept() {
+        let mut columns =
+            Columns::new(Kind::Facilities, &["id=osm_id".to_owned(), "category==01037".to_owned()]).expect("told right");
+        let fields = columns.sort_out(record(&[
+            ("标识码", 330_902.into()),
+            ("GLBJMC", "灯".into()),
+            ("名称", "路灯".into()),
+            ("osm_id", 7.into()),
+            ("高度", 8.into()),
+            ("empty", Value::Null),
+        ]));
+        assert_eq!(fields.text(Field::Code).as_deref(), Some("330902"));
+        assert_eq!(fields.text(Field::Name).as_deref(), Some("路灯"), "名称 stands before GLBJMC in the table");
+        assert_eq!(fields.text(Field::Id).as_deref(), Some("7"));
+        assert_eq!(fields.text(Field::Category).as_deref(), Some("01037"));
+        assert_eq!(fields.rest.len(), 1);
+        assert_eq!(columns.ignored(), ["高度"]);
+        assert_eq!(columns.used()["category"], ["=01037"]);
+    }
+
+    #[test]
+    fn one_column_may_feed_two_fields() {
+        let mut columns = Columns::new(Kind::Grids, &["code=name".to_owned()]).expect("told right");
+        let fields = columns.sort_out(record(&[("name", "宝华镇".into()), ("adcode", "321183".into())]));
+        assert_eq!(fields.text(Field::Code), fields.text(Field::Name));
+        assert_eq!(fields.rest.len(), 1, "adcode is no longer the code");
+    }
+
+    #[test]
+    fn what_is_told_wrong_is_said_before_and_what_is_never_seen_after() {
+        assert!(Columns::new(Kind::Staff, &["lon=x".to_owned()]).is_err(), "staff stand nowhere");
+        assert!(Columns::new(Kind::Staff, &["lon".to_owned()]).is_err());
+        let mut columns = Columns::new(Kind::Grids, &["code=nummer".to_owned()]).expect("told right");
+        let fields = columns.sort_out(record(&[("code", "1".into())]));
+        assert!(fields.required(Field::Code).is_err());
+        assert_eq!(columns.unseen().len(), 1);
+    }
+
+    #[test]
+    fn values_that_do_not_fit_are_faults_with_record_and_field() {
+        let mut columns = Columns::new(Kind::Cases, &[]).expect("nothing told");
+        let fields = columns.sort_out(record(&[
+            ("lon", "12,5".into()),
+            ("overdue", "maybe".into()),
+            ("due_at", "soon".into()),
+            ("reported_at", "2026-03-01 08:00:00".into()),
+            ("source_date", "20260301".into()),
+        ]));
+        let zone = jiff::tz::TimeZone::get("Asia/Shanghai").expect("a zone");
+        for fault in [
+            fields.degrees(Field::Lon).expect_err("a comma"),
+            fields.flag(Field::Overdue).expect_err("neither"),
+            fields.instant(Field::DueAt, &zone).expect_err("no time"),
+        ] {
+            assert_eq!(fault.record, Some(3));
+            assert!(fault.field.is_some());
+        }
+        let at = fields.instant(Field::ReportedAt, &zone).expect("a time").expect("there");
+        assert_eq!(at.to_string(), "2026-03-01T00:00:00Z");
+        assert_eq!(fields.day(Field::SourceDate).expect("a day"), Some(jiff::civil::date(2026, 3, 1)));
+    }
+}

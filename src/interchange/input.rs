@@ -1,0 +1,198 @@
+//! Opening a file: unpacked when it is gzipped, recognised by its first bytes.
+
+use crate::domain::fault::{Fault, FaultKind};
+use flate2::bufread::MultiGzDecoder;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One GeoJSON object with `features`.
+    FeatureCollection,
+    /// GeoJSON texts one behind the other: a feature a line, or separated by RS (RFC 8142).
+    FeatureSequence,
+    /// A GeoPackage.
+    GeoPackage,
+    /// A table with a header line.
+    Csv,
+}
+
+/// Bytes of the file read so far, and all of them.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    read: Arc<AtomicU64>,
+    /// Size of the file.
+    pub total: u64,
+}
+
+impl Progress {
+    /// Bytes read so far.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Everything has been read.
+    pub fn finish(&self) {
+        self.read.store(self.total, Ordering::Relaxed);
+    }
+}
+
+/// An opened file, unpacked.
+pub struct Input {
+    path: PathBuf,
+    format: Format,
+    progress: Progress,
+    gzipped: bool,
+    text: Box<dyn BufRead + Send>,
+}
+
+/// Large enough that system calls do not show; also how far [`recognise`] can look.
+const BUFFER: usize = 256 << 10;
+const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
+const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
+const UTF8_BOM: &[u8] = &[0xEF, 0xBB, 0xBF];
+
+struct Counted {
+    file: File,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+impl Input {
+    /// Opens the file. Its name plays no part.
+    pub fn open(path: &Path) -> Result<Self, Fault> {
+        let name = path.display();
+        let failed = |error: io::Error| Fault::new(FaultKind::BadSyntax, format!("cannot read {name}: {error}"));
+        let file = File::open(path).map_err(failed)?;
+        let total = file.metadata().map_err(failed)?.len();
+        let progress = Progress { read: Arc::default(), total };
+        let mut packed = BufReader::with_capacity(BUFFER, Counted { file, read: Arc::clone(&progress.read) });
+        let gzipped = packed.fill_buf().map_err(failed)?.starts_with(GZIP_MAGIC);
+        let mut text: Box<dyn BufRead + Send> =
+            if gzipped { Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(packed))) } else { Box::new(packed) };
+        let first = text.fill_buf().map_err(failed)?;
+        if first.is_empty() {
+            return Err(Fault::new(FaultKind::BadSyntax, format!("{name} is empty")));
+        }
+        if first.starts_with(&[0xFF, 0xFE]) || first.starts_with(&[0xFE, 0xFF]) {
+            return Err(Fault::new(FaultKind::NotUtf8, format!("{name} is UTF-16; convert it to UTF-8 first")));
+        }
+        if first.starts_with(UTF8_BOM) {
+            text.consume(UTF8_BOM.len());
+        }
+        let format = recognise(text.fill_buf().map_err(failed)?);
+        Ok(Self { path: path.to_owned(), format, progress, gzipped, text })
+    }
+
+    /// What it holds.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// How far reading has come.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the file itself is packed.
+    pub fn is_gzipped(&self) -> bool {
+        self.gzipped
+    }
+
+    /// The unpacked bytes from the start, a byte order mark left out.
+    pub fn into_text(self) -> Box<dyn BufRead + Send> {
+        self.text
+    }
+}
+
+/// By the first bytes. JSON without `features` among the first keys is taken for a sequence: a line that is no feature is then a
+/// fault with its number.
+fn recognise(first: &[u8]) -> Format {
+    if first.starts_with(SQLITE_MAGIC) {
+        return Format::GeoPackage;
+    }
+    match first.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(0x1E) => Format::FeatureSequence,
+        Some(b'{') => match first_telling_key(first) {
+            Some(true) => Format::FeatureCollection,
+            _ => Format::FeatureSequence,
+        },
+        _ => Format::Csv,
+    }
+}
+
+/// Looks at the keys of the outermost object: `Some(true)` for a collection, `Some(false)` for a feature.
+fn first_telling_key(bytes: &[u8]) -> Option<bool> {
+    let (mut depth, mut at) = (0_u32, 0);
+    let mut last: &[u8] = b"";
+    while at < bytes.len() {
+        match bytes[at] {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => {
+                let start = at + 1;
+                at = start;
+                while at < bytes.len() && bytes[at] != b'"' {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                let string = bytes.get(start..at).unwrap_or_default();
+                match (depth, last, string) {
+                    (1, _, b"features") | (1, b"type", b"FeatureCollection") => return Some(true),
+                    (1, _, b"geometry" | b"properties") | (1, b"type", b"Feature") => return Some(false),
+                    _ => {}
+                }
+                if depth == 1 {
+                    last = string;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// What a failure while reading means for the person who gave the file.
+pub fn read_fault(error: &io::Error) -> Fault {
+    let detail = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the file ends in the middle of its packed data: it is truncated".to_owned(),
+        _ => format!("cannot be read on: {error}"),
+    };
+    Fault::new(FaultKind::BadSyntax, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_known_by_their_first_bytes() {
+        for (text, format) in [
+            (r#"{"type":"FeatureCollection","features":[]}"#, Format::FeatureCollection),
+            ("\n { \"name\" : \"a\", \"crs\":{\"type\":\"name\"},\n \"features\": [", Format::FeatureCollection),
+            (r#"{"type":"Feature","properties":{"features":1}}"#, Format::FeatureSequence),
+            (r#"{"properties":{"type":"FeatureCollection"},"type":"Feature"}"#, Format::FeatureSequence),
+            ("\u{1e}{\"type\":\"Feature\"}", Format::FeatureSequence),
+            ("lon,lat\n1,2\n", Format::Csv),
+            ("SQLite format 3\0....", Format::GeoPackage),
+        ] {
+            assert_eq!(recognise(text.as_bytes()), format, "{text}");
+        }
+    }
+}
