@@ -5,7 +5,7 @@
 //! group of lines inside it. Edges with the same face on both sides (dangles, bridges) bound nothing and are dropped.
 
 use super::noding::edges_of;
-use super::rings::{inner_point, ring_holds_midpoint, split_at_touches};
+use super::rings::{by_direction, inner_point, sort_rings, split_at_touches, with_holes};
 use super::{Edge, Noding, TooManyRounds, point_key};
 use crate::geom::area::{Area, Polygon, Ring, ring_area2};
 use crate::geom::lattice::{LatticePoint, cross};
@@ -196,7 +196,7 @@ impl Arrangement {
     pub fn adjacent(&self, face: FaceIx) -> Vec<(FaceIx, f64)> {
         self.shared(face)
             .into_iter()
-            .filter_map(|(other, edges)| Some((other?, edges.iter().map(|edge| rough_length_m(*edge)).sum())))
+            .filter_map(|(other, edges)| Some((other?, edges.iter().map(|edge| edge.length_m()).sum())))
             .collect()
     }
 
@@ -266,15 +266,7 @@ impl Arrangement {
                 border
             });
             let (polygons, loose) = &mut found[of as usize];
-            let (exteriors, holes): (Vec<Ring>, Vec<Ring>) = rings.into_iter().partition(|ring| ring_area2(ring) > 0);
-            match <[Ring; 1]>::try_from(exteriors) {
-                // Holes that touch their exterior came with it.
-                Ok([exterior]) => polygons.push(Polygon { exterior, holes }),
-                Err(exteriors) => {
-                    polygons.extend(exteriors.into_iter().map(|exterior| Polygon { exterior, holes: Vec::new() }));
-                    loose.extend(holes);
-                }
-            }
+            sort_rings(rings, polygons, loose);
         }
         found.into_iter().map(|(polygons, loose)| with_holes(polygons, loose)).collect()
     }
@@ -322,23 +314,6 @@ impl Arrangement {
     }
 }
 
-/// Puts rings that are holes into the smallest polygon around them.
-pub(crate) fn with_holes(mut polygons: Vec<Polygon>, loose: Vec<Ring>) -> Area {
-    for hole in loose {
-        let holder = if polygons.len() == 1 {
-            Some(0)
-        } else {
-            // The middle of an edge lies on no other ring of the same area.
-            let around = polygons.iter().enumerate().filter(|(_, p)| ring_holds_midpoint(&p.exterior, hole[0], hole[1]));
-            around.min_by_key(|(_, p)| ring_area2(&p.exterior)).map(|(at, _)| at)
-        };
-        if let Some(at) = holder {
-            polygons[at].holes.push(hole);
-        }
-    }
-    Area::canonical(polygons)
-}
-
 fn origin(edges: &[Edge], half: u32) -> LatticePoint {
     let edge = edges[half as usize / 2];
     if half & 1 == 0 { edge.a } else { edge.b }
@@ -353,14 +328,6 @@ fn higher_right_of(edge: Edge, other: Edge, x: i32) -> bool {
     };
     let ((y, dx, dy), (other_y, other_dx, other_dy)) = (line(edge), line(other));
     (y * other_dx).cmp(&(other_y * dx)).then_with(|| (dy * other_dx).cmp(&(other_dy * dx))) == Ordering::Greater
-}
-
-/// Good to 1 % for edges of a city; used to compare borders.
-fn rough_length_m(edge: Edge) -> f64 {
-    const METRES_PER_UNIT: f64 = 0.011_113;
-    let (dx, dy) = edge.b.minus(edge.a);
-    let squeeze = libm::cos((edge.a.lonlat().lat()).to_radians());
-    libm::hypot(dx as f64 * squeeze, dy as f64) * METRES_PER_UNIT
 }
 
 /// Half-edges linked around faces.
@@ -434,17 +401,9 @@ pub(crate) fn each_node(edges: &[Edge], mut visit: impl FnMut(&[u32])) {
     }
 }
 
-/// Order of directions from `centre`, counter-clockwise from west on. Exact.
-fn by_direction(centre: LatticePoint, l: LatticePoint, r: LatticePoint) -> Ordering {
-    let upper = |p: LatticePoint| {
-        let (dx, dy) = p.minus(centre);
-        dy > 0 || (dy == 0 && dx > 0)
-    };
-    upper(l).cmp(&upper(r)).then_with(|| 0.cmp(&cross(centre, l, r)))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::{assemble, ring_holds_midpoint};
     use super::*;
     use proptest::prelude::*;
 
@@ -563,6 +522,16 @@ mod tests {
                 let whole: i128 = area.polygons().iter().map(area2).sum();
                 let parts: i128 = faces.iter().zip(&owner_of).filter(|(_, of)| **of == Some(owner as u32)).map(|(face, _)| area2(&face.area)).sum();
                 prop_assert_eq!(whole, parts);
+                // The same from its border edges alone, in any order.
+                let mut pieces: Vec<([LatticePoint; 2], bool)> = Vec::new();
+                for (at, edge) in arrangement.edges().iter().enumerate() {
+                    let [left, right] = arrangement.sides(at).map(|face| face.and_then(|face| owner_of[face]) == Some(owner as u32));
+                    if left != right {
+                        pieces.push(([edge.a(), edge.b()], right));
+                    }
+                }
+                let pieces: Vec<(&[LatticePoint], bool)> = pieces.iter().map(|(line, against)| (&line[..], *against)).collect();
+                prop_assert_eq!(&assemble(&pieces), area);
                 for polygon in area.polygons() {
                     for hole in &polygon.holes {
                         prop_assert!(ring_holds_midpoint(&polygon.exterior, hole[0], hole[1]));

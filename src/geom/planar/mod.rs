@@ -7,9 +7,13 @@ mod rings;
 
 pub use arrangement::{Arrangement, Face, FaceIx};
 pub use noding::{MAX_ROUNDS, Noding, TooManyRounds, snap_round};
-pub use rings::{inner_point, ring_holds_midpoint};
+pub use rings::{assemble, inner_point, ring_holds_midpoint};
+
+pub(crate) use arrangement::each_node;
+pub(crate) use noding::closed_pairs;
 
 use super::lattice::LatticePoint;
+use super::measure::LocalScale;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -38,6 +42,11 @@ impl Edge {
     /// The greater end.
     pub fn b(self) -> LatticePoint {
         self.b
+    }
+
+    /// Its length in metres, on a flat map of its place.
+    pub fn length_m(self) -> f64 {
+        LocalScale::at((f64::from(self.a.y) + f64::from(self.b.y)) / 2.0).length_m(self.a, self.b)
     }
 
     /// One number that orders like the edge itself; comparing it is cheaper.

@@ -1,9 +1,10 @@
 //! Rings on the lattice: splitting a walk where it touches itself, which ring holds which, a point inside.
 
 use super::LatticeMap;
-use crate::geom::area::{Polygon, Ring};
-use crate::geom::lattice::{LatticePoint, UNITS_PER_DEGREE};
+use crate::geom::area::{Area, Polygon, Ring, ring_area2};
+use crate::geom::lattice::{LatticePoint, UNITS_PER_DEGREE, cross};
 use crate::geom::lonlat::LonLat;
+use std::cmp::Ordering;
 
 /// Splits a closed walk at the points it visits more than once into rings that visit each point once. Only points with
 /// `crowded` set can be such.
@@ -29,6 +30,89 @@ pub(super) fn split_at_touches(walk: &[LatticePoint], crowded: &[bool]) -> Vec<R
     }
     rings.push(open);
     rings
+}
+
+/// The area whose border is made of pieces of line with the land on their left. Pieces end where they meet and nowhere cross; a
+/// piece that returns to its start is closed. `(line, against)`: read backwards when `against`.
+pub fn assemble(pieces: &[(&[LatticePoint], bool)]) -> Area {
+    let point = |piece: usize, at: usize| {
+        let (line, against) = pieces[piece];
+        if against { line[line.len() - 1 - at] } else { line[at] }
+    };
+    let mut leaving: LatticeMap<LatticePoint, Vec<u32>> = LatticeMap::default();
+    for piece in 0..pieces.len() {
+        leaving.entry(point(piece, 0)).or_default().push(piece as u32);
+    }
+    // Where several pieces leave a node, the border goes on along the first of them clockwise from where it came.
+    let follow = |piece: usize| {
+        let len = pieces[piece].0.len();
+        let (before, node) = (point(piece, len - 2), point(piece, len - 1));
+        let choices = leaving.get(&node)?;
+        choices.iter().copied().min_by(|&l, &r| clockwise_from(node, before, point(l as usize, 1), point(r as usize, 1)))
+    };
+    let mut done = vec![false; pieces.len()];
+    let (mut polygons, mut loose) = (Vec::new(), Vec::new());
+    for start in 0..pieces.len() {
+        let (mut walk, mut crowded) = (Vec::new(), Vec::new());
+        let mut piece = start;
+        while !done[piece] {
+            done[piece] = true;
+            let len = pieces[piece].0.len();
+            crowded.push(leaving.get(&point(piece, 0)).is_some_and(|leaving| leaving.len() > 1));
+            walk.extend((0..len - 1).map(|at| point(piece, at)));
+            crowded.resize(walk.len(), false);
+            piece = follow(piece).map_or(start, |next| next as usize);
+        }
+        if !walk.is_empty() {
+            sort_rings(split_at_touches(&walk, &crowded), &mut polygons, &mut loose);
+        }
+    }
+    with_holes(polygons, loose)
+}
+
+/// Files the rings of one walk: holes that touch their exterior belong to it, others are loose.
+pub(super) fn sort_rings(rings: Vec<Ring>, polygons: &mut Vec<Polygon>, loose: &mut Vec<Ring>) {
+    let (exteriors, holes): (Vec<Ring>, Vec<Ring>) = rings.into_iter().partition(|ring| ring_area2(ring) > 0);
+    match <[Ring; 1]>::try_from(exteriors) {
+        Ok([exterior]) => polygons.push(Polygon { exterior, holes }),
+        Err(exteriors) => {
+            polygons.extend(exteriors.into_iter().map(|exterior| Polygon { exterior, holes: Vec::new() }));
+            loose.extend(holes);
+        }
+    }
+}
+
+/// Puts rings that are holes into the smallest polygon around them.
+pub(super) fn with_holes(mut polygons: Vec<Polygon>, loose: Vec<Ring>) -> Area {
+    for hole in loose {
+        let holder = if polygons.len() == 1 {
+            Some(0)
+        } else {
+            // The middle of an edge lies on no other ring of the same area.
+            let around = polygons.iter().enumerate().filter(|(_, p)| ring_holds_midpoint(&p.exterior, hole[0], hole[1]));
+            around.min_by_key(|(_, p)| ring_area2(&p.exterior)).map(|(at, _)| at)
+        };
+        if let Some(at) = holder {
+            polygons[at].holes.push(hole);
+        }
+    }
+    Area::canonical(polygons)
+}
+
+/// Order of directions from `centre`, counter-clockwise from west on. Exact.
+pub(super) fn by_direction(centre: LatticePoint, l: LatticePoint, r: LatticePoint) -> Ordering {
+    let upper = |p: LatticePoint| {
+        let (dx, dy) = p.minus(centre);
+        dy > 0 || (dy == 0 && dx > 0)
+    };
+    upper(l).cmp(&upper(r)).then_with(|| 0.cmp(&cross(centre, l, r)))
+}
+
+/// Order of directions from `centre`, clockwise from the one towards `from` (exclusive: it comes last). Exact.
+fn clockwise_from(centre: LatticePoint, from: LatticePoint, l: LatticePoint, r: LatticePoint) -> Ordering {
+    // Before `from` in counter-clockwise order means after it has wrapped around.
+    let wrapped = |p: LatticePoint| by_direction(centre, p, from) != Ordering::Less;
+    wrapped(l).cmp(&wrapped(r)).then_with(|| by_direction(centre, r, l))
 }
 
 /// Whether a ring holds the middle of the segment `a b`, which is not on the ring. Exact.
