@@ -1,7 +1,13 @@
 //! One epoch of boundaries, immutable: regions and grids in depth-first order over one planar partition.
 
+mod build;
+pub mod hierarchy;
 pub mod locate;
+mod neighbours;
+mod outline;
 pub mod partition;
+#[cfg(test)]
+pub(crate) mod samples;
 
 pub use locate::Located;
 
@@ -107,6 +113,7 @@ pub struct Territory {
     pub voids: Vec<Void>,
     /// Who owns what.
     pub partition: Partition,
+    borders: outline::Borders,
     region_by_code: HashMap<Code, RegionIx>,
     grid_by_code: HashMap<Code, GridIx>,
 }
