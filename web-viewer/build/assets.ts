@@ -1,0 +1,49 @@
+// What the program serves beside the page: /styles/*.json, /sprites/icons*.{json,png}, /fonts/*.woff2, and the colours as CSS.
+// All of it is made from ../styles and the font package; in development it is made anew for each request.
+import { readFileSync } from 'node:fs';
+import { extname } from 'node:path';
+import type { Plugin } from 'vite';
+import { fonts } from './fonts.ts';
+import { sprite } from './sprite.ts';
+import { colours, style } from './style.ts';
+
+const TOKENS = 'virtual:tokens.css';
+const TYPES: Record<string, string> = {
+  '.json': 'application/json', '.css': 'text/css', '.png': 'image/png', '.woff2': 'font/woff2', '.txt': 'text/plain',
+};
+
+/** Every asset by its path below `/`. */
+async function all(): Promise<Map<string, string | Uint8Array>> {
+  const { sheet, png } = await sprite();
+  const font = fonts();
+  const json = JSON.stringify(sheet);
+  return new Map<string, string | Uint8Array>([
+    ['styles/dark.json', JSON.stringify(style('dark', font.faces))],
+    // One sheet serves every density: distance fields are sharp at any size.
+    ['sprites/icons.json', json], ['sprites/icons.png', png],
+    ['sprites/icons@2x.json', json], ['sprites/icons@2x.png', png],
+    ['fonts/noto-sans-sc.css', font.css],
+    ...font.files.map(([name, path]) => [`fonts/${name}`, readFileSync(path)] as const),
+  ]);
+}
+
+export function assets(): Plugin {
+  return {
+    name: 'wangge-assets',
+    resolveId: (id) => (id === TOKENS ? `\0${TOKENS}` : undefined),
+    load: (id) => (id === `\0${TOKENS}` ? colours('dark') : undefined),
+    async generateBundle() {
+      for (const [fileName, source] of await all()) this.emitFile({ type: 'asset', fileName, source });
+    },
+    configureServer(server) {
+      server.middlewares.use(async (request, response, next) => {
+        const path = decodeURIComponent(request.url ?? '').split('?')[0]!.slice(1);
+        if (!/^(styles|sprites|fonts)\//.test(path)) return next();
+        const body = (await all()).get(path);
+        if (body === undefined) return next();
+        response.setHeader('Content-Type', TYPES[extname(path)] ?? 'application/octet-stream');
+        response.end(body);
+      });
+    },
+  };
+}

@@ -1,0 +1,116 @@
+// The HTTP contract as the viewer uses it. Positions are [lon, lat] on CGCS2000; areas in m², distances in m; times RFC 3339.
+
+export type Position = [number, number];
+export type Box = [west: number, south: number, east: number, north: number];
+
+export interface FacilityGroup { id: string; name: string; name_en: string; icon: string; categories: string[] }
+
+export interface Meta {
+  title: string;
+  synthetic: boolean;
+  attribution: string[];
+  scheme: { levels: { name: string }[] };
+  root: string[];
+  bbox: Box | null;
+  revision: number;
+  epoch: number | null;
+  default_facility_groups: FacilityGroup[];
+  /** Where land of others is found as GeoJSON, drawn without names or borders. */
+  background: string | null;
+}
+
+export interface Place { level: string; code: string; name: string }
+export interface Counts {
+  grids: number; facilities: number; open_cases: number; overdue: number;
+  households: number; population: number; staff: number; area_m2: number;
+}
+export interface Region extends Place { path: Place[]; bbox: Box; counts: Counts; revision: number; epoch: number }
+export interface Child extends Place { bbox: Box; counts: Counts }
+
+export interface Case {
+  id: number; category: string; state: string; due_at: string | null; overdue: boolean;
+  urgent?: boolean; reported_at?: string; position: Position | null; grid?: string | null; text?: string;
+}
+export interface Member { id: string; name: string; role: string; phone?: string | null; organization?: string | null }
+export interface Neighbour { code: string; name: string; shared_m?: number }
+export interface Grid {
+  code: string; name: string; kind: string; households: number | null; population: number | null;
+  area_m2: number; label_point: Position; bbox: Box;
+}
+export interface GridCard {
+  epoch: number; revision: number; grid: Grid; path: Place[]; status?: string; successors?: { code: string; share: number }[];
+  team: { leader: Member | null; officers: Member[]; members: Member[] };
+  facilities: { total: number; by_category: { category: string; name: string; count: number }[] };
+  open_cases: { total: number; overdue: number; items: Case[] };
+  neighbours: { total: number; items: Neighbour[] };
+}
+export interface Facility {
+  id: number; code?: string | null; category: string; name: string; state: string; position: Position; source_date?: string | null;
+}
+export interface Category { kind: 'component' | 'matter'; code: string; name: string; icon: string }
+export interface Hit { kind: 'grid' | 'region' | 'facility' | 'case'; code?: string | null; name: string; level?: string; path?: Place[]; grid?: string | null; position?: Position | null }
+export interface Located { grid: { code: string; name: string } | null; path: Place[] }
+
+interface List<T> { number_matched: number; items: T[]; next?: string | null; revision?: number }
+
+/** An error answer (RFC 9457), or `offline` when there was no answer. */
+export class Problem extends Error {
+  constructor(readonly code: string, readonly status: number, detail: string) { super(detail); }
+}
+
+/** Adds what is not absent to a path as its query. */
+export function withQuery(path: string, query: Record<string, string | number | null | undefined>): string {
+  const pairs = Object.entries(query).filter((pair): pair is [string, string | number] => pair[1] != null);
+  return pairs.length === 0 ? path : `${path}?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)]))}`;
+}
+
+async function json<T>(path: string, signal?: AbortSignal): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, { headers: { Accept: 'application/json' }, ...(signal && { signal }) });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem('offline', 0, 'no answer');
+  }
+  if (response.ok) return await response.json() as T;
+  const told = await response.json().catch(() => ({})) as { code?: string; detail?: string; title?: string };
+  throw new Problem(told.code ?? 'unknown', response.status, told.detail ?? told.title ?? response.statusText);
+}
+
+/** Every item of a list, page after page. */
+async function all<T>(path: string, signal?: AbortSignal): Promise<T[]> {
+  const items: T[] = [];
+  for (let next: string | null | undefined = path; next;) {
+    const page: List<T> = await json<List<T>>(next, signal);
+    items.push(...page.items);
+    // `next` is absolute behind a proxy; only its path and query concern us.
+    next = page.next && new URL(page.next, location.href).pathname + new URL(page.next, location.href).search;
+  }
+  return items;
+}
+
+const PAGE = 1000;
+const code = encodeURIComponent;
+
+/** `at` asks for the boundaries in force on a date. */
+export const api = {
+  meta: (signal?: AbortSignal) => json<Meta>('/api/v1/meta', signal),
+  categories: (signal?: AbortSignal) => all<Category>(withQuery('/api/v1/categories', { limit: PAGE }), signal),
+  region: (region: string, at: string | null, signal?: AbortSignal) =>
+    json<Region>(withQuery(`/api/v1/regions/${code(region)}`, { at }), signal),
+  children: (region: string, at: string | null, signal?: AbortSignal) =>
+    all<Child>(withQuery(`/api/v1/regions/${code(region)}/children`, { limit: PAGE, at }), signal),
+  outline: (kind: 'grids' | 'regions', of: string, at: string | null, signal?: AbortSignal) =>
+    json<GeoJSON.Feature<GeoJSON.MultiPolygon | GeoJSON.Polygon>>(withQuery(`/api/v1/${kind}/${code(of)}/outline`, { at }), signal),
+  card: (grid: string, at: string | null, signal?: AbortSignal) =>
+    json<GridCard>(withQuery(`/api/v1/grids/${code(grid)}`, { at }), signal),
+  facilities: (grid: string, at: string | null, signal?: AbortSignal) =>
+    all<Facility>(withQuery(`/api/v1/grids/${code(grid)}/facilities`, { limit: PAGE, at }), signal),
+  /** Open cases in a region or grid, the most pressing first: overdue, then by due time. */
+  cases: (within: string | null, signal?: AbortSignal) => all<Case>(withQuery('/api/v1/cases', { within, limit: PAGE }), signal),
+  search: (q: string, signal?: AbortSignal) => json<List<Hit>>(withQuery('/api/v1/search', { q, limit: 12 }), signal),
+  locate: ([lon, lat]: Position, at: string | null, signal?: AbortSignal) =>
+    json<Located>(withQuery('/api/v1/locate', { lon: lon.toFixed(7), lat: lat.toFixed(7), crs: 'cgcs2000', at }), signal),
+  beidou: ([lon, lat]: Position, level: number, signal?: AbortSignal) =>
+    json<{ code: string }>(withQuery('/api/v1/beidou', { lon: lon.toFixed(7), lat: lat.toFixed(7), crs: 'cgcs2000', level }), signal),
+};

@@ -1,0 +1,62 @@
+// Numbers, times and places as they are written on the screen.
+import { route } from './route';
+import { say } from './words';
+
+/** Thousands with a thin space: 365 420. */
+export function count(value: number): string {
+  return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, '\u2009');
+}
+
+/** An area with a unit that leaves at most four digits. */
+export function area(squareMetres: number): { value: string; unit: string } {
+  const km2 = squareMetres / 1e6;
+  if (km2 >= 100) return { value: count(km2), unit: 'km²' };
+  if (km2 >= 1) return { value: km2.toFixed(1), unit: 'km²' };
+  return squareMetres >= 10_000 ? { value: km2.toFixed(2), unit: 'km²' } : { value: count(squareMetres), unit: 'm²' };
+}
+
+/** A span as its two words: 12 分, 3 小时, 5 天. Rounded down: "剩 59 分" still has 59 whole minutes. */
+export function span(ms: number): string {
+  const minutes = Math.floor(Math.abs(ms) / 60_000);
+  if (minutes < 60) return `${minutes} ${say('minutes')}`;
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} ${say('hours')}`;
+  return `${Math.floor(minutes / 1440)} ${say('days')}`;
+}
+
+/** Time left or over: 剩 9 分, 超期 12 分. */
+export function due(dueAt: string | null, now: number): string {
+  if (!dueAt) return say('noDue');
+  const left = Date.parse(dueAt) - now;
+  return route.value.lang === 'en'
+    ? `${span(left)} ${left < 0 ? say('dueOver') : say('dueLeft')}`
+    : `${left < 0 ? say('dueOver') : say('dueLeft')} ${span(left)}`;
+}
+
+const locale = () => (route.value.lang === 'en' ? 'en-GB' : 'zh-CN');
+
+/** 2026年11月22日 星期日 20:31. */
+export function dayAndTime(ms: number): string {
+  const date = new Intl.DateTimeFormat(locale(), { year: 'numeric', month: 'long', day: 'numeric' }).format(ms);
+  const weekday = new Intl.DateTimeFormat(locale(), { weekday: 'long' }).format(ms);
+  return `${date} ${weekday} ${clock(ms).slice(0, 5)}`;
+}
+
+/** 20:31:07, in the browser's zone: the wall hangs in its city. */
+export function clock(ms: number): string {
+  return new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(ms);
+}
+
+/** Longitude first, with as many digits as a pixel of this zoom is worth. */
+export function position([lon, lat]: [number, number], zoom: number): string {
+  const digits = Math.max(3, Math.min(6, Math.ceil((zoom + 1) / 3)));
+  return `${lon.toFixed(digits)}, ${lat.toFixed(digits)}`;
+}
+
+/** The level of BeiDou code whose cell is a few pixels wide at this zoom. */
+export function beidouLevel(zoom: number): number {
+  if (zoom < 8) return 3;
+  if (zoom < 11.5) return 4;
+  if (zoom < 14.5) return 5;
+  if (zoom < 17) return 6;
+  return 7;
+}

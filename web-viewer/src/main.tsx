@@ -1,0 +1,110 @@
+// Starts the viewer: what the city is, then the map, then the panels; after that the address decides what is shown.
+import { effect, untracked } from '@preact/signals';
+import { render } from 'preact';
+import 'virtual:tokens.css';
+import './ui/app.css';
+import { api, Problem } from './api';
+import { SOON_MS } from './casestate';
+import { colour } from './colour';
+import { createMap } from './map/create';
+import { watchPointer } from './map/pointer';
+import { addSpotlight } from './map/spotlight';
+import { boundariesUrl, fit } from './map/style';
+import { enter, up, type Context } from './modes';
+import { listen, route } from './route';
+import { categories, categoryIcons, link, meta, now, path } from './state';
+import { watchScreen } from './unit';
+import { App } from './ui/App';
+import type { StyleSpecification, VectorTileSource } from 'maplibre-gl';
+
+/** How often the server is asked whether something changed. */
+const POLL_MS = 10_000;
+/** A cursor that rests this long is hidden. */
+const CURSOR_MS = 10_000;
+
+async function start(): Promise<void> {
+  watchScreen();
+  listen();
+  setInterval(() => { now.value = Date.now(); }, 1000);
+  render(<App />, document.getElementById('app')!);
+  hideRestingCursor();
+  effect(() => { document.documentElement.lang = route.value.lang; });
+
+  const forever = new AbortController().signal;
+  while (!(await ask())) await pause(2000);
+  const city = meta.data!;
+  document.title = city.title;
+  categories.value = (await api.categories().catch(() => null)) ?? [];
+
+  const style = await (await fetch('/styles/dark.json')).json() as StyleSpecification;
+  const stage = await createMap(document.getElementById('map')!, fit(style, {
+    levels: city.scheme.levels.map((level) => level.name), icons: categoryIcons.value, origin: location.origin,
+    at: route.value.at, background: city.background, landOther: colour('land-other'),
+  }), city.bbox);
+  const { map } = stage;
+  addSpotlight(map, categoryIcons.value);
+  watchPointer(map);
+  effect(() => { map.setGlobalStateProperty('soon_before', Math.floor((Math.floor(now.value / 60_000) * 60_000 + SOON_MS) / 1000)); });
+  let boundariesAt = route.value.at;
+  effect(() => {
+    if (route.value.at === boundariesAt) return;
+    boundariesAt = route.value.at;
+    (map.getSource('boundaries') as VectorTileSource).setUrl(location.origin + boundariesUrl(boundariesAt));
+  });
+
+  const reloads = new Set<() => void>();
+  const context: Context = {
+    stage,
+    onChange(reload, signal) {
+      reloads.add(reload);
+      signal.addEventListener('abort', () => reloads.delete(reload));
+    },
+  };
+  let leaving = new AbortController();
+  effect(() => {
+    const there = route.value;
+    leaving.abort();
+    leaving = new AbortController();
+    void untracked(() => enter(there, context, leaving.signal));
+  });
+  addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && !event.defaultPrevented) up(path.value);
+  });
+  expose(map);
+
+  let known = city.revision;
+  while (!forever.aborted) {
+    await pause(POLL_MS);
+    const wasUp = link.value.up;
+    if (!(await ask()) || (meta.data!.revision === known && wasUp)) continue;
+    if (meta.data!.revision !== known) for (const source of ['boundaries', 'facilities', 'cases']) map.refreshTiles(source);
+    known = meta.data!.revision;
+    for (const reload of reloads) reload();
+  }
+}
+
+/** Asks for the city's meta data; whether there was an answer. */
+async function ask(): Promise<boolean> {
+  const answered = await meta.load(api.meta(), new AbortController().signal);
+  link.value = answered ? { up: true, at: Date.now() } : { ...link.value, up: false };
+  return answered !== null;
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function hideRestingCursor(): void {
+  let timer = 0;
+  addEventListener('pointermove', () => {
+    document.documentElement.classList.remove('resting');
+    clearTimeout(timer);
+    timer = window.setTimeout(() => document.documentElement.classList.add('resting'), CURSOR_MS);
+  });
+}
+
+/** For tests in a browser and for the console. */
+function expose(map: unknown): void { Object.assign(window, { wangge: { map } }); }
+
+start().catch((error: unknown) => {
+  link.value = { ...link.value, up: !(error instanceof Problem) && link.value.up };
+  throw error;
+});

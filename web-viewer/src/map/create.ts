@@ -1,0 +1,41 @@
+// The map itself: one per page, imperative. The whole map is drawn at 1920 × 1080 sizes and scaled by u, so that icons, strokes
+// and text grow with the wall while the extent stays.
+import { effect } from '@preact/signals';
+import { Map, setWorkerUrl, type StyleSpecification } from 'maplibre-gl';
+import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
+import 'maplibre-gl/dist/maplibre-gl.css';
+import type { Box } from '../api';
+import { unit } from '../unit';
+
+setWorkerUrl(workerUrl);
+
+/** Drawn by the processor: then nothing moves. */
+function isSoftware(map: Map): boolean {
+  const gl = map.getCanvas().getContext('webgl2');
+  const told = gl?.getExtension('WEBGL_debug_renderer_info');
+  return told ? /swiftshader|llvmpipe|software|basic render/i.test(String(gl!.getParameter(told.UNMASKED_RENDERER_WEBGL))) : false;
+}
+
+export interface Stage { map: Map; still: boolean }
+
+export async function createMap(container: HTMLElement, style: StyleSpecification, bbox: Box | null): Promise<Stage> {
+  const map = new Map({
+    container, style, bounds: bbox ?? [-180, -60, 180, 75], fitBoundsOptions: { padding: PADDING },
+    attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, rollEnabled: false,
+    keyboard: false, renderWorldCopies: false, fadeDuration: 0, maxZoom: 19, maxPitch: 0,
+    // A wall of 7680 px needs more than the usual 4096.
+    maxCanvasSize: [16384, 16384], pixelRatio: devicePixelRatio * unit.value,
+  });
+  map.touchZoomRotate.disableRotation();
+  effect(() => map.setPixelRatio(devicePixelRatio * unit.value));
+  await new Promise<void>((resolve) => map.once('style.load', () => resolve()));
+  return { map, still: isSoftware(map) || matchMedia('(prefers-reduced-motion: reduce)').matches };
+}
+
+/** Room for what lies over the map's edges. */
+export const PADDING = { top: 76, bottom: 64, left: 40, right: 40 };
+
+/** Shows a box, easing unless nothing may move. */
+export function show({ map, still }: Stage, [west, south, east, north]: Box): void {
+  map.fitBounds([[west, south], [east, north]], { padding: PADDING, maxZoom: 17, duration: still ? 0 : 1000, essential: false });
+}

@@ -1,0 +1,67 @@
+// What the pointer points at (coordinates at once, the BeiDou code when it rests) and what a click means.
+import type { Map, MapMouseEvent } from 'maplibre-gl';
+import { api, Problem, type Position } from '../api';
+import { beidouLevel } from '../format';
+import { go, route } from '../route';
+import { cases, notice, path, picked, pointer, zoom } from '../state';
+import { SELECTED_CASES, SELECTED_FACILITIES } from './spotlight';
+
+/** From this zoom on grids are large enough to be meant by a click. */
+const GRIDS_FROM = 13.5;
+const REST_MS = 150;
+
+export function watchPointer(map: Map): void {
+  let resting: AbortController | undefined;
+  map.on('zoom', () => { zoom.value = map.getZoom(); });
+  map.on('mousemove', (event) => {
+    const at: Position = [event.lngLat.lng, event.lngLat.lat];
+    resting?.abort();
+    pointer.value = { position: at, beidou: pointer.value?.beidou ?? null };
+    resting = new AbortController();
+    void beidouAt(at, map.getZoom(), resting.signal);
+    map.getCanvas().style.cursor = marksAt(map, event).length > 0 ? 'pointer' : '';
+  });
+  map.on('mouseout', () => { resting?.abort(); pointer.value = null; });
+  map.on('click', (event) => void click(map, event));
+}
+
+async function beidouAt(at: Position, atZoom: number, signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, REST_MS));
+  if (signal.aborted) return;
+  try {
+    const { code } = await api.beidou(at, beidouLevel(atZoom), signal);
+    if (!signal.aborted) pointer.value = { position: at, beidou: code };
+  } catch (error) {
+    if (!signal.aborted && !(error instanceof Problem)) throw error;
+  }
+}
+
+function marksAt(map: Map, event: MapMouseEvent) {
+  return map.queryRenderedFeatures(event.point, { layers: [SELECTED_CASES, 'cases', SELECTED_FACILITIES] });
+}
+
+async function click(map: Map, event: MapMouseEvent): Promise<void> {
+  notice.value = null;
+  const mark = marksAt(map, event)[0];
+  if (mark?.layer.id === SELECTED_FACILITIES) {
+    picked.value = { kind: 'facility', id: Number(mark.id) };
+    return;
+  }
+  const found = mark && cases.data?.find((shown) => shown.id === Number(mark.id));
+  if (found?.grid) {
+    go({ mode: { kind: 'grid', code: found.grid } });
+    picked.value = { kind: 'case', id: found.id };
+    return;
+  }
+  try {
+    const { grid, path: above } = await api.locate([event.lngLat.lng, event.lngLat.lat], route.value.at);
+    const chain = [...above, ...(grid ? [{ level: 'grid', ...grid }] : [])];
+    const here = new Set(path.value.map((place) => place.code));
+    // One step down from what both share; where grids are drawn large, the grid itself.
+    const next = grid && map.getZoom() >= GRIDS_FROM ? chain.at(-1) : chain.find((place) => !here.has(place.code));
+    if (next) go({ mode: { kind: next.code === grid?.code ? 'grid' : 'region', code: next.code } });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    notice.value = error.code;
+  }
+}

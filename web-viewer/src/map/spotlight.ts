@@ -1,0 +1,65 @@
+// What is selected stands out: everything outside recedes under a veil, its own border is drawn in white, its facilities as icons.
+import type { GeoJSONSource, LayerSpecification, Map } from 'maplibre-gl';
+import type { Case, Facility } from '../api';
+import { colour } from '../colour';
+import { iconOf } from './style';
+
+type Outline = GeoJSON.Feature<GeoJSON.Polygon | GeoJSON.MultiPolygon>;
+const NOTHING: GeoJSON.FeatureCollection = { type: 'FeatureCollection', features: [] };
+const WORLD: GeoJSON.Position[] = [[-180, -85], [180, -85], [180, 85], [-180, 85], [-180, -85]];
+
+export const SELECTED_FACILITIES = 'selected-facilities';
+export const SELECTED_CASES = 'selected-cases';
+
+/** Adds the layers, empty. `icons`: component category → icon. */
+export function addSpotlight(map: Map, icons: ReadonlyMap<string, string>): void {
+  for (const id of ['veil', 'selected-outline', SELECTED_FACILITIES, SELECTED_CASES]) {
+    map.addSource(id, { type: 'geojson', data: NOTHING, tolerance: 0.1 });
+  }
+  map.addLayer({ id: 'veil', type: 'fill', source: 'veil', paint: { 'fill-color': colour('ground'), 'fill-opacity': ['get', 'opacity'], 'fill-antialias': false } });
+  const line = (id: string, token: string, width: number) => map.addLayer({
+    id, type: 'line', source: 'selected-outline', layout: { 'line-join': 'round' }, paint: { 'line-color': colour(token), 'line-width': width },
+  });
+  line('selected-ground', 'ground', 5);
+  line('selected-outline', 'white', 3);
+  map.addLayer({
+    id: SELECTED_FACILITIES, type: 'symbol', source: SELECTED_FACILITIES,
+    layout: { 'icon-image': iconOf(icons), 'icon-size': 0.9, 'icon-allow-overlap': true },
+    paint: { 'icon-color': colour('text'), 'icon-halo-color': colour('ground'), 'icon-halo-width': 2 },
+  });
+  const marks = map.getStyle().layers.find((layer) => layer.id === 'cases');
+  if (marks?.type === 'symbol') {
+    const { 'source-layer': _, ...own } = marks;
+    map.addLayer({ ...own, id: SELECTED_CASES, source: SELECTED_CASES } as LayerSpecification);
+  }
+}
+
+const set = (map: Map, source: string, data: GeoJSON.GeoJSON) => (map.getSource(source) as GeoJSONSource).setData(data);
+
+/** Draws the border of what is selected and dims the rest; `null` takes both away. */
+export function spotlight(map: Map, outline: Outline | null, opacity = 0): void {
+  const rings = !outline ? [] : outline.geometry.type === 'Polygon' ? [outline.geometry.coordinates] : outline.geometry.coordinates;
+  // The veil is the world without the selection: its outer rings become holes, and its holes are covered again.
+  const outside = [[WORLD, ...rings.map(([outer]) => outer!)], ...rings.flatMap(([, ...holes]) => holes.map((hole) => [hole]))];
+  set(map, 'veil', outline ? { type: 'Feature', properties: { opacity }, geometry: { type: 'MultiPolygon', coordinates: outside } } : NOTHING);
+  set(map, 'selected-outline', outline ?? NOTHING);
+}
+
+export function drawFacilities(map: Map, facilities: readonly Facility[]): void {
+  set(map, SELECTED_FACILITIES, collection(facilities.map((facility) => [facility.position, facility.id, { category: facility.category }])));
+}
+
+/** Case marks, with the fields that case tiles have. */
+export function drawCases(map: Map, cases: readonly Case[]): void {
+  const located = cases.filter((shown) => shown.position);
+  set(map, SELECTED_CASES, collection(located.map((shown) => [shown.position!, shown.id, {
+    state: shown.state, overdue: shown.overdue, ...(shown.due_at && { due_at: Math.floor(Date.parse(shown.due_at) / 1000) }),
+  }])));
+}
+
+function collection(points: [GeoJSON.Position, number, Record<string, unknown>][]): GeoJSON.FeatureCollection {
+  return {
+    type: 'FeatureCollection',
+    features: points.map(([coordinates, id, properties]) => ({ type: 'Feature', id, properties, geometry: { type: 'Point', coordinates } })),
+  };
+}

@@ -1,0 +1,40 @@
+// The screen: top bar, sentence, rails, and the map between them with what belongs on it.
+import { route } from '../route';
+import { meta } from '../state';
+import { shape } from '../unit';
+import { Breadcrumb } from './Breadcrumb';
+import { GridCard } from './GridCard';
+import { Legend } from './Legend';
+import { Readout } from './Readout';
+import { Ages, Categories, GridOverview, Neighbours, Parts, Pressing, RegionOverview } from './blocks';
+import { Search } from './Search';
+import { Sentence } from './Sentence';
+import { TopBar } from './TopBar';
+import { say } from '../words';
+
+export function App() {
+  const grid = route.value.mode.kind === 'grid';
+  const desk = shape.value === 'desk';
+  return (
+    <div class="screen">
+      <TopBar />
+      <Sentence />
+      {!desk && (
+        <aside class="rail left">
+          <Ages />
+          {grid ? <Neighbours /> : <Categories />}
+          {grid ? <GridOverview /> : <RegionOverview />}
+        </aside>
+      )}
+      <main class="stage">
+        <div class="scaled"><div id="map" /></div>
+        <div class="over top"><Breadcrumb /><Search /></div>
+        <div class="over bottom"><Legend /><div class="foot"><Readout /><p class="attribution">{meta.data?.attribution.join(' · ')}</p></div></div>
+      </main>
+      <aside class={grid ? 'rail right card-rail' : 'rail right'}>
+        {grid ? <GridCard /> : <><Pressing /><Parts />{desk && <RegionOverview />}</>}
+      </aside>
+      {route.value.at && <div class="not-live"><span>{say('asOf')} {route.value.at}</span></div>}
+    </div>
+  );
+}

@@ -1,0 +1,108 @@
+// The card of the selected grid: who answers for it, what stands in it, what is open in it.
+import { count } from '../format';
+import type { GridCard as Card, Member } from '../api';
+import { go } from '../route';
+import { card, cases, categoryNames, facilities, grouped, groupsShown, picked } from '../state';
+import { shape } from '../unit';
+import { route } from '../route';
+import { say, sayRole, sayValue } from '../words';
+import { GridOverview, Neighbours } from './blocks';
+import { Block, Empty } from './Block';
+import { CaseRow } from './CaseRow';
+import { Icon } from './Icon';
+import { Rows } from './Rows';
+
+export function GridCard() {
+  const shown = card.data;
+  return (
+    <article class="card" aria-label={shown?.grid.name}>
+      <Block title={<>{shown?.grid.name || shown?.grid.code}{shown && <small>{sayValue(shown.grid.kind)}</small>}</>} of={card} class="identity">
+        {shown && <Identity shown={shown} />}
+      </Block>
+      {shown && <>
+        {shape.value === 'desk' && <GridOverview />}
+        <Facilities shown={shown} />
+        <Cases shown={shown} />
+        <Team shown={shown} />
+        {shape.value === 'desk' && <Neighbours />}
+      </>}
+    </article>
+  );
+}
+
+function Identity({ shown }: { shown: Card }) {
+  return (
+    <>
+      <p class="second code">{shown.grid.code}</p>
+      {shown.status === 'superseded' && (
+        <p class="statement">{say('superseded')}{(shown.successors ?? []).map(({ code }) => (
+          <button type="button" key={code} onClick={() => go({ mode: { kind: 'grid', code }, at: null })}>{say('successors')} {code}</button>
+        ))}</p>
+      )}
+    </>
+  );
+}
+
+function Facilities({ shown }: { shown: Card }) {
+  const groups = grouped.value;
+  const inGroups = groups.reduce((sum, of) => sum + of.facilities.length, 0);
+  const others = (facilities.data?.length ?? 0) - inGroups;
+  const toggle = (id: string) => {
+    const next = new Set(groupsShown.value);
+    if (!next.delete(id)) next.add(id);
+    groupsShown.value = next;
+  };
+  const chosen = picked.value?.kind === 'facility' ? facilities.data?.find((facility) => facility.id === picked.value!.id) : undefined;
+  return (
+    <Block title={<>{say('facilities')} {count(shown.facilities.total)}</>} of={facilities} class="facilities">
+      {shown.facilities.total === 0 ? <Empty words={say('noFacilities')} of={facilities} /> : (
+        <ul class="groups">
+          {groups.map(({ group, facilities: members }) => (
+            <li key={group.id}>
+              <button type="button" class="group" aria-pressed={groupsShown.value.has(group.id)} data-group={group.id} onClick={() => toggle(group.id)}>
+                <Icon name={group.icon} />
+                <span class="label">{route.value.lang === 'en' ? group.name_en : group.name}</span>
+                <span class="number">{count(members.length)}</span>
+              </button>
+            </li>
+          ))}
+          <li class="group others"><Icon name="component" /><span class="label">{say('otherFacilities')}</span><span class="number">{count(others)}</span></li>
+        </ul>
+      )}
+      {chosen && (
+        <dl class="picked">
+          <dt>{categoryNames.value.component.get(chosen.category) ?? chosen.category}</dt>
+          <dd>{chosen.name} <span class="second">{chosen.code ?? `#${chosen.id}`}</span> · {sayValue(chosen.state)}</dd>
+        </dl>
+      )}
+    </Block>
+  );
+}
+
+function Cases({ shown }: { shown: Card }) {
+  const { total, overdue } = shown.open_cases;
+  const items = cases.data ?? shown.open_cases.items;
+  return (
+    <Block title={<>{say('legendCases')} {count(total)}{overdue > 0 && <em class="overdue">{say('overdue')} {count(overdue)}</em>}</>} of={card} class="open-cases">
+      {total === 0 ? <Empty words={say('noCases')} of={card} /> : <Rows items={items} row={(item) => <CaseRow key={item.id} shown={item} />} />}
+    </Block>
+  );
+}
+
+function Team({ shown }: { shown: Card }) {
+  const { leader, officers, members } = shown.team;
+  const people: Member[] = [...(leader ? [leader] : []), ...officers, ...members];
+  return (
+    <Block title={<>{say('team')} {count(people.length)}</>} of={card} class="team">
+      {people.length === 0 ? <Empty words={say('noTeam')} of={card} /> : (
+        <Rows items={people} row={(person) => (
+          <li key={person.id} class={person === leader ? 'person leader' : 'person'}>
+            <span class="label">{person.name}</span>
+            <span class="second">{sayRole(person.role)}</span>
+            <span class="number second">{person.phone}</span>
+          </li>
+        )} />
+      )}
+    </Block>
+  );
+}

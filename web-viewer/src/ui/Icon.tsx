@@ -1,0 +1,9 @@
+// Icons of panels are the sprite's, painted in the colour of the text around them.
+
+const drawings = import.meta.glob<string>('../../../styles/icons/*.svg', { query: '?raw', import: 'default', eager: true });
+
+const byName = new Map(Object.entries(drawings).map(([path, svg]) => [path.replace(/^.*\/|\.svg$/g, ''), svg]));
+
+export function Icon({ name, class: extra = '' }: { name: string; class?: string }) {
+  return <span class={`icon ${extra}`} aria-hidden="true" dangerouslySetInnerHTML={{ __html: byName.get(name) ?? byName.get('component')! }} />;
+}

@@ -1,0 +1,118 @@
+// The blocks of the rails. Left: how much. Right: what.
+import { computed } from '@preact/signals';
+import { AGE_BANDS, countAges } from '../casestate';
+import { area, count } from '../format';
+import { go, route } from '../route';
+import { card, cases, categoryNames, children, now, region } from '../state';
+import { say, sayValue, type Word } from '../words';
+import { Block, Empty } from './Block';
+import { CaseRow } from './CaseRow';
+import { Bars, Rows } from './Rows';
+
+/** Changes once a minute, so that lists are not sorted every second. */
+const minute = computed(() => Math.floor(now.value / 60_000) * 60_000);
+
+export function Ages() {
+  const all = cases.data ?? [];
+  const unlocated = all.filter((shown) => !shown.position).length;
+  const bands = countAges(all, minute.value);
+  return (
+    <Block title={`${say('open')} · ${say('byAge')}`} of={cases}>
+      <p class="figure">{count(all.length)} <small>{say('items')}{unlocated > 0 && ` · ${say('unlocated')} ${count(unlocated)}`}</small></p>
+      {all.length === 0 ? <Empty words={say('noCases')} of={cases} />
+        : <Bars bars={AGE_BANDS.map((_, n) => ({ key: String(n), label: say(`age-${n}` as Word), value: bands[n]! }))} />}
+    </Block>
+  );
+}
+
+export function Categories() {
+  const counts = new Map<string, number>();
+  for (const { category } of cases.data ?? []) counts.set(category, (counts.get(category) ?? 0) + 1);
+  const names = categoryNames.value.matter;
+  const bars = [...counts].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]))
+    .map(([category, value]) => ({ key: category, label: names.get(category) ?? category, value }));
+  return (
+    <Block title={say('byCategory')} of={cases}>
+      {bars.length === 0 ? <Empty words={say('noCases')} of={cases} /> : <Bars bars={bars} />}
+    </Block>
+  );
+}
+
+/** Facts as pairs of word and number. */
+export function Facts({ facts }: { facts: readonly { word: Word; value: string; unit?: string }[] }) {
+  return <dl class="facts">{facts.map(({ word, value, unit }) => <div key={word}><dt>{say(word)}</dt><dd>{value}{unit && <small>{unit}</small>}</dd></div>)}</dl>;
+}
+
+export function RegionOverview() {
+  const counts = region.data?.counts;
+  return (
+    <Block title={say('overview')} of={region} class="overview">
+      {counts && <Facts facts={[
+        { word: 'grids', value: count(counts.grids) }, { word: 'staff', value: count(counts.staff) },
+        { word: 'households', value: count(counts.households) }, { word: 'population', value: count(counts.population) },
+        { word: 'facilities', value: count(counts.facilities) }, { word: 'area', ...area(counts.area_m2) },
+      ]} />}
+    </Block>
+  );
+}
+
+const known = (value: number | null) => (value === null ? '–' : count(value));
+
+export function GridOverview() {
+  const grid = card.data?.grid;
+  return (
+    <Block title={say('overview')} of={card} class="overview">
+      {grid && <Facts facts={[
+        { word: 'households', value: known(grid.households) }, { word: 'population', value: known(grid.population) }, { word: 'area', ...area(grid.area_m2) },
+      ]} />}
+    </Block>
+  );
+}
+
+export function Pressing() {
+  const all = cases.data ?? [];
+  return (
+    <Block title={say('pressing')} of={cases} class="pressing">
+      {all.length === 0 ? <Empty words={say('noCases')} of={cases} />
+        : <Rows items={all} row={(shown) => <CaseRow key={shown.id} shown={shown} />} />}
+    </Block>
+  );
+}
+
+/** The next level down, the most overdue first. What belongs to no part is its own row, so that the rows sum to the whole. */
+export function Parts() {
+  const parts = children.data ?? [];
+  const total = region.data?.counts.open_cases ?? 0;
+  const rest = total - parts.reduce((sum, part) => sum + part.counts.open_cases, 0);
+  const level = parts[0]?.level;
+  const bars = [...parts].sort((a, b) => b.counts.overdue - a.counts.overdue || b.counts.open_cases - a.counts.open_cases || (a.code < b.code ? -1 : 1))
+    .map((part) => ({
+      key: part.code, label: part.name || part.code, value: part.counts.open_cases,
+      extra: <em class="extra overdue">{part.counts.overdue > 0 && `${say('overdue')} ${count(part.counts.overdue)}`}</em>,
+      onClick: () => go({ mode: { kind: part.level === 'grid' ? 'grid' as const : 'region' as const, code: part.code } }),
+    }));
+  return (
+    <Block title={level ? `${sayValue(level)} · ${say('open')}` : say('below')} of={children} class="parts">
+      {bars.length === 0 ? <Empty words={say('noParts')} of={children} />
+        : <Bars bars={rest > 0 ? [...bars, { key: 'rest', label: say('remainder'), value: rest }] : bars} />}
+    </Block>
+  );
+}
+
+export function Neighbours() {
+  const items = card.data?.neighbours.items ?? [];
+  return (
+    <Block title={`${say('neighbours')} ${count(card.data?.neighbours.total ?? 0)}`} of={card} class="neighbours">
+      {items.length === 0 ? <Empty words={say('noNeighbours')} of={card} /> : (
+        <Rows items={items} row={({ code, name, shared_m }) => (
+          <li key={code}>
+            <button type="button" class="bar-row plain" onClick={() => go({ mode: { kind: 'grid', code }, at: route.value.at })}>
+              <span class="label">{name || code}</span>
+              {shared_m !== undefined && <span class="number second">{say('shared')} {count(shared_m)} m</span>}
+            </button>
+          </li>
+        )} />
+      )}
+    </Block>
+  );
+}

@@ -1,0 +1,50 @@
+// Every word of the viewer in both languages. Names of places, people and categories stay as the data has them.
+import { route } from './route';
+
+const WORDS = {
+  synthetic: ['演示数据', 'Synthetic data'],
+  open: ['未结', 'Open'], overdue: ['超期', 'Overdue'], soon: ['将超', 'Due soon'], new: ['新', 'New'], handling: ['在办', 'In hand'], suspended: ['挂账', 'Suspended'],
+  linked: ['已连接', 'Connected'], unlinked: ['连接中断', 'No connection'], dataTime: ['数据', 'Data'],
+  legendCases: ['未结案件', 'Open cases'], legendFacilities: ['本网格设施', 'Facilities in this grid'], sum: ['合计', 'Total'], unlocated: ['未定位', 'No position'],
+  items: ['件', 'cases'], pieces: ['个', ''],
+  byAge: ['按时长', 'by age'], byCategory: ['未结 · 按类别', 'Open by category'], pressing: ['最需要处理', 'Most pressing'], overview: ['概况', 'At a glance'],
+  below: ['下级 · 未结', 'Open by part'], neighbours: ['相邻网格', 'Neighbours'], remainder: ['未归入下级', 'In no part'],
+  grids: ['网格', 'Grids'], households: ['户数', 'Households'], population: ['人口', 'Residents'], staff: ['网格人员', 'Staff'], facilities: ['设施', 'Facilities'], area: ['面积', 'Area'],
+  team: ['网格团队', 'Team'], leader: ['网格长', 'Leader'], officers: ['网格员', 'Officers'], members: ['成员', 'Members'], noTeam: ['未配备团队', 'No team assigned'],
+  more: ['还有', 'More:'], fold: ['收起', 'Fold'],
+  noCases: ['无未结案件', 'No open cases'], noFacilities: ['无设施', 'No facilities'], noNeighbours: ['无相邻网格', 'No neighbours'], noParts: ['无下级区域', 'No parts'],
+  loading: ['正在读取', 'Loading'], failed: ['读取失败', 'Could not load'], retrying: ['正在重试', 'trying again'], unknownCode: ['没有这个编码', 'No such code'], noCity: ['尚未导入边界数据', 'No boundaries have been imported'],
+  search: ['编码、名称', 'Code or name'], searchLabel: ['查找', 'Search'], noHits: ['没有找到', 'Nothing found'],
+  otherFacilities: ['其他设施', 'Other facilities'], shownOnMap: ['地图上', 'on the map'],
+  asOf: ['历史边界', 'Boundaries of'], live: ['回到今天', 'Back to today'], superseded: ['已撤销', 'Superseded'], successors: ['现为', 'Now'],
+  dueLeft: ['剩', 'left'], dueOver: ['超期', 'over'], noDue: ['无时限', 'No deadline'],
+  minutes: ['分', 'min'], hours: ['小时', 'h'], days: ['天', 'd'], ago: ['前', 'ago'], stale: ['数据已过', 'Data is older than'],
+  data: ['数据', 'data'], shared: ['共界', 'shared'], beidou: ['北斗网格码', 'BeiDou'], up: ['上一级', 'Up'], breadcrumb: ['所在位置', 'Where this is'],
+  outside: ['此处不在任何网格内', 'No grid here'],
+  code: ['编码', 'Code'], state: ['状态', 'State'], under: ['不足', 'under'],
+  'age-0': ['1 小时内', 'under 1 h'], 'age-1': ['1–4 小时', '1–4 h'], 'age-2': ['4–24 小时', '4–24 h'], 'age-3': ['1–3 天', '1–3 d'], 'age-4': ['3 天以上', 'over 3 d'],
+  reported: ['上报', 'Reported'], verifying: ['核实', 'Verifying'], accepted: ['受理', 'Accepted'], filed: ['立案', 'Filed'], dispatched: ['派遣', 'Dispatched'],
+  returned: ['退回', 'Returned'], feedback: ['反馈', 'Feedback'], checking: ['核查', 'Checking'], rework: ['返工', 'Rework'], extension_pending: ['延期待批', 'Extension pending'],
+  intact: ['完好', 'Intact'], damaged: ['破损', 'Damaged'], lost: ['丢失', 'Lost'], abandoned: ['废弃', 'Abandoned'], removed: ['移除', 'Removed'],
+  base: ['基础网格', 'Base grid'], dedicated: ['专属网格', 'Dedicated grid'], micro: ['微网格', 'Micro grid'], unit: ['单元网格', 'Unit grid'],
+  duty: ['责任网格', 'Duty grid'], evaluation: ['评价网格', 'Evaluation grid'], police: ['警格', 'Police grid'], business: ['工商巡查网格', 'Business grid'],
+  province: ['省', 'Province'], city: ['市', 'City'], county: ['县区', 'County'], township: ['街道乡镇', 'Township'], community: ['社区村', 'Community'], grid: ['网格', 'Grid'],
+  facility: ['设施', 'Facility'], case: ['案件', 'Case'], region: ['区域', 'Region'],
+  grid_leader: ['网格长', 'Leader'], grid_officer: ['网格员', 'Officer'], patrol_officer: ['巡查员', 'Patrol officer'], police_officer: ['警务员', 'Police'], medic: ['医务人员', 'Medic'], teacher: ['教师', 'Teacher'],
+  party_group_leader: ['党小组长', 'Party group leader'], volunteer: ['志愿者', 'Volunteer'], building_leader: ['楼长', 'Building leader'],
+  township_cadre: ['镇街干部', 'Township cadre'], community_cadre: ['社区干部', 'Community cadre'], collector: ['信息采集员', 'Collector'],
+} as const satisfies Record<string, readonly [string, string]>;
+
+export type Word = keyof typeof WORDS;
+
+const column = () => (route.value.lang === 'en' ? 1 : 0);
+
+export function say(word: Word): string { return WORDS[word][column()]; }
+
+/** The word for a value of the API, or the value itself when it is newer than this viewer. */
+export function sayValue(value: string): string {
+  return Object.hasOwn(WORDS, value) ? WORDS[value as Word][column()] : value;
+}
+
+/** A member's role: `police` is also a kind of grid. */
+export function sayRole(role: string): string { return sayValue(role === 'police' ? 'police_officer' : role); }

@@ -1,0 +1,49 @@
+// A headless Chromium that draws WebGL in software, and the viewer in it. BASE_URL names a running server; without it the mock is used.
+import { existsSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import { serve } from '../mock/server.mjs';
+
+const CHROMIUM = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => path && existsSync(path));
+const FLAGS = [
+  '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader',
+];
+
+/** Runs `story` with the address of a server and a way to open pages; fails when a page threw or asked another host. */
+export async function withBrowser(story) {
+  if (!CHROMIUM) throw new Error('no Chromium found: install chromium and fonts-noto-cjk, or name it in CHROMIUM');
+  const mock = process.env.BASE_URL ? null : await serve();
+  const base = (process.env.BASE_URL ?? mock.base).replace(/\/$/, '');
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const wrong = [];
+  const open = async (width, height, query = '') => {
+    const page = await browser.newPage({ viewport: { width, height } });
+    page.on('pageerror', (error) => wrong.push(`page error: ${error.stack ?? error}`));
+    page.on('console', (message) => message.type() === 'error' && wrong.push(`console: ${message.text()} ${message.location().url}`));
+    page.on('request', (request) => {
+      if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(base)) wrong.push(`asked another host: ${request.url()}`);
+    });
+    await page.goto(`${base}/${query}`);
+    await settled(page);
+    return page;
+  };
+  try {
+    await story({ base, open });
+  } finally {
+    await browser.close();
+    mock?.close();
+  }
+  if (wrong.length > 0) throw new Error(wrong.join('\n'));
+}
+
+/** Everything loaded and drawn: no panel is loading, and the map is idle twice in a row. */
+export async function settled(page) {
+  await page.waitForFunction(() => window.wangge?.map, undefined, { timeout: 60_000 });
+  await page.waitForFunction(() => document.querySelector('.rail .block') && ![...document.querySelectorAll('.statement')].some((p) => /^(正在读取|Loading)$/.test(p.textContent)), undefined, { timeout: 60_000 });
+  await page.evaluate(() => document.fonts.ready);
+  await page.evaluate(() => new Promise((resolve) => {
+    const { map } = window.wangge;
+    const again = (left) => { if (left === 0) resolve(); else { map.once('idle', () => again(left - 1)); map.triggerRepaint(); } };
+    again(2);
+  }));
+}
