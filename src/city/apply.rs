@@ -75,3 +75,171 @@ impl City {
         self.territory.locate(p).grid(&self.territory)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::city::{Counts, Published};
+    use crate::domain::case::{CaseRecord, CaseState, Located};
+    use crate::domain::category::{Category, CategoryKind, CodeProfile};
+    use crate::domain::code::Code;
+    use crate::domain::facility::FacilityState;
+    use crate::domain::grid::{GridKind, GridRecord};
+    use crate::domain::id::{Epoch, RegionIx, Version};
+    use crate::domain::records::{BoundarySet, Provenance};
+    use crate::domain::region::RegionRecord;
+    use crate::geom::{Area, Polygon};
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    const SIDE: i32 = 1000;
+
+    /// Three by three grids of one community, without the middle one.
+    fn territory() -> Arc<Territory> {
+        let corner = |x: i32, y: i32| LatticePoint::new(1_220_000_000 + x * SIDE, 300_000_000 + y * SIDE);
+        let squares = (0..3).flat_map(|y| (0..3).map(move |x| (x, y))).filter(|place| *place != (1, 1));
+        let grids = squares
+            .enumerate()
+            .map(|(n, (x, y))| GridRecord {
+                code: Code::new(&format!("330902002001{:03}", n + 1)).expect("a code"),
+                name: String::new(),
+                kind: GridKind::Base,
+                parent: None,
+                area: Area::canonical([Polygon {
+                    exterior: vec![corner(x, y), corner(x + 1, y), corner(x + 1, y + 1), corner(x, y + 1)],
+                    holes: vec![],
+                }]),
+                households: Some(100),
+                population: None,
+                provenance: Provenance::default(),
+            })
+            .collect();
+        let regions = [("3309", "city"), ("330902002001", "community")]
+            .map(|(code, level)| RegionRecord {
+                code: Code::new(code).expect("a code"),
+                level: level.to_owned(),
+                name: String::new(),
+                parent: None,
+                claim: None,
+                provenance: Provenance::default(),
+            })
+            .to_vec();
+        Arc::new(Territory::build(Epoch(1), &BoundarySet { grids, regions, ..BoundarySet::default() }).expect("squares fit"))
+    }
+
+    fn profile() -> CodeProfile {
+        CodeProfile::new(
+            "test".to_owned(),
+            ["01050", "03005"].map(|code| Category {
+                kind: CategoryKind::Component,
+                code: code.to_owned(),
+                major: String::new(),
+                name: String::new(),
+                icon: String::new(),
+            }),
+        )
+    }
+
+    fn empty_city() -> City {
+        let territory = territory();
+        City {
+            revision: Revision(0),
+            about: Arc::new(About {
+                title: String::new(),
+                synthetic: true,
+                attribution: vec![],
+                time_zone: "Asia/Shanghai".to_owned(),
+                profile: profile(),
+            }),
+            facilities: Arc::new(Facilities::new(vec![], &profile(), territory.grids.len())),
+            cases: Arc::new(Cases::new([], territory.grids.len())),
+            staff: Arc::default(),
+            territory,
+        }
+    }
+
+    fn facility(id: i64, x: i32, y: i32, category: u16) -> Facility {
+        Facility {
+            id: FacilityId(id),
+            at: LatticePoint::new(1_220_000_000 + x, 300_000_000 + y),
+            grid: None,
+            category,
+            state: FacilityState::Intact,
+            version: Version(1),
+            name: "".into(),
+            code: None,
+        }
+    }
+
+    fn case(id: i64, at: Option<(i32, i32)>, state: CaseState, overdue: bool) -> Case {
+        let at = at.map(|(x, y)| LatticePoint::new(1_220_000_000 + x, 300_000_000 + y));
+        Case {
+            grid: None,
+            record: Arc::new(CaseRecord {
+                id: CaseId(id),
+                category: "06010".to_owned(),
+                state,
+                text: String::new(),
+                channel: "hotline".to_owned(),
+                urgent: false,
+                reported_at: Timestamp::UNIX_EPOCH,
+                due_at: None,
+                overdue,
+                located: if at.is_some() { Located::Exact } else { Located::Region },
+                at,
+                original: None,
+                within: at.is_none().then(|| Code::new("330902002001").expect("a code")),
+                address_text: None,
+                grid: None,
+                epoch: Epoch(1),
+                owner: "wangge".to_owned(),
+                source_system: None,
+                external_id: None,
+                external_url: None,
+                external_state: None,
+                source_updated_at: None,
+                version: Version(1),
+                provenance: Provenance::default(),
+            }),
+        }
+    }
+
+    /// Sums of the community, counted from the rows themselves.
+    fn counted(city: &City) -> (u32, u32, u32) {
+        let facilities = city.facilities.iter().filter(|row| city.grid_at(row.at).is_some()).count();
+        let cases = || city.cases.iter().filter(|case| case.record.at.is_none_or(|at| city.grid_at(at).is_some()));
+        let overdue = cases().filter(|case| case.record.overdue).count();
+        (facilities as u32, cases().count() as u32, overdue as u32)
+    }
+
+    proptest! {
+        #[test]
+        fn sums_kept_by_writes_equal_sums_counted_from_scratch(
+            writes in proptest::collection::vec((0u8..4, 0i64..12, -200..3200i32, -200..3200i32, any::<bool>()), 1..60),
+        ) {
+            let published = Published::new(empty_city());
+            for (n, (what, id, x, y, flag)) in writes.into_iter().enumerate() {
+                let change = match what {
+                    0 => Change::Facilities { put: vec![facility(id, x, y, u16::from(flag))], removed: vec![] },
+                    1 => Change::Facilities { put: vec![], removed: vec![FacilityId(id)] },
+                    2 => Change::Cases { put: vec![case(id, (x % 3 != 0).then_some((x, y)), CaseState::Handling, flag)], removed: vec![] },
+                    _ => Change::Cases { put: vec![case(id, Some((x, y)), CaseState::Closed, flag)], removed: vec![] },
+                };
+                let next = published.load().after(Revision(n as u64 + 1), change);
+                published.replace(Arc::new(next));
+            }
+            let city = published.load();
+            for root in city.territory.regions.iter().enumerate().filter(|(_, region)| region.parent.is_none()) {
+                let Counts { facilities, open_cases, overdue, households, .. } = city.region_counts(RegionIx(root.0 as u32));
+                prop_assert_eq!((facilities, open_cases, overdue), counted(&city));
+                prop_assert_eq!(households, 800);
+            }
+            let in_grids: u32 = (0..8).map(|n| city.facilities.grid_count(GridIx(n))).sum();
+            prop_assert_eq!(in_grids + city.facilities.outside(), city.facilities.len() as u32);
+            // New boundaries change no place, so every sum stays.
+            let again = city.after(Revision(99), Change::Boundaries(territory()));
+            prop_assert_eq!(counted(&again), counted(&city));
+            prop_assert_eq!(again.region_counts(RegionIx(0)), city.region_counts(RegionIx(0)));
+        }
+    }
+}
