@@ -4,7 +4,7 @@
 use super::hierarchy::Hierarchy;
 use super::outline::{Borders, outline};
 use super::partition::{Arc, BLOCK, Owner, OwnerIx, Partition};
-use super::{Grid, Region, Territory, Void};
+use super::{Grid, Index, Region, Territory, Void};
 use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::{Epoch, GridIx, RegionIx};
@@ -45,6 +45,7 @@ impl Territory {
             regions,
             grids,
             voids,
+            index: Index::build(&partition),
             partition,
             borders,
             region_by_code,

@@ -1,7 +1,7 @@
 //! Point → owner. Every point of the covered land has exactly one.
 
 use super::Territory;
-use super::partition::{Owner, OwnerIx};
+use super::partition::{Owner, OwnerIx, Partition};
 use crate::domain::id::GridIx;
 use crate::geom::LatticePoint;
 use crate::geom::lattice::{on_segment, side};
@@ -35,17 +35,29 @@ impl Located {
 }
 
 impl Territory {
-    /// Who owns a point. A point on a border belongs to the least owner that touches it.
+    /// Who owns a point. A point on a border belongs to the least owner that touches it. Exact; allocates nothing.
     pub fn locate(&self, p: LatticePoint) -> Located {
-        self.locate_brute(p)
+        self.index.locate(p)
     }
 
-    /// The same by looking at every edge: the slow twin that `locate` is tested against.
+    /// Who owns each of many points, in their order; on all cores of the current rayon pool.
+    pub fn locate_many(&self, points: &[LatticePoint]) -> Vec<Located> {
+        self.index.locate_many(points)
+    }
+
+    /// The same as [`Self::locate`] by looking at every edge: the slow twin that it is tested against.
+    pub fn locate_brute(&self, p: LatticePoint) -> Located {
+        self.partition.locate_brute(p)
+    }
+}
+
+impl Partition {
+    /// Who owns a point, by looking at every edge: the slow twin of the index.
     pub fn locate_brute(&self, p: LatticePoint) -> Located {
         let mut touching: Option<OwnerIx> = None;
         // The first edge that a ray to the east meets decides; `None` is the unbounded face.
         let mut nearest: Option<(LatticePoint, LatticePoint, OwnerIx)> = None;
-        for arc in self.partition.arcs() {
+        for arc in self.arcs() {
             for edge in arc.points.windows(2) {
                 let (a, b) = (edge[0], edge[1]);
                 if on_segment(a, b, p) {

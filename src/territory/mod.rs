@@ -1,7 +1,11 @@
 //! One epoch of boundaries, immutable: regions and grids in depth-first order over one planar partition.
 
 mod build;
+#[cfg(test)]
+#[path = "../../benches/coverage.rs"]
+mod coverage;
 pub mod hierarchy;
+pub mod index;
 pub mod locate;
 mod neighbours;
 mod outline;
@@ -9,6 +13,7 @@ pub mod partition;
 #[cfg(test)]
 pub(crate) mod samples;
 
+pub use index::Index;
 pub use locate::Located;
 
 use crate::domain::code::Code;
@@ -113,6 +118,8 @@ pub struct Territory {
     pub voids: Vec<Void>,
     /// Who owns what.
     pub partition: Partition,
+    /// Point → owner.
+    pub index: Index,
     borders: outline::Borders,
     region_by_code: HashMap<Code, RegionIx>,
     grid_by_code: HashMap<Code, GridIx>,

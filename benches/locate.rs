@@ -1,0 +1,158 @@
+//! Point → grid: our index beside the usual Rust way (rstar boxes, then geo `contains`), interleaved, on the same points.
+//!
+//! `cargo bench --no-default-features --bench locate [-- 20000 …]`. The sizes are numbers of grids.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its figures")]
+
+mod coverage;
+mod harness;
+
+use wangge::{geom, territory};
+
+use coverage::{Coverage, Patch, Random};
+use geo::Contains as _;
+use geom::{LatticeBox, LatticePoint};
+use harness::{ROUNDS, bytes, median, mix, seconds};
+use rstar::primitives::{GeomWithData, Rectangle};
+use rstar::{AABB, RTree};
+use territory::partition::OwnerIx;
+use territory::{Index, Located};
+
+#[global_allocator]
+static ALLOCATOR: harness::Counted = harness::Counted;
+
+const POINTS: usize = 1_000_000;
+/// The twin is slow; its checksum is compared over these.
+const TWIN_POINTS: usize = 200_000;
+const ZHOUSHAN: LatticePoint = LatticePoint::new(1_221_000_000, 296_000_000);
+
+fn main() {
+    let asked: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
+    let sizes = if asked.is_empty() { vec![2_400, 20_000, 200_000] } else { asked };
+    println!(
+        "| city | grids | vertices | ours ns | batch ns | all cores ns | rstar + geo ns | × | index MB | ÷ rings | build s | peak ÷ index | checksum |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    for grids in sizes {
+        run("even", &even(grids));
+        run("uneven", &uneven(grids));
+    }
+}
+
+/// Blocks of about 250 m, 40 to 120 vertices each.
+fn even(grids: usize) -> Vec<Patch> {
+    let rows = (grids as f64).sqrt() as usize;
+    vec![patch(0, 0, grids.div_ceil(rows), rows, 23_000)]
+}
+
+/// Half of the grids in a core of 30 m blocks, the others in towns, villages and sea islands scattered over 200 km.
+fn uneven(grids: usize) -> Vec<Patch> {
+    let core = ((grids / 2) as f64).sqrt() as usize;
+    let mut patches = vec![patch(9_000_000, 9_000_000, core, core, 2_800)];
+    let mut left = grids - core * core;
+    let mut random = Random(7);
+    // One patch in each of 36 fields of 30 km.
+    for field in 0..36usize {
+        let side = ((left / (36 - field)) as f64).sqrt() as usize;
+        let size = random.one_of(&[3_000, 10_000, 30_000, 60_000]).min(2_000_000 / side.max(1) as i32);
+        let (x, y) = ((field % 6) as i32 * 3_000_000, (field / 6) as i32 * 3_000_000);
+        // The field under the core stays free.
+        let shift = if (6_000_000..12_000_000).contains(&x) && (6_000_000..12_000_000).contains(&y) { 20_000_000 } else { 0 };
+        patches.push(patch(x + shift + random.between(0, 500_000), y + random.between(0, 500_000), side, side, size));
+        left -= side * side;
+    }
+    patches
+}
+
+fn patch(x: i32, y: i32, columns: usize, rows: usize, size: i32) -> Patch {
+    let corner = LatticePoint::new(ZHOUSHAN.x + x, ZHOUSHAN.y + y);
+    Patch { corner, columns, rows, size, jitter: 0.12, roughness: 1.0, edges: (10, 30) }
+}
+
+fn run(name: &str, patches: &[Patch]) {
+    let mut random = Random(1);
+    let coverage = Coverage::of(patches, &mut random);
+    let partition = coverage.partition(|cell| OwnerIx(cell as u32));
+    let vertices: usize = coverage.rings.iter().map(Vec::len).sum();
+    let (build_s, (index, held, peak)) = seconds(|| bytes(|| Index::build(&partition)));
+    let boxes: Vec<LatticeBox> = coverage.rings.iter().map(|ring| LatticeBox::around(ring.iter().copied()).unwrap()).collect();
+    let twin = Twin::of(&coverage, &boxes);
+    let points: Vec<LatticePoint> = (0..POINTS)
+        .map(|_| {
+            let b = boxes[random.between(0, boxes.len() as i32 - 1) as usize];
+            LatticePoint::new(random.between(b.min.x, b.max.x), random.between(b.min.y, b.max.y))
+        })
+        .collect();
+
+    let (mut single, mut batch, mut all, mut theirs) = (vec![], vec![], vec![], vec![]);
+    let (mut ours_sum, mut batch_sum, mut all_sum, mut twin_sum) = (0, 0, 0, 0);
+    for _ in 0..ROUNDS {
+        let (s, sum) = seconds(|| points.iter().fold(0, |sum: u64, p| sum.wrapping_add(word(index.locate(*p)))));
+        single.push(s / POINTS as f64 * 1e9);
+        ours_sum = sum;
+        let (s, found) = seconds(|| {
+            let mut found = vec![Located::Outside; points.len()];
+            index.locate_into(&points, &mut found);
+            found
+        });
+        batch.push(s / POINTS as f64 * 1e9);
+        batch_sum = found.iter().fold(0, |sum: u64, found| sum.wrapping_add(word(*found)));
+        let (s, found) = seconds(|| index.locate_many(&points));
+        all.push(s / POINTS as f64 * 1e9);
+        all_sum = found.iter().fold(0, |sum: u64, found| sum.wrapping_add(word(*found)));
+        let (s, sum) = seconds(|| points[..TWIN_POINTS].iter().fold(0, |sum, p| mix(sum, twin.locate(*p))));
+        theirs.push(s / TWIN_POINTS as f64 * 1e9);
+        twin_sum = sum;
+    }
+    // The twin says nothing about points on borders: there its own answer is taken for both.
+    let same = points[..TWIN_POINTS].iter().fold(0, |sum, p| match index.locate(*p) {
+        Located::Inside { on_border: true, .. } => mix(sum, twin.locate(*p)),
+        found => mix(sum, word(found)),
+    });
+    assert_eq!(same, twin_sum, "the twins differ");
+    assert!(ours_sum == batch_sum && ours_sum == all_sum, "batch and single lookups differ");
+    let (single, batch, all, theirs) = (median(single), median(batch), median(all), median(theirs));
+    println!(
+        "| {name} | {} | {vertices} | {single:.1} | {batch:.1} | {all:.1} | {theirs:.0} | {:.1} | {:.1} | {:.2} | {build_s:.2} | {:.2} | {same:016x} |",
+        coverage.rings.len(),
+        theirs / single,
+        held as f64 / 1e6,
+        held as f64 / (16 * vertices) as f64,
+        peak as f64 / held as f64,
+    );
+}
+
+fn word(found: Located) -> u64 {
+    match found {
+        Located::Inside { owner, .. } => u64::from(owner.0),
+        Located::Outside => u64::MAX,
+    }
+}
+
+/// Boxes in an R-tree, then geo's exact `contains`.
+struct Twin {
+    boxes: RTree<GeomWithData<Rectangle<[f64; 2]>, usize>>,
+    polygons: Vec<geo::Polygon>,
+}
+
+impl Twin {
+    fn of(coverage: &Coverage, boxes: &[LatticeBox]) -> Self {
+        let corner = |p: LatticePoint| [f64::from(p.x), f64::from(p.y)];
+        let item = |(at, b): (usize, &LatticeBox)| GeomWithData::new(Rectangle::from_corners(corner(b.min), corner(b.max)), at);
+        let polygon = |ring: &Vec<LatticePoint>| {
+            let line: Vec<(f64, f64)> = ring.iter().map(|p| (f64::from(p.x), f64::from(p.y))).collect();
+            geo::Polygon::new(line.into(), vec![])
+        };
+        Self {
+            boxes: RTree::bulk_load(boxes.iter().enumerate().map(item).collect()),
+            polygons: coverage.rings.iter().map(polygon).collect(),
+        }
+    }
+
+    fn locate(&self, p: LatticePoint) -> u64 {
+        let (x, y) = (f64::from(p.x), f64::from(p.y));
+        let point = geo::Point::new(x, y);
+        let mut candidates = self.boxes.locate_in_envelope_intersecting(AABB::from_point([x, y]));
+        candidates.find(|candidate| self.polygons[candidate.data].contains(&point)).map_or(u64::MAX, |found| found.data as u64)
+    }
+}
