@@ -19,3 +19,5 @@ pub mod config;
 pub mod interchange;
 #[cfg(feature = "server")]
 pub mod store;
+
+pub mod demo;

@@ -1,0 +1,202 @@
+//! Open cases: sources, categories, hot spots and times in the proportions of DOMAIN 6.1, told relative to a given instant.
+
+use super::furniture::Streets;
+use super::parcels::Parcel;
+use super::quota::TownshipQuota;
+use super::random::Random;
+use crate::domain::case::{CaseRecord, CaseState, Located};
+use crate::domain::code::Code;
+use crate::domain::id::{CaseId, Epoch, Version};
+use crate::domain::records::Provenance;
+use jiff::{SignedDuration, Timestamp};
+
+/// A kind of matter (GB/T 47678.5), how often among a thousand, the limit in hours, and what is written about it.
+struct Matter {
+    code: &'static str,
+    share: f64,
+    limit_h: i64,
+    texts: [&'static str; 2],
+}
+
+const fn matter(code: &'static str, share: f64, limit_h: i64, texts: [&'static str; 2]) -> Matter {
+    Matter { code, share, limit_h, texts }
+}
+
+/// The ten most frequent matters 65 %, faults of components 20 %, others 15 %.
+const MATTERS: [Matter; 27] = [
+    matter("06010", 120.0, 4, ["路边暴露垃圾一处", "绿化带内有生活垃圾"]),
+    matter("06011", 60.0, 24, ["建筑垃圾堆放未清运", "空地积存渣土"]),
+    matter("06012", 80.0, 6, ["路面有油污", "道路积泥未清扫"]),
+    matter("06017", 50.0, 24, ["绿地内杂物较多", "绿地枯枝落叶堆积"]),
+    matter("06036", 90.0, 8, ["楼道口堆放杂物", "沿街堆放木板"]),
+    matter("06042", 70.0, 4, ["垃圾箱满溢", "垃圾收集点满溢有异味"]),
+    matter("06045", 30.0, 72, ["绿地内种菜", "绿地被占用停车"]),
+    matter("07003", 40.0, 24, ["违规悬挂横幅", "灯箱广告占道"]),
+    matter("09005", 60.0, 4, ["店外摆放货品", "水产店出店经营"]),
+    matter("09006", 50.0, 4, ["流动摊点占道", "占道修车"]),
+    matter("01002", 25.0, 6, ["污水井盖松动", "污水井盖破损"]),
+    matter("01003", 25.0, 6, ["雨水井盖缺失，已设围挡", "雨水井盖异响"]),
+    matter("01004", 25.0, 24, ["雨水箅子堵塞", "雨水箅子断裂"]),
+    matter("01007", 15.0, 24, ["通信井盖下沉", "通信井盖破损"]),
+    matter("01013", 10.0, 12, ["消火栓漏水", "消火栓被遮挡"]),
+    matter("01037", 45.0, 24, ["路灯不亮", "连续三盏路灯不亮"]),
+    matter("01050", 10.0, 24, ["监控杆倾斜", "监控镜头被树枝遮挡"]),
+    matter("02010", 15.0, 48, ["交通标志牌倾斜", "标线磨损"]),
+    matter("03005", 15.0, 24, ["垃圾箱箱体破损", "垃圾箱缺盖"]),
+    matter("04002", 15.0, 48, ["行道树枝条下垂", "行道树倾斜"]),
+    matter("06001", 15.0, 168, ["屋顶搭建彩钢棚", "院内搭建棚屋"]),
+    matter("06013", 30.0, 72, ["路面坑洼", "人行道板松动"]),
+    matter("07001", 25.0, 24, ["电杆上有小广告", "墙面喷涂小广告"]),
+    matter("08004", 15.0, 12, ["工地未洒水，扬尘明显", "裸土未覆盖"]),
+    matter("09009", 35.0, 2, ["机动车占用人行道", "路口违停"]),
+    matter("09012", 15.0, 2, ["消防通道被占用", "消防车道停放车辆"]),
+    matter("10002", 15.0, 4, ["线缆下垂", "架空线缆脱落至路面"]),
+];
+
+const CHANNELS: [(&str, f64); 5] = [("collector", 70.0), ("hotline", 15.0), ("video", 8.0), ("public", 5.0), ("transfer", 2.0)];
+
+const STATES: [(CaseState, f64); 11] = [
+    (CaseState::Reported, 8.0),
+    (CaseState::Verifying, 6.0),
+    (CaseState::Accepted, 8.0),
+    (CaseState::Filed, 8.0),
+    (CaseState::Dispatched, 20.0),
+    (CaseState::Handling, 34.5),
+    (CaseState::Feedback, 5.0),
+    (CaseState::Checking, 6.0),
+    (CaseState::Rework, 2.5),
+    (CaseState::Returned, 1.5),
+    (CaseState::Suspended, 0.5),
+];
+
+/// Shares of the open cases.
+const OVERDUE: f64 = 0.035;
+const SOON: f64 = 0.08;
+const UNLOCATED: f64 = 0.03;
+const BY_ADDRESS: f64 = 0.02;
+const URGENT: f64 = 0.04;
+/// Hot spots: this share of grids holds that share of cases.
+const HOT_GRIDS: f64 = 0.2;
+const HOT_CASES: f64 = 0.6;
+
+/// How many are reported in each hour of a day in China (UTC+8), relative to the busiest; half past nothing is invented.
+const BY_HOUR: [f64; 24] = [
+    0.04, 0.03, 0.02, 0.02, 0.03, 0.08, 0.2, 0.45, 0.75, 1.0, 1.0, 0.7, 0.4, 0.55, 0.75, 1.0, 0.95, 0.6, 0.4, 0.3, 0.22, 0.15,
+    0.1, 0.06,
+];
+const WEEKEND: f64 = 0.6;
+
+/// Where cases can happen.
+pub(super) struct Scene<'a> {
+    pub(super) streets: &'a Streets<'a>,
+    pub(super) parcels: &'a [Parcel],
+    pub(super) grids: &'a [Code],
+    pub(super) townships: &'a [TownshipQuota],
+}
+
+/// `total` open cases as they stand at `now`.
+pub(super) fn cases(scene: &Scene<'_>, total: usize, now: Timestamp, seed: u64) -> Vec<CaseRecord> {
+    let mut random = Random::new(seed, "cases");
+    let mut spots: Vec<usize> = (0..scene.parcels.len()).collect();
+    random.shuffle(&mut spots);
+    let hot = ((spots.len() as f64 * HOT_GRIDS) as usize).max(1);
+    // Exact counts of what a viewer must be able to rely on; who they are is left to chance.
+    let count = |share: f64| ((total as f64 * share).round() as usize).max(1);
+    let mut roles: Vec<usize> = (0..total).collect();
+    random.shuffle(&mut roles);
+    let (overdue, soon) = (count(OVERDUE), count(OVERDUE) + count(SOON));
+    let region = soon + count(UNLOCATED);
+    let address = region + count(BY_ADDRESS);
+    let mut cases: Vec<CaseRecord> = roles
+        .into_iter()
+        .map(|role| {
+            let matter = &MATTERS[random.weighted(&MATTERS.map(|matter| matter.share))];
+            let hours = if role < overdue {
+                (-26.0, -0.2)
+            } else if role < soon {
+                (0.2, 1.9)
+            } else {
+                (2.2, matter.limit_h as f64)
+            };
+            let (reported_at, due_at) = times(matter.limit_h, hours, now, &mut random);
+            let state = STATES[random.weighted(&STATES.map(|(_, share)| share))].0;
+            let state = if state == CaseState::Suspended && role < soon { CaseState::Handling } else { state };
+            let at =
+                if random.chance(HOT_CASES) { spots[random.below(hot)] } else { spots[hot + random.below(spots.len() - hot)] };
+            let parcel = &scene.parcels[at];
+            let community = &scene.townships[parcel.township].communities[parcel.community];
+            let located = match role {
+                _ if role < soon => Located::Exact,
+                _ if role < region => Located::Region,
+                _ if role < address => Located::Address,
+                _ => Located::Exact,
+            };
+            let channel = if located == Located::Exact {
+                CHANNELS[random.weighted(&CHANNELS.map(|(_, share)| share))].0
+            } else {
+                "hotline"
+            };
+            let has_place = located != Located::Region;
+            let position = scene.streets.spot(at, &mut random).lattice();
+            CaseRecord {
+                id: CaseId(0),
+                category: matter.code.to_owned(),
+                state,
+                text: (*random.pick(&matter.texts)).to_owned(),
+                channel: channel.to_owned(),
+                urgent: random.chance(URGENT),
+                reported_at,
+                due_at: (state != CaseState::Suspended).then_some(due_at),
+                overdue: due_at <= now,
+                located,
+                at: has_place.then_some(position),
+                original: None,
+                within: (!has_place).then(|| Code::new(community.code).expect("shipped codes are codes")),
+                address_text: (located != Located::Exact).then(|| format!("{}{}号附近", community.name, 1 + random.below(180))),
+                grid: has_place.then(|| scene.grids[at].clone()),
+                epoch: Epoch(0),
+                owner: "wangge".to_owned(),
+                source_system: Some("demo".to_owned()),
+                external_id: None,
+                external_url: None,
+                external_state: None,
+                source_updated_at: None,
+                version: Version(1),
+                provenance: Provenance { source: Some(super::SOURCE.to_owned()), ..Provenance::default() },
+            }
+        })
+        .collect();
+    cases.sort_by_key(|case| case.reported_at);
+    for (at, case) in cases.iter_mut().enumerate() {
+        case.external_id = Some(format!("D{:05}", at + 1));
+    }
+    cases
+}
+
+/// When a case was reported and is due, such that it is due so many `hours` (from, to) after `now`.
+fn times(limit_h: i64, hours: (f64, f64), now: Timestamp, random: &mut Random) -> (Timestamp, Timestamp) {
+    let limit = SignedDuration::from_hours(limit_h);
+    let mut reported_at = now;
+    for _ in 0..60 {
+        let due_in_s = random.between(hours.0, hours.1.max(hours.0 + 0.1)) * 3600.0;
+        let minute = (due_in_s / 60.0) as i64;
+        let at = now + SignedDuration::from_mins(minute) - limit;
+        // Nothing is reported before it happened.
+        reported_at = at.min(now - SignedDuration::from_mins(2));
+        if random.chance(busy(reported_at)) {
+            break;
+        }
+    }
+    // A limit that ends before the wanted time was prolonged once.
+    let due_at = reported_at + limit;
+    let wanted = now + SignedDuration::from_mins((hours.0 * 60.0) as i64);
+    (reported_at, due_at.max(wanted))
+}
+
+/// How busy an instant is, 0 to 1.
+fn busy(at: Timestamp) -> f64 {
+    let local_s = at.as_second() + 8 * 3600;
+    let weekday = (local_s.div_euclid(86_400) + 3).rem_euclid(7);
+    let hour = local_s.rem_euclid(86_400) / 3600;
+    BY_HOUR[hour as usize] * if weekday >= 5 { WEEKEND } else { 1.0 }
+}

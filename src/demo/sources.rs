@@ -1,0 +1,125 @@
+//! What of the demo is real: the outlines of the islands, the names and codes of counties, townships and communities.
+//! `geodata/demo/README.md` says where they come from.
+
+use crate::geom::{LatticePoint, LonLat};
+use serde::Deserialize;
+
+const ISLANDS: &str = include_str!("../../geodata/demo/zhoushan_islands_osm10m.geojson");
+const COUNTIES: &str = include_str!("../../geodata/demo/counties.csv");
+const TOWNSHIPS: &str = include_str!("../../geodata/demo/township_seats_approx.csv");
+const COMMUNITIES: &str = include_str!("../../geodata/demo/communities.csv");
+/// Land around the archipelago that belongs to other cities, as GeoJSON: drawn behind the map, never looked up.
+pub const BACKGROUND_LAND: &str = include_str!("../../geodata/demo/background_land.geojson");
+
+/// An island as OpenStreetMap has it.
+#[derive(Debug, Clone)]
+pub(super) struct Island {
+    /// Number in the source file.
+    pub(super) id: u32,
+    /// Codes of the counties it belongs to.
+    pub(super) counties: Vec<&'static str>,
+    /// Outline, counter-clockwise, the first point not repeated.
+    pub(super) outline: Vec<LatticePoint>,
+}
+
+/// Code and name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named {
+    pub(super) code: &'static str,
+    pub(super) name: &'static str,
+}
+
+/// A township and about where its seat is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Township {
+    pub(super) code: &'static str,
+    pub(super) name: &'static str,
+    pub(super) seat: LatticePoint,
+}
+
+#[derive(Deserialize)]
+struct Collection {
+    features: Vec<Feature>,
+}
+
+#[derive(Deserialize)]
+struct Feature {
+    properties: Properties,
+    geometry: Geometry,
+}
+
+#[derive(Deserialize)]
+struct Properties {
+    id: u32,
+    counties: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Geometry {
+    coordinates: Vec<Vec<LonLat>>,
+}
+
+fn rows(table: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    table.lines().skip(1).filter(|line| !line.is_empty()).map(|line| line.split(',').collect())
+}
+
+fn named(table: &'static str) -> Vec<Named> {
+    rows(table).map(|row| Named { code: row[0], name: row[1] }).collect()
+}
+
+/// The city and its counties: codes of four and six digits.
+pub(super) fn counties() -> Vec<Named> {
+    named(COUNTIES)
+}
+
+/// Communities by code: twelve digits, the first nine are the township's.
+pub(super) fn communities() -> Vec<Named> {
+    named(COMMUNITIES)
+}
+
+/// Townships by code: nine digits, the first six are the county's.
+pub(super) fn townships() -> Vec<Township> {
+    let degrees = |text: &str| text.parse::<f64>().expect("the shipped table holds numbers");
+    rows(TOWNSHIPS)
+        .map(|row| {
+            let seat = LonLat::new(degrees(row[2]), degrees(row[3])).expect("the shipped table holds positions");
+            Township { code: row[0], name: row[1], seat: LatticePoint::nearest(seat) }
+        })
+        .collect()
+}
+
+/// All islands, in the order of the file.
+pub(super) fn islands() -> Vec<Island> {
+    let collection: Collection = serde_json::from_str(ISLANDS).expect("the shipped outlines are GeoJSON polygons");
+    let counties = counties();
+    let code_of = |name: &String| counties.iter().find(|county| county.name == name).map(|county| county.code);
+    collection
+        .features
+        .into_iter()
+        .map(|feature| {
+            let mut outline: Vec<LatticePoint> =
+                feature.geometry.coordinates[0].iter().map(|p| LatticePoint::nearest(*p)).collect();
+            outline.pop();
+            if crate::geom::area::ring_area2(&outline) < 0 {
+                outline.reverse();
+            }
+            Island {
+                id: feature.properties.id,
+                counties: feature.properties.counties.iter().filter_map(code_of).collect(),
+                outline,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_tables_hold_the_whole_city() {
+        assert_eq!((counties().len(), townships().len(), communities().len(), islands().len()), (5, 36, 428, 118));
+        assert!(communities().iter().all(|c| townships().iter().any(|t| c.code.starts_with(t.code))));
+        assert!(islands().iter().all(|island| !island.counties.is_empty() && island.outline.len() >= 3));
+    }
+}

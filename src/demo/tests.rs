@@ -1,0 +1,145 @@
+use super::*;
+use crate::domain::case::Located;
+use crate::domain::staff::StaffRole;
+use crate::geom::area::ring_area2;
+use crate::geom::{Area, LatticePoint};
+use std::collections::{BTreeMap, BTreeSet};
+
+fn noon() -> Timestamp {
+    "2026-11-18T04:00:00Z".parse().expect("an instant")
+}
+
+fn small() -> City {
+    city(Preset::Small, DEFAULT_SEED, noon()).expect("a city")
+}
+
+fn zhoushan() -> City {
+    city(Preset::Zhoushan, DEFAULT_SEED, noon()).expect("a city")
+}
+
+fn digest(city: &City) -> u64 {
+    let bytes =
+        serde_json::to_vec(&(&city.boundaries, &city.history, &city.facilities, &city.staff, &city.households, &city.cases));
+    xxhash_rust::xxh3::xxh3_64(&bytes.expect("records are JSON"))
+}
+
+fn holds(area: &Area, p: LatticePoint) -> bool {
+    let inside = area.rings().map(|ring| {
+        (0..ring.len()).filter(|at| {
+            let (a, b) = (ring[*at], ring[(at + 1) % ring.len()]);
+            let (a, b) = if a.y <= b.y { (a, b) } else { (b, a) };
+            a.y <= p.y && p.y < b.y && crate::geom::lattice::cross(a, b, p) > 0
+        })
+    });
+    inside.map(Iterator::count).sum::<usize>() % 2 == 1
+}
+
+fn levels(city: &City) -> BTreeMap<&str, usize> {
+    city.boundaries.regions.iter().fold(BTreeMap::new(), |mut counts, region| {
+        *counts.entry(region.level.as_str()).or_default() += 1;
+        counts
+    })
+}
+
+#[test]
+fn the_small_city_has_exactly_the_counts_it_promises() {
+    let city = small();
+    assert_eq!(levels(&city), BTreeMap::from([("city", 1), ("county", 1), ("township", 3), ("community", 12)]));
+    assert_eq!(city.boundaries.grids.len(), 60);
+    assert_eq!(city.households.iter().filter_map(|count| count.households).sum::<u32>(), 12_000);
+    assert_eq!((city.staff.len(), city.facilities.len(), city.cases.len()), (90, 6_000, 60));
+    assert!(city.history.is_empty());
+}
+
+#[test]
+fn zhoushan_has_exactly_the_counts_it_promises() {
+    let city = zhoushan();
+    assert_eq!(levels(&city), BTreeMap::from([("city", 1), ("county", 4), ("township", 36), ("community", 428)]));
+    assert_eq!(city.boundaries.grids.len(), 2430);
+    assert_eq!(city.households.iter().filter_map(|count| count.households).sum::<u32>(), 365_420);
+    let employed = |level: char| city.staff.iter().filter(|person| person.id.starts_with(level)).count();
+    assert_eq!((employed('C'), employed('T'), employed('S'), employed('O')), (772, 2479, 2011, 8303));
+    assert_eq!((city.staff.len(), city.facilities.len(), city.cases.len()), (13_565, 200_000, 600));
+    let taohua = city.boundaries.grids.iter().filter(|grid| grid.code.as_str().starts_with("330903104")).count();
+    assert_eq!(taohua, 40);
+
+    let as_of = |day: &str| {
+        let at: Timestamp = format!("{day}T00:00:00+08:00").parse().expect("a day");
+        let sets = city.history.iter().chain([&city.boundaries]).filter(|set| set.period.holds(at));
+        sets.map(|set| set.grids.len()).collect::<Vec<_>>()
+    };
+    assert_eq!((as_of("2008-12-31"), as_of("2011-06-01"), as_of("2026-01-01")), (vec![2430], vec![2360], vec![2430]));
+    let land = |set: &BoundarySet| set.grids.iter().flat_map(|grid| grid.area.rings()).map(|ring| ring_area2(ring)).sum::<i128>();
+    assert_eq!(land(&city.history[1]), land(&city.boundaries));
+
+    // Every grid lies within the outline of an island, up to the lattice's half unit; nothing of it is cut off far.
+    let islands = sources::islands();
+    let outlines: i128 = islands.iter().map(|island| ring_area2(&island.outline)).sum();
+    let part = land(&city.boundaries) as f64 / outlines as f64;
+    assert!((0.97..1.0).contains(&part), "{part}");
+    for p in city.boundaries.grids.iter().flat_map(|grid| grid.area.rings()).flatten() {
+        let near = |island: &sources::Island| {
+            (0..island.outline.len()).any(|at| {
+                let (a, b) = (island.outline[at], island.outline[(at + 1) % island.outline.len()]);
+                Spot::of(*p).distance_to_segment(Spot::of(a), Spot::of(b)) < 0.02
+            })
+        };
+        let around = |island: &sources::Island| {
+            holds(&Area::canonical([crate::geom::Polygon { exterior: island.outline.clone(), holes: Vec::new() }]), *p)
+        };
+        assert!(islands.iter().any(around) || islands.iter().any(near), "{p:?}");
+    }
+    check_records(&city);
+}
+
+#[test]
+fn the_small_city_is_in_order() {
+    check_records(&small());
+}
+
+fn check_records(city: &City) {
+    let grids: BTreeMap<&str, &GridRecord> = city.boundaries.grids.iter().map(|grid| (grid.code.as_str(), grid)).collect();
+    assert_eq!(grids.len(), city.boundaries.grids.len());
+    assert!(city.boundaries.grids.is_sorted_by_key(|grid| grid.code.clone()));
+    let regions: BTreeSet<&str> = city.boundaries.regions.iter().map(|region| region.code.as_str()).collect();
+    assert!(grids.keys().all(|code| regions.contains(&code[..12])));
+    for count in &city.households {
+        assert!((100..=300).contains(&count.households.expect("counted")), "{}", count.grid);
+    }
+    for facility in &city.facilities {
+        let grid = grids[facility.grid.as_ref().expect("demo facilities have a grid").as_str()];
+        assert!(holds(&grid.area, facility.at), "{:?} {:?}", facility.code, facility.at);
+        assert_eq!(facility.code.as_ref().expect("demo facilities have codes").len(), 17);
+    }
+    let codes: BTreeSet<_> = city.facilities.iter().map(|facility| &facility.code).collect();
+    assert_eq!(codes.len(), city.facilities.len());
+    let share = |state: crate::domain::facility::FacilityState| {
+        city.facilities.iter().filter(|facility| facility.state == state).count() as f64 / city.facilities.len() as f64
+    };
+    assert!((share(crate::domain::facility::FacilityState::Intact) - 0.97).abs() < 0.01);
+    for case in &city.cases {
+        assert!(case.state.is_open() && case.reported_at < noon());
+        assert_eq!(case.overdue, case.due_at.is_some_and(|due| due <= noon()), "{case:?}");
+        assert_eq!(case.at.is_some(), matches!(case.located, Located::Exact | Located::Address));
+        assert_eq!(case.within.is_some(), case.located == Located::Region);
+        if let (Some(at), Some(grid)) = (case.at, &case.grid) {
+            assert!(holds(&grids[grid.as_str()].area, at), "{case:?}");
+        }
+    }
+    let overdue = city.cases.iter().filter(|case| case.overdue).count() as f64 / city.cases.len() as f64;
+    assert!((0.02..=0.05).contains(&overdue), "{overdue}");
+    assert!(city.cases.iter().any(|case| case.located == Located::Region));
+    for grid in grids.keys() {
+        assert!(
+            city.staff.iter().any(|person| person.assigned.as_str() == *grid && person.role == StaffRole::GridLeader),
+            "{grid}"
+        );
+    }
+    assert!(city.staff.iter().all(|person| person.phone.as_ref().is_some_and(|phone| phone.starts_with("000-"))));
+}
+
+#[test]
+fn a_seed_gives_the_same_bytes_and_another_seed_another_city() {
+    assert_eq!(digest(&small()), digest(&small()));
+    assert_ne!(digest(&small()), digest(&city(Preset::Small, 7, noon()).expect("a city")));
+}
