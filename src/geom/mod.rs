@@ -2,12 +2,20 @@
 
 pub mod area;
 pub mod beidou;
+pub mod clip;
 pub mod crs;
 pub mod lattice;
 pub mod lonlat;
 pub mod measure;
+pub mod mercator;
+pub mod packed;
 pub mod planar;
+pub mod route;
+pub mod simplify;
 pub mod tile_id;
+
+#[cfg(test)]
+pub(crate) mod fuzz;
 
 pub use area::{Area, Polygon, Ring};
 pub use crs::Crs;
