@@ -158,7 +158,7 @@ pub struct Tracer {
 
 impl Tracer {
     /// Appends the rings to `rings`, in an order that depends on nothing but the set of edges.
-    pub fn trace(&mut self, edges: &mut Vec<Edge>, rings: &mut Rings) {
+    pub fn trace(&mut self, edges: &mut [Edge], rings: &mut Rings) {
         self.cancel(edges);
         self.used.clear();
         self.used.resize(self.edges.len(), false);
@@ -173,7 +173,7 @@ impl Tracer {
     }
 
     /// Sorts, and takes out edges that stand against each other.
-    fn cancel(&mut self, edges: &mut Vec<Edge>) {
+    fn cancel(&mut self, edges: &mut [Edge]) {
         edges.sort_unstable();
         self.edges.clear();
         let count = |edge: Edge| edges.partition_point(|other| *other <= edge) - edges.partition_point(|other| *other < edge);

@@ -5,15 +5,17 @@ use crate::geom::route::HotPixels;
 use crate::geom::simplify::{Coverage, keep_apart};
 use std::collections::BTreeSet;
 
-fn rings_of(edges: &[((i32, i32), (i32, i32))]) -> Vec<Vec<Pixel>> {
+type Line = ((i32, i32), (i32, i32));
+
+fn rings_of(edges: &[Line]) -> Vec<Vec<Pixel>> {
     let mut rings = Rings::default();
-    let mut edges = edges.iter().map(|(a, b)| ([a.0, a.1], [b.0, b.1])).collect();
+    let mut edges: Vec<Edge> = edges.iter().map(|(a, b)| ([a.0, a.1], [b.0, b.1])).collect();
     Tracer::default().trace(&mut edges, &mut rings);
     rings.iter().map(<[Pixel]>::to_vec).collect()
 }
 
 /// Edges of a ring told as its corners.
-fn around(corners: &[(i32, i32)]) -> Vec<((i32, i32), (i32, i32))> {
+fn around(corners: &[(i32, i32)]) -> Vec<Line> {
     (0..corners.len()).map(|at| (corners[at], corners[(at + 1) % corners.len()])).collect()
 }
 

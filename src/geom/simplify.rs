@@ -153,9 +153,9 @@ impl<'a> Coverage<'a> {
             u64::try_from(cross(points[from], points[via], points[to]).unsigned_abs()).unwrap_or(u64::MAX)
         };
         let mut heap = BinaryHeap::with_capacity(left);
-        for at in 1..end {
-            areas[at] = area(at - 1, at, at + 1);
-            heap.push(Reverse((areas[at], at as u32)));
+        for (at, size) in areas.iter_mut().enumerate().take(end).skip(1) {
+            *size = area(at - 1, at, at + 1);
+            heap.push(Reverse((*size, at as u32)));
         }
         let (mut weight, beyond) = (0, threshold(lowest));
         while let Some(Reverse((size, at))) = heap.pop() {
