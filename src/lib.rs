@@ -8,6 +8,8 @@ pub mod territory;
 
 pub mod city;
 
+pub mod tiles;
+
 pub mod clock;
 
 #[cfg(feature = "server")]

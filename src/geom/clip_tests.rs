@@ -96,7 +96,7 @@ fn the_pieces_of_all_faces_fill_each_window_once_and_hold_what_the_face_holds() 
             .zip(&simplified)
             .map(|(line, s)| line.iter().zip(&s.first_zooms).filter(|(_, first)| **first <= zoom).map(|(p, _)| *p).collect())
             .collect();
-        let hot = HotPixels::of(grid, drawn.iter().cloned());
+        let hot = HotPixels::of(grid, &drawn);
         let routed: Vec<Vec<Pixel>> = drawn
             .iter()
             .map(|line| {

@@ -127,6 +127,7 @@ fn pieces(from: LatticePoint, to: LatticePoint) -> u32 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PixelGrid {
     zoom: u8,
+    coarser: u8,
 }
 
 /// A pixel of a [`PixelGrid`]: its centre in tile units from the middle of the world, `y` south.
@@ -135,17 +136,27 @@ pub type Pixel = [i32; 2];
 impl PixelGrid {
     /// The pixels tiles of `zoom` draw on.
     pub fn of_zoom(zoom: u8) -> Self {
-        Self { zoom }
+        Self { zoom, coarser: 0 }
+    }
+
+    /// The same tiles with pixels of 2^`steps` tile units, `steps` at most 5.
+    pub fn coarser(self, steps: u8) -> Self {
+        Self { coarser: steps.min(5), ..self }
     }
 
     /// log2 of Mercator units per pixel.
     pub fn shift(self) -> u32 {
-        u32::from(FINEST_ZOOM.saturating_sub(self.zoom))
+        u32::from(FINEST_ZOOM.saturating_sub(self.zoom) + self.coarser)
     }
 
     /// log2 of tile units per pixel: 0 up to zoom 20.
     fn magnification(self) -> u32 {
-        u32::from(self.zoom.saturating_sub(FINEST_ZOOM))
+        u32::from(self.zoom.saturating_sub(FINEST_ZOOM) + self.coarser)
+    }
+
+    /// Half the world in pixels.
+    fn half_world(self) -> i64 {
+        1 << (31 - self.shift())
     }
 
     /// Tile units per pixel, 1 up to zoom 20.
@@ -172,20 +183,19 @@ impl PixelGrid {
 
     /// The pixel at the north-west corner of a tile's visible extent.
     pub fn origin(self, tile: TileId) -> Pixel {
-        // Half the world in pixels is 2^(z+11): 2048 at zoom 0, where it is half a tile, and whole tiles from there on.
-        let half_world = (i64::from(EXTENT) / 2) << self.zoom.min(FINEST_ZOOM);
-        let at = |index: u32| (i64::from(index) * i64::from(self.tile_width()) - half_world) as i32;
+        let at = |index: u32| (i64::from(index) * i64::from(self.tile_width()) - self.half_world()) as i32;
         [at(tile.x()), at(tile.y())]
     }
 
     /// The lines on which tiles are cut lie `buffer` to both sides of these: every `tile_width` from this offset.
     pub fn seam_offset(self) -> i32 {
-        if self.zoom == 0 { EXTENT / 2 } else { 0 }
+        // The middle of the world is the middle of the only tile of zoom 0, and a corner of four from there on.
+        if self.zoom == 0 { self.tile_width() / 2 } else { 0 }
     }
 
     /// The tiles whose extent with buffer meets the closed box `min … max` of pixels: ranges of columns and rows.
     pub fn tiles_meeting(self, min: Pixel, max: Pixel) -> (std::ops::RangeInclusive<u32>, std::ops::RangeInclusive<u32>) {
-        let half_world = (i64::from(EXTENT) / 2) << self.zoom.min(FINEST_ZOOM);
+        let half_world = self.half_world();
         let last = (1_i64 << self.zoom) - 1;
         let width = i64::from(self.tile_width());
         let buffer = i64::from(self.buffer());

@@ -22,7 +22,7 @@ const GROUP: usize = 8;
 
 impl HotPixels {
     /// The hot pixels of lines that meet at their ends only.
-    pub fn of(grid: PixelGrid, lines: impl IntoIterator<Item = Vec<MercatorPoint>>) -> Self {
+    pub fn of(grid: PixelGrid, lines: &[Vec<MercatorPoint>]) -> Self {
         let mut keys: Vec<u64> = vec![];
         for line in lines {
             keys.extend(line.iter().map(|p| key(grid.pixel(*p))));
@@ -239,7 +239,7 @@ mod tests {
                 })
                 .collect();
             let grid = PixelGrid::of_zoom(zoom);
-            let hot = HotPixels::of(grid, drawn.iter().cloned());
+            let hot = HotPixels::of(grid, &drawn);
             let routed: Vec<Vec<Pixel>> = drawn
                 .iter()
                 .map(|line| {

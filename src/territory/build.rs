@@ -48,6 +48,7 @@ impl Territory {
             index: Index::build(&partition),
             partition,
             borders,
+            drawn: super::drawn::Drawn::default(),
             region_by_code,
             grid_by_code,
         };

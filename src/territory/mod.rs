@@ -4,6 +4,7 @@ mod build;
 #[cfg(test)]
 #[path = "../../benches/coverage.rs"]
 mod coverage;
+pub mod drawn;
 pub mod hierarchy;
 pub mod index;
 pub mod locate;
@@ -121,6 +122,8 @@ pub struct Territory {
     /// Point → owner.
     pub index: Index,
     borders: outline::Borders,
+    /// Borders as tiles draw them; starts empty (`Drawn::default()`), filled when asked for.
+    drawn: drawn::Drawn,
     region_by_code: HashMap<Code, RegionIx>,
     grid_by_code: HashMap<Code, GridIx>,
 }

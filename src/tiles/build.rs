@@ -1,0 +1,387 @@
+//! One tile from the city: select by box, cut the zoom's borders, close rings, encode. Deterministic: the same city makes the same
+//! bytes, so the hash of the bytes is the tile's tag on every server.
+
+use super::encode::{Frame, LayerWriter};
+use super::layer::{Field, Fields, Layer, Layers};
+use crate::city::{City, Facility};
+use crate::domain::category::CodeProfile;
+use crate::domain::code::Code;
+use crate::domain::id::{GridIx, RegionIx, TileTag};
+use crate::domain::scope::Scope;
+use crate::geom::clip::{Edge, Rings, Tracer, Window};
+use crate::geom::mercator::{EXTENT, MercatorPoint, Pixel, in_tiles, lattice_box, tile_at, tile_bounds};
+use crate::geom::{LatticePoint, TileId};
+use crate::territory::Territory;
+use crate::territory::drawn::{DrawnZoom, Feature};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TileRequest {
+    /// Which tile.
+    pub tile: TileId,
+    /// Which layers.
+    pub layers: Layers,
+    /// Which attributes.
+    pub fields: Fields,
+    /// What the caller may see.
+    pub scope: Scope,
+}
+
+/// Most bytes of a tile before compression. What is over loses names, then points come as clusters, then borders lose detail; never a
+/// region.
+pub const MOST_BYTES: usize = 500_000;
+
+/// What a tile leaves out to become smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Savings {
+    None,
+    Names,
+    Points,
+    /// Borders as of one or two zooms farther out.
+    Detail(u8),
+}
+
+/// The tag of a tile with these bytes.
+pub fn tag(bytes: &[u8]) -> TileTag {
+    TileTag(xxh3_64(bytes))
+}
+
+/// The uncompressed bytes of a tile; none when there is nothing in it.
+pub fn build(city: &City, request: &TileRequest) -> Vec<u8> {
+    let visible = Visible::of(&city.territory, &request.scope);
+    let mut bytes = vec![];
+    for savings in [Savings::None, Savings::Names, Savings::Points, Savings::Detail(1), Savings::Detail(2)] {
+        bytes.clear();
+        let fields = if savings == Savings::None { request.fields } else { request.fields.without(Field::Name) };
+        let build = Build { city, tile: request.tile, fields, visible: &visible, savings };
+        for layer in request.layers.iter() {
+            build.layer(layer, &mut bytes);
+        }
+        if bytes.len() <= MOST_BYTES {
+            break;
+        }
+    }
+    bytes
+}
+
+/// A scope as ranges of one territory.
+enum Visible {
+    All,
+    Within(Vec<(Range<u32>, Range<u32>)>),
+}
+
+impl Visible {
+    fn of(territory: &Territory, scope: &Scope) -> Self {
+        let ranges = |code: &Code| {
+            if let Some(ix) = territory.region_ix(code.as_str()) {
+                let region = territory.region(ix);
+                Some((region.subtree.clone(), region.grids.clone()))
+            } else {
+                territory.grid_ix(code.as_str()).map(|ix| (0..0, ix.0..ix.0 + 1))
+            }
+        };
+        match scope {
+            Scope::All => Self::All,
+            Scope::Within(codes) => Self::Within(codes.iter().filter_map(ranges).collect()),
+        }
+    }
+
+    fn shows(&self, feature: Feature) -> bool {
+        match self {
+            Self::All => true,
+            Self::Within(ranges) => ranges.iter().any(|(regions, grids)| match feature {
+                Feature::Region(RegionIx(ix)) => regions.contains(&ix),
+                Feature::Grid(GridIx(ix)) => grids.contains(&ix),
+            }),
+        }
+    }
+
+    /// What stands in a grid; what stands in none is seen only by those who see everything.
+    fn shows_in(&self, grid: Option<GridIx>) -> bool {
+        matches!(self, Self::All) || grid.is_some_and(|grid| self.shows(Feature::Grid(grid)))
+    }
+}
+
+struct Build<'a> {
+    city: &'a City,
+    tile: TileId,
+    fields: Fields,
+    visible: &'a Visible,
+    savings: Savings,
+}
+
+impl Build<'_> {
+    fn layer(&self, layer: Layer, bytes: &mut Vec<u8>) {
+        let in_zooms = layer.zooms(self.city).is_some_and(|(first, last)| (first..=last).contains(&self.tile.z()));
+        if !in_zooms {
+            return;
+        }
+        let mut writer = LayerWriter::new(layer.as_str());
+        match layer {
+            Layer::Regions => self.areas(&mut writer, false),
+            Layer::Grids => self.areas(&mut writer, true),
+            Layer::Labels => self.labels(&mut writer),
+            Layer::Facilities => self.facilities(&mut writer),
+            Layer::Cases => self.cases(&mut writer),
+        }
+        writer.finish(bytes);
+    }
+
+    fn wants<T>(&self, field: Field, value: T) -> Option<T> {
+        self.fields.holds(field).then_some(value)
+    }
+
+    /// A name, unless it is empty or unwanted.
+    fn name<'t>(&self, name: &'t str) -> Option<&'t str> {
+        self.wants(Field::Name, name).filter(|name| !name.is_empty())
+    }
+
+    fn drawn(&self) -> &DrawnZoom {
+        let territory = &self.city.territory;
+        match self.savings {
+            Savings::Detail(less) => territory.drawn_with_less_detail(self.tile.z(), less),
+            _ => territory.drawn(self.tile.z()),
+        }
+    }
+
+    /// Areas of grids, or of all other levels the zoom shows.
+    fn areas(&self, writer: &mut LayerWriter, grids: bool) {
+        let territory = &self.city.territory;
+        let drawn = self.drawn();
+        let grid = drawn.grid();
+        let window = drawn.window(self.tile);
+        let frame = Frame { origin: grid.origin(self.tile), scale: grid.units_per_pixel() };
+        let mut cut = Cut::new(drawn, window);
+        let mut rings = Rings::default();
+        for level in territory.levels_at(self.tile.z()).filter(|level| (*level == territory.scheme.grid_level()) == grids) {
+            cut.level(territory, level);
+            for at in 0..cut.faces.len() {
+                let feature = cut.faces[at].0;
+                if !self.visible.shows(feature) {
+                    continue;
+                }
+                cut.rings(at, &mut rings);
+                if rings.is_empty() {
+                    continue;
+                }
+                match feature {
+                    Feature::Region(ix) => {
+                        let region = territory.region(ix);
+                        writer
+                            .feature(region.code.feature_id())
+                            .polygon(&rings, frame)
+                            .tag_some("code", self.wants(Field::Code, region.code.as_str()))
+                            .tag_some("level", self.wants(Field::Level, territory.scheme.levels()[level].name.as_str()))
+                            .tag_some("name", self.name(&region.name))
+                            .tag_some("parent", self.parent(territory, region.parent));
+                    }
+                    Feature::Grid(ix) => {
+                        let grid = territory.grid(ix);
+                        writer
+                            .feature(grid.code.feature_id())
+                            .polygon(&rings, frame)
+                            .tag_some("code", self.wants(Field::Code, grid.code.as_str()))
+                            .tag_some("name", self.name(&grid.name))
+                            .tag_some("kind", self.wants(Field::Kind, grid.kind.as_str()))
+                            .tag_some("parent", self.parent(territory, grid.parent));
+                    }
+                }
+            }
+        }
+    }
+
+    fn parent<'t>(&self, territory: &'t Territory, parent: Option<RegionIx>) -> Option<&'t str> {
+        parent.filter(|_| self.fields.holds(Field::Parent)).map(|ix| territory.region(ix).code.as_str())
+    }
+
+    fn labels(&self, writer: &mut LayerWriter) {
+        let territory = &self.city.territory;
+        let drawn = self.drawn();
+        for level in territory.levels_at(self.tile.z()) {
+            for label in territory.labels_in(level, self.tile).iter().filter(|label| self.visible.shows(label.feature)) {
+                let (code, name) = match label.feature {
+                    Feature::Region(ix) => (&territory.region(ix).code, &territory.region(ix).name),
+                    Feature::Grid(ix) => (&territory.grid(ix).code, &territory.grid(ix).name),
+                };
+                let [x, y] = place_in_tile(label.at, self.tile);
+                writer
+                    .feature(code.feature_id())
+                    .point(x, y)
+                    .tag_some("code", self.wants(Field::Code, code.as_str()))
+                    .tag_some("level", self.wants(Field::Level, territory.scheme.levels()[level].name.as_str()))
+                    .tag_some("name", self.name(name))
+                    .tag_some("collapsed", self.wants(Field::Collapsed, true).filter(|_| drawn.is_collapsed(label.feature)));
+            }
+        }
+    }
+
+    fn facilities(&self, writer: &mut LayerWriter) {
+        let facilities = &self.city.facilities;
+        let clustered = self.tile.z() < crate::city::clusters::POINT_ZOOM;
+        match (clustered, self.visible) {
+            (true, Visible::All) => {
+                for cell in facilities.clusters().in_tile(self.tile) {
+                    self.cluster(writer, cell.centre(), cell.count(), cell.by_major());
+                }
+            }
+            (false, _) if self.savings < Savings::Points => {
+                let profile = &self.city.about.profile;
+                self.facilities_here().for_each(|(at, facility)| self.facility(writer, profile, at, facility));
+            }
+            // Cells counted here: of what a caller sees, or of more points than a tile holds.
+            _ => {
+                let mut cells: BTreeMap<(i32, i32), (i64, i64, BTreeMap<u8, u32>)> = BTreeMap::new();
+                for ([x, y], facility) in self.facilities_here() {
+                    let cell = cells.entry((y * CELLS / EXTENT, x * CELLS / EXTENT)).or_default();
+                    cell.0 += i64::from(facility.at.x);
+                    cell.1 += i64::from(facility.at.y);
+                    *cell.2.entry(facilities.major(facility.category)).or_default() += 1;
+                }
+                for (sum_x, sum_y, by_major) in cells.into_values() {
+                    let by_major: Vec<(u8, u32)> = by_major.into_iter().collect();
+                    let count: u32 = by_major.iter().map(|(_, count)| count).sum();
+                    let mean = |sum: i64| sum.div_euclid(i64::from(count)) as i32;
+                    self.cluster(writer, LatticePoint::new(mean(sum_x), mean(sum_y)), count, &by_major);
+                }
+            }
+        }
+    }
+
+    /// Visible facilities in the visible extent, with their place in it.
+    fn facilities_here(&self) -> impl Iterator<Item = ([i32; 2], &Facility)> {
+        self.city.facilities.in_box(lattice_box(self.tile, 0)).filter(|row| self.visible.shows_in(row.grid)).filter_map(|row| {
+            let at = MercatorPoint::of(row.at);
+            (in_tiles(row.at) && tile_at(at, self.tile.z()) == self.tile).then(|| (place_in_tile(at, self.tile), row))
+        })
+    }
+
+    fn facility(&self, writer: &mut LayerWriter, profile: &CodeProfile, [x, y]: [i32; 2], facility: &Facility) {
+        let category = profile.categories.get(usize::from(facility.category)).map(|category| category.code.as_str());
+        writer
+            .feature(u64::try_from(facility.id.0).ok())
+            .point(x, y)
+            .tag_some("id", self.wants(Field::Id, facility.id.0))
+            .tag_some("category", category.filter(|_| self.fields.holds(Field::Category)))
+            .tag_some("state", self.wants(Field::State, facility.state.as_str()))
+            .tag_some("name", self.name(&facility.name));
+    }
+
+    fn cluster(&self, writer: &mut LayerWriter, centre: LatticePoint, count: u32, by_major: &[(u8, u32)]) {
+        let [x, y] = place_in_tile(MercatorPoint::of(centre), self.tile);
+        let mut feature = writer.feature(None).point(x, y);
+        if self.fields.holds(Field::Count) {
+            feature = feature.tag("count", count);
+            for (major, count) in by_major {
+                feature = feature.tag(&format!("count_{major:02}"), *count);
+            }
+        }
+    }
+
+    fn cases(&self, writer: &mut LayerWriter) {
+        for case in self.city.cases.in_box(lattice_box(self.tile, 0)).filter(|case| self.visible.shows_in(case.grid)) {
+            let record = &case.record;
+            let Some(at) = record.at.filter(|at| in_tiles(*at)).map(MercatorPoint::of) else { continue };
+            if tile_at(at, self.tile.z()) != self.tile {
+                continue;
+            }
+            let [x, y] = place_in_tile(at, self.tile);
+            writer
+                .feature(u64::try_from(record.id.0).ok())
+                .point(x, y)
+                .tag_some("id", self.wants(Field::Id, record.id.0))
+                .tag_some("category", self.wants(Field::Category, record.category.as_str()))
+                .tag_some("state", self.wants(Field::State, record.state.as_str()))
+                .tag_some("overdue", self.wants(Field::Overdue, record.overdue))
+                .tag_some("due_at", record.due_at.filter(|_| self.fields.holds(Field::DueAt)).map(|due| due.as_second()));
+        }
+    }
+}
+
+/// Cluster cells across a tile.
+const CELLS: i32 = 16;
+
+/// A point in units of a tile that holds it: 0 … 4095. (The middle of a cluster is kept inside, whatever rounding did to it.)
+fn place_in_tile(p: MercatorPoint, tile: TileId) -> [i32; 2] {
+    let (first, _) = tile_bounds(tile);
+    let unit = |at: i32, first: i32| {
+        let units = (i64::from(at) - i64::from(first)) << 12 >> (32 - u32::from(tile.z()));
+        units.clamp(0, i64::from(EXTENT) - 1) as i32
+    };
+    [unit(p.x, first.x), unit(p.y, first.y)]
+}
+
+/// The borders inside a window, and the faces of one level that they make.
+struct Cut<'a> {
+    drawn: &'a DrawnZoom,
+    window: Window,
+    points: Vec<Pixel>,
+    /// Ranges of `points` and what is on both sides.
+    pieces: Vec<(Range<u32>, [Option<Feature>; 2])>,
+    /// Of the level: each face and its edges.
+    faces: Vec<(Feature, Range<usize>)>,
+    edges: Vec<Edge>,
+    scratch: Vec<Edge>,
+    tracer: Tracer,
+}
+
+impl<'a> Cut<'a> {
+    fn new(drawn: &'a DrawnZoom, window: Window) -> Self {
+        let (mut points, mut pieces) = (Vec::new(), Vec::new());
+        drawn.pieces_in(&window, |piece, sides| {
+            let start = points.len() as u32;
+            points.extend_from_slice(piece);
+            pieces.push((start..points.len() as u32, sides));
+        });
+        Self { drawn, window, points, pieces, faces: vec![], edges: vec![], scratch: vec![], tracer: Tracer::default() }
+    }
+
+    /// Finds the faces of a level and all edges around each, those along the window's border included.
+    fn level(&mut self, territory: &Territory, level: usize) {
+        let mut halves: Vec<(Feature, u32, bool)> = vec![];
+        for (at, (_, sides)) in self.pieces.iter().enumerate() {
+            let [left, right] = sides.map(|side| side.and_then(|feature| territory.at_level(feature, level)));
+            if left != right {
+                halves.extend(left.map(|feature| (feature, at as u32, true)));
+                halves.extend(right.map(|feature| (feature, at as u32, false)));
+            }
+        }
+        halves.sort_unstable();
+        self.faces.clear();
+        self.edges.clear();
+        let mut told = false;
+        for half in halves.chunk_by(|one, other| one.0 == other.0) {
+            self.scratch.clear();
+            for (_, piece, forward) in half {
+                let range = &self.pieces[*piece as usize].0;
+                let pairs = self.points[range.start as usize..range.end as usize].windows(2);
+                self.scratch.extend(pairs.map(|pair| if *forward { (pair[0], pair[1]) } else { (pair[1], pair[0]) }));
+            }
+            told |= self.window.close(&mut self.scratch);
+            let start = self.edges.len();
+            self.edges.extend_from_slice(&self.scratch);
+            self.faces.push((half[0].0, start..self.edges.len()));
+        }
+        if !told && let Some(around) = self.drawn.feature_inside(&self.window).and_then(|around| territory.at_level(around, level)) {
+            // The whole border lies in one face. It may have edges already: those of its holes.
+            let mut edges = vec![];
+            self.window.enclose(&mut edges);
+            match self.faces.binary_search_by_key(&around, |(feature, _)| *feature) {
+                Ok(at) => {
+                    edges.extend_from_slice(&self.edges[self.faces[at].1.clone()]);
+                    self.faces[at].1 = self.edges.len()..self.edges.len() + edges.len();
+                }
+                Err(at) => self.faces.insert(at, (around, self.edges.len()..self.edges.len() + edges.len())),
+            }
+            self.edges.extend_from_slice(&edges);
+        }
+    }
+
+    fn rings(&mut self, face: usize, rings: &mut Rings) {
+        rings.clear();
+        self.tracer.trace(&mut self.edges[self.faces[face].1.clone()], rings);
+    }
+}
+

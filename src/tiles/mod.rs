@@ -1,0 +1,9 @@
+//! City and tile id → bytes: Mapbox vector tiles 2.1 of boundaries, labels, facilities and cases.
+
+pub mod build;
+pub mod encode;
+pub mod layer;
+pub mod tilejson;
+
+pub use build::{TileRequest, build, tag};
+pub use layer::{Fields, Layer, Layers};
