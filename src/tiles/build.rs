@@ -385,3 +385,7 @@ impl<'a> Cut<'a> {
     }
 }
 
+
+#[cfg(test)]
+#[path = "build_tests.rs"]
+mod tests;

@@ -5,5 +5,8 @@ pub mod encode;
 pub mod layer;
 pub mod tilejson;
 
+#[cfg(test)]
+pub(crate) mod samples;
+
 pub use build::{TileRequest, build, tag};
 pub use layer::{Fields, Layer, Layers};

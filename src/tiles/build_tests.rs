@@ -1,0 +1,163 @@
+use super::*;
+use crate::geom::clip::area2;
+use crate::geom::fuzz::crossing_after_rounding;
+use crate::tiles::samples::{Decoded, decode, random_city, tiles_of};
+use std::collections::BTreeSet;
+
+fn request(tile: TileId, layers: &str) -> TileRequest {
+    TileRequest { tile, layers: Layers::parse(layers).expect("layers"), fields: Fields::ALL, scope: Scope::All }
+}
+
+fn areas(city: &City, tile: TileId) -> Vec<Decoded> {
+    let mut layers = decode(&build(city, &request(tile, "regions,grids")));
+    let mut all = layers.remove("regions").unwrap_or_default();
+    all.extend(layers.remove("grids").unwrap_or_default());
+    all
+}
+
+type Segment = ([i32; 2], [i32; 2]);
+
+/// Directed edges in units of the zoom, those inside `min … max` and not on its border.
+fn edges_within(features: &[Decoded], tile: TileId, min: [i32; 2], max: [i32; 2]) -> BTreeSet<(String, Segment)> {
+    let window = Window { min, max };
+    let mut edges = BTreeSet::new();
+    for feature in features {
+        for ring in &feature.paths {
+            let at = |p: [i32; 2]| [p[0] + tile.x() as i32 * EXTENT, p[1] + tile.y() as i32 * EXTENT];
+            for (from, to) in ring.iter().zip(ring.iter().cycle().skip(1)) {
+                let (from, to) = (at(*from), at(*to));
+                if window.takes(from, to) {
+                    edges.insert((feature.tags["code"].clone(), (from, to)));
+                }
+            }
+        }
+    }
+    edges
+}
+
+#[test]
+fn neighbouring_tiles_share_their_borders_vertex_by_vertex() {
+    let mut shared = 0;
+    for seed in 0..60 {
+        let city = random_city(seed, 3);
+        for zoom in [8, 11, 13, 15, 16] {
+            let tiles = tiles_of(&city, zoom);
+            for tile in tiles.iter().take(40) {
+                let here = areas(&city, *tile);
+                for (east, south) in [(1, 0), (0, 1), (1, 1)] {
+                    let Ok(neighbour) = TileId::new(zoom, tile.x() + east, tile.y() + south) else { continue };
+                    let there = areas(&city, neighbour);
+                    // Where both reach, buffers included.
+                    let low = |a: u32, b: u32| a.max(b) as i32 * EXTENT - 64;
+                    let high = |a: u32, b: u32| (a.min(b) as i32 + 1) * EXTENT + 64;
+                    let min = [low(tile.x(), neighbour.x()), low(tile.y(), neighbour.y())];
+                    let max = [high(tile.x(), neighbour.x()), high(tile.y(), neighbour.y())];
+                    let (ours, theirs) = (edges_within(&here, *tile, min, max), edges_within(&there, neighbour, min, max));
+                    assert_eq!(ours, theirs, "seed {seed}: {tile} and {neighbour}");
+                    shared += ours.len();
+                }
+            }
+        }
+    }
+    assert!(shared > 5_000, "only {shared} shared edges");
+}
+
+#[test]
+fn areas_of_a_level_neither_cross_nor_overlap_and_parents_are_filled_by_their_children() {
+    for seed in 0..60 {
+        let city = random_city(seed, 3);
+        for zoom in [5, 8, 10, 11, 13, 15, 16] {
+            for tile in tiles_of(&city, zoom).into_iter().take(40) {
+                let features = areas(&city, tile);
+                let mut by_level: BTreeMap<usize, i64> = BTreeMap::new();
+                for level in [4, 6, 9, 12, 15] {
+                    let of_level: Vec<&Decoded> = features.iter().filter(|f| f.tags["code"].len() == level).collect();
+                    let rings: Vec<Vec<[i32; 2]>> = of_level
+                        .iter()
+                        .flat_map(|f| &f.paths)
+                        .map(|ring| ring.iter().copied().chain([ring[0]]).collect())
+                        .collect();
+                    assert_eq!(crossing_after_rounding(&rings), None, "seed {seed} tile {tile} level {level}");
+                    for feature in &of_level {
+                        assert!(area2(&feature.paths[0]) > 0, "an exterior comes first and turns clockwise on the map");
+                        *by_level.entry(level).or_default() += feature.paths.iter().map(|ring| area2(ring)).sum::<i64>();
+                    }
+                    // Every edge borders at most one feature on each side: nothing lies over anything else.
+                    let mut left = BTreeSet::new();
+                    for ring in &rings {
+                        for pair in ring.windows(2) {
+                            assert!(left.insert((pair[0], pair[1])), "seed {seed} tile {tile}: two features left of one edge");
+                        }
+                    }
+                }
+                // All land belongs to grids, so city and counties have the same area at every zoom they are shown.
+                let area = |level: usize| by_level.get(&level).copied().unwrap_or(0);
+                if zoom >= 11 {
+                    assert_eq!(area(15), area(6), "seed {seed} tile {tile}");
+                }
+                if zoom >= 5 {
+                    assert_eq!(area(6), area(4), "seed {seed} tile {tile}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_region_of_a_level_is_there_in_its_zooms_as_an_area_or_a_collapsed_point() {
+    let mut collapsed_points = 0;
+    for (seed, scale) in (0..40).map(|seed| (seed, [1, 3, 40][seed as usize % 3])) {
+        let city = random_city(seed, scale);
+        let territory = &city.territory;
+        for zoom in [5, 8, 10, 11, 12, 16] {
+            let (mut drawn, mut labelled, mut collapsed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+            for tile in tiles_of(&city, zoom) {
+                drawn.extend(areas(&city, tile).into_iter().map(|feature| feature.tags["code"].clone()));
+                for label in decode(&build(&city, &request(tile, "labels"))).remove("labels").unwrap_or_default() {
+                    assert!(labelled.insert(label.tags["code"].clone()), "a label stands in one tile");
+                    if label.tags.contains_key("collapsed") {
+                        collapsed.insert(label.tags["code"].clone());
+                    }
+                }
+                if zoom == 16 && drawn.len() > 30 {
+                    break;
+                }
+            }
+            let regions = territory.regions.iter().filter(|region| territory.shows(region.level, zoom)).map(|region| &region.code);
+            let grids = territory.grids.iter().filter(|_| territory.shows(territory.scheme.grid_level(), zoom)).map(|grid| &grid.code);
+            for code in regions.chain(grids).map(|code| code.to_string()) {
+                if zoom < 16 {
+                    assert!(labelled.contains(&code), "seed {seed} zoom {zoom}: {code} has no label");
+                    assert!(drawn.contains(&code) != collapsed.contains(&code), "seed {seed} zoom {zoom}: {code}");
+                }
+            }
+            collapsed_points += collapsed.len();
+        }
+    }
+    assert!(collapsed_points > 20, "only {collapsed_points} collapsed");
+}
+
+#[test]
+fn the_same_city_makes_the_same_bytes_and_fields_and_scope_are_kept() {
+    let city = random_city(7, 3);
+    let again = random_city(7, 3);
+    let code = city.territory.regions.iter().map(|region| region.code.clone()).find(|code| code.as_str().len() == 6).expect("a county");
+    for zoom in [9, 12, 14] {
+        for tile in tiles_of(&city, zoom) {
+            let whole = request(tile, "regions,grids,labels");
+            assert_eq!(build(&city, &whole), build(&again, &whole));
+            let few = TileRequest { fields: Fields::parse("code").expect("a field"), ..whole.clone() };
+            for feature in decode(&build(&city, &few)).into_values().flatten() {
+                assert_eq!(feature.tags.keys().collect::<Vec<_>>(), ["code"]);
+            }
+            let scoped = TileRequest { scope: Scope::Within(vec![code.clone()]), ..whole.clone() };
+            let (all, part) = (decode(&build(&city, &whole)), decode(&build(&city, &scoped)));
+            let within = |features: &Vec<Decoded>| -> Vec<Decoded> {
+                features.iter().filter(|f| f.tags["code"].starts_with(code.as_str())).cloned().collect()
+            };
+            for (layer, features) in &all {
+                assert_eq!(part.get(layer).cloned().unwrap_or_default(), within(features), "layer {layer} of {tile}");
+            }
+        }
+    }
+}
