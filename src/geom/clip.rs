@@ -70,7 +70,9 @@ impl Window {
 
     /// Whether an edge is inside and not along the border.
     pub fn takes(&self, a: Pixel, b: Pixel) -> bool {
-        self.holds(a) && self.holds(b) && !(0..2).any(|axis| a[axis] == b[axis] && (a[axis] == self.min[axis] || a[axis] == self.max[axis]))
+        self.holds(a)
+            && self.holds(b)
+            && !(0..2).any(|axis| a[axis] == b[axis] && (a[axis] == self.min[axis] || a[axis] == self.max[axis]))
     }
 
     /// How far along the border `p` is, from the north-west corner with the inside on the left.
@@ -224,9 +226,15 @@ impl Tracer {
         // A hole belongs to the smallest exterior around the middle of one of its edges: on a vertex rings may touch, there not.
         let owner = |hole: &[Pixel]| {
             let middle = [hole[0][0] + hole[1][0], hole[0][1] + hole[1][1]];
-            exteriors.iter().enumerate().filter(|(_, ring)| holds_half(ring, middle)).min_by_key(|(_, ring)| area2(ring)).map_or(0, |(at, _)| at)
+            exteriors
+                .iter()
+                .enumerate()
+                .filter(|(_, ring)| holds_half(ring, middle))
+                .min_by_key(|(_, ring)| area2(ring))
+                .map_or(0, |(at, _)| at)
         };
-        let owners: Vec<usize> = if exteriors.len() > 1 { self.holes.iter().map(owner).collect() } else { vec![0; self.holes.ends.len()] };
+        let owners: Vec<usize> =
+            if exteriors.len() > 1 { self.holes.iter().map(owner).collect() } else { vec![0; self.holes.ends.len()] };
         for (at, exterior) in exteriors.iter().enumerate() {
             rings.push(exterior.iter().copied());
             for (hole, _) in self.holes.iter().zip(&owners).filter(|(_, owner)| **owner == at) {

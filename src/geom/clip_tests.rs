@@ -147,8 +147,7 @@ fn the_pieces_of_all_faces_fill_each_window_once_and_hold_what_the_face_holds() 
             let rings: Vec<Vec<Pixel>> = rings.iter().map(<[Pixel]>::to_vec).collect();
             parted += usize::from(rings.len() > 1);
             filled += rings.iter().map(|ring| area2(ring)).sum::<i64>();
-            let closed: Vec<Vec<Pixel>> =
-                rings.iter().map(|ring| ring.iter().copied().chain([ring[0]]).collect()).collect();
+            let closed: Vec<Vec<Pixel>> = rings.iter().map(|ring| ring.iter().copied().chain([ring[0]]).collect()).collect();
             assert_eq!(crossing_after_rounding(&closed), None, "seed {seed}");
             for ring in &rings {
                 assert_eq!(ring.iter().collect::<BTreeSet<_>>().len(), ring.len(), "seed {seed}: a ring passes a point twice");

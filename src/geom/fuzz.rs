@@ -64,7 +64,8 @@ impl Mesh {
                 MercatorPoint::new((x + shear * y + offset.0) as i32, (y / squeeze.min(step / 64) + offset.1) as i32)
             })
             .collect();
-        let points = if squeeze > 1 { straightened(points, width, height, step, squeeze.min(step / 64), shear, offset) } else { points };
+        let points =
+            if squeeze > 1 { straightened(points, width, height, step, squeeze.min(step / 64), shear, offset) } else { points };
         Self::of_cells(&cells, width, height, &points)
     }
 
@@ -80,10 +81,18 @@ impl Mesh {
         for j in 0..=height {
             for i in 0..=width {
                 if i < width {
-                    edges.push((vertex(i, j), vertex(i + 1, j), [cell(i as isize, j as isize), cell(i as isize, j as isize - 1)]));
+                    edges.push((
+                        vertex(i, j),
+                        vertex(i + 1, j),
+                        [cell(i as isize, j as isize), cell(i as isize, j as isize - 1)],
+                    ));
                 }
                 if j < height {
-                    edges.push((vertex(i, j), vertex(i, j + 1), [cell(i as isize - 1, j as isize), cell(i as isize, j as isize)]));
+                    edges.push((
+                        vertex(i, j),
+                        vertex(i, j + 1),
+                        [cell(i as isize - 1, j as isize), cell(i as isize, j as isize)],
+                    ));
                 }
             }
         }
@@ -168,7 +177,8 @@ fn apart(a: (P, P), b: (P, P)) -> bool {
 }
 
 fn cross_properly(a: (P, P), b: (P, P)) -> bool {
-    side(a.0, a.1, b.0).signum() * side(a.0, a.1, b.1).signum() < 0 && side(b.0, b.1, a.0).signum() * side(b.0, b.1, a.1).signum() < 0
+    side(a.0, a.1, b.0).signum() * side(a.0, a.1, b.1).signum() < 0
+        && side(b.0, b.1, a.0).signum() * side(b.0, b.1, a.1).signum() < 0
 }
 
 /// The first place where lines that must meet at common nodes only do something else: cross, touch, overlap, fold.
@@ -229,7 +239,12 @@ pub(crate) fn crossing_after_rounding(lines: &[Vec<Pixel>]) -> Option<String> {
                 continue;
             }
             let inside = |p: P, s: (P, P)| p != s.0 && p != s.1 && on_segment(s.0, s.1, p);
-            if inside(one.0, other) || inside(one.1, other) || inside(other.0, one) || inside(other.1, one) || cross_properly(one, other) {
+            if inside(one.0, other)
+                || inside(one.1, other)
+                || inside(other.0, one)
+                || inside(other.1, one)
+                || cross_properly(one, other)
+            {
                 return Some(format!("{one:?} meets {other:?}"));
             }
         }

@@ -93,10 +93,7 @@ pub fn project_line(points: &[LatticePoint]) -> Vec<MercatorPoint> {
         for piece in 1..pieces {
             let step = if from == least { piece } else { pieces - piece };
             let share = f64::from(step) / f64::from(pieces);
-            line.push(MercatorPoint::of_units(
-                f64::from(least.x) + dx as f64 * share,
-                f64::from(least.y) + dy as f64 * share,
-            ));
+            line.push(MercatorPoint::of_units(f64::from(least.x) + dx as f64 * share, f64::from(least.y) + dy as f64 * share));
         }
         line.push(MercatorPoint::of(to));
     }
@@ -302,7 +299,8 @@ mod tests {
         for pair in there.windows(2) {
             let (p, q) = (pair[0], pair[1]);
             let (pl, ql) = (p.lattice(), q.lattice());
-            let middle = MercatorPoint::of_units((f64::from(pl.x) + f64::from(ql.x)) / 2.0, (f64::from(pl.y) + f64::from(ql.y)) / 2.0);
+            let middle =
+                MercatorPoint::of_units((f64::from(pl.x) + f64::from(ql.x)) / 2.0, (f64::from(pl.y) + f64::from(ql.y)) / 2.0);
             let length = libm::hypot(f64::from(q.x) - f64::from(p.x), f64::from(q.y) - f64::from(p.y));
             let bow = cross(p, q, middle).unsigned_abs() as f64 / length;
             assert!(bow < BOW + 2.0, "{bow} units");

@@ -119,10 +119,13 @@ mod tests {
             for at in 0..20 {
                 let query = Bounds { min: [at * 50, at * 40], max: [at * 50 + 60, at * 40 + 90] };
                 let mut found = vec![];
-                assert!(tree.visit(|b| b.meets(&query), |item| {
-                    found.push(item);
-                    true
-                }));
+                assert!(tree.visit(
+                    |b| b.meets(&query),
+                    |item| {
+                        found.push(item);
+                        true
+                    }
+                ));
                 let brute: Vec<usize> = (0..boxes.len()).filter(|&i| boxes[i].meets(&query)).collect();
                 assert_eq!(found, brute);
             }

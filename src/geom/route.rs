@@ -208,7 +208,9 @@ mod tests {
             let steps = 4 * i64::from((p.x - q.x).abs().max(1)) * i64::from((p.y - q.y).abs().max(1));
             let mut walked: Vec<Pixel> = (0..=steps)
                 .map(|step| {
-                    let at = |from: i32, to: i32| (i64::from(from) * (steps - step) + i64::from(to) * step + 2 * steps).div_euclid(4 * steps);
+                    let at = |from: i32, to: i32| {
+                        (i64::from(from) * (steps - step) + i64::from(to) * step + 2 * steps).div_euclid(4 * steps)
+                    };
                     [at(p.x, q.x) as i32, at(p.y, q.y) as i32]
                 })
                 .collect();
@@ -235,7 +237,11 @@ mod tests {
                 .iter()
                 .zip(&simplified)
                 .map(|(line, s)| {
-                    line.iter().zip(&s.first_zooms).filter(|(_, first)| **first != NEVER && **first <= zoom).map(|(p, _)| *p).collect()
+                    line.iter()
+                        .zip(&s.first_zooms)
+                        .filter(|(_, first)| **first != NEVER && **first <= zoom)
+                        .map(|(p, _)| *p)
+                        .collect()
                 })
                 .collect();
             let grid = PixelGrid::of_zoom(zoom);

@@ -142,7 +142,8 @@ impl Territory {
 
     fn band(&self, zoom: u8) -> &Band {
         let visible: Vec<usize> = self.levels_at(zoom).collect();
-        let first = (0..=zoom).rev().take_while(|before| self.levels_at(*before).eq(visible.iter().copied())).last().unwrap_or(zoom);
+        let first =
+            (0..=zoom).rev().take_while(|before| self.levels_at(*before).eq(visible.iter().copied())).last().unwrap_or(zoom);
         self.drawn.bands[usize::from(first)].get_or_init(|| {
             let last = (first..=MAX_ZOOM).take_while(|after| self.levels_at(*after).eq(visible.iter().copied())).last();
             Arc::new(Band::new(self, &visible, first, last.unwrap_or(first)))
@@ -222,8 +223,9 @@ impl Band {
             .filter(|piece| piece.sides[0] != piece.sides[1])
             .collect();
         let merged = merge(pieces);
-        let mut lines: Vec<(Vec<MercatorPoint>, [Option<Feature>; 2])> =
-            in_parallel(merged.len(), |range| merged[range].iter().map(|line| (project_line(&line.points), line.sides)).collect());
+        let mut lines: Vec<(Vec<MercatorPoint>, [Option<Feature>; 2])> = in_parallel(merged.len(), |range| {
+            merged[range].iter().map(|line| (project_line(&line.points), line.sides)).collect()
+        });
         drop(merged);
         // Near on the map, near in memory.
         lines.sort_by_cached_key(|(points, _)| {
@@ -288,7 +290,8 @@ fn merge(mut pieces: Vec<Line>) -> Vec<Line> {
                 if is_node(end) || end == line.points[0] {
                     break;
                 }
-                let Some(next) = ends[&end].iter().map(|next| *next as usize).find(|next| !pieces[*next].points.is_empty()) else {
+                let Some(next) = ends[&end].iter().map(|next| *next as usize).find(|next| !pieces[*next].points.is_empty())
+                else {
                     break;
                 };
                 let mut more = std::mem::replace(&mut pieces[next], Line { points: vec![], sides: [None; 2] });

@@ -364,7 +364,9 @@ impl<'a> Cut<'a> {
             self.edges.extend_from_slice(&self.scratch);
             self.faces.push((half[0].0, start..self.edges.len()));
         }
-        if !told && let Some(around) = self.drawn.feature_inside(&self.window).and_then(|around| territory.at_level(around, level)) {
+        if !told
+            && let Some(around) = self.drawn.feature_inside(&self.window).and_then(|around| territory.at_level(around, level))
+        {
             // The whole border lies in one face. It may have edges already: those of its holes.
             let mut edges = vec![];
             self.window.enclose(&mut edges);
@@ -384,7 +386,6 @@ impl<'a> Cut<'a> {
         self.tracer.trace(&mut self.edges[self.faces[face].1.clone()], rings);
     }
 }
-
 
 #[cfg(test)]
 #[path = "build_tests.rs"]

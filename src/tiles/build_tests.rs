@@ -123,8 +123,10 @@ fn every_region_of_a_level_is_there_in_its_zooms_as_an_area_or_a_collapsed_point
                     break;
                 }
             }
-            let regions = territory.regions.iter().filter(|region| territory.shows(region.level, zoom)).map(|region| &region.code);
-            let grids = territory.grids.iter().filter(|_| territory.shows(territory.scheme.grid_level(), zoom)).map(|grid| &grid.code);
+            let regions =
+                territory.regions.iter().filter(|region| territory.shows(region.level, zoom)).map(|region| &region.code);
+            let grids =
+                territory.grids.iter().filter(|_| territory.shows(territory.scheme.grid_level(), zoom)).map(|grid| &grid.code);
             for code in regions.chain(grids).map(|code| code.to_string()) {
                 if zoom < 16 {
                     assert!(labelled.contains(&code), "seed {seed} zoom {zoom}: {code} has no label");
@@ -141,7 +143,8 @@ fn every_region_of_a_level_is_there_in_its_zooms_as_an_area_or_a_collapsed_point
 fn the_same_city_makes_the_same_bytes_and_fields_and_scope_are_kept() {
     let city = random_city(7, 3);
     let again = random_city(7, 3);
-    let code = city.territory.regions.iter().map(|region| region.code.clone()).find(|code| code.as_str().len() == 6).expect("a county");
+    let code =
+        city.territory.regions.iter().map(|region| region.code.clone()).find(|code| code.as_str().len() == 6).expect("a county");
     for zoom in [9, 12, 14] {
         for tile in tiles_of(&city, zoom) {
             let whole = request(tile, "regions,grids,labels");

@@ -78,7 +78,13 @@ fn paths(commands: &[u32]) -> Vec<Vec<[i32; 2]>> {
 }
 
 pub(crate) fn profile() -> CodeProfile {
-    let category = |kind, code: &str| Category { kind, code: code.to_owned(), major: String::new(), name: String::new(), icon: String::new() };
+    let category = |kind, code: &str| Category {
+        kind,
+        code: code.to_owned(),
+        major: String::new(),
+        name: String::new(),
+        icon: String::new(),
+    };
     CodeProfile::new(
         "test".to_owned(),
         [
