@@ -24,8 +24,8 @@ export interface Counts {
   grids: number; facilities: number; open_cases: number; overdue: number;
   households: number; population: number; staff: number; area_m2: number;
 }
-export interface Region extends Place { path: Place[]; bbox: Box; counts: Counts; revision: number; epoch: number }
-export interface Child extends Place { bbox: Box; counts: Counts }
+export interface Region extends Place { path: Place[]; bbox: Box | null; counts: Counts; revision: number; epoch: number }
+export interface Child extends Place { bbox: Box | null; counts: Counts }
 
 export interface Case {
   id: number; category: string; state: string; due_at: string | null; overdue: boolean;
@@ -35,7 +35,7 @@ export interface Member { id: string; name: string; role: string; phone?: string
 export interface Neighbour { code: string; name: string; shared_m?: number }
 export interface Grid {
   code: string; name: string; kind: string; households: number | null; population: number | null;
-  area_m2: number; label_point: Position; bbox: Box;
+  area_m2: number; label_point: Position; bbox: Box; period?: { from: string | null; until: string | null };
 }
 export interface GridCard {
   epoch: number; revision: number; grid: Grid; path: Place[]; status?: string; successors?: { code: string; share: number }[];
@@ -106,9 +106,11 @@ export const api = {
     json<GridCard>(withQuery(`/api/v1/grids/${code(grid)}`, { at }), signal),
   facilities: (grid: string, at: string | null, signal?: AbortSignal) =>
     all<Facility>(withQuery(`/api/v1/grids/${code(grid)}/facilities`, { limit: PAGE, at }), signal),
-  /** Open cases in a region or grid, the most pressing first: overdue, then by due time. */
+  gridCases: (grid: string, at: string | null, signal?: AbortSignal) =>
+    all<Case>(withQuery(`/api/v1/grids/${code(grid)}/cases`, { limit: PAGE, at }), signal),
+  /** Open cases in a region (null: all), the most pressing first: overdue, then by due time. */
   cases: (within: string | null, signal?: AbortSignal) => all<Case>(withQuery('/api/v1/cases', { within, limit: PAGE }), signal),
-  search: (q: string, signal?: AbortSignal) => json<List<Hit>>(withQuery('/api/v1/search', { q, limit: 12 }), signal),
+  search: (q: string, signal?: AbortSignal) => json<List<Hit>>(withQuery('/api/v1/search', { q, limit: 10 }), signal),
   locate: ([lon, lat]: Position, at: string | null, signal?: AbortSignal) =>
     json<Located>(withQuery('/api/v1/locate', { lon: lon.toFixed(7), lat: lat.toFixed(7), crs: 'cgcs2000', at }), signal),
   beidou: ([lon, lat]: Position, level: number, signal?: AbortSignal) =>

@@ -26,13 +26,17 @@ export function countMarks(cases: readonly Case[], now: number): Record<Mark, nu
 /** Upper ends of the age bands in hours; the last band is open. */
 export const AGE_BANDS = [1, 4, 24, 72, Infinity] as const;
 
+/** The band of a case reported at that time. */
+export function ageBand(reportedAt: string, now: number): number {
+  const hours = (now - Date.parse(reportedAt)) / 3_600_000;
+  return AGE_BANDS.findIndex((end) => hours < end);
+}
+
 /** How many cases were reported within each band. Cases without a time are in none. */
 export function countAges(cases: readonly Case[], now: number): number[] {
   const counts = AGE_BANDS.map(() => 0);
   for (const { reported_at } of cases) {
-    if (!reported_at) continue;
-    const hours = (now - Date.parse(reported_at)) / 3_600_000;
-    counts[AGE_BANDS.findIndex((end) => hours < end)]!++;
+    if (reported_at) counts[ageBand(reported_at, now)]!++;
   }
   return counts;
 }

@@ -11,8 +11,8 @@ import { watchPointer } from './map/pointer';
 import { addSpotlight } from './map/spotlight';
 import { boundariesUrl, fit } from './map/style';
 import { enter, up, type Context } from './modes';
-import { listen, route } from './route';
-import { categories, categoryIcons, link, meta, now, path } from './state';
+import { format, listen, route } from './route';
+import { categories, categoryIcons, link, meta, now, path, shown } from './state';
 import { watchScreen } from './unit';
 import { App } from './ui/App';
 import type { StyleSpecification, VectorTileSource } from 'maplibre-gl';
@@ -30,7 +30,6 @@ async function start(): Promise<void> {
   hideRestingCursor();
   effect(() => { document.documentElement.lang = route.value.lang; });
 
-  const forever = new AbortController().signal;
   while (!(await ask())) await pause(2000);
   const city = meta.data!;
   document.title = city.title;
@@ -60,20 +59,27 @@ async function start(): Promise<void> {
       signal.addEventListener('abort', () => reloads.delete(reload));
     },
   };
-  let leaving = new AbortController();
+  // The mode that is shown stays until the next one has what it shows; one that is overtaken on the way never shows.
+  let here = new AbortController(), coming = new AbortController();
   effect(() => {
     const there = route.value;
-    leaving.abort();
-    leaving = new AbortController();
-    void untracked(() => enter(there, context, leaving.signal));
+    coming.abort();
+    const next = coming = new AbortController();
+    const arrive = () => {
+      here.abort();
+      [here, coming] = [next, new AbortController()];
+      shown.value = there;
+    };
+    void untracked(() => enter(there, context, next.signal, arrive));
   });
+  effect(() => { if (shown.value) document.documentElement.dataset.shown = format(shown.value); });
   addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && !event.defaultPrevented) up(path.value);
   });
   expose(map);
 
   let known = city.revision;
-  while (!forever.aborted) {
+  for (;;) {
     await pause(POLL_MS);
     const wasUp = link.value.up;
     if (!(await ask()) || (meta.data!.revision === known && wasUp)) continue;
@@ -85,7 +91,7 @@ async function start(): Promise<void> {
 
 /** Asks for the city's meta data; whether there was an answer. */
 async function ask(): Promise<boolean> {
-  const answered = await meta.load(api.meta(), new AbortController().signal);
+  const answered = await meta.load(api.meta());
   link.value = answered ? { up: true, at: Date.now() } : { ...link.value, up: false };
   return answered !== null;
 }

@@ -1,10 +1,11 @@
 // A mode is a function: it loads what it shows, draws it, and leaves nothing behind when its signal aborts.
 import { effect } from '@preact/signals';
-import { api, type Box, type Counts, type Region } from './api';
+import { api, Problem, type Counts, type Region } from './api';
 import { show, type Stage } from './map/create';
-import { drawCases, drawFacilities, spotlight } from './map/spotlight';
+import { drawCases, drawFacilities, drawUrgent, spotlight, type Outline } from './map/spotlight';
+import { loadTogether, type First } from './resource';
 import { go, type Mode, type Route } from './route';
-import { card, cases, children, facilities, grouped, groupsShown, meta, picked, region } from './state';
+import { card, cases, children, facilities, grouped, groupsShown, meta, narrowed, picked, region } from './state';
 
 /** What a mode needs: the stage, and a way to hear that the city changed. */
 export interface Context {
@@ -19,46 +20,66 @@ const VEIL = { grid: 0.62, region: 0.5 };
 /** What other facilities fall to while those of a grid are shown. */
 const FACILITIES_BEHIND = 0.25;
 
-/** Places above all regions: a city may have several top regions. */
-export const TOP = '';
+/** Place above all regions: a city may have several top regions. */
+const TOP = '';
 
-export async function enter({ mode, at }: Route, context: Context, signal: AbortSignal): Promise<void> {
+/** Shows what a route names. `arrive` is called when it can be shown; until then the mode before stays. */
+export async function enter({ mode, at }: Route, context: Context, signal: AbortSignal, arrive: () => void): Promise<void> {
   const roots = meta.data?.root ?? [];
   const target: Mode = mode.kind === 'top' && roots.length === 1 ? { kind: 'region', code: roots[0]! } : mode;
-  signal.addEventListener('abort', () => {
-    picked.value = null;
-    spotlight(context.stage.map, null);
-  });
-  if (target.kind === 'grid') await enterGrid(target.code, at, context, signal);
-  else await enterRegion(target.kind === 'region' ? target.code : TOP, at, context, signal);
+  if (target.kind === 'grid') await enterGrid(target.code, at, context, signal, arrive);
+  else await enterRegion(target.kind === 'region' ? target.code : TOP, at, context, signal, arrive);
 }
 
-async function enterRegion(code: string, at: string | null, { stage, onChange }: Context, signal: AbortSignal): Promise<void> {
-  if (region.data?.code !== code) for (const shown of [region, children, cases]) shown.clear();
-  const load = async () => {
-    const parts = code === TOP ? Promise.all(meta.data!.root.map((root) => api.region(root, at, signal))) : api.children(code, at, signal);
-    const [shown] = await Promise.all([
-      region.load(code === TOP ? parts.then((roots) => whole(roots as Region[])) : api.region(code, at, signal), signal),
-      children.load(parts, signal),
-      cases.load(api.cases(code || null, signal), signal),
-    ]);
-    return shown;
+async function enterRegion(code: string, at: string | null, { stage, onChange }: Context, signal: AbortSignal, arrive: () => void): Promise<void> {
+  const isTop = code === TOP || meta.data!.root.includes(code);
+  const load = (first?: First) => {
+    const parts = code === TOP ? roots(at, signal) : api.children(code, at, signal);
+    return loadTogether([
+      [region, code === TOP ? parts.then((all) => whole(all as Region[])) : api.region(code, at, signal)],
+      [children, parts],
+      [cases, api.cases(code || null, signal)],
+    ], signal, first);
   };
-  onChange(load, signal);
-  const shown = await load();
-  if (!shown) return;
-  show(stage, shown.bbox);
-  if (code === TOP || meta.data?.root.includes(code)) return;
-  const outline = await api.outline('regions', code, at, signal).catch(() => null);
-  if (outline && !signal.aborted) spotlight(stage.map, outline, VEIL.region);
+  const outline = outlined(isTop ? null : api.outline('regions', code, at, signal));
+  await load({ after: outline.loaded, arrive: () => { arrive(); begin(stage, signal); spotlight(stage.map, outline.value, VEIL.region); } });
+  if (signal.aborted) return;
+  onChange(() => void load(), signal);
+  const stop = effect(() => drawUrgent(stage.map, cases.data ?? []));
+  signal.addEventListener('abort', stop);
+  const bbox = region.data?.bbox ?? (code === TOP ? meta.data!.bbox : null);
+  if (bbox) show(stage, bbox);
+}
+
+/** An outline that may be missing: without it nothing recedes, and the rest is shown all the same. */
+function outlined(fetching: Promise<Outline> | null): { loaded: Promise<void>; value: Outline | null } {
+  const outline: { loaded: Promise<void>; value: Outline | null } = { loaded: Promise.resolve(), value: null };
+  if (fetching) outline.loaded = fetching.then((value) => { outline.value = value; }, () => undefined);
+  return outline;
+}
+
+/** What every mode starts from and leaves behind. */
+function begin(stage: Stage, signal: AbortSignal): void {
+  narrowed.value = null;
+  signal.addEventListener('abort', () => {
+    picked.value = null;
+    spotlight(stage.map, null);
+    drawUrgent(stage.map, []);
+  });
+}
+
+async function roots(at: string | null, signal: AbortSignal): Promise<Region[]> {
+  const codes = meta.data!.root;
+  if (codes.length === 0) throw new Problem('no_boundaries', 404, 'no boundaries have been imported');
+  return Promise.all(codes.map((root) => api.region(root, at, signal)));
 }
 
 /** All top regions as one. */
-function whole(roots: readonly Region[]): Region {
-  const sum = (of: keyof Counts) => roots.reduce((total, root) => total + root.counts[of], 0);
+function whole(parts: readonly Region[]): Region {
+  const sum = (of: keyof Counts) => parts.reduce((total, part) => total + part.counts[of], 0);
   const { title, bbox, revision, epoch } = meta.data!;
   return {
-    level: '', code: TOP, name: title, path: [], bbox: bbox ?? [-180, -60, 180, 75], revision, epoch: epoch ?? 0,
+    level: '', code: TOP, name: title, path: [], bbox, revision, epoch: epoch ?? 0,
     counts: {
       grids: sum('grids'), facilities: sum('facilities'), open_cases: sum('open_cases'), overdue: sum('overdue'),
       households: sum('households'), population: sum('population'), staff: sum('staff'), area_m2: sum('area_m2'),
@@ -66,40 +87,43 @@ function whole(roots: readonly Region[]): Region {
   };
 }
 
-async function enterGrid(code: string, at: string | null, { stage, onChange }: Context, signal: AbortSignal): Promise<void> {
-  for (const shown of [card, facilities, cases]) shown.clear();
-  groupsShown.value = new Set(meta.data?.default_facility_groups.map((group) => group.id));
-  const load = async () => {
-    const [shown] = await Promise.all([
-      card.load(api.card(code, at, signal), signal),
-      facilities.load(api.facilities(code, at, signal), signal),
-      cases.load(api.cases(code, signal), signal),
-    ]);
-    return shown;
-  };
-  onChange(load, signal);
+async function enterGrid(code: string, at: string | null, { stage, onChange }: Context, signal: AbortSignal, arrive: () => void): Promise<void> {
+  const { map } = stage;
+  const load = (first?: First) => loadTogether([
+    [card, api.card(code, at, signal)],
+    [facilities, api.facilities(code, at, signal)],
+    [cases, api.gridCases(code, at, signal)],
+  ], signal, first);
+  const outline = outlined(api.outline('grids', code, at, signal));
+  await load({
+    after: outline.loaded,
+    arrive: () => {
+      arrive();
+      begin(stage, signal);
+      groupsShown.value = new Set(meta.data?.default_facility_groups.map((group) => group.id));
+      spotlight(map, outline.value, VEIL.grid);
+    },
+  });
+  if (signal.aborted) return;
+  onChange(() => void load(), signal);
   const stops = [
-    effect(() => {
-      const drawn = grouped.value.filter(({ group }) => groupsShown.value.has(group.id));
-      drawFacilities(stage.map, drawn.flatMap((of) => of.facilities));
-    }),
-    effect(() => drawCases(stage.map, cases.data ?? [])),
+    effect(() => drawFacilities(map, grouped.value.filter(({ group }) => groupsShown.value.has(group.id)).flatMap((of) => of.facilities))),
+    effect(() => { drawCases(map, cases.data ?? []); drawUrgent(map, cases.data ?? []); }),
   ];
-  stage.map.setPaintProperty('facilities', 'icon-opacity', FACILITIES_BEHIND);
+  map.setPaintProperty('facilities', 'icon-opacity', FACILITIES_BEHIND);
   signal.addEventListener('abort', () => {
     for (const stop of stops) stop();
-    stage.map.setPaintProperty('facilities', 'icon-opacity', 1);
-    drawFacilities(stage.map, []);
-    drawCases(stage.map, []);
+    drawFacilities(map, []);
+    drawCases(map, []);
+    map.setPaintProperty('facilities', 'icon-opacity', 1);
   });
-  const [outline, shown] = await Promise.all([api.outline('grids', code, at, signal).catch(() => null), load()]);
-  if (signal.aborted) return;
-  if (outline) spotlight(stage.map, outline, VEIL.grid);
-  if (shown) show(stage, shown.grid.bbox as Box);
+  const bbox = card.data?.grid.bbox;
+  if (bbox) show(stage, bbox);
 }
 
-/** One level up; from the top nothing. */
+/** One level up; from a place that does not exist to the top. */
 export function up(path: readonly { code: string }[]): void {
   const parent = path.at(-2);
   if (parent) go({ mode: { kind: 'region', code: parent.code } });
+  else if (path.length === 0 || !meta.data?.root.includes(path[0]!.code)) go({ mode: { kind: 'top' } });
 }

@@ -1,8 +1,8 @@
 // What the panels show. Filled by the modes, read by ui/; the map has its own state.
 import { computed, signal } from '@preact/signals';
-import type { Case, Category, Child, Facility, GridCard, Meta, Place, Region } from './api';
+import type { Case, Category, Child, Facility, FacilityGroup, GridCard, Meta, Place, Region } from './api';
 import { Resource } from './resource';
-import { route } from './route';
+import type { Route } from './route';
 
 export const meta = new Resource<Meta>();
 export const categories = signal<Category[]>([]);
@@ -12,6 +12,9 @@ export const cases = new Resource<Case[]>();
 export const card = new Resource<GridCard>();
 export const facilities = new Resource<Facility[]>();
 
+/** The route whose data are shown; a step behind the address while the next loads. */
+export const shown = signal<Route | null>(null);
+export const gridShown = computed(() => shown.value?.mode.kind === 'grid');
 /** The present time in ms, advanced every second. */
 export const now = signal(Date.now());
 /** When the server last answered, in ms; and whether it answered the last time. */
@@ -28,12 +31,12 @@ export const pointer = signal<{ position: [number, number]; beidou: string | nul
 
 /** From the top region to the one shown, the grid last. */
 export const path = computed<Place[]>(() => {
-  if (route.value.mode.kind === 'grid') {
-    const shown = card.data;
-    return shown ? [...shown.path, { level: 'grid', code: shown.grid.code, name: shown.grid.name || shown.grid.code }] : [];
+  if (gridShown.value) {
+    const grid = card.data?.grid;
+    return grid ? [...card.data!.path, { level: 'grid', code: grid.code, name: grid.name || grid.code }] : [];
   }
-  const shown = region.data;
-  return shown ? [...shown.path.filter((place) => place.code !== shown.code), { level: shown.level, code: shown.code, name: shown.name || shown.code }] : [];
+  const here = region.data;
+  return here ? [...here.path.filter((place) => place.code !== here.code), { level: here.level, code: here.code, name: here.name || here.code }] : [];
 });
 
 /** Names of categories, components and matters apart: the same digits exist in both. */
@@ -46,11 +49,23 @@ export const categoryNames = computed(() => {
 export const categoryIcons = computed(() =>
   new Map(categories.value.filter((category) => category.kind === 'component').map((category) => [category.code, category.icon])));
 
-/** The groups with the facilities of the selected grid that belong to each. A facility is counted once. */
+/** The cases that a clicked number counts; null: all. The same word again takes it away. */
+export const narrowed = signal<{ key: string; label: string; holds: (shown: Case) => boolean } | null>(null);
+
+export function narrow(key: string, label: string, holds: (shown: Case) => boolean): void {
+  narrowed.value = narrowed.value?.key === key ? null : { key, label, holds };
+}
+
+export const listed = computed(() => (cases.data ?? []).filter(narrowed.value?.holds ?? (() => true)));
+
+/** The id of the group that holds what belongs to no other. */
+export const OTHERS = 'others';
+
+/** The groups, and the rest, with the facilities of the selected grid that belong to each. A facility is counted once. */
 export const grouped = computed(() => {
   const all = facilities.data ?? [];
-  return (meta.data?.default_facility_groups ?? []).map((group) => {
-    const members = new Set(group.categories);
-    return { group, facilities: all.filter((facility) => members.has(facility.category)) };
-  });
+  const groups = meta.data?.default_facility_groups ?? [];
+  const groupOf = new Map(groups.flatMap((group) => group.categories.map((category) => [category, group.id] as const)));
+  const others: Pick<FacilityGroup, 'id' | 'icon'> & Partial<FacilityGroup> = { id: OTHERS, icon: 'component' };
+  return [...groups, others].map((group) => ({ group, facilities: all.filter(({ category }) => (groupOf.get(category) ?? OTHERS) === group.id) }));
 });

@@ -5,7 +5,7 @@ const WORDS = {
   synthetic: ['演示数据', 'Synthetic data'],
   open: ['未结', 'Open'], overdue: ['超期', 'Overdue'], soon: ['将超', 'Due soon'], new: ['新', 'New'], handling: ['在办', 'In hand'], suspended: ['挂账', 'Suspended'],
   linked: ['已连接', 'Connected'], unlinked: ['连接中断', 'No connection'], dataTime: ['数据', 'Data'],
-  legendCases: ['未结案件', 'Open cases'], legendFacilities: ['本网格设施', 'Facilities in this grid'], sum: ['合计', 'Total'], unlocated: ['未定位', 'No position'],
+  legendCases: ['未结案件', 'Open cases'], legendFacilities: ['本网格设施', 'Facilities in this grid'], sum: ['合计', 'Total'], urgent: ['其中紧急', 'Urgent'], unlocated: ['未定位', 'No position'],
   items: ['件', 'cases'], pieces: ['个', ''],
   byAge: ['按时长', 'by age'], byCategory: ['未结 · 按类别', 'Open by category'], pressing: ['最需要处理', 'Most pressing'], overview: ['概况', 'At a glance'],
   below: ['下级 · 未结', 'Open by part'], neighbours: ['相邻网格', 'Neighbours'], remainder: ['未归入下级', 'In no part'],

@@ -4,16 +4,17 @@ import type { Case, Facility } from '../api';
 import { colour } from '../colour';
 import { iconOf } from './style';
 
-type Outline = GeoJSON.Feature<GeoJSON.Polygon | GeoJSON.MultiPolygon>;
+export type Outline = GeoJSON.Feature<GeoJSON.Polygon | GeoJSON.MultiPolygon>;
 const NOTHING: GeoJSON.FeatureCollection = { type: 'FeatureCollection', features: [] };
 const WORLD: GeoJSON.Position[] = [[-180, -85], [180, -85], [180, 85], [-180, 85], [-180, -85]];
 
 export const SELECTED_FACILITIES = 'selected-facilities';
 export const SELECTED_CASES = 'selected-cases';
+const URGENT = 'urgent-cases';
 
 /** Adds the layers, empty. `icons`: component category → icon. */
 export function addSpotlight(map: Map, icons: ReadonlyMap<string, string>): void {
-  for (const id of ['veil', 'selected-outline', SELECTED_FACILITIES, SELECTED_CASES]) {
+  for (const id of ['veil', 'selected-outline', SELECTED_FACILITIES, SELECTED_CASES, URGENT]) {
     map.addSource(id, { type: 'geojson', data: NOTHING, tolerance: 0.1 });
   }
   map.addLayer({ id: 'veil', type: 'fill', source: 'veil', paint: { 'fill-color': colour('ground'), 'fill-opacity': ['get', 'opacity'], 'fill-antialias': false } });
@@ -26,6 +27,11 @@ export function addSpotlight(map: Map, icons: ReadonlyMap<string, string>): void
     id: SELECTED_FACILITIES, type: 'symbol', source: SELECTED_FACILITIES,
     layout: { 'icon-image': iconOf(icons), 'icon-size': 0.9, 'icon-allow-overlap': true },
     paint: { 'icon-color': colour('text'), 'icon-halo-color': colour('ground'), 'icon-halo-width': 2 },
+  });
+  map.addLayer({
+    id: URGENT, type: 'symbol', source: URGENT,
+    layout: { 'icon-image': 'case-urgent', 'icon-size': 0.95, 'icon-allow-overlap': true },
+    paint: { 'icon-color': colour('text'), 'icon-halo-color': colour('ground'), 'icon-halo-width': 1.5 },
   });
   const marks = map.getStyle().layers.find((layer) => layer.id === 'cases');
   if (marks?.type === 'symbol') {
@@ -55,6 +61,11 @@ export function drawCases(map: Map, cases: readonly Case[]): void {
   set(map, SELECTED_CASES, collection(located.map((shown) => [shown.position!, shown.id, {
     state: shown.state, overdue: shown.overdue, ...(shown.due_at && { due_at: Math.floor(Date.parse(shown.due_at) / 1000) }),
   }])));
+}
+
+/** A second outline around urgent cases: not another colour. */
+export function drawUrgent(map: Map, cases: readonly Case[]): void {
+  set(map, URGENT, collection(cases.filter((shown) => shown.urgent && shown.position).map((shown) => [shown.position!, shown.id, {}])));
 }
 
 function collection(points: [GeoJSON.Position, number, Record<string, unknown>][]): GeoJSON.FeatureCollection {

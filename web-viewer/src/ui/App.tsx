@@ -1,6 +1,5 @@
 // The screen: top bar, sentence, rails, and the map between them with what belongs on it.
-import { route } from '../route';
-import { meta } from '../state';
+import { gridShown, meta, shown } from '../state';
 import { shape } from '../unit';
 import { Breadcrumb } from './Breadcrumb';
 import { GridCard } from './GridCard';
@@ -13,10 +12,10 @@ import { TopBar } from './TopBar';
 import { say } from '../words';
 
 export function App() {
-  const grid = route.value.mode.kind === 'grid';
+  const grid = gridShown.value, at = shown.value?.at;
   const desk = shape.value === 'desk';
   return (
-    <div class="screen">
+    <div class={at ? 'screen then' : 'screen'}>
       <TopBar />
       <Sentence />
       {!desk && (
@@ -34,7 +33,7 @@ export function App() {
       <aside class={grid ? 'rail right card-rail' : 'rail right'}>
         {grid ? <GridCard /> : <><Pressing /><Parts />{desk && <RegionOverview />}</>}
       </aside>
-      {route.value.at && <div class="not-live"><span>{say('asOf')} {route.value.at}</span></div>}
+      {at && <div class="not-live"><span>{say('asOf')} {at}</span></div>}
     </div>
   );
 }

@@ -2,11 +2,11 @@
 import { count } from '../format';
 import type { GridCard as Card, Member } from '../api';
 import { go } from '../route';
-import { card, cases, categoryNames, facilities, grouped, groupsShown, picked } from '../state';
+import { card, categoryNames, facilities, grouped, groupsShown, listed, OTHERS, picked } from '../state';
 import { shape } from '../unit';
 import { route } from '../route';
 import { say, sayRole, sayValue } from '../words';
-import { GridOverview, Neighbours } from './blocks';
+import { GridOverview, Narrowed, Neighbours } from './blocks';
 import { Block, Empty } from './Block';
 import { CaseRow } from './CaseRow';
 import { Icon } from './Icon';
@@ -30,10 +30,19 @@ export function GridCard() {
   );
 }
 
+/** The name of a facility group in the language of the page. */
+export function groupName({ id, name, name_en }: { id: string; name?: string; name_en?: string }): string {
+  if (id === OTHERS) return say('otherFacilities');
+  return (route.value.lang === 'en' ? name_en : name) ?? id;
+}
+
 function Identity({ shown }: { shown: Card }) {
+  const { from, until } = shown.grid.period ?? { from: null, until: null };
+  const period = until && `${from?.slice(0, 10) ?? ''} – ${until.slice(0, 10)}`;
   return (
     <>
       <p class="second code">{shown.grid.code}</p>
+      {period && <p class="second">{period}</p>}
       {shown.status === 'superseded' && (
         <p class="statement">{say('superseded')}{(shown.successors ?? []).map(({ code }) => (
           <button type="button" key={code} onClick={() => go({ mode: { kind: 'grid', code }, at: null })}>{say('successors')} {code}</button>
@@ -44,9 +53,6 @@ function Identity({ shown }: { shown: Card }) {
 }
 
 function Facilities({ shown }: { shown: Card }) {
-  const groups = grouped.value;
-  const inGroups = groups.reduce((sum, of) => sum + of.facilities.length, 0);
-  const others = (facilities.data?.length ?? 0) - inGroups;
   const toggle = (id: string) => {
     const next = new Set(groupsShown.value);
     if (!next.delete(id)) next.add(id);
@@ -57,16 +63,15 @@ function Facilities({ shown }: { shown: Card }) {
     <Block title={<>{say('facilities')} {count(shown.facilities.total)}</>} of={facilities} class="facilities">
       {shown.facilities.total === 0 ? <Empty words={say('noFacilities')} of={facilities} /> : (
         <ul class="groups">
-          {groups.map(({ group, facilities: members }) => (
+          {grouped.value.map(({ group, facilities: members }) => (
             <li key={group.id}>
               <button type="button" class="group" aria-pressed={groupsShown.value.has(group.id)} data-group={group.id} onClick={() => toggle(group.id)}>
                 <Icon name={group.icon} />
-                <span class="label">{route.value.lang === 'en' ? group.name_en : group.name}</span>
+                <span class="label">{groupName(group)}</span>
                 <span class="number">{count(members.length)}</span>
               </button>
             </li>
           ))}
-          <li class="group others"><Icon name="component" /><span class="label">{say('otherFacilities')}</span><span class="number">{count(others)}</span></li>
         </ul>
       )}
       {chosen && (
@@ -81,10 +86,9 @@ function Facilities({ shown }: { shown: Card }) {
 
 function Cases({ shown }: { shown: Card }) {
   const { total, overdue } = shown.open_cases;
-  const items = cases.data ?? shown.open_cases.items;
   return (
-    <Block title={<>{say('legendCases')} {count(total)}{overdue > 0 && <em class="overdue">{say('overdue')} {count(overdue)}</em>}</>} of={card} class="open-cases">
-      {total === 0 ? <Empty words={say('noCases')} of={card} /> : <Rows items={items} row={(item) => <CaseRow key={item.id} shown={item} />} />}
+    <Block title={<>{say('legendCases')} {count(total)}<Narrowed />{overdue > 0 && <em class="overdue">{say('overdue')} {count(overdue)}</em>}</>} of={card} class="open-cases">
+      {total === 0 ? <Empty words={say('noCases')} of={card} /> : <Rows items={listed.value} row={(item) => <CaseRow key={item.id} shown={item} />} />}
     </Block>
   );
 }

@@ -7,4 +7,6 @@ const WORD: Record<Kind, Word> = { overdue: 'overdue', soon: 'soon', new: 'new',
 
 export function markWord(mark: Kind): string { return say(WORD[mark]); }
 
-export function Mark({ mark }: { mark: Kind }) { return <Icon name={`case-${mark}`} class={`mark ${mark}`} />; }
+export function Mark({ mark, urgent = false }: { mark: Kind; urgent?: boolean }) {
+  return <Icon name={`case-${mark}`} class={`mark ${mark} ${urgent ? 'urgent' : ''}`} />;
+}

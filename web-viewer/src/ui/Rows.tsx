@@ -9,7 +9,8 @@ import { say } from '../words';
 /** Height of a row in u. */
 const ROW = 30;
 
-export function Rows<T>({ items, row, label }: { items: readonly T[]; row: (item: T) => ComponentChildren; label?: string }) {
+/** `most`: how many rows to ask room for, however many there are. */
+export function Rows<T>({ items, row, most = Infinity }: { items: readonly T[]; row: (item: T) => ComponentChildren; most?: number }) {
   const box = useRef<HTMLDivElement>(null);
   const fitting = useSignal(0);
   const open = useSignal(false);
@@ -23,8 +24,8 @@ export function Rows<T>({ items, row, label }: { items: readonly T[]; row: (item
   const all = open.value || items.length <= fitting.value;
   const shown = all ? items : items.slice(0, fitting.value - 1);
   return (
-    <div ref={box} class={open.value ? 'rows open' : 'rows'}>
-      <ul aria-label={label}>{shown.map(row)}</ul>
+    <div ref={box} class={open.value ? 'rows open' : 'rows'} style={{ '--n': open.value ? items.length : Math.min(items.length, most) }}>
+      <ul>{shown.map(row)}</ul>
       {!all && <button type="button" class="more" onClick={() => { open.value = true; }}>{say('more')} {count(items.length - shown.length)}</button>}
       {open.value && items.length > fitting.value && <button type="button" class="more" onClick={() => { open.value = false; }}>{say('fold')}</button>}
     </div>
@@ -32,14 +33,14 @@ export function Rows<T>({ items, row, label }: { items: readonly T[]; row: (item
 }
 
 /** Horizontal bars with direct labels, from zero. */
-export interface Bar { key: string; label: string; value: number; extra?: ComponentChildren; onClick?: () => void }
+export interface Bar { key: string; label: string; value: number; extra?: ComponentChildren; pressed?: boolean; onClick?: () => void }
 
 export function Bars({ bars }: { bars: readonly Bar[] }) {
   const most = Math.max(1, ...bars.map((bar) => bar.value));
   return (
-    <Rows items={bars} row={({ key, label, value, extra, onClick }) => (
+    <Rows items={bars} row={({ key, label, value, extra, pressed, onClick }) => (
       <li key={key}>
-        <Pressable class="bar-row" onClick={onClick}>
+        <Pressable class={pressed ? 'bar-row chosen' : 'bar-row'} onClick={onClick}>
           <span class="label">{label}</span>
           <span class="bar"><i style={{ width: `${(value / most) * 100}%` }} /></span>
           {extra}

@@ -1,7 +1,6 @@
 // The whole state in one line: 普陀区 未结 87 · 超期 5. Only what needs a person is coloured.
 import { count } from '../format';
-import { route } from '../route';
-import { card, link, path, region, now } from '../state';
+import { card, gridShown, link, now, path, region } from '../state';
 import { say } from '../words';
 import { nothingYet } from './Block';
 
@@ -9,7 +8,7 @@ import { nothingYet } from './Block';
 const STALE_MS = 5 * 60_000;
 
 export function Sentence() {
-  const of = route.value.mode.kind === 'grid' ? card : region;
+  const of = gridShown.value ? card : region;
   const data = of.data;
   const name = path.value.at(-1)?.name ?? (data && 'name' in data ? data.name : '');
   const told = !data ? null

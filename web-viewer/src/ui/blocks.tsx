@@ -1,9 +1,9 @@
 // The blocks of the rails. Left: how much. Right: what.
 import { computed } from '@preact/signals';
-import { AGE_BANDS, countAges } from '../casestate';
+import { AGE_BANDS, ageBand, countAges } from '../casestate';
 import { area, count } from '../format';
-import { go, route } from '../route';
-import { card, cases, categoryNames, children, now, region } from '../state';
+import { go } from '../route';
+import { card, cases, categoryNames, children, listed, narrow, narrowed, now, region } from '../state';
 import { say, sayValue, type Word } from '../words';
 import { Block, Empty } from './Block';
 import { CaseRow } from './CaseRow';
@@ -16,11 +16,12 @@ export function Ages() {
   const all = cases.data ?? [];
   const unlocated = all.filter((shown) => !shown.position).length;
   const bands = countAges(all, minute.value);
+  const press = (n: number) => narrow(`age-${n}`, say(`age-${n}` as Word), (one) => one.reported_at !== undefined && ageBand(one.reported_at, minute.value) === n);
   return (
     <Block title={`${say('open')} · ${say('byAge')}`} of={cases}>
-      <p class="figure">{count(all.length)} <small>{say('items')}{unlocated > 0 && ` · ${say('unlocated')} ${count(unlocated)}`}</small></p>
+      <p class="figure">{count(all.length)} <small>{say('items')}</small>{unlocated > 0 && <button type="button" onClick={() => narrow('unlocated', say('unlocated'), (one) => one.position === null)}>{say('unlocated')} {count(unlocated)}</button>}</p>
       {all.length === 0 ? <Empty words={say('noCases')} of={cases} />
-        : <Bars bars={AGE_BANDS.map((_, n) => ({ key: String(n), label: say(`age-${n}` as Word), value: bands[n]! }))} />}
+        : <Bars bars={AGE_BANDS.map((_, n) => ({ key: String(n), label: say(`age-${n}` as Word), value: bands[n]!, pressed: narrowed.value?.key === `age-${n}`, onClick: () => press(n) }))} />}
     </Block>
   );
 }
@@ -30,7 +31,10 @@ export function Categories() {
   for (const { category } of cases.data ?? []) counts.set(category, (counts.get(category) ?? 0) + 1);
   const names = categoryNames.value.matter;
   const bars = [...counts].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]))
-    .map(([category, value]) => ({ key: category, label: names.get(category) ?? category, value }));
+    .map(([category, value]) => {
+      const label = names.get(category) ?? category;
+      return { key: category, label, value, pressed: narrowed.value?.key === category, onClick: () => narrow(category, label, (one) => one.category === category) };
+    });
   return (
     <Block title={say('byCategory')} of={cases}>
       {bars.length === 0 ? <Empty words={say('noCases')} of={cases} /> : <Bars bars={bars} />}
@@ -69,14 +73,22 @@ export function GridOverview() {
   );
 }
 
+/** More at once are no longer seen in three seconds. */
+const PRESSING = 8;
+
 export function Pressing() {
-  const all = cases.data ?? [];
   return (
-    <Block title={say('pressing')} of={cases} class="pressing">
-      {all.length === 0 ? <Empty words={say('noCases')} of={cases} />
-        : <Rows items={all} row={(shown) => <CaseRow key={shown.id} shown={shown} />} />}
+    <Block title={<>{say('pressing')}<Narrowed /></>} of={cases} class="pressing">
+      {listed.value.length === 0 ? <Empty words={say('noCases')} of={cases} />
+        : <Rows items={listed.value} most={narrowed.value ? Infinity : PRESSING} row={(shown) => <CaseRow key={shown.id} shown={shown} />} />}
     </Block>
   );
+}
+
+/** What the list is narrowed to, and the way back to all. */
+export function Narrowed() {
+  const to = narrowed.value;
+  return to && <button type="button" class="narrowed" onClick={() => { narrowed.value = null; }}>{to.label} {count(listed.value.length)} ×</button>;
 }
 
 /** The next level down, the most overdue first. What belongs to no part is its own row, so that the rows sum to the whole. */
@@ -106,7 +118,7 @@ export function Neighbours() {
       {items.length === 0 ? <Empty words={say('noNeighbours')} of={card} /> : (
         <Rows items={items} row={({ code, name, shared_m }) => (
           <li key={code}>
-            <button type="button" class="bar-row plain" onClick={() => go({ mode: { kind: 'grid', code }, at: route.value.at })}>
+            <button type="button" class="bar-row plain" onClick={() => go({ mode: { kind: 'grid', code } })}>
               <span class="label">{name || code}</span>
               {shared_m !== undefined && <span class="number second">{say('shared')} {count(shared_m)} m</span>}
             </button>

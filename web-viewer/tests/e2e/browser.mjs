@@ -36,10 +36,10 @@ export async function withBrowser(story) {
   if (wrong.length > 0) throw new Error(wrong.join('\n'));
 }
 
-/** Everything loaded and drawn: no panel is loading, and the map is idle twice in a row. */
+/** What the address names is shown, and the map is idle twice in a row. */
 export async function settled(page) {
   await page.waitForFunction(() => window.wangge?.map, undefined, { timeout: 60_000 });
-  await page.waitForFunction(() => document.querySelector('.rail .block') && ![...document.querySelectorAll('.statement')].some((p) => /^(正在读取|Loading)$/.test(p.textContent)), undefined, { timeout: 60_000 });
+  await page.waitForFunction(() => (document.documentElement.dataset.shown ?? '-') === location.search, undefined, { timeout: 60_000 });
   await page.evaluate(() => document.fonts.ready);
   await page.evaluate(() => new Promise((resolve) => {
     const { map } = window.wangge;

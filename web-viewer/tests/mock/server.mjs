@@ -77,6 +77,7 @@ const ROUTES = [
   [/^\/api\/v1\/(?:regions|grids)\/(\d+)\/outline$/, ([code]) => gridsIn(code).length > 0 && outline(code)],
   [/^\/api\/v1\/grids\/(\d+)$/, ([code]) => gridByCode.has(code) && card(gridByCode.get(code))],
   [/^\/api\/v1\/grids\/(\d+)\/facilities$/, ([code]) => gridByCode.has(code) && within(made.facilities, code), list],
+  [/^\/api\/v1\/grids\/(\d+)\/cases$/, ([code]) => gridByCode.has(code) && within(made.cases, code).sort(pressing), list],
   [/^\/api\/v1\/cases$/, (_, query) => within(made.cases, query.get('within') ?? '').sort(pressing), list],
   [/^\/api\/v1\/locate$/, (_, query) => {
     const grid = made.grids.find((g) => holds(g.ring, [Number(query.get('lon')), Number(query.get('lat'))]));
