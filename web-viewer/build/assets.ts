@@ -1,7 +1,8 @@
 // What the program serves beside the page: /styles/*.json, /sprites/icons*.{json,png}, /fonts/*.woff2, and the colours as CSS.
 // All of it is made from ../styles and the font package; in development it is made anew for each request.
-import { readFileSync } from 'node:fs';
-import { extname } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { Plugin } from 'vite';
 import { fonts } from './fonts.ts';
 import { sprite } from './sprite.ts';
@@ -34,6 +35,14 @@ export function assets(): Plugin {
     load: (id) => (id === `\0${TOKENS}` ? colours('dark') : undefined),
     async generateBundle() {
       for (const [fileName, source] of await all()) this.emitFile({ type: 'asset', fileName, source });
+    },
+    /** Text is compressed once, here. Styles are not: the server writes its own address into them. */
+    writeBundle({ dir }, bundle) {
+      for (const name of Object.keys(bundle).filter((file) => /\.(js|css|html)$/.test(file))) {
+        const body = readFileSync(join(dir!, name));
+        writeFileSync(join(dir!, `${name}.br`), brotliCompressSync(body));
+        writeFileSync(join(dir!, `${name}.gz`), gzipSync(body, { level: 9 }));
+      }
     },
     configureServer(server) {
       server.middlewares.use(async (request, response, next) => {

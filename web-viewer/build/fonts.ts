@@ -7,27 +7,28 @@ export interface FontFace { url: string; 'unicode-range': string[] }
 export interface Fonts {
   /** @font-face rules for the page. */
   css: string;
-  /** The `font-faces` of a map style, by the name in `text-font`. */
+  /** The `font-faces` of a map style, by the name in `text-font`: 400 only, no map text is bold. */
   faces: Record<string, FontFace[]>;
   /** Name under /fonts/ and where it lies now. */
   files: [string, string][];
 }
 
-const WEIGHTS: [number, string][] = [[400, 'Noto Sans SC'], [600, 'Noto Sans SC SemiBold']];
+const FAMILY = 'Noto Sans SC';
+const WEIGHTS = [400, 600];
 const RULE = /url\(\.\/(files\/[^)]+\.woff2)\)[^}]*?unicode-range:\s*([^;]+);/g;
 
 export function fonts(): Fonts {
   const home = dirname(createRequire(import.meta.url).resolve('@fontsource/noto-sans-sc/400.css'));
   const made: Fonts = { css: '', faces: {}, files: [['OFL.txt', join(home, 'LICENSE')]] };
-  for (const [weight, mapName] of WEIGHTS) {
+  for (const weight of WEIGHTS) {
     const faces: FontFace[] = [];
     for (const [, file, ranges] of readFileSync(join(home, `${weight}.css`), 'utf8').matchAll(RULE)) {
       const url = `/fonts/${basename(file!)}`;
-      made.css += `@font-face{font-family:"Noto Sans SC";font-weight:${weight};font-display:swap;src:url(${url}) format("woff2");unicode-range:${ranges}}\n`;
+      made.css += `@font-face{font-family:"${FAMILY}";font-weight:${weight};font-display:swap;src:url(${url}) format("woff2");unicode-range:${ranges}}\n`;
       made.files.push([basename(file!), join(home, file!)]);
       faces.push({ url, 'unicode-range': ranges!.split(',') });
     }
-    made.faces[mapName] = faces;
+    if (weight === 400) made.faces[FAMILY] = faces;
   }
   return made;
 }

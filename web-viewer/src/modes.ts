@@ -5,7 +5,7 @@ import { show, type Stage } from './map/create';
 import { drawCases, drawFacilities, drawUrgent, spotlight, type Outline } from './map/spotlight';
 import { loadTogether, type First } from './resource';
 import { go, type Mode, type Route } from './route';
-import { card, cases, children, facilities, grouped, groupsShown, meta, narrowed, picked, region } from './state';
+import { card, cases, children, facilities, grouped, groupsShown, meta, narrowed, region } from './state';
 
 /** What a mode needs: the stage, and a way to hear that the city changed. */
 export interface Context {
@@ -62,7 +62,6 @@ function outlined(fetching: Promise<Outline> | null): { loaded: Promise<void>; v
 function begin(stage: Stage, signal: AbortSignal): void {
   narrowed.value = null;
   signal.addEventListener('abort', () => {
-    picked.value = null;
     spotlight(stage.map, null);
     drawUrgent(stage.map, []);
   });

@@ -22,7 +22,7 @@ export async function createMap(container: HTMLElement, style: StyleSpecificatio
   const map = new Map({
     container, style, bounds: bbox ?? [-180, -60, 180, 75], fitBoundsOptions: { padding: PADDING },
     attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, rollEnabled: false,
-    keyboard: false, renderWorldCopies: false, fadeDuration: 0, maxZoom: 19, maxPitch: 0,
+    doubleClickZoom: false, renderWorldCopies: false, fadeDuration: 0, maxZoom: 19, maxPitch: 0,
     // A wall of 7680 px needs more than the usual 4096.
     maxCanvasSize: [16384, 16384], pixelRatio: devicePixelRatio * unit.value,
   });

@@ -2,20 +2,20 @@
 import type { ComponentChildren } from 'preact';
 import { clock } from '../format';
 import type { Resource } from '../resource';
-import { now } from '../state';
+import { link, now } from '../state';
 import { say } from '../words';
 
-/** Data older than this shows its own time. */
+/** Data that was last known to be true longer ago shows its own time. The server confirms with every answer that nothing changed. */
 const OLD_MS = 60_000;
 
 export interface BlockProps { title: ComponentChildren; of: Resource<unknown>; class?: string; children: ComponentChildren }
 
 export function Block({ title, of, class: name = '', children }: BlockProps) {
   const { data, at, problem } = of.state.value;
-  const failed = problem !== null && data !== null;
+  const known = problem === null ? link.value.at : at;
   return (
     <section class={`block ${name}`}>
-      <h2>{title}{failed && now.value - at > OLD_MS && <time class="age">{clock(at)}</time>}</h2>
+      <h2>{title}{data !== null && now.value - known > OLD_MS && <time class="age">{clock(known)}</time>}</h2>
       {data === null ? <p class="statement">{nothingYet(problem)}</p> : children}
     </section>
   );
@@ -30,6 +30,6 @@ export function nothingYet(problem: string | null): string {
 }
 
 /** An empty list as a statement, with the time it was true. */
-export function Empty({ words, of }: { words: string; of: Resource<unknown> }) {
-  return <p class="statement">{words} · {say('data')} <time>{clock(of.state.value.at)}</time></p>;
+export function Empty({ words }: { words: string }) {
+  return <p class="statement">{words} · {say('dataTime')} <time>{clock(link.value.at)}</time></p>;
 }

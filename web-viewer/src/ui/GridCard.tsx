@@ -1,8 +1,8 @@
 // The card of the selected grid: who answers for it, what stands in it, what is open in it.
-import { count } from '../format';
+import { count, dayAndTime } from '../format';
 import type { GridCard as Card, Member } from '../api';
 import { go } from '../route';
-import { card, categoryNames, facilities, grouped, groupsShown, listed, OTHERS, picked } from '../state';
+import { card, cases, categoryNames, facilities, grouped, groupsShown, listed, OTHERS, picked } from '../state';
 import { shape } from '../unit';
 import { route } from '../route';
 import { say, sayRole, sayValue } from '../words';
@@ -61,7 +61,7 @@ function Facilities({ shown }: { shown: Card }) {
   const chosen = picked.value?.kind === 'facility' ? facilities.data?.find((facility) => facility.id === picked.value!.id) : undefined;
   return (
     <Block title={<>{say('facilities')} {count(shown.facilities.total)}</>} of={facilities} class="facilities">
-      {shown.facilities.total === 0 ? <Empty words={say('noFacilities')} of={facilities} /> : (
+      {shown.facilities.total === 0 ? <Empty words={say('noFacilities')} /> : (
         <ul class="groups">
           {grouped.value.map(({ group, facilities: members }) => (
             <li key={group.id}>
@@ -86,9 +86,16 @@ function Facilities({ shown }: { shown: Card }) {
 
 function Cases({ shown }: { shown: Card }) {
   const { total, overdue } = shown.open_cases;
+  const chosen = picked.value?.kind === 'case' ? cases.data?.find((one) => one.id === picked.value!.id) : undefined;
   return (
     <Block title={<>{say('legendCases')} {count(total)}<Narrowed />{overdue > 0 && <em class="overdue">{say('overdue')} {count(overdue)}</em>}</>} of={card} class="open-cases">
-      {total === 0 ? <Empty words={say('noCases')} of={card} /> : <Rows items={listed.value} row={(item) => <CaseRow key={item.id} shown={item} />} />}
+      {total === 0 ? <Empty words={say('noCases')} /> : <Rows items={listed.value} row={(item) => <CaseRow key={item.id} shown={item} />} />}
+      {chosen && (
+        <dl class="picked">
+          <dt>{categoryNames.value.matter.get(chosen.category) ?? chosen.category}</dt>
+          <dd>{chosen.text} · {sayValue(chosen.state)}{chosen.reported_at && <span class="second"> · {say('reported')} {dayAndTime(Date.parse(chosen.reported_at))}</span>}</dd>
+        </dl>
+      )}
     </Block>
   );
 }
@@ -98,7 +105,7 @@ function Team({ shown }: { shown: Card }) {
   const people: Member[] = [...(leader ? [leader] : []), ...officers, ...members];
   return (
     <Block title={<>{say('team')} {count(people.length)}</>} of={card} class="team">
-      {people.length === 0 ? <Empty words={say('noTeam')} of={card} /> : (
+      {people.length === 0 ? <Empty words={say('noTeam')} /> : (
         <Rows items={people} row={(person) => (
           <li key={person.id} class={person === leader ? 'person leader' : 'person'}>
             <span class="label">{person.name}</span>

@@ -20,7 +20,7 @@ export function Ages() {
   return (
     <Block title={`${say('open')} · ${say('byAge')}`} of={cases}>
       <p class="figure">{count(all.length)} <small>{say('items')}</small>{unlocated > 0 && <button type="button" onClick={() => narrow('unlocated', say('unlocated'), (one) => one.position === null)}>{say('unlocated')} {count(unlocated)}</button>}</p>
-      {all.length === 0 ? <Empty words={say('noCases')} of={cases} />
+      {all.length === 0 ? <Empty words={say('noCases')} />
         : <Bars bars={AGE_BANDS.map((_, n) => ({ key: String(n), label: say(`age-${n}` as Word), value: bands[n]!, pressed: narrowed.value?.key === `age-${n}`, onClick: () => press(n) }))} />}
     </Block>
   );
@@ -37,7 +37,7 @@ export function Categories() {
     });
   return (
     <Block title={say('byCategory')} of={cases}>
-      {bars.length === 0 ? <Empty words={say('noCases')} of={cases} /> : <Bars bars={bars} />}
+      {bars.length === 0 ? <Empty words={say('noCases')} /> : <Bars bars={bars} />}
     </Block>
   );
 }
@@ -79,7 +79,7 @@ const PRESSING = 8;
 export function Pressing() {
   return (
     <Block title={<>{say('pressing')}<Narrowed /></>} of={cases} class="pressing">
-      {listed.value.length === 0 ? <Empty words={say('noCases')} of={cases} />
+      {listed.value.length === 0 ? <Empty words={say('noCases')} />
         : <Rows items={listed.value} most={narrowed.value ? Infinity : PRESSING} row={(shown) => <CaseRow key={shown.id} shown={shown} />} />}
     </Block>
   );
@@ -105,7 +105,7 @@ export function Parts() {
     }));
   return (
     <Block title={level ? `${sayValue(level)} · ${say('open')}` : say('below')} of={children} class="parts">
-      {bars.length === 0 ? <Empty words={say('noParts')} of={children} />
+      {bars.length === 0 ? <Empty words={say('noParts')} />
         : <Bars bars={rest > 0 ? [...bars, { key: 'rest', label: say('remainder'), value: rest }] : bars} />}
     </Block>
   );
@@ -115,7 +115,7 @@ export function Neighbours() {
   const items = card.data?.neighbours.items ?? [];
   return (
     <Block title={`${say('neighbours')} ${count(card.data?.neighbours.total ?? 0)}`} of={card} class="neighbours">
-      {items.length === 0 ? <Empty words={say('noNeighbours')} of={card} /> : (
+      {items.length === 0 ? <Empty words={say('noNeighbours')} /> : (
         <Rows items={items} row={({ code, name, shared_m }) => (
           <li key={code}>
             <button type="button" class="bar-row plain" onClick={() => go({ mode: { kind: 'grid', code } })}>
