@@ -8,6 +8,7 @@ pub mod drawn;
 pub mod hierarchy;
 pub mod index;
 pub mod locate;
+pub mod mend;
 mod neighbours;
 mod outline;
 pub mod partition;

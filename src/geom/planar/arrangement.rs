@@ -5,7 +5,7 @@
 //! group of lines inside it. Edges with the same face on both sides (dangles, bridges) bound nothing and are dropped.
 
 use super::noding::edges_of;
-use super::rings::{by_direction, inner_point, sort_rings, split_at_touches, with_holes};
+use super::rings::{assemble, by_direction, inner_point, sort_rings, split_at_touches, with_holes};
 use super::{Edge, Noding, TooManyRounds, point_key};
 use crate::geom::area::{Area, Polygon, Ring, ring_area2};
 use crate::geom::lattice::{LatticePoint, cross};
@@ -154,6 +154,11 @@ impl Arrangement {
         [2 * edge_at, 2 * edge_at + 1].map(|half| self.face_of(half as u32))
     }
 
+    /// The bounded face on the left of a half-edge that [`Arrangement::spread`] named.
+    pub fn face_left_of(&self, half: u32) -> FaceIx {
+        self.face[half as usize] as usize
+    }
+
     fn face_of(&self, half: u32) -> Option<FaceIx> {
         let face = self.face[half as usize];
         (face != OUTSIDE).then_some(face as usize)
@@ -190,6 +195,27 @@ impl Arrangement {
             .collect();
         across.sort_unstable();
         across.chunk_by(|l, r| l.0 == r.0).map(|group| (group[0].0, group.iter().map(|&(_, edge)| edge).collect())).collect()
+    }
+
+    /// The border of some faces together: the edges with just one of them on a side, and what lies across.
+    pub fn border(&self, faces: &[FaceIx]) -> Vec<(Edge, Option<FaceIx>)> {
+        self.border_halves(faces).into_iter().map(|half| (self.edges[half as usize / 2], self.face_of(half ^ 1))).collect()
+    }
+
+    /// The land of some faces together, in canonical form. Cost: their edges.
+    pub fn union(&self, faces: &[FaceIx]) -> Area {
+        let pieces: Vec<([LatticePoint; 2], bool)> =
+            self.border_halves(faces).into_iter().map(|half| ([self.origin(half), self.origin(half ^ 1)], false)).collect();
+        assemble(&pieces.iter().map(|(line, against)| (&line[..], *against)).collect::<Vec<_>>())
+    }
+
+    fn border_halves(&self, faces: &[FaceIx]) -> Vec<u32> {
+        let mut sorted = faces.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let among = |half: u32| self.face_of(half).is_some_and(|face| sorted.binary_search(&face).is_ok());
+        let starts = sorted.iter().flat_map(|&face| self.walks_of(face));
+        starts.flat_map(|start| self.walk(start)).filter(|half| !among(half ^ 1)).collect()
     }
 
     /// The bounded faces that share an edge with a face, and how long the shared border is, in metres.
@@ -403,7 +429,7 @@ pub(crate) fn each_node(edges: &[Edge], mut visit: impl FnMut(&[u32])) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{assemble, ring_holds_midpoint};
+    use super::super::ring_holds_midpoint;
     use super::*;
     use proptest::prelude::*;
 
@@ -522,6 +548,8 @@ mod tests {
                 let whole: i128 = area.polygons().iter().map(area2).sum();
                 let parts: i128 = faces.iter().zip(&owner_of).filter(|(_, of)| **of == Some(owner as u32)).map(|(face, _)| area2(&face.area)).sum();
                 prop_assert_eq!(whole, parts);
+                let own: Vec<FaceIx> = (0..faces.len()).filter(|face| owner_of[*face] == Some(owner as u32)).collect();
+                prop_assert_eq!(&arrangement.union(&own), area);
                 // The same from its border edges alone, in any order.
                 let mut pieces: Vec<([LatticePoint; 2], bool)> = Vec::new();
                 for (at, edge) in arrangement.edges().iter().enumerate() {
