@@ -2,6 +2,7 @@
 //! straighter by moving single blocks over it. (Recursive bisection with refinement; Kernighan and Lin 1970, Fiduccia and Mattheyses 1982.)
 
 use super::blocks::Block;
+use super::plane::Spot;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
@@ -248,6 +249,81 @@ pub(super) fn cut(blocks: &[Block], ids: Part, targets: &[f64]) -> Vec<Part> {
     let mut parts = cut(blocks, first, near);
     parts.extend(cut(blocks, second, far));
     parts
+}
+
+/// How much a metre nearer to the middle of a part counts against a metre of border.
+const ROUND: f64 = 0.5;
+/// A part may become this light or heavy, as a share of its weight, to get a better shape.
+const LIGHTEST: f64 = 0.72;
+const HEAVIEST: f64 = 1.3;
+
+/// Gives parts that were cut from one piece shorter borders and rounder shapes: single blocks change to the part around them.
+pub(super) fn round(blocks: &[Block], parts: &mut [Part], targets: &[f64]) {
+    let mut part_of: HashMap<usize, usize> =
+        parts.iter().enumerate().flat_map(|(part, ids)| ids.iter().map(move |id| (*id, part))).collect();
+    let ids: Part = parts.concat();
+    let weight_of = |ids: &[usize]| ids.iter().map(|id| blocks[*id].weight).sum::<f64>();
+    let per_target = weight_of(&ids) / targets.iter().sum::<f64>();
+    let mut weights: Vec<f64> = parts.iter().map(|part| weight_of(part)).collect();
+    let mut counts: Vec<usize> = parts.iter().map(Vec::len).collect();
+    for _ in 0..ROUNDS {
+        let mut middles = vec![(Spot::default(), 0.0); parts.len()];
+        for id in &ids {
+            let (sum, weight) = &mut middles[part_of[id]];
+            *sum = sum.plus(blocks[*id].inner, blocks[*id].weight);
+            *weight += blocks[*id].weight;
+        }
+        let middle = |part: usize| Spot::default().plus(middles[part].0, 1.0 / middles[part].1.max(1e-12));
+        let mut moved = false;
+        for &id in &ids {
+            let (block, own) = (&blocks[id], part_of[&id]);
+            let mut borders: Vec<(usize, f64)> = Vec::new();
+            for (other, cost) in block.beside.iter().filter_map(|(other, cost)| Some((*part_of.get(other)?, *cost))) {
+                match borders.iter_mut().find(|(part, _)| *part == other) {
+                    Some((_, sum)) => *sum += cost,
+                    None => borders.push((other, cost)),
+                }
+            }
+            let with_own = borders.iter().find(|(part, _)| *part == own).map_or(0.0, |(_, cost)| *cost);
+            let gain = |&(part, cost): &(usize, f64)| {
+                cost - with_own + ROUND * (block.inner.distance(middle(own)) - block.inner.distance(middle(part)))
+            };
+            let best = borders.iter().filter(|(part, _)| *part != own).map(|border| (gain(border), border.0));
+            let Some((gain, part)) = best.max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1))) else { continue };
+            let (light, heavy) = (weights[own] - block.weight, weights[part] + block.weight);
+            let allowed = light >= LIGHTEST * targets[own] * per_target && heavy <= HEAVIEST * targets[part] * per_target;
+            if gain > 1.0 && allowed && counts[own] > targets[own].ceil() as usize && stays_whole(blocks, &part_of, id) {
+                (weights[own], weights[part]) = (light, heavy);
+                counts[own] -= 1;
+                counts[part] += 1;
+                part_of.insert(id, part);
+                moved = true;
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    parts.iter_mut().for_each(Vec::clear);
+    ids.iter().for_each(|id| parts[part_of[id]].push(*id));
+}
+
+/// Whether the part of a block stays connected without it, as far as can be seen nearby.
+fn stays_whole(blocks: &[Block], part_of: &HashMap<usize, usize>, id: usize) -> bool {
+    let own = part_of.get(&id);
+    let mates: Vec<usize> = blocks[id].beside.iter().map(|(other, _)| *other).filter(|other| part_of.get(other) == own).collect();
+    let Some(&start) = mates.first() else { return false };
+    let mut seen = vec![start];
+    let mut next = 0;
+    while next < seen.len() && seen.len() < 160 {
+        for (other, _) in &blocks[seen[next]].beside {
+            if *other != id && part_of.get(other) == own && !seen.contains(other) {
+                seen.push(*other);
+            }
+        }
+        next += 1;
+    }
+    mates.iter().all(|mate| seen.contains(mate))
 }
 
 /// Splits off the blocks with the least keys, about `share` of the weight, as one connected part.

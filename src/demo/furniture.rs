@@ -80,6 +80,11 @@ impl<'a> Streets<'a> {
         Self { blocks, parcels, fronts: parcels.iter().map(|parcel| fronts(blocks, parcel)).collect() }
     }
 
+    /// How much of a town a parcel is, 0 to 1.
+    pub(super) fn urban(&self, parcel: &Parcel) -> f64 {
+        parcel.blocks.iter().map(|block| self.blocks.list[*block].urban).sum::<f64>() / parcel.blocks.len() as f64
+    }
+
     /// Any place beside a street of a parcel.
     pub(super) fn spot(&self, parcel: usize, random: &mut Random) -> Spot {
         let (fronts, length_m) = &self.fronts[parcel];
@@ -99,10 +104,7 @@ pub(super) fn facilities(streets: &Streets<'_>, grids: &[Code], total: usize, se
     let towns: Vec<f64> = parcels
         .iter()
         .zip(fronts)
-        .map(|(parcel, (_, length_m))| {
-            let urban = parcel.blocks.iter().map(|b| blocks.list[*b].urban).sum::<f64>() / parcel.blocks.len() as f64;
-            (0.25 + urban) * length_m.max(50.0).sqrt()
-        })
+        .map(|(parcel, (_, length_m))| (0.25 + streets.urban(parcel)) * length_m.max(50.0).sqrt())
         .collect();
     let town_sum: f64 = towns.iter().sum();
     let weights: Vec<f64> = towns.iter().map(|town| EVEN / towns.len() as f64 + (1.0 - EVEN) * town / town_sum).collect();

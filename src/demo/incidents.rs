@@ -98,7 +98,8 @@ pub(super) struct Scene<'a> {
 pub(super) fn cases(scene: &Scene<'_>, total: usize, now: Timestamp, seed: u64) -> Vec<CaseRecord> {
     let mut random = Random::new(seed, "cases");
     let mut spots: Vec<usize> = (0..scene.parcels.len()).collect();
-    random.shuffle(&mut spots);
+    let heat: Vec<f64> = scene.parcels.iter().map(|parcel| random.unit() + 0.7 * scene.streets.urban(parcel)).collect();
+    spots.sort_by(|a, b| heat[*b].total_cmp(&heat[*a]));
     let hot = ((spots.len() as f64 * HOT_GRIDS) as usize).max(1);
     // Exact counts of what a viewer must be able to rely on; who they are is left to chance.
     let count = |share: f64| ((total as f64 * share).round() as usize).max(1);

@@ -2,7 +2,7 @@
 //! into grids.
 
 use super::blocks::{Block, Blocks, inside};
-use super::cut::{Part, core, cut, groups};
+use super::cut::{Part, core, cut, groups, round};
 use super::plane::Spot;
 use super::quota::TownshipQuota;
 use crate::geom::Area;
@@ -41,9 +41,13 @@ pub(super) fn parcels(blocks: &mut Blocks, townships: &[TownshipQuota]) -> Vec<P
                 continue;
             }
             let grids: Vec<f64> = communities.iter().map(|community| township.communities[*community].grids as f64).collect();
-            for (community, part) in communities.into_iter().zip(cut(&blocks.list, part, &grids)) {
-                let grids = township.communities[community].grids;
-                found.extend(cut(&blocks.list, part, &vec![1.0; grids]).into_iter().map(|part| (at, community, part)));
+            let mut parts = cut(&blocks.list, part, &grids);
+            round(&blocks.list, &mut parts, &grids);
+            for (community, part) in communities.into_iter().zip(parts) {
+                let ones = vec![1.0; township.communities[community].grids];
+                let mut parts = cut(&blocks.list, part, &ones);
+                round(&blocks.list, &mut parts, &ones);
+                found.extend(parts.into_iter().map(|part| (at, community, part)));
             }
         }
     }

@@ -43,12 +43,22 @@ impl Relief {
 
     /// Makes the ground within `radius_m` of a town's middle easier, most in its middle.
     pub(super) fn level(&mut self, at: Spot, radius_m: f64) {
-        for cell in 0..self.hill.len() {
+        for cell in self.within(at, radius_m) {
             let off = self.middle(cell).distance(at) / radius_m;
             if off < 1.0 {
                 self.hill[cell] *= (off * off) as f32;
             }
         }
+    }
+
+    /// Cells of the square of `2 radius_m` around a spot, as far as it lies on the raster.
+    pub(super) fn within(&self, at: Spot, radius_m: f64) -> Vec<usize> {
+        let span = |middle: f64, low: f64, count: usize| {
+            let cell = |metres: f64| ((metres - low) / CELL_M).clamp(0.0, count as f64) as usize;
+            cell(middle - radius_m)..cell(middle + radius_m + CELL_M)
+        };
+        let (columns, rows) = (span(at.x, self.corner.x, self.columns), span(at.y, self.corner.y, self.rows));
+        rows.flat_map(|row| columns.clone().map(move |column| row * self.columns + column)).collect()
     }
 
     /// Middle of a cell.

@@ -189,7 +189,11 @@ fn populate(grounds: &mut [Ground], at: u16, township: &TownshipQuota, seed: u64
         })
         .collect();
     let km2 = cells.len() as f64 * CELL_M * CELL_M / 1e6;
-    let (urban, rural) = (township.grids(true) as f64, township.grids(false) as f64);
+    let (mut urban, mut rural) = (township.grids(true) as f64, township.grids(false) as f64);
+    if rural == 0.0 {
+        // A town without villages has hills of its own to look after.
+        (urban, rural) = (0.65 * urban, 0.35 * urban);
+    }
 
     let radius_m = town_radius_m(township.grids(true));
     let core: Vec<f64> = cells

@@ -294,10 +294,11 @@ impl<'a> Net<'a> {
         }
     }
 
-    /// Roads: each place is joined to the net by the cheapest way; hills are dear, the shore's edge too.
+    /// Roads: each place is joined to the net by the cheapest way.
     fn roads(&mut self) {
         let relief = &self.ground.relief;
         let mut on_net = vec![false; relief.land.len()];
+        let mut ways = Ways::new(relief, self.shape);
         let mut places: Vec<_> = self.ground.places.iter().filter(|place| relief.on_land(place.at)).collect();
         let Some(first) = places.iter().position(|place| place.seat).or(if places.is_empty() { None } else { Some(0) }) else {
             return;
@@ -306,7 +307,7 @@ impl<'a> Net<'a> {
         places.sort_by(|a, b| b.seat.cmp(&a.seat).then(a.at.distance(first.at).total_cmp(&b.at.distance(first.at))));
         on_net[relief.cell(first.at).expect("places lie on their island")] = true;
         for place in places {
-            let Some(path) = cheapest(relief, place.at, &on_net, self.shape) else { continue };
+            let Some(path) = ways.cheapest(relief, place.at, &on_net) else { continue };
             path.iter().for_each(|cell| on_net[*cell] = true);
             let mut line: Vec<Spot> = path.iter().map(|cell| relief.middle(*cell)).collect();
             if line.len() < 4 {
@@ -325,33 +326,58 @@ impl<'a> Net<'a> {
     }
 }
 
-/// Cells from `from` to the nearest cell of the net by cost.
-fn cheapest(relief: &Relief, from: Spot, on_net: &[bool], ground: Noise) -> Option<Vec<usize>> {
-    let start = relief.cell(from)?;
-    let mut cost = vec![f64::MAX; relief.land.len()];
-    let mut before = vec![usize::MAX; relief.land.len()];
-    let mut queue = BinaryHeap::from([Reverse((0_u64, start))]);
-    cost[start] = 0.0;
-    while let Some(Reverse((_, cell))) = queue.pop() {
-        if on_net[cell] {
-            let mut path: Vec<usize> =
-                std::iter::successors(Some(cell), |cell| Some(before[*cell]).filter(|c| *c != usize::MAX)).collect();
-            path.reverse();
-            return Some(path);
-        }
-        for (turn, next) in relief.around(cell).into_iter().enumerate() {
-            let hill = f64::from(relief.hill[next]);
-            let wet = (180.0 - f64::from(relief.inland_m[next])).max(0.0) / 60.0;
-            let bias = 1.0 + 0.75 * ground.rough(relief.middle(next), 700.0);
-            let step = if turn < 4 { 1.0 } else { std::f64::consts::SQRT_2 } * (1.0 + 9.0 * hill * hill + wet) * bias;
-            if relief.land[next] && cost[cell] + step < cost[next] {
-                cost[next] = cost[cell] + step;
-                before[next] = cell;
-                queue.push(Reverse(((cost[next] * 100.0) as u64, next)));
+/// Room for searches of cheapest ways, used again by each.
+struct Ways {
+    /// What a step into a cell costs: hills are dear, the shore's edge too; uneven, so that ways wind.
+    step: Vec<f32>,
+    /// Number of the search that found the cost, and the cost.
+    cost: Vec<(u32, f64)>,
+    before: Vec<usize>,
+    search: u32,
+}
+
+impl Ways {
+    fn new(relief: &Relief, uneven: Noise) -> Self {
+        let step = |cell: usize| {
+            let (hill, p) = (f64::from(relief.hill[cell]), relief.middle(cell));
+            let wet = (180.0 - f64::from(relief.inland_m[cell])).max(0.0) / 60.0;
+            let bias = 1.0 + 0.5 * uneven.at(p, 950.0) + 0.4 * uneven.at(p, 310.0);
+            ((1.0 + 9.0 * hill * hill + wet) * bias.max(0.1)) as f32
+        };
+        let cells = relief.land.len();
+        let step = (0..cells).map(|cell| if relief.land[cell] { step(cell) } else { 0.0 }).collect();
+        Self { step, cost: vec![(0, 0.0); cells], before: vec![usize::MAX; cells], search: 0 }
+    }
+
+    /// Cells from `from` to the nearest cell of the net by cost.
+    fn cheapest(&mut self, relief: &Relief, from: Spot, on_net: &[bool]) -> Option<Vec<usize>> {
+        let start = relief.cell(from)?;
+        self.search += 1;
+        self.cost[start] = (self.search, 0.0);
+        self.before[start] = usize::MAX;
+        let mut queue = BinaryHeap::from([Reverse((0_u64, start))]);
+        while let Some(Reverse((key, cell))) = queue.pop() {
+            if on_net[cell] {
+                let before = |cell: &usize| Some(self.before[*cell]).filter(|before| *before != usize::MAX);
+                let mut path: Vec<usize> = std::iter::successors(Some(cell), before).collect();
+                path.reverse();
+                return Some(path);
+            }
+            let here = self.cost[cell].1;
+            if key > (here * 100.0) as u64 {
+                continue;
+            }
+            for (turn, next) in relief.around(cell).into_iter().enumerate().filter(|(_, next)| relief.land[*next]) {
+                let cost = here + if turn < 4 { 1.0 } else { std::f64::consts::SQRT_2 } * f64::from(self.step[next]);
+                if self.cost[next].0 != self.search || cost < self.cost[next].1 {
+                    self.cost[next] = (self.search, cost);
+                    self.before[next] = cell;
+                    queue.push(Reverse(((cost * 100.0) as u64, next)));
+                }
             }
         }
+        None
     }
-    None
 }
 
 /// Rounds the corners that the raster leaves in a path.
@@ -408,14 +434,11 @@ fn directions(ground: &Ground, seed: u64) -> (Vec<f32>, Vec<f32>) {
             (place.at, place.radius_m, Spot::new(relief.sample(&wide_x, place.at), relief.sample(&wide_y, place.at)).direction())
         })
         .collect();
-    for cell in 0..relief.land.len() {
-        if ground.township[cell] == NOBODY {
-            continue;
-        }
-        let p = relief.middle(cell);
-        for &(at, radius_m, lie) in &towns {
+    for (at, radius_m, lie) in towns {
+        for cell in relief.within(at, 1.3 * radius_m) {
+            let p = relief.middle(cell);
             let off = p.distance(at) / (1.3 * radius_m);
-            if off < 1.0 {
+            if off < 1.0 && ground.township[cell] != NOBODY {
                 let turned = lie.plus(lie.left(), 0.6 * east.at(p, 1100.0)).direction();
                 let weight = 3.5 * (1.0 - off * off);
                 x[cell] += (weight * turned.x) as f32;
