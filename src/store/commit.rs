@@ -113,9 +113,9 @@ pub struct BoundaryCommit {
     pub boundaries: BoundarySet,
     /// Derived outlines of regions, for those who open the file on a map. Regions without one show their claim.
     pub outlines: Vec<(Code, Area)>,
-    /// Facilities whose grid is another one now. Those that have it already are left alone.
+    /// Facilities whose grid is another one now. Those that have it already are left alone. Empty for a set beside the chain.
     pub facility_grids: Vec<(FacilityId, Option<Code>)>,
-    /// Cases whose grid is another one now.
+    /// Cases whose grid is another one now. Empty for a set beside the chain.
     pub case_grids: Vec<(CaseId, Option<Code>)>,
     /// The import that made it.
     pub import: Option<ImportRecord>,

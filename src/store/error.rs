@@ -15,11 +15,11 @@ pub enum StoreError {
         current: Epoch,
     },
     /// A row changed since it was read: read it again.
-    #[error("{what} was changed meanwhile: based on version {base}, now {}", if .current.0 == 0 { "removed".to_owned() } else { format!("version {}", .current) })]
+    #[error("{what} was changed meanwhile: {}", if .current.0 == 0 { "it is gone".to_owned() } else { format!("it has version {} now", .current) })]
     Changed {
         /// Which row.
         what: String,
-        /// The version the change was made from.
+        /// The version the change was made from; 0: not known.
         base: Version,
         /// The version it has now; 0: it is gone.
         current: Version,

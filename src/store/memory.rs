@@ -5,7 +5,9 @@ use super::commit::{
     ImportRecord, LogEntry, LogKind, Meta, OnStale, Snapshot, StaffCommit, external_key, to_millisecond,
 };
 use super::error::StoreError;
-use super::rows::{Counted, Named, Numbered, Sourced, checked_boundaries, checked_period, log_summary, same_origin_aside};
+use super::rows::{
+    Counted, Named, Numbered, Sourced, checked_boundaries, checked_period, log_summary, moves_nothing, same_origin_aside,
+};
 use crate::domain::case::CaseRecord;
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::facility::{FacilityRecord, FacilityRow};
@@ -119,6 +121,9 @@ impl MemoryStore {
 
     pub(super) fn boundaries_commit(&self, commit: BoundaryCommit) -> Result<Committed, StoreError> {
         let mut boundaries = checked_boundaries(commit.boundaries)?;
+        if commit.chain == Chain::Beside {
+            moves_nothing(&commit.facility_grids, &commit.case_grids)?;
+        }
         let at = to_millisecond(commit.at);
         self.write(|inner| {
             let head = inner.head(&boundaries.set);

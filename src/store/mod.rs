@@ -1,7 +1,8 @@
 //! Durable truth. Every commit is one transaction that takes one revision of the change log; what a commit did not change is not
-//! written. [`MemoryStore`] is the oracle, the embedded store keeps one GeoPackage file.
+//! written. [`MemoryStore`] is the oracle, [`EmbeddedStore`] keeps one GeoPackage file.
 
 mod commit;
+mod embedded;
 mod error;
 mod memory;
 mod rows;
@@ -10,21 +11,38 @@ pub use commit::{
     BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, HouseholdCommit,
     ImportRecord, LogEntry, LogKind, Meta, OnStale, Snapshot, StaffCommit, external_key,
 };
+pub use embedded::EmbeddedStore;
 pub use error::StoreError;
 pub use memory::MemoryStore;
 
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
+use crate::domain::fault::Fault;
 use crate::domain::id::{CaseId, Epoch, FacilityId, ImportId, Revision};
 use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::staff::StaffRecord;
+use embedded::EmbeddedLoad;
 use jiff::Timestamp;
+use std::path::{Path, PathBuf};
 
 /// A store. Clones share it.
 #[derive(Debug, Clone)]
 pub enum Store {
     /// Nothing outlives the process.
     Memory(MemoryStore),
+    /// One GeoPackage file.
+    Embedded(EmbeddedStore),
+}
+
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To serve it: nobody else may write. Takes the lock beside the file.
+    Serve,
+    /// To import into it. Takes the lock too.
+    Import,
+    /// To read it, beside whoever writes.
+    Read,
 }
 
 /// Facilities of any number on their way in: nothing is visible before `finish`, and nothing is left of it when it is dropped before.
@@ -36,29 +54,37 @@ pub struct FacilityLoad {
 #[derive(Debug)]
 enum Load {
     Memory { store: MemoryStore, commit: FacilityCommit },
+    Embedded(EmbeddedLoad),
 }
 
 impl FacilityLoad {
     /// Rows as in [`FacilityCommit::rows`]; best some thousands at a time. Waits while the store is behind.
     pub async fn push(&mut self, rows: Vec<FacilityRecord>) -> Result<(), StoreError> {
         match &mut self.inner {
-            Load::Memory { commit, .. } => commit.rows.extend(rows),
+            Load::Memory { commit, .. } => {
+                commit.rows.extend(rows);
+                Ok(())
+            }
+            Load::Embedded(load) => load.push(rows).await,
         }
-        Ok(())
     }
 
     /// Ids as in [`FacilityCommit::removed`].
     pub async fn remove(&mut self, ids: Vec<FacilityId>) -> Result<(), StoreError> {
         match &mut self.inner {
-            Load::Memory { commit, .. } => commit.removed.extend(ids),
+            Load::Memory { commit, .. } => {
+                commit.removed.extend(ids);
+                Ok(())
+            }
+            Load::Embedded(load) => load.remove(ids).await,
         }
-        Ok(())
     }
 
     /// Makes everything visible in one transaction. The import's report may be complete only now.
-    pub async fn finish(self, import: Option<ImportRecord>) -> Result<Committed, StoreError> {
+    pub async fn finish(self, import: ImportRecord) -> Result<Committed, StoreError> {
         match self.inner {
-            Load::Memory { store, commit } => store.facilities_commit(FacilityCommit { import, ..commit }),
+            Load::Memory { store, commit } => store.facilities_commit(FacilityCommit { import: Some(import), ..commit }),
+            Load::Embedded(load) => load.finish(import).await,
         }
     }
 }
@@ -69,10 +95,52 @@ impl Store {
         Self::Memory(MemoryStore::new(meta))
     }
 
+    /// Makes a new, empty data file and opens it for import.
+    pub async fn create(path: &Path, meta: &Meta) -> Result<Self, StoreError> {
+        EmbeddedStore::create(path, meta).await.map(Self::Embedded)
+    }
+
+    /// Opens a data file.
+    pub async fn open(path: &Path, access: Access) -> Result<Self, StoreError> {
+        EmbeddedStore::open(path, access).await.map(Self::Embedded)
+    }
+
+    /// Puts a copy of the backup `from` in the place of the data file `to`. The copy is checked first; the file that was there is kept
+    /// under the name that is answered. Refused while a server or an import uses it.
+    pub async fn restore(from: &Path, to: &Path) -> Result<Option<PathBuf>, StoreError> {
+        embedded::restore(from, to).await
+    }
+
+    /// Writes a copy of the file, whoever uses it; others may edit the copy. A store in memory has no file.
+    pub async fn backup(&self, path: &Path) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) => Err(StoreError::Invalid("a store in memory has no file to copy".to_owned())),
+            Self::Embedded(store) => store.backup(path).await,
+        }
+    }
+
+    /// Every fault of the file that can be found without building the territory. Seconds for a million facilities.
+    pub async fn check(&self) -> Result<Vec<Fault>, StoreError> {
+        match self {
+            Self::Memory(_) => Ok(Vec::new()),
+            Self::Embedded(store) => store.check().await,
+        }
+    }
+
+    /// Waits for what is being written and closes the store. A process that ends without it loses nothing; it only leaves the
+    /// write-ahead log beside the file.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Embedded(store) => store.close().await,
+        }
+    }
+
     /// What the city says about itself.
     pub async fn meta(&self) -> Result<Meta, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.meta()),
+            Self::Embedded(store) => store.meta().await,
         }
     }
 
@@ -80,6 +148,7 @@ impl Store {
     pub async fn meta_set(&self, meta: Meta, actor: &str, at: Timestamp) -> Result<Committed, StoreError> {
         match self {
             Self::Memory(store) => store.meta_set(meta, actor, at),
+            Self::Embedded(store) => store.meta_set(meta, actor, at).await,
         }
     }
 
@@ -87,6 +156,7 @@ impl Store {
     pub async fn snapshot(&self, at: Timestamp) -> Result<Snapshot, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.snapshot(at)),
+            Self::Embedded(store) => store.snapshot(at).await,
         }
     }
 
@@ -94,6 +164,7 @@ impl Store {
     pub async fn revision(&self) -> Result<Revision, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.revision()),
+            Self::Embedded(store) => store.revision().await,
         }
     }
 
@@ -101,6 +172,7 @@ impl Store {
     pub async fn epochs(&self) -> Result<Vec<EpochRecord>, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.epochs()),
+            Self::Embedded(store) => store.epochs().await,
         }
     }
 
@@ -108,6 +180,7 @@ impl Store {
     pub async fn boundaries_at(&self, epoch: Epoch) -> Result<Option<BoundarySet>, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.boundaries_at(epoch)),
+            Self::Embedded(store) => store.boundaries_at(epoch).await,
         }
     }
 
@@ -115,6 +188,7 @@ impl Store {
     pub async fn boundaries_commit(&self, commit: BoundaryCommit) -> Result<Committed, StoreError> {
         match self {
             Self::Memory(store) => store.boundaries_commit(commit),
+            Self::Embedded(store) => store.boundaries_commit(commit).await,
         }
     }
 
@@ -122,6 +196,7 @@ impl Store {
     pub async fn households_commit(&self, commit: HouseholdCommit) -> Result<Committed, StoreError> {
         match self {
             Self::Memory(store) => store.households_commit(commit),
+            Self::Embedded(store) => store.households_commit(commit).await,
         }
     }
 
@@ -129,16 +204,18 @@ impl Store {
     pub async fn facilities_commit(&self, commit: FacilityCommit) -> Result<Committed, StoreError> {
         match self {
             Self::Memory(store) => store.facilities_commit(commit),
+            Self::Embedded(store) => store.facilities_commit(commit).await,
         }
     }
 
-    /// Begins to write facilities of any number.
+    /// Begins to write facilities of any number, for an import.
     pub async fn facilities_load(&self, head: CommitHead) -> Result<FacilityLoad, StoreError> {
         let inner = match self {
             Self::Memory(store) => Load::Memory {
                 store: store.clone(),
                 commit: FacilityCommit { head, rows: Vec::new(), removed: Vec::new(), import: None },
             },
+            Self::Embedded(store) => Load::Embedded(store.facilities_load(head)?),
         };
         Ok(FacilityLoad { inner })
     }
@@ -147,6 +224,7 @@ impl Store {
     pub async fn cases_commit(&self, commit: CaseCommit) -> Result<Committed, StoreError> {
         match self {
             Self::Memory(store) => store.cases_commit(commit),
+            Self::Embedded(store) => store.cases_commit(commit).await,
         }
     }
 
@@ -154,6 +232,7 @@ impl Store {
     pub async fn staff_commit(&self, commit: StaffCommit) -> Result<Committed, StoreError> {
         match self {
             Self::Memory(store) => store.staff_commit(commit),
+            Self::Embedded(store) => store.staff_commit(commit).await,
         }
     }
 
@@ -161,6 +240,7 @@ impl Store {
     pub async fn facility_keys(&self) -> Result<Vec<FacilityKey>, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.facility_keys()),
+            Self::Embedded(store) => store.facility_keys().await,
         }
     }
 
@@ -168,6 +248,7 @@ impl Store {
     pub async fn case_keys(&self) -> Result<Vec<CaseKey>, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.case_keys()),
+            Self::Embedded(store) => store.case_keys().await,
         }
     }
 
@@ -175,6 +256,7 @@ impl Store {
     pub async fn facilities_by_ids(&self, ids: &[FacilityId]) -> Result<Vec<FacilityRecord>, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.facilities_by_ids(ids)),
+            Self::Embedded(store) => store.facilities_by_ids(ids).await,
         }
     }
 
@@ -182,6 +264,7 @@ impl Store {
     pub async fn cases_by_ids(&self, ids: &[CaseId]) -> Result<Vec<CaseRecord>, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.cases_by_ids(ids)),
+            Self::Embedded(store) => store.cases_by_ids(ids).await,
         }
     }
 
@@ -189,6 +272,7 @@ impl Store {
     pub async fn facilities_by_external(&self, system: &str, id: &str) -> Result<Vec<FacilityRecord>, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.facilities_by_external(system, id)),
+            Self::Embedded(store) => store.facilities_by_external(system, id).await,
         }
     }
 
@@ -196,6 +280,7 @@ impl Store {
     pub async fn staff(&self) -> Result<Vec<StaffRecord>, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.staff()),
+            Self::Embedded(store) => store.staff().await,
         }
     }
 
@@ -203,6 +288,7 @@ impl Store {
     pub async fn imports(&self) -> Result<Vec<ImportRecord>, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.imports()),
+            Self::Embedded(store) => store.imports().await,
         }
     }
 
@@ -210,6 +296,7 @@ impl Store {
     pub async fn import_report(&self, id: ImportId) -> Result<Option<ImportRecord>, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.import_report(id)),
+            Self::Embedded(store) => store.import_report(id).await,
         }
     }
 
@@ -217,6 +304,7 @@ impl Store {
     pub async fn log_since(&self, after: Revision, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.log_since(after, limit)),
+            Self::Embedded(store) => store.log_since(after, limit).await,
         }
     }
 }

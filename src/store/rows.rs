@@ -250,3 +250,11 @@ pub(super) fn known_grids(unknown: &[String]) -> Result<(), StoreError> {
     let some: Vec<&str> = unknown.iter().take(10).map(String::as_str).collect();
     Err(StoreError::Invalid(format!("{} counts name grids that do not exist: {}", unknown.len(), some.join(", "))))
 }
+
+/// A set beside the chain is not in force: nothing stands in its grids.
+pub(super) fn moves_nothing<A, B>(facilities: &[A], cases: &[B]) -> Result<(), StoreError> {
+    if facilities.is_empty() && cases.is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::Invalid("a boundary set beside the chain moves no facility or case".to_owned()))
+}

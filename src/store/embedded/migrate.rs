@@ -1,0 +1,92 @@
+//! From the schema a file has to the one this program writes. A file of a newer schema is refused; before an older one is changed a
+//! copy of it is kept.
+
+use super::schema::APPLICATION_ID;
+use super::sql::{Doing, run, run_all};
+use super::{begin, beside, commit};
+use crate::store::StoreError;
+use sqlx::sqlite::SqliteConnection;
+use std::path::{Path, PathBuf};
+
+/// The way from one schema to the next.
+pub(super) struct Step {
+    /// The schema it starts from; it ends at the next number.
+    pub(super) from: i64,
+    /// Statements; they run in one transaction.
+    pub(super) sql: &'static str,
+}
+
+/// All steps there are. The first schema needs none.
+pub(super) const STEPS: &[Step] = &[];
+
+/// The schema of a file, if it is one of ours and not newer than `known`.
+pub(super) async fn found(conn: &mut SqliteConnection, path: &Path, known: i64) -> Result<i64, StoreError> {
+    let not_ours = |reason: String| StoreError::NotOurs { path: path.to_owned(), reason };
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(|error| not_ours(format!("it cannot be read as a database: {error}")))?;
+    if application != APPLICATION_ID {
+        return Err(not_ours("it is not a GeoPackage".to_owned()));
+    }
+    let has_meta: bool = sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_master WHERE name = 'change_log'")
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(|error| not_ours(format!("it cannot be read as a database: {error}")))?;
+    if !has_meta {
+        return Err(not_ours("a GeoPackage, but not one that wangge made; bring its layers in by `wangge import`".to_owned()));
+    }
+    let text: String = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'schema'")
+        .fetch_one(conn)
+        .await
+        .map_err(|error| not_ours(format!("it does not say which schema it has: {error}")))?;
+    let found = text.parse().map_err(|_| not_ours(format!("its schema is {text:?}")))?;
+    if found > known {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known });
+    }
+    Ok(found)
+}
+
+/// For readers: the schema must be exactly `known`.
+pub(super) async fn checked(conn: &mut SqliteConnection, path: &Path, known: i64) -> Result<(), StoreError> {
+    match found(conn, path, known).await? {
+        older if older < known => Err(StoreError::Older { path: path.to_owned(), found: older }),
+        _ => Ok(()),
+    }
+}
+
+/// Brings a file from schema `found` to `known`.
+pub(super) async fn migrate(
+    conn: &mut SqliteConnection,
+    path: &Path,
+    found: i64,
+    known: i64,
+    steps: &[Step],
+) -> Result<(), StoreError> {
+    if found == known {
+        return Ok(());
+    }
+    let copy = free_name(path, found);
+    let doing = format!("keeping a copy of the file with schema {found}");
+    sqlx::query("VACUUM INTO ?").bind(copy.to_string_lossy().into_owned()).execute(&mut *conn).await.doing(&doing)?;
+    tracing::info!(from = found, to = known, copy = %copy.display(), "bringing the file to the new schema");
+    for schema in found..known {
+        let step = steps
+            .iter()
+            .find(|step| step.from == schema)
+            .ok_or_else(|| StoreError::Corrupt(format!("there is no way from schema {schema} to the next")))?;
+        let mut tx = begin(conn).await?;
+        run_all(&mut tx, step.sql.to_owned(), &format!("leaving schema {schema}")).await?;
+        run(&mut tx, format!("UPDATE meta SET value = '{}' WHERE key = 'schema'", schema + 1), "noting the new schema").await?;
+        commit(tx).await?;
+    }
+    Ok(())
+}
+
+fn free_name(path: &Path, schema: i64) -> PathBuf {
+    let first = beside(path, &format!(".schema-{schema}"));
+    std::iter::once(first)
+        .chain((2..).map(|n| beside(path, &format!(".schema-{schema}-{n}"))))
+        .find(|name| !name.exists())
+        .expect("there are always more names")
+}

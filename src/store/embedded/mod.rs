@@ -1,0 +1,254 @@
+//! One GeoPackage file through sqlx: one writer connection, some readers, a lock file beside it.
+//!
+//! Every write runs on a task of its own, so a caller that hangs up cannot leave a transaction on the writer. What is large is first
+//! written into `<table>_next` in transactions of some milliseconds, and becomes visible when one short transaction renames the
+//! tables; whatever a crash leaves behind (`*_next`, `*_old`, rows of epochs that were never published) is dropped when the file is
+//! opened the next time.
+
+mod backup;
+mod boundaries;
+mod bulk;
+mod check;
+mod layers;
+mod log;
+mod migrate;
+mod numbered;
+mod read;
+mod rebuild;
+mod rtree;
+mod schema;
+mod sql;
+mod staff;
+
+pub(super) use backup::restore;
+pub(super) use bulk::EmbeddedLoad;
+
+use super::{Access, Meta, StoreError};
+use sql::{Doing, run, run_all};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{MappedMutexGuard, Mutex as AsyncMutex, MutexGuard, OwnedMutexGuard};
+
+/// How long a statement waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// A store in one file. Clones share it.
+#[derive(Debug, Clone)]
+pub struct EmbeddedStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    access: Access,
+    readers: SqlitePool,
+    /// `None`: opened for reading, or closed.
+    writer: AsyncMutex<Option<SqliteConnection>>,
+    /// Held by whoever fills `*_next` tables or publishes.
+    turn: Arc<AsyncMutex<()>>,
+    /// Rows written to a table while its `_next` is filled.
+    touched: Mutex<HashMap<&'static str, HashSet<i64>>>,
+    /// Held as long as the store is open; `None` for readers.
+    _lock: Option<File>,
+}
+
+/// `path` with something at its end.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Takes the lock beside a data file.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(beside(path, ".lock"))
+        .doing(&format!("opening the lock beside {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
+        Err(std::fs::TryLockError::Error(error)) => Err(error).doing(&format!("locking {}", path.display())),
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(false)
+        .statement_cache_capacity(200)
+        .disable_statement_logging()
+}
+
+async fn connect(options: SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let doing = format!("opening {}", options.get_filename().display());
+    options.connect().await.doing(&doing)
+}
+
+/// Runs a write on a task of its own: it goes on when the caller does not wait any longer.
+async fn on_own_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a write ended early");
+        Err(StoreError::GivenUp)
+    })
+}
+
+/// Begins a transaction that may write.
+async fn begin(conn: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, StoreError> {
+    let doing = "beginning to write";
+    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.doing(doing)?;
+    sqlx::query("INSERT INTO guard VALUES (1)").execute(&mut *tx).await.doing(doing)?;
+    Ok(tx)
+}
+
+/// Makes it durable.
+async fn commit(mut tx: Transaction<'_, Sqlite>) -> Result<(), StoreError> {
+    let doing = "committing";
+    sqlx::query("DELETE FROM guard").execute(&mut *tx).await.doing(doing)?;
+    tx.commit().await.doing(doing)
+}
+
+impl EmbeddedStore {
+    /// Makes a new file; it is there under its name only when it is complete.
+    pub(super) async fn create(path: &Path, meta: &Meta) -> Result<Self, StoreError> {
+        let held = lock(path)?;
+        if path.exists() {
+            return Err(StoreError::Exists(path.to_owned()));
+        }
+        let unfinished = beside(path, ".new");
+        remove_database(&unfinished)?;
+        let mut conn =
+            connect(options(&unfinished).create_if_missing(true).page_size(4096).journal_mode(SqliteJournalMode::Delete)).await?;
+        schema::create(&mut conn).await?;
+        log::meta_insert(&mut conn, meta).await?;
+        conn.close().await.doing("closing the new file")?;
+        std::fs::rename(&unfinished, path).doing("giving the new file its name")?;
+        sync_folder(path)?;
+        drop(held);
+        Self::open(path, Access::Import).await
+    }
+
+    /// Opens a file.
+    pub(super) async fn open(path: &Path, access: Access) -> Result<Self, StoreError> {
+        Self::open_with(path, access, schema::SCHEMA, migrate::STEPS).await
+    }
+
+    /// The same for a program that knows `schema` as the newest and how to get there.
+    async fn open_with(path: &Path, access: Access, known: i64, steps: &[migrate::Step]) -> Result<Self, StoreError> {
+        if !path.is_file() {
+            return Err(StoreError::Missing(path.to_owned()));
+        }
+        let held = if access == Access::Read { None } else { Some(lock(path)?) };
+        let writer = if access == Access::Read {
+            let mut conn = connect(options(path).pragma("query_only", "1")).await?;
+            migrate::checked(&mut conn, path, known).await?;
+            None
+        } else {
+            let mut conn = connect(options(path)).await?;
+            let found = migrate::found(&mut conn, path, known).await?;
+            run_all(
+                &mut conn,
+                "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32000"
+                    .to_owned(),
+                "preparing the file for writing",
+            )
+            .await?;
+            migrate::migrate(&mut conn, path, found, known, steps).await?;
+            rebuild::sweep(&mut conn).await?;
+            boundaries::sweep(&mut conn).await?;
+            Some(conn)
+        };
+        let readers = SqlitePoolOptions::new()
+            .min_connections(0)
+            .max_connections(6)
+            .acquire_timeout(Duration::from_secs(30))
+            .connect_lazy_with(options(path).pragma("query_only", "1").pragma("cache_size", "-8000"));
+        let shared = Shared {
+            path: path.to_owned(),
+            access,
+            readers,
+            writer: AsyncMutex::new(writer),
+            turn: Arc::new(AsyncMutex::new(())),
+            touched: Mutex::new(HashMap::new()),
+            _lock: held,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// Waits for what is being written and closes the file. Writes are refused from then on.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        let _turn = self.turn().await;
+        let writer = self.shared.writer.lock().await.take();
+        self.shared.readers.close().await;
+        if let Some(mut conn) = writer {
+            run(&mut conn, "PRAGMA optimize".to_owned(), "closing the file").await?;
+            conn.close().await.doing("closing the file")?;
+        }
+        Ok(())
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        self.shared.readers.acquire().await.doing("opening the file for reading")
+    }
+
+    /// The one connection that writes, for a transaction of some milliseconds.
+    async fn writer(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, StoreError> {
+        let guard = self.shared.writer.lock().await;
+        MutexGuard::try_map(guard, Option::as_mut).map_err(|_| StoreError::ReadOnly)
+    }
+
+    /// Waits until nobody else fills `*_next` tables or publishes.
+    async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.shared.turn).lock_owned().await
+    }
+
+    /// Refuses writes to a file that was opened for reading.
+    fn writable(&self) -> Result<(), StoreError> {
+        if self.shared.access == Access::Read { Err(StoreError::ReadOnly) } else { Ok(()) }
+    }
+
+    fn touched(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, HashSet<i64>>> {
+        self.shared.touched.lock().expect("nothing panics while it holds the lock")
+    }
+}
+
+/// Removes a database file and what SQLite keeps beside it.
+fn remove_database(path: &Path) -> Result<(), StoreError> {
+    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm"), beside(path, "-journal")] {
+        match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).doing(&format!("removing {}", file.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes a rename in the folder of `path` durable.
+fn sync_folder(path: &Path) -> Result<(), StoreError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder).and_then(|folder| folder.sync_all()).doing("making the new name durable")
+}
