@@ -42,12 +42,16 @@ export function addSpotlight(map: Map, icons: ReadonlyMap<string, string>): void
 
 const set = (map: Map, source: string, data: GeoJSON.GeoJSON) => (map.getSource(source) as GeoJSONSource).setData(data);
 
+/** The world without an outline: its outer rings become holes, and its holes are covered again. */
+export function outsideOf({ geometry }: Outline): GeoJSON.MultiPolygon {
+  const parts = geometry.type === 'Polygon' ? [geometry.coordinates] : geometry.coordinates;
+  const coordinates = [[WORLD, ...parts.map(([outer]) => outer!)], ...parts.flatMap(([, ...holes]) => holes.map((hole) => [hole]))];
+  return { type: 'MultiPolygon', coordinates };
+}
+
 /** Draws the border of what is selected and dims the rest; `null` takes both away. */
 export function spotlight(map: Map, outline: Outline | null, opacity = 0): void {
-  const rings = !outline ? [] : outline.geometry.type === 'Polygon' ? [outline.geometry.coordinates] : outline.geometry.coordinates;
-  // The veil is the world without the selection: its outer rings become holes, and its holes are covered again.
-  const outside = [[WORLD, ...rings.map(([outer]) => outer!)], ...rings.flatMap(([, ...holes]) => holes.map((hole) => [hole]))];
-  set(map, 'veil', outline ? { type: 'Feature', properties: { opacity }, geometry: { type: 'MultiPolygon', coordinates: outside } } : NOTHING);
+  set(map, 'veil', outline ? { type: 'Feature', properties: { opacity }, geometry: outsideOf(outline) } : NOTHING);
   set(map, 'selected-outline', outline ?? NOTHING);
 }
 
