@@ -1,0 +1,109 @@
+//! One grid or region with all that stands in it: what a click on the map shows.
+
+use super::cases::pressing;
+use super::view::View;
+use crate::city::staff::Team;
+use crate::city::{Case, Counts, Facility};
+use crate::domain::category::Category;
+use crate::domain::id::{GridIx, RegionIx};
+use crate::territory::{Grid, Region};
+use std::collections::BTreeMap;
+
+/// Cases that a card lists; the rest is counted.
+pub const CARD_CASES: usize = 20;
+
+/// A grid, from one revision.
+#[derive(Debug)]
+pub struct GridCard<'v> {
+    /// The grid.
+    pub grid: &'v Grid,
+    /// Regions above it, top down.
+    pub path: Vec<&'v Region>,
+    /// Who works there.
+    pub team: Team<'v>,
+    /// How many facilities stand in it.
+    pub facilities: u32,
+    /// The same by category, in the order of the profile.
+    pub by_category: Vec<(&'v Category, u32)>,
+    /// How many cases are open.
+    pub open_cases: u32,
+    /// Of these, how many are overdue.
+    pub overdue: u32,
+    /// The most pressing of them, at most [`CARD_CASES`].
+    pub cases: Vec<&'v Case>,
+    /// Grids it shares a border with, and how many metres of it; longest first.
+    pub neighbours: Vec<(&'v Grid, f64)>,
+}
+
+impl View {
+    /// Regions from the top down to `ix`.
+    pub fn path(&self, ix: Option<RegionIx>) -> Vec<&Region> {
+        self.territory.path(ix).into_iter().map(|ix| self.territory.region(ix)).collect()
+    }
+
+    /// Facilities in a grid of this view. Cost: the rows in the grid's box.
+    pub fn facilities_in(&self, ix: GridIx) -> impl Iterator<Item = &Facility> {
+        let past = self.is_past();
+        self.city.facilities.in_box(self.territory.grid(ix).bbox).filter(move |row| {
+            let grid = if past { self.territory.locate(row.at).grid(&self.territory) } else { row.grid };
+            grid == Some(ix)
+        })
+    }
+
+    /// Open cases in a grid of this view, the most pressing first.
+    pub fn cases_in(&self, ix: GridIx) -> Vec<&Case> {
+        let past = self.is_past();
+        let inside = |case: &&Case| match case.record.at {
+            Some(at) if past => self.territory.locate(at).grid(&self.territory) == Some(ix),
+            _ => case.grid == Some(ix),
+        };
+        let mut cases: Vec<&Case> = self.city.cases.in_box(self.territory.grid(ix).bbox).filter(inside).collect();
+        cases.sort_by_key(|case| pressing(case));
+        cases
+    }
+
+    /// Grids that share a border with this one, the longest border first.
+    pub fn neighbours(&self, ix: GridIx) -> Vec<(&Grid, f64)> {
+        let mut neighbours = self.territory.neighbours(ix);
+        neighbours.retain(|(ix, _)| self.sees_grid(*ix));
+        neighbours.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        neighbours.into_iter().map(|(ix, shared_m)| (self.territory.grid(ix), shared_m)).collect()
+    }
+
+    /// Everything about one grid.
+    pub fn card(&self, ix: GridIx) -> GridCard<'_> {
+        let grid = self.territory.grid(ix);
+        let mut by_category: BTreeMap<u16, u32> = BTreeMap::new();
+        for row in self.facilities_in(ix) {
+            *by_category.entry(row.category).or_default() += 1;
+        }
+        let categories = &self.city.about.profile.categories;
+        let mut cases = self.cases_in(ix);
+        let (open_cases, overdue) = (cases.len() as u32, cases.iter().filter(|case| case.record.overdue).count() as u32);
+        cases.truncate(CARD_CASES);
+        GridCard {
+            grid,
+            path: self.path(grid.parent),
+            team: self.city.staff.team(&grid.code),
+            facilities: by_category.values().sum(),
+            by_category: by_category.into_iter().map(|(at, count)| (&categories[usize::from(at)], count)).collect(),
+            open_cases,
+            overdue,
+            cases,
+            neighbours: self.neighbours(ix),
+        }
+    }
+
+    /// Sums over a region of the boundaries in force.
+    pub fn region_counts(&self, ix: RegionIx) -> Counts {
+        self.city.region_counts(ix)
+    }
+
+    /// The regions and grids right below a region. Levels may be skipped, so both can occur.
+    pub fn children(&self, ix: RegionIx) -> (Vec<RegionIx>, Vec<GridIx>) {
+        let region = self.territory.region(ix);
+        let regions = region.subtree.clone().map(RegionIx).filter(|below| self.territory.region(*below).parent == Some(ix));
+        let grids = region.grids.clone().map(GridIx).filter(|below| self.territory.grid(*below).parent == Some(ix));
+        (regions.collect(), grids.collect())
+    }
+}

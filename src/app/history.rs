@@ -1,0 +1,222 @@
+//! Boundaries of other times: past territories, and which codes lived when.
+
+use super::view::View;
+use super::{Actor, App, AppError};
+use crate::city::{Change, City};
+use crate::domain::code::Code;
+use crate::domain::grid::GridKind;
+use crate::domain::hash::hash64;
+use crate::domain::id::{Epoch, GridIx, GridSet};
+use crate::domain::period::Period;
+use crate::domain::records::EpochRecord;
+use crate::geom::{LatticePoint, measure};
+use crate::store::epoch_at;
+use crate::territory::Territory;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// Which boundaries are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AsOf {
+    /// Those in force.
+    #[default]
+    Now,
+    /// Those in force at an instant.
+    At(Timestamp),
+    /// Those of an epoch.
+    Epoch(Epoch),
+}
+
+/// What was read of other times.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// Past territories that were asked for, most recently used last.
+    territories: Mutex<VecDeque<Arc<Territory>>>,
+    /// The city of now in past boundaries, as last asked for.
+    placed: Mutex<Option<Arc<City>>>,
+    /// Made from so many epochs.
+    lives: Mutex<(usize, Arc<Lives>)>,
+}
+
+type Lives = HashMap<Code, Vec<Span>>;
+
+/// Most past territories kept in memory. A guess; nothing depends on it.
+const KEPT: usize = 4;
+
+/// A grid in one epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    /// Which.
+    pub epoch: Epoch,
+    /// When that was in force.
+    pub period: Period,
+    /// Its name then.
+    pub name: String,
+    /// Its kind then.
+    pub kind: GridKind,
+    /// Its land then, in square metres.
+    pub area_m2: f64,
+    /// Equal for equal land.
+    pub area_hash: u64,
+}
+
+/// A grid that took over land of one that is closed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Successor {
+    /// Who.
+    pub code: Code,
+    /// How much of the old grid's land, 0 to 1.
+    pub share: f64,
+}
+
+impl App {
+    /// The city as it is now in the boundaries asked for. Past ones are read from the store the first time: tens of milliseconds.
+    pub async fn view_as_of(&self, actor: &Actor, as_of: AsOf) -> Result<View, AppError> {
+        let city = self.published.load();
+        let in_force = Arc::clone(&city.territory);
+        let territory = match as_of {
+            AsOf::Now => in_force,
+            AsOf::Epoch(epoch) if epoch == in_force.epoch => in_force,
+            AsOf::At(at) if in_force.epoch.0 > 0 && in_force.period.holds(at) => in_force,
+            AsOf::Epoch(epoch) => {
+                let epochs = self.epochs().await?;
+                let latest = epochs.iter().map(|record| record.epoch).max().unwrap_or_default();
+                let record = epochs.iter().find(|record| record.epoch == epoch).ok_or(AppError::UnknownEpoch { epoch, latest })?;
+                self.territory_of(record).await?
+            }
+            AsOf::At(at) => {
+                let epochs = self.epochs().await?;
+                let record = epoch_at(&epochs, &GridSet::default(), at).ok_or(AppError::NoBoundaries { at })?;
+                if record.epoch == in_force.epoch { in_force } else { self.territory_of(record).await? }
+            }
+        };
+        Ok(View::new(city, territory, actor))
+    }
+
+    /// The same with every facility and case placed in those boundaries, so that sums can be told: a look-up for each of them when the
+    /// boundaries are past ones. The last such city is kept.
+    pub async fn placed_as_of(&self, actor: &Actor, as_of: AsOf) -> Result<View, AppError> {
+        let view = self.view_as_of(actor, as_of).await?;
+        if !view.is_past() {
+            return Ok(view);
+        }
+        let mut kept = self.history.placed.lock().await;
+        let fits = |city: &&Arc<City>| city.revision == view.city.revision && Arc::ptr_eq(&city.territory, &view.territory);
+        let city = match kept.as_ref().filter(fits) {
+            Some(city) => Arc::clone(city),
+            None => {
+                let (now, territory) = (Arc::clone(&view.city), Arc::clone(&view.territory));
+                self.compute.run(move || Arc::new(now.after(now.revision, Change::Boundaries(territory)))).await?
+            }
+        };
+        *kept = Some(Arc::clone(&city));
+        let territory = Arc::clone(&city.territory);
+        Ok(View::new(city, territory, actor))
+    }
+
+    /// The boundary sets of the governance partition, by epoch.
+    async fn epochs(&self) -> Result<Vec<EpochRecord>, AppError> {
+        let mut epochs = self.store.epochs().await?;
+        epochs.retain(|record| record.set == GridSet::default());
+        Ok(epochs)
+    }
+
+    /// The territory of an epoch that is not in force. Those who ask for the same one meanwhile wait for it.
+    async fn territory_of(&self, record: &EpochRecord) -> Result<Arc<Territory>, AppError> {
+        let epoch = record.epoch;
+        let mut kept = self.history.territories.lock().await;
+        let found = kept.iter().position(|territory| territory.epoch == epoch && territory.period == record.period);
+        let territory = match found.and_then(|at| kept.remove(at)) {
+            Some(territory) => territory,
+            None => {
+                let boundaries = self.store.boundaries_at(epoch).await?.ok_or(AppError::UnknownEpoch { epoch, latest: epoch })?;
+                let built = self.compute.run(move || Territory::build(epoch, &boundaries)).await?;
+                Arc::new(built.map_err(|faults| AppError::Damaged { epoch, faults })?)
+            }
+        };
+        kept.retain(|other| other.epoch != epoch);
+        while kept.len() >= KEPT {
+            kept.pop_front();
+        }
+        kept.push_back(Arc::clone(&territory));
+        Ok(territory)
+    }
+
+    /// In which epochs a grid's code lived, oldest first; empty for a code that never was one.
+    pub async fn grid_history(&self, code: &str) -> Result<Vec<Span>, AppError> {
+        Ok(self.lives().await?.get(code).cloned().unwrap_or_default())
+    }
+
+    /// The view of the last epoch in which a closed grid lived, and the grid there.
+    pub async fn closed_grid(&self, actor: &Actor, code: &str) -> Result<Option<(View, GridIx)>, AppError> {
+        let Some(last) = self.grid_history(code).await?.pop() else { return Ok(None) };
+        let view = self.view_as_of(actor, AsOf::Epoch(last.epoch)).await?;
+        let ix = view.grid(code).ok().map(|(ix, _)| ix);
+        Ok(ix.map(|ix| (view, ix)))
+    }
+
+    /// All grids of all epochs. Read once for each number of epochs.
+    async fn lives(&self) -> Result<Arc<Lives>, AppError> {
+        let epochs = self.epochs().await?;
+        let mut kept = self.history.lives.lock().await;
+        if kept.0 != epochs.len() {
+            let mut lives = Lives::new();
+            for record in &epochs {
+                let (epoch, period) = (record.epoch, record.period);
+                let Some(boundaries) = self.store.boundaries_at(epoch).await? else { continue };
+                lives = self
+                    .compute
+                    .run(move || {
+                        for grid in boundaries.grids {
+                            let vertices: Vec<u8> = grid.area.rings().flatten().flat_map(|p| [p.x.to_le_bytes(), p.y.to_le_bytes()]).flatten().collect();
+                            lives.entry(grid.code).or_default().push(Span {
+                                epoch,
+                                period,
+                                name: grid.name,
+                                kind: grid.kind,
+                                area_m2: measure::area_m2(&grid.area),
+                                area_hash: hash64(&vertices),
+                            });
+                        }
+                        lives
+                    })
+                    .await?;
+            }
+            for spans in lives.values_mut() {
+                spans.sort_by_key(|span| (span.period.from, span.epoch));
+            }
+            *kept = (epochs.len(), Arc::new(lives));
+        }
+        Ok(Arc::clone(&kept.1))
+    }
+}
+
+/// Sample points along each side of a grid's box.
+const SAMPLES: i64 = 64;
+
+/// Which grids of `now` hold the land that `ix` had in `then`, the largest share first. By 4,096 sample points over its box: a share
+/// is right to about one part in a hundred, and the shares sum to 1 or, where land was given up, to less.
+pub fn successors(then: &Territory, ix: GridIx, now: &Territory) -> Vec<Successor> {
+    let bbox = then.grid(ix).bbox;
+    let (width, height) = bbox.max.minus(bbox.min);
+    let place = |start: i32, length: i64, k: i64| i32::try_from(i64::from(start) + length * (2 * k + 1) / (2 * SAMPLES)).ok();
+    let mut inside = 0_u32;
+    let mut heirs: BTreeMap<GridIx, u32> = BTreeMap::new();
+    for (row, column) in (0..SAMPLES).flat_map(|row| (0..SAMPLES).map(move |column| (row, column))) {
+        let (Some(x), Some(y)) = (place(bbox.min.x, width, column), place(bbox.min.y, height, row)) else { continue };
+        let p = LatticePoint::new(x, y);
+        if then.locate(p).grid(then) == Some(ix) {
+            inside += 1;
+            if let Some(heir) = now.locate(p).grid(now) {
+                *heirs.entry(heir).or_default() += 1;
+            }
+        }
+    }
+    let share = |count: u32| (f64::from(count) / f64::from(inside.max(1)) * 1e3).round() / 1e3;
+    let mut heirs: Vec<Successor> =
+        heirs.into_iter().map(|(ix, count)| Successor { code: now.grid(ix).code.clone(), share: share(count) }).collect();
+    heirs.sort_by(|a, b| b.share.total_cmp(&a.share));
+    heirs
+}

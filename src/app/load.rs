@@ -1,0 +1,64 @@
+//! From the store to a city in memory.
+
+use super::history::History;
+use super::{App, AppError, WAITING_JOBS};
+use crate::city::{About, Case, Cases, City, Facilities, Facility, Published, Staff};
+use crate::clock::Clock;
+use crate::compute::Compute;
+use crate::config::Config;
+use crate::domain::code::Code;
+use crate::domain::id::Epoch;
+use crate::domain::records::BoundarySet;
+use crate::store::{Snapshot, Store};
+use crate::territory::Territory;
+use std::sync::Arc;
+
+impl App {
+    /// Loads the city from its store. Cost: one read of everything and one build of the territory.
+    pub async fn open(store: Store, config: Config, clock: Clock) -> Result<Self, AppError> {
+        let snapshot = store.snapshot(clock.now()).await?;
+        let compute = Compute::new(WAITING_JOBS);
+        let city = compute.run(move || city(snapshot)).await??;
+        let published = Arc::new(Published::new(city));
+        Ok(Self { store, published, compute, config, clock, history: History::default() })
+    }
+}
+
+/// The city of a snapshot.
+pub fn city(snapshot: Snapshot) -> Result<City, AppError> {
+    let Snapshot { meta, revision, epoch, boundaries, facilities, staff, cases } = snapshot;
+    let epoch = epoch.map_or(Epoch(0), |record| record.epoch);
+    // Before the first publication there is no land, but there is a scheme.
+    let boundaries = boundaries.unwrap_or_else(|| BoundarySet { scheme: meta.scheme.clone(), ..BoundarySet::default() });
+    let territory = Territory::build(epoch, &boundaries).map_err(|faults| AppError::Damaged { epoch, faults })?;
+    let grid_ix = |code: &Option<Code>| code.as_ref().and_then(|code| territory.grid_ix(code.as_str()));
+    let facilities = facilities
+        .into_iter()
+        .map(|row| Facility {
+            id: row.id,
+            at: row.at,
+            grid: grid_ix(&row.grid),
+            category: row.category,
+            state: row.state,
+            version: row.version,
+            name: row.name,
+            code: row.code,
+        })
+        .collect();
+    let cases: Vec<Case> = cases.into_iter().map(|record| Case { grid: grid_ix(&record.grid), record: Arc::new(record) }).collect();
+    let grids = territory.grids.len();
+    Ok(City {
+        revision,
+        facilities: Arc::new(Facilities::new(facilities, &meta.profile, grids)),
+        cases: Arc::new(Cases::new(cases, grids)),
+        staff: Arc::new(Staff::new(staff)),
+        about: Arc::new(About {
+            title: meta.title,
+            synthetic: meta.synthetic,
+            attribution: meta.attribution,
+            time_zone: meta.time_zone,
+            profile: meta.profile,
+        }),
+        territory: Arc::new(territory),
+    })
+}

@@ -1,0 +1,98 @@
+//! Use cases: the only place that both reads the city and writes the store. Every function takes an [`Actor`] or a [`view::View`] made
+//! for one; answers are values, with no word of HTTP.
+
+pub mod cards;
+pub mod cases;
+pub mod facilities;
+pub mod history;
+mod load;
+pub mod lookup;
+pub mod search;
+pub mod view;
+
+use crate::city::Published;
+use crate::clock::Clock;
+use crate::compute::{Busy, Compute};
+use crate::config::Config;
+use crate::domain::fault::Fault;
+use crate::domain::id::Epoch;
+use crate::store::{Store, StoreError};
+use history::History;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+pub use crate::domain::scope::Actor;
+
+/// Jobs that may wait for the compute pool beyond those that run.
+const WAITING_JOBS: usize = 256;
+
+/// The running service.
+pub struct App {
+    /// Durable truth.
+    pub store: Store,
+    /// The city as it is now.
+    pub published: Arc<Published>,
+    /// The only bridge to the threads for heavy work.
+    pub compute: Compute,
+    /// Every setting.
+    pub config: Config,
+    /// The only "now".
+    pub clock: Clock,
+    history: History,
+}
+
+/// Why a use case gives no answer. The variant is what a caller could do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Ask for another code.
+    #[error("no {what} has the code {code:?} at epoch {epoch}")]
+    UnknownCode {
+        /// `region`, `grid` …
+        what: &'static str,
+        /// As given.
+        code: String,
+        /// Where it was looked for.
+        epoch: Epoch,
+    },
+    /// Ask for another epoch.
+    #[error("there is no epoch {epoch}; the latest is {latest}")]
+    UnknownEpoch {
+        /// As given.
+        epoch: Epoch,
+        /// The last one.
+        latest: Epoch,
+    },
+    /// Ask for another instant.
+    #[error("no boundaries were in force at {at}")]
+    NoBoundaries {
+        /// As given.
+        at: Timestamp,
+    },
+    /// Begin the list again.
+    #[error("the cursor does not belong to this list; begin again without one")]
+    BadCursor,
+    /// Try again in a moment.
+    #[error("the server is at its limit; try again in a moment")]
+    Busy,
+    /// Nothing a caller could do; the log says why.
+    #[error("the store did not answer")]
+    Store(#[from] StoreError),
+    /// Stored boundaries that do not build; nothing a caller could do.
+    #[error("the stored boundaries of epoch {epoch} do not build: {} faults, the first: {}", .faults.len(), first(.faults))]
+    Damaged {
+        /// Which.
+        epoch: Epoch,
+        /// Why.
+        faults: Vec<Fault>,
+    },
+}
+
+fn first(faults: &[Fault]) -> String {
+    faults.first().map(ToString::to_string).unwrap_or_default()
+}
+
+impl From<Busy> for AppError {
+    fn from(_: Busy) -> Self {
+        Self::Busy
+    }
+}

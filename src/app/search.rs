@@ -1,0 +1,130 @@
+//! Finding things by what people type: codes, names, positions.
+
+use super::lookup::Place;
+use super::view::View;
+use crate::city::{Case, Facility};
+use crate::domain::category::Category;
+use crate::domain::id::{CaseId, GridIx, RegionIx};
+use crate::geom::{LatticePoint, LonLat, beidou};
+use std::ops::Range;
+
+/// How well something fits. Better ones are less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// The whole code or name.
+    Exact,
+    /// It begins so.
+    Prefix,
+    /// It contains it.
+    Part,
+}
+
+/// Something found.
+#[derive(Debug, Clone)]
+pub enum Hit<'v> {
+    /// A region.
+    Region(RegionIx),
+    /// A grid.
+    Grid(GridIx),
+    /// A facility.
+    Facility(&'v Facility),
+    /// An open case.
+    Case(&'v Case),
+    /// A position, typed as `lon,lat` (WGS 84) or as a BeiDou code, and who owns it.
+    Position(LonLat, Option<Place>),
+}
+
+impl View {
+    /// The best `limit` finds, exact before prefix before part; in the order of the city where equal. Cost: one look at every name.
+    pub fn search(&self, text: &str, within: Option<&Range<u32>>, limit: usize) -> Vec<(Fit, Hit<'_>)> {
+        let wanted = text.trim().to_lowercase();
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        let mut hits: Vec<(Fit, Hit<'_>)> = Vec::new();
+        if let Some(p) = position(&wanted) {
+            let place = self.locate(LatticePoint::nearest(p)).map(|found| found.place);
+            hits.push((Fit::Exact, Hit::Position(p, place)));
+        }
+        let in_range = |ix: GridIx| self.sees_grid(ix) && within.is_none_or(|range| range.contains(&ix.0));
+        for (at, region) in self.territory.regions.iter().enumerate() {
+            let ix = RegionIx(at as u32);
+            let inside = within.is_none_or(|range| range.start <= region.grids.start && region.grids.end <= range.end);
+            if let Some(fit) = fit(&wanted, [region.code.as_str(), &region.name]).filter(|_| inside && self.sees_region(ix)) {
+                hits.push((fit, Hit::Region(ix)));
+            }
+        }
+        for (at, grid) in self.territory.grids.iter().enumerate() {
+            let ix = GridIx(at as u32);
+            if let Some(fit) = fit(&wanted, [grid.code.as_str(), &grid.name]).filter(|_| in_range(ix)) {
+                hits.push((fit, Hit::Grid(ix)));
+            }
+        }
+        let allowed = |grid: Option<GridIx>| match grid {
+            Some(ix) => in_range(ix),
+            None => within.is_none() && self.sees_all(),
+        };
+        let case_id = wanted.strip_prefix('#').unwrap_or(&wanted).parse().ok().map(CaseId);
+        for case in self.city.cases.iter() {
+            let record = &case.record;
+            let by_id = (case_id == Some(record.id)).then_some(Fit::Exact);
+            let by_name = || fit(&wanted, [record.external_id.as_deref().unwrap_or_default(), record.address_text.as_deref().unwrap_or_default()]);
+            if let Some(fit) = by_id.or_else(by_name).filter(|_| allowed(case.grid)) {
+                hits.push((fit, Hit::Case(case)));
+            }
+        }
+        // Facilities are many: of each fit no more are kept than could be shown.
+        let mut kept = [0_usize; 3];
+        for row in self.city.facilities.iter() {
+            let Some(fit) = fit(&wanted, [row.code.as_deref().unwrap_or_default(), &row.name]) else { continue };
+            if kept[fit as usize] < limit && allowed(self.grid_of(row)) {
+                kept[fit as usize] += 1;
+                hits.push((fit, Hit::Facility(row)));
+            }
+        }
+        hits.sort_by_key(|(fit, _)| *fit);
+        hits.truncate(limit);
+        hits
+    }
+
+    /// The category of a facility.
+    pub fn category_of(&self, row: &Facility) -> &Category {
+        &self.city.about.profile.categories[usize::from(row.category)]
+    }
+}
+
+/// How well a lower-case text fits the better of two names.
+fn fit(wanted: &str, names: [&str; 2]) -> Option<Fit> {
+    names.into_iter().filter_map(|name| fit_one(wanted, name)).min()
+}
+
+fn fit_one(wanted: &str, name: &str) -> Option<Fit> {
+    // Codes and Chinese names have no case, so the copy is rarely needed.
+    let folded;
+    let name = if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        folded = name.to_lowercase();
+        folded.as_str()
+    } else {
+        name
+    };
+    match name.find(wanted)? {
+        0 if name.len() == wanted.len() => Some(Fit::Exact),
+        0 => Some(Fit::Prefix),
+        _ => Some(Fit::Part),
+    }
+}
+
+/// `lon,lat` with at least one decimal point (WGS 84), or the centre of a BeiDou cell.
+fn position(text: &str) -> Option<LonLat> {
+    let numbers = || {
+        let (lon, lat) = text.split_once([',', '，'])?;
+        let number = |part: &str| part.trim().parse::<f64>().ok();
+        text.contains('.').then_some(())?;
+        LonLat::new(number(lon)?, number(lat)?).ok()
+    };
+    let cell = || {
+        let cell = beidou::decode(text).ok()?;
+        LonLat::new((cell.west + cell.east) / 2.0, (cell.south + cell.north) / 2.0).ok()
+    };
+    numbers().or_else(cell)
+}

@@ -1,0 +1,114 @@
+//! What one request looks at: the city, loaded once, with the boundaries it asked for, as far as its caller may see them.
+
+use super::{Actor, App, AppError};
+use crate::city::City;
+use crate::domain::id::{GridIx, RegionIx};
+use crate::domain::scope::Scope;
+use crate::territory::{Grid, Region, Territory};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The city of one request.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Facilities, cases and staff, as they are now.
+    pub city: Arc<City>,
+    /// The boundaries asked for.
+    pub territory: Arc<Territory>,
+    permit: Permit,
+}
+
+/// Proof that a scope was checked: the grids and regions a caller may see, as ranges of one territory. `None`: all of them.
+#[derive(Debug, Clone)]
+struct Permit(Option<Vec<Seen>>);
+
+/// One subtree of a scope.
+#[derive(Debug, Clone)]
+struct Seen {
+    regions: Range<u32>,
+    grids: Range<u32>,
+}
+
+impl Permit {
+    fn of(actor: &Actor, territory: &Territory) -> Self {
+        let Scope::Within(codes) = &actor.scope else { return Self(None) };
+        let seen = |code: &str| match (territory.region_ix(code), territory.grid_ix(code)) {
+            (Some(ix), _) => {
+                let region = territory.region(ix);
+                Some(Seen { regions: region.subtree.clone(), grids: region.grids.clone() })
+            }
+            (None, Some(ix)) => Some(Seen { regions: 0..0, grids: ix.0..ix.0 + 1 }),
+            (None, None) => None,
+        };
+        Self(Some(codes.iter().filter_map(|code| seen(code.as_str())).collect()))
+    }
+
+    fn region(&self, ix: RegionIx) -> bool {
+        self.0.as_ref().is_none_or(|seen| seen.iter().any(|seen| seen.regions.contains(&ix.0)))
+    }
+
+    fn grid(&self, ix: GridIx) -> bool {
+        self.0.as_ref().is_none_or(|seen| seen.iter().any(|seen| seen.grids.contains(&ix.0)))
+    }
+}
+
+impl View {
+    pub(super) fn new(city: Arc<City>, territory: Arc<Territory>, actor: &Actor) -> Self {
+        let permit = Permit::of(actor, &territory);
+        Self { city, territory, permit }
+    }
+
+    /// The boundaries are not those in force: facilities and cases must be placed in them anew.
+    pub fn is_past(&self) -> bool {
+        !Arc::ptr_eq(&self.city.territory, &self.territory)
+    }
+
+    /// The grid with this code, when the caller may see it.
+    pub fn grid(&self, code: &str) -> Result<(GridIx, &Grid), AppError> {
+        let found = self.territory.grid_ix(code).filter(|ix| self.permit.grid(*ix));
+        found.map(|ix| (ix, self.territory.grid(ix))).ok_or_else(|| self.unknown("grid", code))
+    }
+
+    /// The region with this code, when the caller may see it.
+    pub fn region(&self, code: &str) -> Result<(RegionIx, &Region), AppError> {
+        let found = self.territory.region_ix(code).filter(|ix| self.permit.region(*ix));
+        found.map(|ix| (ix, self.territory.region(ix))).ok_or_else(|| self.unknown("region", code))
+    }
+
+    /// Grids below a region, or the one grid, with this code.
+    pub fn within(&self, code: &str) -> Result<Range<u32>, AppError> {
+        match (self.region(code), self.grid(code)) {
+            (Ok((_, region)), _) => Ok(region.grids.clone()),
+            (_, Ok((ix, _))) => Ok(ix.0..ix.0 + 1),
+            _ => Err(self.unknown("region or grid", code)),
+        }
+    }
+
+    /// Whether the caller may see a grid.
+    pub fn sees_grid(&self, ix: GridIx) -> bool {
+        self.permit.grid(ix)
+    }
+
+    /// Whether the caller may see a region.
+    pub fn sees_region(&self, ix: RegionIx) -> bool {
+        self.permit.region(ix)
+    }
+
+    /// Whether the caller may see everything, places outside every grid included.
+    pub fn sees_all(&self) -> bool {
+        self.permit.0.is_none()
+    }
+
+    fn unknown(&self, what: &'static str, code: &str) -> AppError {
+        AppError::UnknownCode { what, code: code.chars().take(64).collect(), epoch: self.territory.epoch }
+    }
+}
+
+impl App {
+    /// The city as it is now, for a caller. Cheap.
+    pub fn view(&self, actor: &Actor) -> View {
+        let city = self.published.load();
+        let territory = Arc::clone(&city.territory);
+        View::new(city, territory, actor)
+    }
+}

@@ -1,0 +1,35 @@
+//! Request bodies with a bound: read up to a limit and cut off there; checked for their type; parsed with the place of the fault.
+
+use super::error::{Answer, Problem, ProblemCode};
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+
+/// The whole body, at most `limit` bytes. A longer one is refused at its stated length, or cut off when it says none.
+pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Answer<Bytes> {
+    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if stated.is_some_and(|length| length > limit as u64) {
+        return Err(too_large(limit));
+    }
+    axum::body::to_bytes(body, limit).await.map_err(|error| {
+        use std::error::Error;
+        // The only cause that axum gives a source of this name; everything else is a broken connection or transfer coding.
+        let cut = error.source().is_some_and(|source| source.to_string().contains("length limit exceeded"));
+        if cut { too_large(limit) } else { Problem::new(ProblemCode::BodyUnreadable, "the body ended early or could not be read") }
+    })
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem::new(ProblemCode::BodyTooLarge, format!("the body is larger than {limit} bytes")).with("limit_bytes", limit)
+}
+
+/// The media type without parameters, lower-case; empty when absent.
+pub fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// What is wrong with a JSON body, with line and column.
+pub fn bad_json(error: &serde_json::Error) -> Problem {
+    Problem::new(ProblemCode::BadJson, error.to_string()).with("line", error.line()).with("column", error.column())
+}

@@ -1,0 +1,265 @@
+//! `/api/v1/facilities` and `/api/v1/categories`.
+
+use super::caller::Caller;
+use super::error::{Answer, Problem};
+use super::json::{self, CursorText, Limit, List, Pages, json};
+use super::query::{Query, Word, clipped, given, one_of, query};
+use super::shapes::{self, Position};
+use crate::app::facilities::Filter;
+use crate::app::view::View;
+use crate::app::{App, AppError};
+use crate::domain::category::{Category, CategoryKind};
+use crate::domain::facility::{FacilityRecord, FacilityState};
+use crate::domain::id::FacilityId;
+use crate::geom::LatticeBox;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+query! {
+    /// Narrows the list; everything given must hold.
+    pub struct FacilitiesQuery {
+        /// `west,south,east,north` in degrees.
+        #[param(value_type = Option<String>)]
+        bbox: Option<LatticeBox>,
+        /// Code of a region or grid that holds them.
+        within: Option<String>,
+        /// Component categories, comma-separated; two characters stand for a whole major category.
+        category: Option<String>,
+        /// `intact`, `damaged`, `lost`, `abandoned` or `removed`.
+        #[param(value_type = Option<String>)]
+        state: Option<FacilityState>,
+        /// Its name in another system: `system:id`.
+        #[param(value_type = Option<String>)]
+        external: Option<External>,
+        /// Items of a page, 1 to 10,000; 100 when absent.
+        #[param(value_type = Option<u32>)]
+        limit: Option<Limit>,
+        /// Where the page begins, as the page before said.
+        #[param(value_type = Option<String>)]
+        cursor: Option<CursorText>,
+    }
+}
+
+/// A name in another system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct External {
+    system: String,
+    id: String,
+}
+
+given!(FacilityState, External);
+
+impl Word for FacilityState {
+    fn parse(field: &'static str, text: &str) -> Answer<Self> {
+        let allowed = [Self::Intact, Self::Damaged, Self::Lost, Self::Abandoned, Self::Removed].map(|state| (state.as_str(), state));
+        one_of(field, text, &allowed)
+    }
+}
+
+impl Word for External {
+    fn parse(field: &'static str, text: &str) -> Answer<Self> {
+        match text.split_once(':') {
+            Some((system, id)) if !system.is_empty() && !id.is_empty() => Ok(Self { system: system.to_owned(), id: id.to_owned() }),
+            _ => Err(Problem::bad_parameter(field, "takes system:id")),
+        }
+    }
+}
+
+/// A facility.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FacilityShape {
+    /// The store's key, also its feature id in tiles.
+    id: i64,
+    /// The city's own identifier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    /// Code of its component category.
+    category: String,
+    /// May be empty.
+    name: String,
+    /// `intact`, `damaged`, `lost`, `abandoned` or `removed`.
+    state: &'static str,
+    /// `[lon, lat]`.
+    position: Position,
+    /// The grid that holds it; null outside every grid.
+    grid: Option<String>,
+    /// Accuracy class, as told: A ±0.5 m, B ±1 m, C ±10 m.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy: Option<String>,
+    /// Its names in other systems.
+    external_ids: BTreeMap<String, String>,
+    /// What the data is taken from.
+    source: Option<String>,
+    /// The day the source describes.
+    source_date: Option<String>,
+    /// Counts its changes.
+    version: u32,
+    /// Everything else the source says.
+    #[schema(value_type = Object)]
+    properties: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A page of facilities.
+#[utoipa::path(get, path = "/api/v1/facilities", tag = "city", params(FacilitiesQuery), responses((status = 200, body = List<FacilityShape>)))]
+pub async fn all(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    Query(query): Query<FacilitiesQuery>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let view = app.view(&actor);
+    let ids = match &query.external {
+        None => None,
+        Some(External { system, id }) => {
+            let found = app.store.facilities_by_external(system, id).await.map_err(AppError::from)?;
+            Some(found.into_iter().map(|record| record.id).collect())
+        }
+    };
+    let filter = Filter {
+        bbox: query.bbox,
+        within: query.within.as_deref().map(|code| view.within(code)).transpose()?,
+        categories: query.category.as_deref().map(|words| categories_named(&view, words)).transpose()?.unwrap_or_default(),
+        state: query.state,
+        ids,
+    };
+    list(&app, view, filter, query.cursor, query.limit, &uri, &headers).await
+}
+
+/// Positions in the profile of the categories named, whole major categories included.
+fn categories_named(view: &View, words: &str) -> Answer<Vec<u16>> {
+    let mut named = Vec::new();
+    for word in words.split(',') {
+        let fits = |code: &str| code == word || (word.len() == 2 && code.starts_with(word));
+        let before = named.len();
+        let categories = view.city.about.profile.categories.iter().enumerate();
+        let components = categories.filter(|(_, category)| category.kind == CategoryKind::Component && fits(&category.code));
+        named.extend(components.filter_map(|(at, _)| u16::try_from(at).ok()));
+        if named.len() == before {
+            return Err(Problem::bad_parameter("category", format_args!("the profile has no component {:?}; see /api/v1/categories", clipped(word))));
+        }
+    }
+    Ok(named)
+}
+
+/// A page of the facilities that pass a filter: what cards and tiles show comes from the revision of the view, the rest from the store.
+pub async fn list(
+    app: &App,
+    view: View,
+    filter: Filter,
+    cursor: Option<CursorText>,
+    limit: Option<Limit>,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Answer<Response> {
+    let (after, limit) = (cursor.map(|cursor| cursor.0), limit.unwrap_or(Limit::DEFAULT).0);
+    let (view, page) = app
+        .compute
+        .run(move || {
+            let page = view.facilities(&filter, after, limit);
+            (view, page)
+        })
+        .await
+        .map_err(AppError::from)?;
+    let ids: Vec<FacilityId> = page.items.iter().map(|row| row.id).collect();
+    let records = app.store.facilities_by_ids(&ids).await.map_err(AppError::from)?;
+    let mut stored: HashMap<FacilityId, FacilityRecord> = records.into_iter().map(|record| (record.id, record)).collect();
+    let base = json::base_url(&app.config, headers);
+    let cursor = page.next.map(|cursor| cursor.to_string());
+    let items = page.items.into_iter().map(|row| {
+        let grid = view.grid_of(&row).map(|ix| view.territory.grid(ix).code.to_string());
+        // Removed since this revision: what is known of it stays true for this revision.
+        let stored = stored.remove(&row.id);
+        let (accuracy, properties, provenance) =
+            stored.map(|record| (record.accuracy, record.properties, record.provenance)).unwrap_or_default();
+        FacilityShape {
+            id: row.id.0,
+            category: view.category_of(&row).code.clone(),
+            name: row.name.into(),
+            state: row.state.as_str(),
+            position: shapes::position(row.at),
+            code: row.code.map(Into::into),
+            grid,
+            accuracy,
+            external_ids: provenance.external_ids,
+            source: provenance.source,
+            source_date: provenance.source_date.map(|date| date.to_string()),
+            version: row.version.0,
+            properties,
+        }
+    });
+    let answer = List {
+        revision: view.city.revision.0,
+        epoch: view.territory.epoch.0,
+        number_matched: page.number_matched,
+        items: items.collect::<Vec<_>>(),
+        next: cursor.as_deref().map(|cursor| json::next_link(&base, uri, cursor)),
+        cursor,
+    };
+    Ok(if answer.items.len() > 1000 { app.compute.run(move || json(&answer)).await.map_err(AppError::from)? } else { json(&answer) })
+}
+
+query! {
+    /// In pages.
+    pub struct CategoriesQuery {
+        /// `component` (of facilities) or `matter` (of cases); both when absent.
+        #[param(value_type = Option<String>)]
+        kind: Option<CategoryKind>,
+        /// Items of a page, 1 to 10,000; 100 when absent.
+        #[param(value_type = Option<u32>)]
+        limit: Option<Limit>,
+        /// Where the page begins, as the page before said.
+        #[param(value_type = Option<String>)]
+        cursor: Option<CursorText>,
+    }
+}
+
+given!(CategoryKind);
+
+impl Word for CategoryKind {
+    fn parse(field: &'static str, text: &str) -> Answer<Self> {
+        one_of(field, text, &[Self::Component, Self::Matter].map(|kind| (kind.as_str(), kind)))
+    }
+}
+
+/// A category of facilities (a component) or of cases (a matter).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CategoryShape<'a> {
+    /// `component` or `matter`. The same code can be both.
+    kind: &'static str,
+    /// Its code.
+    code: &'a str,
+    /// Name of the major category, the first two characters of the code.
+    major: &'a str,
+    /// Its name.
+    name: &'a str,
+    /// Its icon.
+    icon: &'a str,
+}
+
+/// The code profile in force: a facility's category is a component, a case's a matter.
+#[utoipa::path(get, path = "/api/v1/categories", tag = "city", params(CategoriesQuery), responses((status = 200, body = List<CategoryShape>)))]
+pub async fn categories(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    Query(query): Query<CategoriesQuery>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let view = app.view(&actor);
+    let wanted = |category: &&Category| query.kind.is_none_or(|kind| category.kind == kind);
+    let all: Vec<&Category> = view.city.about.profile.categories.iter().filter(wanted).collect();
+    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
+    Ok(json(&pages.list(&view, &all, |category| CategoryShape {
+        kind: category.kind.as_str(),
+        code: &category.code,
+        major: &category.major,
+        name: &category.name,
+        icon: &category.icon,
+    })))
+}

@@ -1,0 +1,391 @@
+//! `/api/v1/grids/…`: the card of a grid and its parts.
+
+use super::asof::{self, Moment, SetName};
+use super::caller::Caller;
+use super::error::Answer;
+use super::facilities::{self, FacilityShape};
+use super::json::{CursorText, Limit, List, Pages, json};
+use super::path::InPath;
+use super::query::{NoQuery, Query, query};
+use super::shapes::{self, CaseShape, GridName, Neighbour, PeriodShape, Position, RegionName, Team};
+use crate::app::facilities::Filter;
+use crate::app::history::{Successor, successors};
+use crate::app::view::View;
+use crate::app::{Actor, App, AppError};
+use crate::domain::id::GridIx;
+use axum::extract::{OriginalUri, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+query! {
+    /// In the boundaries of when.
+    pub struct GridQuery {
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
+        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
+        #[param(value_type = Option<String>)]
+        at: Option<Moment>,
+        /// Boundaries of this epoch.
+        epoch: Option<u64>,
+    }
+}
+
+query! {
+    /// In the boundaries of when, in pages.
+    pub struct GridListQuery {
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
+        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
+        #[param(value_type = Option<String>)]
+        at: Option<Moment>,
+        /// Boundaries of this epoch.
+        epoch: Option<u64>,
+        /// Items of a page, 1 to 10,000; 100 when absent.
+        #[param(value_type = Option<u32>)]
+        limit: Option<Limit>,
+        /// Where the page begins, as the page before said.
+        #[param(value_type = Option<String>)]
+        cursor: Option<CursorText>,
+    }
+}
+
+/// A grid with all that stands in it, from one revision.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Card<'a> {
+    /// The boundaries it is from.
+    epoch: u64,
+    /// The change log's number up to which it is true.
+    revision: u64,
+    /// `superseded` when the code is closed: then everything here is about the last boundaries it lived in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    /// With `superseded`: who holds its land now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    successors: Option<Vec<SuccessorShape>>,
+    /// The grid.
+    grid: GridShape<'a>,
+    /// All regions above, top down.
+    path: Vec<RegionName<'a>>,
+    /// Who works there.
+    team: Team<'a>,
+    /// What stands there, by category.
+    facilities: FacilityCounts<'a>,
+    /// Open cases.
+    open_cases: OpenCases<'a>,
+    /// Empty until there are indicators.
+    indicators: BTreeMap<String, f64>,
+    /// Grids with a common border.
+    neighbours: Neighbours<'a>,
+}
+
+/// A grid's own data.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GridShape<'a> {
+    /// Its code.
+    code: &'a str,
+    /// May be empty.
+    name: &'a str,
+    /// What it is for: `base`, `dedicated` …
+    kind: &'static str,
+    /// Households; null when unknown.
+    households: Option<u32>,
+    /// Residents; null when unknown.
+    population: Option<u32>,
+    /// Land in square metres.
+    area_m2: f64,
+    /// A point inside its largest part.
+    label_point: Position,
+    /// `[west, south, east, north]`.
+    bbox: [f64; 4],
+    /// When it was, or is, in force with this code.
+    period: PeriodShape,
+    /// Its names in other systems.
+    external_ids: &'a BTreeMap<String, String>,
+}
+
+/// Facilities of a grid, counted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FacilityCounts<'a> {
+    /// In whatever state.
+    total: u32,
+    /// In the order of the profile; only categories that occur.
+    by_category: Vec<CategoryCount<'a>>,
+}
+
+/// Facilities of one category.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CategoryCount<'a> {
+    /// Code of the component category.
+    category: &'a str,
+    /// Its name.
+    name: &'a str,
+    /// Its icon.
+    icon: &'a str,
+    /// How many.
+    count: u32,
+}
+
+/// Open cases of a grid.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OpenCases<'a> {
+    /// How many.
+    total: u32,
+    /// Of these, overdue.
+    overdue: u32,
+    /// The most pressing ones, at most 20.
+    items: Vec<CaseShape<'a>>,
+}
+
+/// Grids next door.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Neighbours<'a> {
+    /// How many.
+    total: usize,
+    /// The longest common border first.
+    items: Vec<Neighbour<'a>>,
+}
+
+/// Who holds land of a closed grid now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SuccessorShape {
+    /// The grid.
+    code: String,
+    /// Its share of the old land, 0 to 1, good to about 0.01.
+    share: f64,
+}
+
+impl From<Successor> for SuccessorShape {
+    fn from(successor: Successor) -> Self {
+        Self { code: successor.code.to_string(), share: successor.share }
+    }
+}
+
+/// A view in which a code is a grid: the one asked for or, for a closed code, the last one it lived in.
+struct Asked {
+    view: View,
+    ix: GridIx,
+    superseded: bool,
+}
+
+async fn asked(app: &App, actor: &Actor, code: &str, at: Option<Moment>, epoch: Option<u64>) -> Answer<Asked> {
+    let view = asof::view(app, actor, at, epoch).await?;
+    let found = view.grid(code).map(|(ix, _)| ix);
+    match found {
+        Ok(ix) => Ok(Asked { view, ix, superseded: false }),
+        Err(unknown) if at.is_none() && epoch.is_none() => match app.closed_grid(actor, code).await? {
+            Some((view, ix)) => Ok(Asked { view, ix, superseded: true }),
+            None => Err(unknown.into()),
+        },
+        Err(unknown) => Err(unknown.into()),
+    }
+}
+
+/// The card: what a click on a grid shows. A closed code is answered from the last boundaries it lived in.
+#[utoipa::path(get, path = "/api/v1/grids/{code}", tag = "city", params(("code" = String, Path, description = "Code of the grid"), GridQuery), responses((status = 200, body = Card)))]
+pub async fn card(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, Query(query): Query<GridQuery>) -> Answer<Response> {
+    let asked = asked(&app, &actor, &code, query.at, query.epoch).await?;
+    let period = period(&app, &asked).await?;
+    let now = asked.superseded.then(|| app.view(&actor));
+    // A fraction of a millisecond, but superseded and past grids look up thousands of points.
+    if asked.superseded || asked.view.is_past() {
+        return Ok(app.compute.run(move || json(&card_of(&asked, period, now.as_ref()))).await.map_err(AppError::from)?);
+    }
+    Ok(json(&card_of(&asked, period, None)))
+}
+
+/// How long a grid lived with this code: the touching periods around the epoch in question.
+async fn period(app: &App, asked: &Asked) -> Answer<PeriodShape> {
+    let territory = &asked.view.territory;
+    let spans = app.grid_history(territory.grid(asked.ix).code.as_str()).await?;
+    let mut period = territory.period;
+    for span in spans.iter().rev().filter(|span| span.epoch <= territory.epoch) {
+        if span.period.until.is_some() && span.period.until == period.from {
+            period.from = span.period.from;
+        }
+    }
+    for span in &spans {
+        if span.period.from.is_some() && span.period.from == period.until {
+            period.until = span.period.until;
+        }
+    }
+    Ok(PeriodShape::of(period, &shapes::zone(&asked.view)))
+}
+
+fn card_of<'a>(asked: &'a Asked, period: PeriodShape, now: Option<&View>) -> Card<'a> {
+    let Asked { view, ix, .. } = asked;
+    let card = view.card(*ix);
+    let zone = shapes::zone(view);
+    let grid = card.grid;
+    Card {
+        epoch: view.territory.epoch.0,
+        revision: view.city.revision.0,
+        status: now.map(|_| "superseded"),
+        successors: now.map(|now| successors(&view.territory, *ix, &now.territory).into_iter().map(Into::into).collect()),
+        grid: GridShape {
+            code: grid.code.as_str(),
+            name: &grid.name,
+            kind: grid.kind.as_str(),
+            households: grid.households,
+            population: grid.population,
+            area_m2: shapes::rounded(grid.area_m2),
+            label_point: shapes::position(grid.label),
+            bbox: shapes::bbox(grid.bbox),
+            period,
+            external_ids: &grid.provenance.external_ids,
+        },
+        path: RegionName::path(view, &card.path),
+        team: card.team.into(),
+        facilities: FacilityCounts {
+            total: card.facilities,
+            by_category: card
+                .by_category
+                .iter()
+                .map(|(category, count)| CategoryCount {
+                    category: &category.code,
+                    name: &category.name,
+                    icon: &category.icon,
+                    count: *count,
+                })
+                .collect(),
+        },
+        open_cases: OpenCases {
+            total: card.open_cases,
+            overdue: card.overdue,
+            items: card.cases.iter().map(|case| CaseShape::of(view, case, Some(grid.code.as_str()), &zone)).collect(),
+        },
+        indicators: BTreeMap::new(),
+        neighbours: Neighbours { total: card.neighbours.len(), items: card.neighbours.iter().map(Neighbour::from).collect() },
+    }
+}
+
+/// Every facility in the grid with its position.
+#[utoipa::path(get, path = "/api/v1/grids/{code}/facilities", tag = "city", params(("code" = String, Path, description = "Code of the grid"), GridListQuery), responses((status = 200, body = List<FacilityShape>)))]
+pub async fn facilities(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    Query(query): Query<GridListQuery>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
+    let filter = Filter { within: Some(ix.0..ix.0 + 1), ..Filter::default() };
+    facilities::list(&app, view, filter, query.cursor, query.limit, &uri, &headers).await
+}
+
+/// Every open case in the grid, the most pressing first.
+#[utoipa::path(get, path = "/api/v1/grids/{code}/cases", tag = "city", params(("code" = String, Path, description = "Code of the grid"), GridListQuery), responses((status = 200, body = List<CaseShape>)))]
+pub async fn cases(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    Query(query): Query<GridListQuery>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
+    let (cases, zone) = (view.cases_in(ix), shapes::zone(&view));
+    let code = view.territory.grid(ix).code.as_str();
+    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
+    Ok(json(&pages.list(&view, &cases, |case| CaseShape::of(&view, case, Some(code), &zone))))
+}
+
+/// A grid's team.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TeamAnswer<'a> {
+    /// The change log's number up to which it is true.
+    revision: u64,
+    /// The boundaries it is about.
+    epoch: u64,
+    /// The grid.
+    grid: GridName<'a>,
+    /// Who works there.
+    team: Team<'a>,
+}
+
+/// Who works in the grid.
+#[utoipa::path(get, path = "/api/v1/grids/{code}/team", tag = "city", params(("code" = String, Path, description = "Code of the grid"), NoQuery), responses((status = 200, body = TeamAnswer)))]
+pub async fn team(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, _: Query<NoQuery>) -> Answer<Response> {
+    let Asked { view, ix, .. } = asked(&app, &actor, &code, None, None).await?;
+    let grid = view.territory.grid(ix);
+    Ok(json(&TeamAnswer {
+        revision: view.city.revision.0,
+        epoch: view.territory.epoch.0,
+        grid: GridName::of(grid),
+        team: view.city.staff.team(&grid.code).into(),
+    }))
+}
+
+/// Grids with a common border, the longest first.
+#[utoipa::path(get, path = "/api/v1/grids/{code}/neighbours", tag = "city", params(("code" = String, Path, description = "Code of the grid"), GridListQuery), responses((status = 200, body = List<Neighbour>)))]
+pub async fn neighbours(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    Query(query): Query<GridListQuery>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
+    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
+    Ok(json(&pages.list(&view, &view.neighbours(ix), |neighbour| Neighbour::from(neighbour))))
+}
+
+/// The boundary sets in which a code was a grid.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HistoryAnswer {
+    /// The code.
+    code: String,
+    /// The oldest first.
+    items: Vec<HistoryItem>,
+}
+
+/// A grid in one boundary set.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HistoryItem {
+    /// Which.
+    epoch: u64,
+    /// When that was in force.
+    period: PeriodShape,
+    /// Its name then.
+    name: String,
+    /// Its kind then.
+    kind: &'static str,
+    /// Its land then, in square metres.
+    area_m2: f64,
+    /// What differs from the item before: `name`, `kind`, `area`.
+    changed: Vec<&'static str>,
+}
+
+/// In which boundaries the code was a grid, and what changed between them.
+#[utoipa::path(get, path = "/api/v1/grids/{code}/history", tag = "city", params(("code" = String, Path, description = "Code of the grid"), NoQuery), responses((status = 200, body = HistoryAnswer)))]
+pub async fn history(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, _: Query<NoQuery>) -> Answer<Response> {
+    let Asked { view, ix, .. } = asked(&app, &actor, &code, None, None).await?;
+    let code = view.territory.grid(ix).code.to_string();
+    let (spans, zone): (_, TimeZone) = (app.grid_history(&code).await?, shapes::zone(&view));
+    let changed = |at: usize| {
+        let Some(before) = at.checked_sub(1).map(|before| &spans[before]) else { return Vec::new() };
+        let pairs = [
+            ("name", before.name != spans[at].name),
+            ("kind", before.kind != spans[at].kind),
+            ("area", before.area_hash != spans[at].area_hash),
+        ];
+        pairs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+    };
+    let items = spans.iter().enumerate().map(|(at, span)| HistoryItem {
+        epoch: span.epoch.0,
+        period: PeriodShape::of(span.period, &zone),
+        name: span.name.clone(),
+        kind: span.kind.as_str(),
+        area_m2: shapes::rounded(span.area_m2),
+        changed: changed(at),
+    });
+    Ok(json(&HistoryAnswer { code, items: items.collect() }))
+}

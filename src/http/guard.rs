@@ -1,0 +1,132 @@
+//! What stands around every route: request id, `Host` check, time limit, panics turned into problems, metrics, log.
+
+use super::error::{Problem, ProblemCode};
+use super::metrics;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a handler may take until its answer begins. Streams begin at once and are not cut.
+const HANDLER_LIMIT: Duration = Duration::from_secs(30);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The middleware.
+pub async fn guard(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(request.headers());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = request.method().clone();
+    let path = tracing::enabled!(target: "wangge::access", tracing::Level::DEBUG).then(|| request.uri().path().to_owned());
+
+    let mut response = match own_host(request.uri(), request.headers()) {
+        Ok(()) => answered(next.run(request), &id).await,
+        Err(problem) => problem.into_response(),
+    };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        problem.write_into(&mut response, id.to_str().ok());
+    }
+
+    let status = response.status();
+    metrics::count(route.as_ref().map(MatchedPath::as_str), status, started.elapsed());
+    if let Some(path) = path {
+        tracing::debug!(target: "wangge::access", %method, path, status = status.as_u16(), request_id = ?id, duration_us = started.elapsed().as_micros());
+    }
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The handler's answer within its time; its panic as a problem.
+async fn answered(handler: impl Future<Output = Response>, id: &HeaderValue) -> Response {
+    match tokio::time::timeout(HANDLER_LIMIT, AssertUnwindSafe(handler).catch_unwind()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => {
+            let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            tracing::error!(request_id = ?id, panic = words.unwrap_or("not a text"), "a handler panicked");
+            Problem::new(ProblemCode::Internal, "the server could not answer; its log says why under this request id").into_response()
+        }
+        Err(_) => Problem::new(ProblemCode::TimedOut, format!("no answer within {} s", HANDLER_LIMIT.as_secs())).into_response(),
+    }
+}
+
+/// The caller's id when it is a plain one, else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let plain = |id: &&HeaderValue| {
+        (1..=64).contains(&id.len()) && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
+    };
+    headers.get(REQUEST_ID).filter(plain).cloned().unwrap_or_else(|| {
+        // Starts somewhere else in each process, so that ids of two runs differ.
+        static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(0)));
+        let id = format!("{:016x}", NEXT.fetch_add(1, Ordering::Relaxed));
+        HeaderValue::from_str(&id).expect("hexadecimal digits are a header value")
+    })
+}
+
+/// Until there is access control the server is this machine's only. A page of another site that makes its name resolve to
+/// 127.0.0.1 (DNS rebinding) still sends its own name in `Host`, and is refused.
+fn own_host(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let mut named = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("?")).chain(uri.authority().map(|a| a.as_str()));
+    match named.find(|host| !is_loopback(host)) {
+        None => Ok(()),
+        Some(host) => {
+            let shown: String = host.chars().take(128).collect();
+            Err(Problem::new(ProblemCode::ForeignHost, format!("{shown:?} is not this machine; only loopback names are answered"))
+                .with("allowed", vec!["localhost", "127.0.0.1", "[::1]"]))
+        }
+    }
+}
+
+/// `localhost`, `127.x.x.x` or `[::1]`, with or without a port.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if !name.is_empty() && !port.ends_with(']') => {
+            if !port.bytes().all(|b| b.is_ascii_digit()) {
+                return false;
+            }
+            name
+        }
+        _ => host,
+    };
+    let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_names_are_ours() {
+        for ours in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:80", "127.8.0.1", "[::1]", "[::1]:8080"] {
+            assert!(is_loopback(ours), "{ours}");
+        }
+        for foreign in
+            ["", "evil.example", "localhost.evil.example:8080", "10.0.0.1", "127.0.0.1.nip.io", "[::2]", "0.0.0.0", "localhost:x", ":80", "2130706433"]
+        {
+            assert!(!is_loopback(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn an_odd_request_id_is_replaced() {
+        let id = |given: &'static [u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_bytes(given).expect("a header value"));
+            request_id(&headers)
+        };
+        assert_eq!(id(b"abc-1.2_X"), "abc-1.2_X");
+        assert_ne!(id(b"a b"), "a b");
+        assert_ne!(id(b"\xff\xfe"), b"\xff\xfe".as_slice());
+        assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,140 @@
+//! JSON answers and pages of lists.
+
+use super::error::Answer;
+use super::query::{Word, given};
+use crate::app::App;
+use crate::app::facilities::Cursor;
+use crate::app::view::View;
+use crate::config::Config;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An answer as `application/json`.
+pub fn json(answer: &impl Serialize) -> Response {
+    json_of_size(answer, 4096)
+}
+
+/// The same with a guess of its length in bytes.
+pub fn json_of_size(answer: &impl Serialize, capacity: usize) -> Response {
+    raw(to_bytes(answer, capacity), "application/json")
+}
+
+/// The same as `application/geo+json`.
+pub fn geojson(answer: &impl Serialize) -> Response {
+    raw(to_bytes(answer, 16 << 10), "application/geo+json")
+}
+
+/// Bytes with their media type.
+pub fn raw(bytes: Vec<u8>, media_type: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(media_type))], bytes).into_response()
+}
+
+fn to_bytes(answer: &impl Serialize, capacity: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(capacity);
+    serde_json::to_writer(&mut bytes, answer).expect("shapes have text keys and finite numbers");
+    bytes
+}
+
+/// `limit=`: how many items a page has.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit(pub usize);
+
+/// `cursor=`: where a page begins, as an earlier page said.
+#[derive(Debug, Clone, Copy)]
+pub struct CursorText(pub Cursor);
+
+given!(Limit, CursorText);
+
+impl Limit {
+    /// Items of a page when nothing is said.
+    pub const DEFAULT: Self = Self(100);
+    /// Most items of a page.
+    pub const MOST: usize = 10_000;
+}
+
+impl Word for Limit {
+    fn parse(field: &'static str, text: &str) -> Answer<Self> {
+        match text.parse() {
+            Ok(limit) if (1..=Self::MOST).contains(&limit) => Ok(Self(limit)),
+            _ => Err(super::error::Problem::bad_parameter(field, format_args!("takes a whole number from 1 to {}", Self::MOST))),
+        }
+    }
+}
+
+impl Word for CursorText {
+    fn parse(_: &'static str, text: &str) -> Answer<Self> {
+        Ok(Self(text.parse::<Cursor>()?))
+    }
+}
+
+/// A page of a list: totals first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct List<T> {
+    /// The change log's number up to which it is true.
+    pub revision: u64,
+    /// The boundaries it is about.
+    pub epoch: u64,
+    /// How many there are on all pages.
+    pub number_matched: usize,
+    /// Those of this page.
+    pub items: Vec<T>,
+    /// Where the next page begins; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// The address of the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// What absolute links begin with: the configured base, or the `Host` that was asked.
+pub fn base_url(config: &Config, headers: &HeaderMap) -> String {
+    match &config.base_url {
+        Some(base) => base.clone(),
+        None => {
+            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            host.map_or_else(|| format!("http://{}", config.listen), |host| format!("http://{host}"))
+        }
+    }
+}
+
+/// The address of the same list with another cursor.
+pub fn next_link(base: &str, uri: &axum::http::Uri, cursor: &str) -> String {
+    let kept = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
+    let query: Vec<&str> = kept.collect();
+    let before = query.join("&");
+    let separator = if before.is_empty() { "" } else { "&" };
+    format!("{base}{}?{before}{separator}cursor={cursor}", uri.path())
+}
+
+/// How a list is cut into pages, for lists that are made whole and then cut: the cursor is a position in them.
+#[derive(Debug)]
+pub struct Pages {
+    limit: usize,
+    start: usize,
+    base: String,
+    uri: axum::http::Uri,
+}
+
+impl Pages {
+    /// From the parameters of a request.
+    pub fn new(app: &App, limit: Option<Limit>, cursor: Option<CursorText>, uri: axum::http::Uri, headers: &HeaderMap) -> Self {
+        let start = cursor.map_or(0, |cursor| cursor.0.position());
+        Self { limit: limit.unwrap_or(Limit::DEFAULT).0, start, base: base_url(&app.config, headers), uri }
+    }
+
+    /// The page of `all` in its shape.
+    pub fn list<A, T>(&self, view: &View, all: &[A], shape: impl FnMut(&A) -> T) -> List<T> {
+        let end = (self.start.saturating_add(self.limit)).min(all.len());
+        let cursor = (end < all.len()).then(|| Cursor::at(end).to_string());
+        List {
+            revision: view.city.revision.0,
+            epoch: view.territory.epoch.0,
+            number_matched: all.len(),
+            items: all.get(self.start..end).unwrap_or_default().iter().map(shape).collect(),
+            next: cursor.as_deref().map(|cursor| next_link(&self.base, &self.uri, cursor)),
+            cursor,
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! `GET` and `POST /api/v1/locate`: which grid is this point in?
+
+use super::asof::{self, Moment, SetName};
+use super::caller::Caller;
+use super::error::{Answer, Problem, ProblemCode};
+use super::json::{json_of_size, raw};
+use super::query::{self, Query, Word, given, one_of, query};
+use super::shapes::{self, GridName, Position, RegionName, Team};
+use super::{body, locate_stream};
+use crate::app::App;
+use crate::app::lookup::{Found, Outside, Place};
+use crate::app::view::View;
+use crate::geom::beidou::{self, Level};
+use crate::geom::{Crs, LatticePoint, LonLat};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use std::cell::Cell;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+query! {
+    /// Where, told in which CRS, in the boundaries of when.
+    pub struct LocateQuery {
+        /// Longitude in degrees, in `crs`.
+        lon: f64,
+        /// Latitude in degrees, in `crs`.
+        lat: f64,
+        /// CRS of the position: `wgs84`, `cgcs2000`, `gcj02` or `bd09`. Never guessed.
+        #[param(value_type = String)]
+        crs: Crs,
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
+        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
+        #[param(value_type = Option<String>)]
+        at: Option<Moment>,
+        /// Boundaries of this epoch.
+        epoch: Option<u64>,
+        /// What else to tell, comma-separated: `team`, `beidou`, `distance`.
+        #[param(value_type = Option<String>)]
+        include: Option<Include>,
+    }
+}
+
+/// What else an answer tells.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Include {
+    team: bool,
+    beidou: bool,
+    distance: bool,
+}
+
+given!(Include);
+
+impl Word for Include {
+    fn parse(field: &'static str, text: &str) -> Answer<Self> {
+        let mut include = Self::default();
+        for word in text.split(',') {
+            let words: [(&str, fn(&mut Self)); 3] =
+                [("team", |i| i.team = true), ("beidou", |i| i.beidou = true), ("distance", |i| i.distance = true)];
+            one_of(field, word, &words)?(&mut include);
+        }
+        Ok(include)
+    }
+}
+
+/// Where a point is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LocateAnswer<'a> {
+    /// The boundaries the answer is about.
+    epoch: u64,
+    /// The change log's number up to which it is true.
+    revision: u64,
+    /// As stored: CGCS2000, 7 decimals.
+    position: Position,
+    /// The grid; null in a region that has no grids yet and in a void.
+    grid: Option<GridName<'a>>,
+    /// `water` or `excluded` where there is no grid on purpose.
+    #[serde(rename = "void", skip_serializing_if = "Option::is_none")]
+    void: Option<&'static str>,
+    /// All regions above, top down. Levels may be missing: do not count.
+    path: Vec<RegionName<'a>>,
+    /// The point lies exactly on a border; it belongs to the least code that touches it.
+    on_border: bool,
+    /// With `include=team`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team: Option<Team<'a>>,
+    /// With `include=beidou`: the 20-character code of the position as told. Null beyond 88° of latitude.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beidou: Option<Option<String>>,
+    /// With `include=distance`: metres to the grid's border; null when there is no grid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distance_to_border_m: Option<Option<f64>>,
+}
+
+/// One point.
+#[utoipa::path(get, path = "/api/v1/locate", tag = "lookup", params(LocateQuery), responses((status = 200, body = LocateAnswer)))]
+pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query): Query<LocateQuery>) -> Answer<Response> {
+    let told = query::position(query.lon, query.lat, query.crs)?;
+    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
+    match view.locate(LatticePoint::nearest(told)) {
+        Some(found) => Ok(json_of_size(&answer(&view, &found, told, query.include.unwrap_or_default()), 512)),
+        None => Err(outside(view.outside(told))),
+    }
+}
+
+fn answer<'v>(view: &'v View, found: &Found, told: LonLat, include: Include) -> LocateAnswer<'v> {
+    let territory = &*view.territory;
+    let (grid, region, void) = match found.place {
+        Place::Grid(ix) => (Some(ix), territory.grid(ix).parent, None),
+        Place::Region(ix) => (None, Some(ix), None),
+        Place::Void(kind) => (None, None, Some(kind.as_str())),
+    };
+    let mut path = Vec::new();
+    let mut above = region;
+    while let Some(ix) = above {
+        let region = territory.region(ix);
+        path.push(RegionName::of(territory, region));
+        above = region.parent;
+    }
+    path.reverse();
+    let code = grid.map(|ix| &territory.grid(ix).code).or_else(|| region.map(|ix| &territory.region(ix).code));
+    LocateAnswer {
+        epoch: territory.epoch.0,
+        revision: view.city.revision.0,
+        position: shapes::position(found.at),
+        grid: grid.map(|ix| GridName::of(territory.grid(ix))),
+        void,
+        path,
+        on_border: found.on_border,
+        team: include.team.then(|| code.map(|code| view.city.staff.team(code)).unwrap_or_default().into()),
+        beidou: include.beidou.then(|| beidou::encode(told, Level::LAST).ok()),
+        distance_to_border_m: include
+            .distance
+            .then(|| grid.map(|ix| shapes::rounded(territory.distance_to_border_m(ix, found.at)))),
+    }
+}
+
+fn outside(outside: Outside) -> Problem {
+    let nearest = outside.nearest.map(|(grid, distance_m)| {
+        serde_json::json!({ "grid": grid.as_str(), "distance_m": shapes::rounded(distance_m) })
+    });
+    let detail = match outside.swapped_inside {
+        true => "the position is outside the covered land; with its two numbers exchanged it would be inside",
+        false => "the position is outside the covered land",
+    };
+    let problem = Problem::new(ProblemCode::OutsideCoverage, detail).with("nearest", nearest);
+    if outside.swapped_inside { problem.with("hint", "axis_swapped?") } else { problem }
+}
+
+query! {
+    /// Which boundaries; for streams also the CRS.
+    pub struct LocateManyQuery {
+        /// CRS of the positions of a stream. A JSON body names its own.
+        #[param(value_type = Option<String>)]
+        crs: Option<Crs>,
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
+        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
+        #[param(value_type = Option<String>)]
+        at: Option<Moment>,
+        /// Boundaries of this epoch.
+        epoch: Option<u64>,
+    }
+}
+
+/// Points of one CRS.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Batch {
+    /// `wgs84`, `cgcs2000`, `gcj02` or `bd09`. Never guessed.
+    #[schema(value_type = String)]
+    crs: Option<String>,
+    /// `[lon, lat]` each, at most 100,000.
+    #[schema(value_type = Vec<[f64; 2]>)]
+    points: Option<Points>,
+}
+
+/// The grids of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchAnswer {
+    /// The boundaries the answer is about.
+    epoch: u64,
+    /// One code a point, in their order; null outside every grid.
+    grids: Vec<Option<String>>,
+}
+
+/// Most points of one JSON batch.
+pub const MOST_POINTS: usize = 100_000;
+/// Bytes of a batch that is answered on the spot: about 1,500 points, a tenth of a millisecond. Larger ones go to the compute pool.
+const SMALL_BATCH: usize = 64 << 10;
+
+/// Many points: a JSON batch, or a stream of lines (`application/x-ndjson`, `text/csv`) without a size limit. A stream is answered while
+/// it is read: a client must read while it writes.
+#[utoipa::path(
+    post, path = "/api/v1/locate", tag = "lookup", params(LocateManyQuery),
+    request_body(content((Batch = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"))),
+    responses((status = 200, content((BatchAnswer = "application/json"), (String = "application/x-ndjson"), (String = "text/csv")))),
+)]
+pub async fn post(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    Query(query): Query<LocateManyQuery>,
+    request: Request,
+) -> Answer<Response> {
+    let (parts, stream) = request.into_parts();
+    let lines = match body::media_type(&parts.headers).as_str() {
+        "application/json" => None,
+        "application/x-ndjson" => Some(locate_stream::Format::Ndjson),
+        "text/csv" => Some(locate_stream::Format::Csv),
+        other => {
+            let allowed = vec!["application/json", "application/x-ndjson", "text/csv"];
+            let detail = format!("content-type {:?} is none of {}", query::clipped(other), allowed.join(", "));
+            return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail).with("allowed", allowed));
+        }
+    };
+    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
+    match lines {
+        Some(format) => {
+            let crs = query.crs.ok_or_else(|| Crs::missing("crs"))?;
+            locate_stream::response(app.compute.clone(), view, crs, format, stream).await
+        }
+        None if query.crs.is_some() => {
+            Err(Problem::new(ProblemCode::ConflictingParameters, "a JSON batch names its crs in the body").with("fields", vec!["crs"]))
+        }
+        None => batch(&app, view, &parts.headers, stream).await,
+    }
+}
+
+async fn batch(app: &App, view: View, headers: &axum::http::HeaderMap, stream: Body) -> Answer<Response> {
+    let bytes = body::read(headers, stream, app.config.body_limit_bytes).await?;
+    let answer =
+        if bytes.len() <= SMALL_BATCH { located(&view, &bytes) } else { app.compute.run(move || located(&view, &bytes)).await.map_err(crate::app::AppError::from)? };
+    answer.map(|bytes| raw(bytes, "application/json"))
+}
+
+/// The answer to a batch as JSON text. Codes hold letters, digits and `-_.:` only, so they need no escaping.
+fn located(view: &View, bytes: &[u8]) -> Answer<Vec<u8>> {
+    let batch = parse(bytes)?;
+    let crs = batch.crs.ok_or_else(|| Crs::missing("crs"))?;
+    let crs = <Crs as Word>::parse("crs", &crs)?;
+    let points = batch.points.ok_or_else(|| Problem::new(ProblemCode::BadJson, "points is required").with("field", "points"))?.0;
+    let mut json = Vec::with_capacity(64 + points.len() * 20);
+    json.extend_from_slice(format!("{{\"epoch\":{},\"grids\":[", view.territory.epoch).as_bytes());
+    for (index, &[lon, lat]) in points.iter().enumerate() {
+        let told = LonLat::new(lon, lat).and_then(|told| crs.to_cgcs2000(told)).map_err(|error| {
+            Problem::new(ProblemCode::BadPoint, format!("point {index}: {error}")).with("index", index)
+        })?;
+        if index > 0 {
+            json.push(b',');
+        }
+        match view.grid_code_at(LatticePoint::nearest(told)) {
+            Some(code) => {
+                json.push(b'"');
+                json.extend_from_slice(code.as_str().as_bytes());
+                json.push(b'"');
+            }
+            None => json.extend_from_slice(b"null"),
+        }
+    }
+    json.extend_from_slice(b"]}");
+    Ok(json)
+}
+
+thread_local! {
+    /// How far the parser of [`Points`] came: serde has no other way to say at which element it stopped.
+    static POINT: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+fn parse(bytes: &[u8]) -> Answer<Batch> {
+    POINT.set(None);
+    serde_json::from_slice(bytes).map_err(|error| match POINT.get() {
+        Some(index) if index >= MOST_POINTS => {
+            Problem::new(ProblemCode::TooManyPoints, format!("more than {MOST_POINTS} points; send a stream of lines instead"))
+                .with("limit", MOST_POINTS)
+        }
+        Some(index) if !error.is_eof() => {
+            Problem::new(ProblemCode::BadPoint, format!("point {index}: {error}; a point is [lon, lat]")).with("index", index)
+        }
+        _ => body::bad_json(&error),
+    })
+}
+
+/// Points as parsed; counts while it parses.
+#[derive(Debug)]
+struct Points(Vec<[f64; 2]>);
+
+impl<'de> Deserialize<'de> for Points {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Points;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an array of [lon, lat]")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut elements: A) -> Result<Points, A::Error> {
+                let mut points = Vec::with_capacity(1024);
+                POINT.set(Some(0));
+                while let Some(point) = elements.next_element::<[f64; 2]>()? {
+                    if points.len() == MOST_POINTS {
+                        return Err(serde::de::Error::custom("too many points"));
+                    }
+                    points.push(point);
+                    POINT.set(Some(points.len()));
+                }
+                POINT.set(None);
+                Ok(Points(points))
+            }
+        }
+        deserializer.deserialize_seq(Visitor)
+    }
+}

@@ -1,0 +1,317 @@
+//! Lines in, lines out, without a size limit: NDJSON and CSV lookups in bounded memory. Whole lines are looked up on the compute pool as
+//! they arrive; nothing more is read while the answer waits to be taken.
+
+use super::csv_record as csv;
+use super::error::{Answer, Problem, ProblemCode};
+use super::query;
+use crate::app::view::View;
+use crate::compute::Compute;
+use crate::geom::{Crs, LatticePoint};
+use axum::body::{Body, BodyDataStream};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line.
+    Ndjson,
+    /// A header line with `lon` and `lat`, then records (RFC 4180).
+    Csv,
+}
+
+/// Longest line. What follows a longer one cannot be told apart from it, so it ends the stream.
+const LINE_LIMIT: usize = 1 << 20;
+/// How often, and how long in between, a block tries to get into a full queue: five seconds.
+const TRIES: u32 = 1000;
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The answer to a stream of lines. The header of a CSV is read before the answer begins, so that a bad one is a plain error.
+pub async fn response(compute: Compute, view: View, crs: Crs, format: Format, body: Body) -> Answer<Response> {
+    let mut lines = Lines { input: body.into_data_stream(), format, rest: Vec::new(), scanned: 0, scan: csv::Scan::default(), number: 0 };
+    let mut head = Vec::new();
+    let columns = match format {
+        Format::Ndjson => None,
+        Format::Csv => Some(csv_head(&mut lines, &mut head).await?),
+    };
+    let reader = Arc::new(Reader { view, crs, columns });
+    let head = futures_util::stream::once(async move { Ok::<_, Infallible>(Bytes::from(head)) });
+    let rest = futures_util::stream::unfold(Some(lines), move |lines| {
+        let (compute, reader) = (compute.clone(), Arc::clone(&reader));
+        async move {
+            let mut lines = lines?;
+            let first = lines.number + 1;
+            let (answer, goes_on) = match lines.block().await {
+                Block::Lines(block) => match looked_up(&compute, &reader, first, block).await {
+                    Some((answer, count)) => {
+                        lines.number += count;
+                        (answer, true)
+                    }
+                    None => (reader.fault(first, &Problem::new(ProblemCode::Busy, "the server is at its limit")), false),
+                },
+                Block::Cut(problem) => (reader.fault(first, &problem), false),
+                Block::End => return None,
+            };
+            Some((Ok(Bytes::from(answer)), goes_on.then_some(lines)))
+        }
+    });
+    let media_type = match format {
+        Format::Ndjson => "application/x-ndjson",
+        Format::Csv => "text/csv",
+    };
+    Ok(([(header::CONTENT_TYPE, HeaderValue::from_static(media_type))], Body::from_stream(head.chain(rest))).into_response())
+}
+
+/// The answer to a block and its number of lines. The stream has begun, so a full queue is no error yet: the block waits its turn.
+async fn looked_up(compute: &Compute, reader: &Arc<Reader>, first: u64, block: Bytes) -> Option<(Vec<u8>, u64)> {
+    for _ in 0..TRIES {
+        let (reader, block) = (Arc::clone(reader), block.clone());
+        match compute.run(move || reader.block(first, &block)).await {
+            Ok(answer) => return Some(answer),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    None
+}
+
+/// Reads the header of a CSV; writes the header of the answer.
+async fn csv_head(lines: &mut Lines, head: &mut Vec<u8>) -> Answer<Columns> {
+    let block = match lines.block().await {
+        Block::Lines(block) => block,
+        Block::Cut(problem) => return Err(problem),
+        Block::End => return Err(Problem::new(ProblemCode::BadCsv, "the CSV is empty; it begins with a header line")),
+    };
+    let end = csv::record_end(&block);
+    let text = csv::trimmed(&block[..end]);
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+    let names: Vec<String> = csv::fields(text).map(|name| String::from_utf8_lossy(&name).trim().to_ascii_lowercase()).collect();
+    let refuse = |detail: String| Problem::new(ProblemCode::BadCsv, detail).with("columns", names.clone());
+    let column = |name: &str| match names.iter().filter(|other| *other == name).count() {
+        1 => Ok(names.iter().position(|other| other == name).expect("one was counted")),
+        0 => Err(refuse(format!("the header names no column {name:?}; the first line must hold lon and lat"))),
+        _ => Err(refuse(format!("the header names {name:?} twice"))),
+    };
+    let columns = Columns { lon: column("lon")?, lat: column("lat")?, count: names.len() };
+    if let Some(taken) = names.iter().find(|name| *name == "grid" || *name == "error") {
+        return Err(refuse(format!("the input already has a column {taken:?}, which the answer adds")));
+    }
+    head.extend_from_slice(text);
+    head.extend_from_slice(b",grid,error\n");
+    lines.give_back(&block[end..]);
+    lines.number = 1;
+    Ok(columns)
+}
+
+/// Whole lines off a body.
+struct Lines {
+    input: BodyDataStream,
+    format: Format,
+    /// Read and not yet handed out.
+    rest: Vec<u8>,
+    /// How much of `rest` was looked through for line ends.
+    scanned: usize,
+    /// Where in a CSV record that was.
+    scan: csv::Scan,
+    /// Lines handed out and answered.
+    number: u64,
+}
+
+enum Block {
+    /// One or more whole lines.
+    Lines(Bytes),
+    /// No more lines, and why.
+    Cut(Problem),
+    /// All lines were handed out.
+    End,
+}
+
+impl Lines {
+    async fn block(&mut self) -> Block {
+        loop {
+            if let Some(end) = self.last_line_end() {
+                let rest = self.rest.split_off(end);
+                let block = std::mem::replace(&mut self.rest, rest);
+                self.scanned = self.rest.len();
+                return Block::Lines(Bytes::from(block));
+            }
+            if self.rest.len() > LINE_LIMIT {
+                return Block::Cut(Problem::new(ProblemCode::BodyTooLarge, format!("a line is longer than {LINE_LIMIT} bytes")));
+            }
+            match self.input.next().await {
+                Some(Ok(bytes)) => self.rest.extend_from_slice(&bytes),
+                Some(Err(_)) => return Block::Cut(Problem::new(ProblemCode::BodyUnreadable, "the body ended early or could not be read")),
+                None if self.rest.is_empty() => return Block::End,
+                None => {
+                    self.scanned = 0;
+                    return Block::Lines(Bytes::from(std::mem::take(&mut self.rest)));
+                }
+            }
+        }
+    }
+
+    /// Just behind the last line end that is not inside quotes.
+    fn last_line_end(&mut self) -> Option<usize> {
+        let mut end = None;
+        for (at, byte) in self.rest.iter().enumerate().skip(self.scanned) {
+            let ends = match self.format {
+                Format::Csv => self.scan.step(*byte) == csv::Ends::Record,
+                Format::Ndjson => *byte == b'\n',
+            };
+            if ends {
+                end = Some(at + 1);
+            }
+        }
+        self.scanned = self.rest.len();
+        end
+    }
+
+    /// Puts whole lines back in front.
+    fn give_back(&mut self, lines: &[u8]) {
+        self.rest.splice(0..0, lines.iter().copied());
+        (self.scanned, self.scan) = (0, csv::Scan::default());
+    }
+}
+
+/// Where a CSV has its positions.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    lon: usize,
+    lat: usize,
+    count: usize,
+}
+
+struct Reader {
+    view: View,
+    crs: Crs,
+    /// For CSV.
+    columns: Option<Columns>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LineIn {
+    #[serde(default)]
+    id: Option<Value>,
+    position: [f64; 2],
+}
+
+#[derive(Serialize)]
+struct LineOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Value>,
+    grid: Option<&'a str>,
+    on_border: bool,
+}
+
+#[derive(Serialize)]
+struct LineFault<'a> {
+    line: u64,
+    error: Fault<'a>,
+}
+
+#[derive(Serialize)]
+struct Fault<'a> {
+    code: &'static str,
+    detail: &'a str,
+}
+
+impl Reader {
+    /// The answer to whole lines, the first of which has number `first`, and how many lines they were.
+    fn block(&self, first: u64, block: &[u8]) -> (Vec<u8>, u64) {
+        let mut answer = Vec::with_capacity(block.len() * 2);
+        let (mut rest, mut line) = (block, first);
+        while !rest.is_empty() {
+            let (record, after) = match self.columns {
+                Some(_) => rest.split_at(csv::record_end(rest)),
+                None => rest.split_at(rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1)),
+            };
+            rest = after;
+            let record = csv::trimmed(record);
+            if !record.iter().all(u8::is_ascii_whitespace) {
+                match self.columns {
+                    Some(columns) => self.csv(columns, record, &mut answer),
+                    None => self.ndjson(line, record, &mut answer),
+                }
+            }
+            line += 1;
+        }
+        (answer, line - first)
+    }
+
+    fn ndjson(&self, line: u64, record: &[u8], answer: &mut Vec<u8>) {
+        let located = serde_json::from_slice::<LineIn>(record)
+            .map_err(|error| Problem::new(ProblemCode::BadJson, error.to_string()))
+            .and_then(|LineIn { id, position: [lon, lat] }| Ok((id, query::position(lon, lat, self.crs)?)));
+        match located {
+            Ok((id, told)) => {
+                let found = self.view.locate(LatticePoint::nearest(told));
+                let grid = found.and_then(|found| self.view.code_of(found.place));
+                let line = LineOut { id, grid, on_border: found.is_some_and(|found| found.on_border) };
+                serde_json::to_writer(&mut *answer, &line).expect("text keys and finite numbers");
+                answer.push(b'\n');
+            }
+            Err(problem) => answer.extend_from_slice(&self.fault(line, &problem)),
+        }
+    }
+
+    fn csv(&self, columns: Columns, record: &[u8], answer: &mut Vec<u8>) {
+        let (mut lon, mut lat, mut count) = (None, None, 0);
+        for (at, field) in csv::fields(record).enumerate() {
+            let number = || std::str::from_utf8(&field).ok().and_then(|text| text.trim().parse::<f64>().ok());
+            if at == columns.lon {
+                lon = number();
+            } else if at == columns.lat {
+                lat = number();
+            }
+            count = at + 1;
+        }
+        answer.extend_from_slice(record);
+        // A short record still gets its grid under the right name.
+        answer.extend(std::iter::repeat_n(b',', columns.count.saturating_sub(count)));
+        let told = match (lon, lat) {
+            _ if count != columns.count => {
+                Err(Problem::new(ProblemCode::BadCsv, format!("the record has {count} fields, the header {}", columns.count)))
+            }
+            (Some(lon), Some(lat)) => query::position(lon, lat, self.crs),
+            (None, _) => Err(Problem::new(ProblemCode::BadPoint, "lon is not a number")),
+            (_, None) => Err(Problem::new(ProblemCode::BadPoint, "lat is not a number")),
+        };
+        answer.push(b',');
+        match told {
+            Ok(told) => {
+                let code = self.view.grid_code_at(LatticePoint::nearest(told));
+                answer.extend_from_slice(code.map_or("", |code| code.as_str()).as_bytes());
+                answer.push(b',');
+            }
+            Err(problem) => {
+                answer.push(b',');
+                csv::quote(&format!("{}: {}", problem.code().as_str(), problem.detail()), answer);
+            }
+        }
+        answer.push(b'\n');
+    }
+
+    /// A line that says why there is no answer to line `line`.
+    fn fault(&self, line: u64, problem: &Problem) -> Vec<u8> {
+        let mut answer = Vec::new();
+        match self.columns {
+            None => {
+                let fault = LineFault { line, error: Fault { code: problem.code().as_str(), detail: problem.detail() } };
+                serde_json::to_writer(&mut answer, &fault).expect("text keys and finite numbers");
+            }
+            Some(columns) => {
+                answer.extend(std::iter::repeat_n(b',', columns.count + 1));
+                csv::quote(&format!("line {line}: {}: {}", problem.code().as_str(), problem.detail()), &mut answer);
+            }
+        }
+        answer.push(b'\n');
+        answer
+    }
+}

@@ -1,0 +1,162 @@
+//! `GET /api/v1/meta`: what a viewer needs to know first.
+
+use super::caller::Caller;
+use super::error::Answer;
+use super::json::json;
+use super::query::{NoQuery, Query};
+use super::shapes::{self, CountsShape};
+use crate::app::App;
+use crate::app::view::View;
+use crate::city::Counts;
+use crate::config::FacilityGroup;
+use crate::domain::category::CategoryKind;
+use crate::geom::LatticeBox;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// The city in one answer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Meta<'a> {
+    /// The change log's number up to which it is true.
+    revision: u64,
+    /// The boundaries in force; 0 before the first publication.
+    epoch: u64,
+    /// Title of the platform.
+    title: &'a str,
+    /// Made up for a demonstration: every screen says so.
+    synthetic: bool,
+    /// Whose data this is; to be drawn on the map.
+    attribution: &'a [String],
+    /// The zone in which a date begins.
+    time_zone: &'a str,
+    /// The code scheme.
+    scheme: SchemeShape<'a>,
+    /// Codes of the regions that have none above.
+    root: Vec<&'a str>,
+    /// `[west, south, east, north]` of all land; null before the first publication.
+    bbox: Option<[f64; 4]>,
+    /// Sums over the whole city.
+    counts: CountsShape,
+    /// Facilities that stand outside every grid.
+    facilities_outside: u32,
+    /// What is drawn at once when a grid is selected.
+    default_facility_groups: Vec<Group<'a>>,
+    /// Address of land that is not the city's, as GeoJSON; null when there is none.
+    background: Option<&'static str>,
+}
+
+/// The code scheme.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SchemeShape<'a> {
+    /// `cn`, or a file's own name.
+    name: &'a str,
+    /// From the top down; the last is the level of grids.
+    levels: Vec<LevelShape<'a>>,
+}
+
+/// One level.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LevelShape<'a> {
+    /// `city`, `county` …
+    name: &'a str,
+    /// First zoom at which tiles hold it; null when the level has no regions.
+    minzoom: Option<u8>,
+    /// Last zoom at which tiles hold it.
+    maxzoom: Option<u8>,
+    /// Regions or grids of this level.
+    count: usize,
+}
+
+/// Facilities that are shown together.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Group<'a> {
+    /// Stable name.
+    id: &'a str,
+    /// Chinese name.
+    name: &'a str,
+    /// English name.
+    name_en: &'a str,
+    /// Its icon.
+    icon: &'a str,
+    /// Component categories of the profile in force that belong to it.
+    categories: Vec<&'a str>,
+}
+
+/// The city: title, levels, extent, sums, defaults of the viewer.
+#[utoipa::path(get, path = "/api/v1/meta", tag = "city", params(NoQuery), responses((status = 200, body = Meta)))]
+pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, _: Query<NoQuery>) -> Answer<Response> {
+    let view = app.view(&actor);
+    Ok(json(&meta(&app, &view)))
+}
+
+fn meta<'a>(app: &'a App, view: &'a View) -> Meta<'a> {
+    let (city, territory) = (&view.city, &view.territory);
+    let roots = || territory.regions.iter().filter(|region| region.parent.is_none());
+    let root_grids = || territory.grids.iter().filter(|grid| grid.parent.is_none());
+    let boxes = roots().filter_map(|region| region.bbox).chain(root_grids().map(|grid| grid.bbox));
+    Meta {
+        revision: city.revision.0,
+        epoch: territory.epoch.0,
+        title: &city.about.title,
+        synthetic: city.about.synthetic,
+        attribution: &city.about.attribution,
+        time_zone: &city.about.time_zone,
+        scheme: scheme(view),
+        root: roots().map(|region| region.code.as_str()).collect(),
+        bbox: boxes.reduce(LatticeBox::union).map(shapes::bbox),
+        counts: total(view).into(),
+        facilities_outside: city.facilities.outside(),
+        default_facility_groups: app.config.facility_groups.iter().map(|known| group(view, known)).collect(),
+        background: None,
+    }
+}
+
+/// Sums over the whole city, what lies outside every region included.
+fn total(view: &View) -> Counts {
+    let city = &view.city;
+    let grids = &view.territory.grids;
+    Counts {
+        grids: grids.len() as u32,
+        facilities: city.facilities.len() as u32,
+        open_cases: city.cases.len() as u32,
+        overdue: city.cases.iter().filter(|case| case.record.overdue).count() as u32,
+        households: grids.iter().map(|grid| u64::from(grid.households.unwrap_or(0))).sum(),
+        population: grids.iter().map(|grid| u64::from(grid.population.unwrap_or(0))).sum(),
+        staff: city.staff.len() as u32,
+        area_m2: grids.iter().map(|grid| grid.area_m2).sum::<f64>()
+            + view.territory.regions.iter().filter(|region| region.owner.is_some()).map(|region| region.area_m2).sum::<f64>(),
+    }
+}
+
+fn scheme(view: &View) -> SchemeShape<'_> {
+    let territory = &view.territory;
+    let levels = territory.scheme.levels().iter().enumerate();
+    SchemeShape {
+        name: territory.scheme.name(),
+        levels: levels
+            .map(|(at, level)| {
+                let count = if at == territory.scheme.grid_level() {
+                    territory.grids.len()
+                } else {
+                    territory.regions.iter().filter(|region| region.level == at).count()
+                };
+                LevelShape { name: &level.name, minzoom: level.zooms.map(|zooms| zooms.0), maxzoom: level.zooms.map(|zooms| zooms.1), count }
+            })
+            .collect(),
+    }
+}
+
+fn group<'a>(view: &'a View, group: &'a FacilityGroup) -> Group<'a> {
+    let profile = &view.city.about.profile;
+    let known = |code: &&&'static str| profile.category(CategoryKind::Component, code).is_some();
+    Group {
+        id: group.id,
+        name: group.name,
+        name_en: group.name_en,
+        icon: group.icon,
+        categories: group.categories.iter().filter(known).copied().collect(),
+    }
+}

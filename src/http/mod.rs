@@ -1,0 +1,100 @@
+//! URLs, headers, JSON. No SQL, no geometry. This file is the URL map: every address with the function that answers it; what stands
+//! around all of them is [`guard`].
+
+mod asof;
+mod assets;
+mod beidou;
+mod body;
+mod caller;
+mod cases;
+mod csv_record;
+mod error;
+mod facilities;
+mod geojson;
+mod grids;
+mod guard;
+mod json;
+mod listen;
+mod locate;
+mod locate_stream;
+mod meta;
+mod metrics;
+mod openapi;
+mod operation;
+mod path;
+mod query;
+mod regions;
+mod search;
+mod shapes;
+
+use crate::app::App;
+use axum::Router;
+use axum::middleware::from_fn;
+use error::{Problem, ProblemCode};
+use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use caller::Caller;
+pub use listen::{NotLoopback, bind, serve};
+
+/// The table makes the router and is itself data, so that a test can hold it against the OpenAPI document and the contract.
+macro_rules! table {
+    ($($method:ident $path:literal $module:ident::$handler:ident)*) => {
+        /// Every address and its method.
+        pub const TABLE: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
+
+        fn routed() -> OpenApiRouter<Arc<App>> {
+            openapi::empty()$(.routes(routes!($module::$handler)))*
+        }
+    };
+}
+
+table! {
+    GET  "/api/v1/locate"                     locate::get
+    POST "/api/v1/locate"                     locate::post
+    GET  "/api/v1/beidou"                     beidou::encode
+    GET  "/api/v1/beidou/{code}"              beidou::decode
+    GET  "/api/v1/search"                     search::get
+
+    GET  "/api/v1/meta"                       meta::get
+    GET  "/api/v1/regions/codes"              regions::codes
+    GET  "/api/v1/regions/{code}"             regions::one
+    GET  "/api/v1/regions/{code}/children"    regions::children
+    GET  "/api/v1/regions/{code}/outline"     regions::outline
+    GET  "/api/v1/regions/{code}/outlines"    regions::outlines
+    GET  "/api/v1/grids/{code}"               grids::card
+    GET  "/api/v1/grids/{code}/outline"       regions::grid_outline
+    GET  "/api/v1/grids/{code}/facilities"    grids::facilities
+    GET  "/api/v1/grids/{code}/cases"         grids::cases
+    GET  "/api/v1/grids/{code}/team"          grids::team
+    GET  "/api/v1/grids/{code}/neighbours"    grids::neighbours
+    GET  "/api/v1/grids/{code}/history"       grids::history
+    GET  "/api/v1/facilities"                 facilities::all
+    GET  "/api/v1/categories"                 facilities::categories
+    GET  "/api/v1/cases"                      cases::all
+
+    GET  "/styles/{file}"                     assets::style
+    GET  "/sprites/{*path}"                   assets::sprite
+    GET  "/fonts/{*path}"                     assets::font
+    GET  "/background.geojson"                assets::background
+
+    GET  "/healthz"                           operation::healthz
+    GET  "/readyz"                            operation::readyz
+    GET  "/metrics"                           operation::metrics
+    GET  "/openapi.json"                      openapi::json
+    GET  "/docs"                              openapi::page
+}
+
+/// Everything the server answers. What is in no row of the table is a file of the viewer, or nothing.
+pub fn router(app: Arc<App>) -> Router {
+    let (router, document) = routed().split_for_parts();
+    openapi::keep(document);
+    router
+        .fallback(assets::file)
+        .method_not_allowed_fallback(async || {
+            Problem::new(ProblemCode::MethodNotAllowed, "this address does not take that method; the Allow header says which")
+        })
+        .layer(from_fn(guard::guard))
+        .with_state(app)
+}

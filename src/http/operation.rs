@@ -1,0 +1,73 @@
+//! `/healthz`, `/readyz`, `/metrics`: for those who keep the server running.
+
+use super::error::{Answer, Problem, ProblemCode};
+use super::json::json;
+use super::metrics as meter;
+use super::query::{NoQuery, Query};
+use crate::app::App;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// The process runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// Always `ok`.
+    status: &'static str,
+    /// Of the program.
+    version: &'static str,
+}
+
+/// The process runs.
+#[utoipa::path(get, path = "/healthz", tag = "operation", params(NoQuery), responses((status = 200, body = Health)))]
+pub async fn healthz(_: Query<NoQuery>) -> Response {
+    json(&Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// The city is loaded and the store answers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Readiness {
+    /// Always `ready`.
+    status: &'static str,
+    /// The change log's number that is loaded.
+    revision: u64,
+    /// The boundaries in force.
+    epoch: u64,
+    /// Committed changes that are not loaded yet.
+    behind: u64,
+}
+
+/// Loaded, store reachable, how far behind.
+#[utoipa::path(get, path = "/readyz", tag = "operation", params(NoQuery), responses((status = 200, body = Readiness)))]
+pub async fn readyz(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Answer<Response> {
+    let stored = app.store.revision().await.map_err(|error| {
+        tracing::warn!(%error, "the store does not answer");
+        Problem::new(ProblemCode::NotReady, "the store does not answer")
+    })?;
+    let city = app.published.load();
+    Ok(json(&Readiness {
+        status: "ready",
+        revision: city.revision.0,
+        epoch: city.epoch().0,
+        behind: stored.0.saturating_sub(city.revision.0),
+    }))
+}
+
+/// Counters and present values as Prometheus reads them.
+#[utoipa::path(get, path = "/metrics", tag = "operation", params(NoQuery), responses((status = 200, content_type = "text/plain", body = String)))]
+pub async fn metrics(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Response {
+    let city = app.published.load();
+    let text = meter::text(&[
+        ("wangge_revision", "The change log's number that is loaded.", city.revision.0 as f64),
+        ("wangge_epoch", "The boundaries in force.", city.epoch().0 as f64),
+        ("wangge_grids", "Grids in force.", city.territory.grids.len() as f64),
+        ("wangge_facilities", "Facilities.", city.facilities.len() as f64),
+        ("wangge_facilities_outside", "Facilities outside every grid.", f64::from(city.facilities.outside())),
+        ("wangge_open_cases", "Open cases.", city.cases.len() as f64),
+        ("wangge_staff", "Members of staff.", city.staff.len() as f64),
+    ]);
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], text).into_response()
+}

@@ -1,0 +1,353 @@
+//! `/api/v1/regions/…`: the hierarchy above the grids.
+
+use super::asof::{self, Moment, SetName};
+use super::caller::Caller;
+use super::error::{Answer, Problem};
+use super::geojson::{self, Outline, OutlineProperties, Outlines, Subject};
+use super::json::{CursorText, Limit, List, Pages, geojson as geojson_response, json};
+use super::path::InPath;
+use super::query::{Query, clipped, query};
+use super::shapes::{self, CountsShape, RegionName, Team};
+use crate::app::{App, AppError};
+use crate::app::view::View;
+use crate::domain::id::{GridIx, RegionIx};
+use crate::domain::scheme::Scheme;
+use crate::geom::Crs;
+use crate::territory::{Grid, Region};
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// One region.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RegionAnswer<'a> {
+    /// The change log's number up to which it is true.
+    revision: u64,
+    /// The boundaries it is about.
+    epoch: u64,
+    /// Name of its level in the scheme.
+    level: &'a str,
+    /// Its code.
+    code: &'a str,
+    /// May be empty.
+    name: &'a str,
+    /// `[west, south, east, north]`; null without land.
+    bbox: Option<[f64; 4]>,
+    /// A point inside its largest part; null without land.
+    label_point: Option<shapes::Position>,
+    /// It has nothing below and owns its land itself.
+    childless: bool,
+    /// All regions above, top down.
+    path: Vec<RegionName<'a>>,
+    /// Who works for the region itself.
+    team: Team<'a>,
+    /// Sums over everything below.
+    counts: CountsShape,
+}
+
+/// A region or grid right below a region, with its sums.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Child<'a> {
+    /// Name of its level.
+    level: &'a str,
+    /// Its code.
+    code: &'a str,
+    /// May be empty.
+    name: &'a str,
+    /// What a grid is for; absent for regions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    /// `[west, south, east, north]`; null without land.
+    bbox: Option<[f64; 4]>,
+    /// A point inside its largest part; null without land.
+    label_point: Option<shapes::Position>,
+    /// Sums over everything below.
+    counts: CountsShape,
+}
+
+query! {
+    /// In the boundaries of when.
+    pub struct RegionQuery {
+        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset. Facilities and cases are today's.
+        #[param(value_type = Option<String>)]
+        at: Option<Moment>,
+        /// Boundaries of this epoch.
+        epoch: Option<u64>,
+    }
+}
+
+query! {
+    /// In the boundaries of when, in pages.
+    pub struct ChildrenQuery {
+        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset. Facilities and cases are today's.
+        #[param(value_type = Option<String>)]
+        at: Option<Moment>,
+        /// Boundaries of this epoch.
+        epoch: Option<u64>,
+        /// Items of a page, 1 to 10,000; 100 when absent.
+        #[param(value_type = Option<u32>)]
+        limit: Option<Limit>,
+        /// Where the page begins, as the page before said.
+        #[param(value_type = Option<String>)]
+        cursor: Option<CursorText>,
+    }
+}
+
+/// One region with its sums.
+#[utoipa::path(get, path = "/api/v1/regions/{code}", tag = "city", params(("code" = String, Path, description = "Code of the region"), RegionQuery), responses((status = 200, body = RegionAnswer)))]
+pub async fn one(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, Query(query): Query<RegionQuery>) -> Answer<Response> {
+    let view = asof::placed_view(&app, &actor, query.at, query.epoch).await?;
+    let (ix, region) = view.region(&code)?;
+    let territory = &*view.territory;
+    Ok(json(&RegionAnswer {
+        revision: view.city.revision.0,
+        epoch: territory.epoch.0,
+        level: level_name(&territory.scheme, region),
+        code: region.code.as_str(),
+        name: &region.name,
+        bbox: region.bbox.map(shapes::bbox),
+        label_point: region.label.map(shapes::position),
+        childless: region.owner.is_some(),
+        path: RegionName::path(&view, &view.path(region.parent)),
+        team: view.city.staff.team(&region.code).into(),
+        counts: view.region_counts(ix).into(),
+    }))
+}
+
+/// The regions and grids right below, with their sums.
+#[utoipa::path(get, path = "/api/v1/regions/{code}/children", tag = "city", params(("code" = String, Path, description = "Code of the region"), ChildrenQuery), responses((status = 200, body = List<Child>)))]
+pub async fn children(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, Query(query): Query<ChildrenQuery>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Answer<Response> {
+    let view = asof::placed_view(&app, &actor, query.at, query.epoch).await?;
+    let (ix, _) = view.region(&code)?;
+    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
+    Ok(app.compute.run(move || json(&children_of(&view, ix, &pages))).await.map_err(AppError::from)?)
+}
+
+/// Regions, then grids that have no region between.
+fn children_of<'v>(view: &'v View, ix: RegionIx, pages: &Pages) -> List<Child<'v>> {
+    let territory = &*view.territory;
+    let (regions, grids) = view.children(ix);
+    let region = |ix: RegionIx| {
+        let region = territory.region(ix);
+        Child {
+            level: level_name(&territory.scheme, region),
+            code: region.code.as_str(),
+            name: &region.name,
+            kind: None,
+            bbox: region.bbox.map(shapes::bbox),
+            label_point: region.label.map(shapes::position),
+            counts: view.region_counts(ix).into(),
+        }
+    };
+    let grid = |ix: GridIx| {
+        let grid = territory.grid(ix);
+        Child {
+            level: grid_level_name(&territory.scheme),
+            code: grid.code.as_str(),
+            name: &grid.name,
+            kind: Some(grid.kind.as_str()),
+            bbox: Some(shapes::bbox(grid.bbox)),
+            label_point: Some(shapes::position(grid.label)),
+            counts: view.city.grid_counts(ix).into(),
+        }
+    };
+    enum Below {
+        Region(RegionIx),
+        Grid(GridIx),
+    }
+    let below: Vec<Below> = regions.into_iter().map(Below::Region).chain(grids.into_iter().map(Below::Grid)).collect();
+    pages.list(view, &below, |below| match below {
+        Below::Region(ix) => region(*ix),
+        Below::Grid(ix) => grid(*ix),
+    })
+}
+
+query! {
+    /// In which CRS, in the boundaries of when.
+    pub struct OutlineQuery {
+        /// CRS of the coordinates: `wgs84` (default), `cgcs2000`, `gcj02` or `bd09`.
+        #[param(value_type = Option<String>)]
+        crs: Option<Crs>,
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
+        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
+        #[param(value_type = Option<String>)]
+        at: Option<Moment>,
+        /// Boundaries of this epoch.
+        epoch: Option<u64>,
+    }
+}
+
+query! {
+    /// Which level, in which CRS, in the boundaries of when.
+    pub struct OutlinesQuery {
+        /// Name of the level; the level below the region when absent.
+        level: Option<String>,
+        /// CRS of the coordinates: `wgs84` (default), `cgcs2000`, `gcj02` or `bd09`.
+        #[param(value_type = Option<String>)]
+        crs: Option<Crs>,
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
+        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
+        #[param(value_type = Option<String>)]
+        at: Option<Moment>,
+        /// Boundaries of this epoch.
+        epoch: Option<u64>,
+    }
+}
+
+/// The outline of a region as a GeoJSON Feature.
+#[utoipa::path(get, path = "/api/v1/regions/{code}/outline", tag = "city", params(("code" = String, Path, description = "Code of the region"), OutlineQuery), responses((status = 200, content_type = "application/geo+json", body = Outline)))]
+pub async fn outline(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, Query(query): Query<OutlineQuery>) -> Answer<Response> {
+    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
+    let (ix, _) = view.region(&code)?;
+    let crs = query.crs.unwrap_or(Crs::Wgs84);
+    let work = move || geojson::outline(region_subject(&view, ix), crs).map(|outline| geojson_response(&outline));
+    app.compute.run(work).await.map_err(AppError::from)?
+}
+
+/// The outline of a grid as a GeoJSON Feature.
+#[utoipa::path(get, path = "/api/v1/grids/{code}/outline", tag = "city", params(("code" = String, Path, description = "Code of the grid"), OutlineQuery), responses((status = 200, content_type = "application/geo+json", body = Outline)))]
+pub async fn grid_outline(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, Query(query): Query<OutlineQuery>) -> Answer<Response> {
+    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
+    let (ix, _) = view.grid(&code)?;
+    let crs = query.crs.unwrap_or(Crs::Wgs84);
+    let work = move || geojson::outline(grid_subject(&view, ix), crs).map(|outline| geojson_response(&outline));
+    app.compute.run(work).await.map_err(AppError::from)?
+}
+
+/// The outlines of everything of one level below a region as a GeoJSON FeatureCollection.
+#[utoipa::path(get, path = "/api/v1/regions/{code}/outlines", tag = "city", params(("code" = String, Path, description = "Code of the region"), OutlinesQuery), responses((status = 200, content_type = "application/geo+json", body = Outlines)))]
+pub async fn outlines(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, Query(query): Query<OutlinesQuery>) -> Answer<Response> {
+    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
+    let (ix, region) = view.region(&code)?;
+    let scheme = &view.territory.scheme;
+    let level = match &query.level {
+        Some(name) => level_named(scheme, name)?,
+        None => (region.level + 1).min(scheme.grid_level()),
+    };
+    let crs = query.crs.unwrap_or(Crs::Wgs84);
+    app.compute.run(move || outlines_of(&view, ix, level, crs)).await.map_err(AppError::from)?
+}
+
+fn outlines_of(view: &View, ix: RegionIx, level: usize, crs: Crs) -> Answer<Response> {
+    let territory = &*view.territory;
+    let region = territory.region(ix);
+    let subjects: Box<dyn Iterator<Item = Subject>> = if level == territory.scheme.grid_level() {
+        Box::new(region.grids.clone().map(|at| grid_subject(view, GridIx(at))))
+    } else {
+        let below = region.subtree.clone().map(RegionIx).filter(move |ix| territory.region(*ix).level == level);
+        Box::new(below.map(|ix| region_subject(view, ix)))
+    };
+    let features = subjects.map(|subject| geojson::outline(subject, crs)).collect::<Answer<Vec<_>>>()?;
+    Ok(geojson_response(&Outlines {
+        kind: "FeatureCollection",
+        epoch: territory.epoch.0,
+        number_matched: features.len(),
+        features,
+    }))
+}
+
+fn region_subject(view: &View, ix: RegionIx) -> Subject<'_> {
+    let territory = &*view.territory;
+    let region = territory.region(ix);
+    Subject {
+        properties: OutlineProperties {
+            code: region.code.as_str(),
+            level: level_name(&territory.scheme, region),
+            name: &region.name,
+            parent: region.parent.map(|ix| territory.region(ix).code.as_str()),
+            epoch: territory.epoch.0,
+            crs: "",
+            label_point: None,
+        },
+        area: territory.outline_region(ix),
+        label: region.label,
+    }
+}
+
+fn grid_subject(view: &View, ix: GridIx) -> Subject<'_> {
+    let territory = &*view.territory;
+    let grid: &Grid = territory.grid(ix);
+    Subject {
+        properties: OutlineProperties {
+            code: grid.code.as_str(),
+            level: grid_level_name(&territory.scheme),
+            name: &grid.name,
+            parent: grid.parent.map(|ix| territory.region(ix).code.as_str()),
+            epoch: territory.epoch.0,
+            crs: "",
+            label_point: None,
+        },
+        area: territory.outline_grid(ix),
+        label: Some(grid.label),
+    }
+}
+
+query! {
+    /// Which level, in the boundaries of when.
+    pub struct CodesQuery {
+        /// Name of the level.
+        level: String,
+        /// Boundaries of this epoch; with it the answer never changes.
+        epoch: Option<u64>,
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
+    }
+}
+
+/// Codes of one level, in the order in which indicators give their values.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Codes<'a> {
+    /// The boundaries they are from.
+    epoch: u64,
+    /// Name of the level.
+    level: &'a str,
+    /// Depth-first.
+    codes: Vec<&'a str>,
+}
+
+/// All codes of one level.
+#[utoipa::path(get, path = "/api/v1/regions/codes", tag = "city", params(CodesQuery), responses((status = 200, body = Codes)))]
+pub async fn codes(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query): Query<CodesQuery>) -> Answer<Response> {
+    let view = asof::view(&app, &actor, None, query.epoch).await?;
+    let territory = &*view.territory;
+    let level = level_named(&territory.scheme, &query.level)?;
+    let codes = if level == territory.scheme.grid_level() {
+        let seen = (0..territory.grids.len()).filter(|at| view.sees_grid(GridIx(*at as u32)));
+        seen.map(|at| territory.grids[at].code.as_str()).collect()
+    } else {
+        let of_level = territory.regions.iter().enumerate().filter(|(_, region)| region.level == level);
+        of_level.filter(|(at, _)| view.sees_region(RegionIx(*at as u32))).map(|(_, region)| region.code.as_str()).collect()
+    };
+    let mut response = json(&Codes { epoch: territory.epoch.0, level: &territory.scheme.levels()[level].name, codes });
+    if query.epoch.is_some() {
+        let forever = HeaderValue::from_static("private, max-age=31536000, immutable");
+        response.headers_mut().insert(header::CACHE_CONTROL, forever);
+    }
+    Ok(response)
+}
+
+/// The level called `name`, or what there is.
+fn level_named(scheme: &Scheme, name: &str) -> Answer<usize> {
+    scheme.level_named(name).ok_or_else(|| {
+        let allowed: Vec<&str> = scheme.levels().iter().map(|level| level.name.as_str()).collect();
+        Problem::bad_parameter("level", format_args!("{:?} is none of {}", clipped(name), allowed.join(", "))).with("allowed", allowed)
+    })
+}
+
+/// The name of a region's level.
+pub fn level_name<'a>(scheme: &'a Scheme, region: &Region) -> &'a str {
+    &scheme.levels()[region.level].name
+}
+
+/// The name of the level of grids.
+pub fn grid_level_name(scheme: &Scheme) -> &str {
+    &scheme.levels()[scheme.grid_level()].name
+}
