@@ -22,4 +22,9 @@ pub mod interchange;
 #[cfg(feature = "server")]
 pub mod store;
 
+#[cfg(feature = "server")]
+pub mod app;
+#[cfg(feature = "server")]
+pub mod http;
+
 pub mod demo;

@@ -57,7 +57,8 @@ impl View {
                 known_region().is_some_and(|ix| self.territory.region(wanted).subtree.contains(&ix.0))
             }
         };
-        let category_fits = |wanted: &String| record.category == *wanted || (wanted.len() == 2 && record.category.starts_with(wanted.as_str()));
+        let category_fits =
+            |wanted: &String| record.category == *wanted || (wanted.len() == 2 && record.category.starts_with(wanted.as_str()));
         seen && filter.within.is_none_or(inside)
             && filter.state.is_none_or(|state| record.state == state)
             && filter.category.as_ref().is_none_or(category_fits)

@@ -1,10 +1,10 @@
 //! Lists of facilities: filtered, counted, in pages.
 
-use super::AppError;
 use super::view::View;
+use super::{Actor, App, AppError};
 use crate::city::Facility;
 use crate::city::table::morton;
-use crate::domain::facility::FacilityState;
+use crate::domain::facility::{FacilityRecord, FacilityState};
 use crate::domain::id::{FacilityId, GridIx};
 use crate::geom::LatticeBox;
 use std::ops::Range;
@@ -67,11 +67,25 @@ impl std::fmt::Display for Cursor {
 impl std::str::FromStr for Cursor {
     type Err = AppError;
     fn from_str(text: &str) -> Result<Self, AppError> {
-        let number = |range: Range<usize>| text.get(range).and_then(|part| u64::from_str_radix(part, 16).ok()).ok_or(AppError::BadCursor);
+        let number =
+            |range: Range<usize>| text.get(range).and_then(|part| u64::from_str_radix(part, 16).ok()).ok_or(AppError::BadCursor);
         if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(AppError::BadCursor);
         }
         Ok(Self { place: number(0..16)?, id: number(16..32)?.cast_signed() })
+    }
+}
+
+impl App {
+    /// Everything the store knows about some facilities; those that are gone are passed over.
+    pub async fn facility_records(&self, _: &Actor, ids: &[FacilityId]) -> Result<Vec<FacilityRecord>, AppError> {
+        Ok(self.store.facilities_by_ids(ids).await?)
+    }
+
+    /// The facilities that another system calls `id`.
+    pub async fn facilities_called(&self, _: &Actor, system: &str, id: &str) -> Result<Vec<FacilityId>, AppError> {
+        let records = self.store.facilities_by_external(system, id).await?;
+        Ok(records.into_iter().map(|record| record.id).collect())
     }
 }
 
@@ -94,7 +108,13 @@ impl View {
         if self.is_past() { self.territory.locate(row.at).grid(&self.territory) } else { row.grid }
     }
 
-    fn page<'v>(&self, rows: impl Iterator<Item = &'v Facility>, filter: &Filter, after: Option<Cursor>, limit: usize) -> Page<Facility> {
+    fn page<'v>(
+        &self,
+        rows: impl Iterator<Item = &'v Facility>,
+        filter: &Filter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Page<Facility> {
         let mut page = Page { number_matched: 0, items: Vec::new(), next: None };
         for row in rows.filter(|row| self.passes(filter, row)) {
             page.number_matched += 1;

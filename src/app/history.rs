@@ -83,7 +83,8 @@ impl App {
             AsOf::Epoch(epoch) => {
                 let epochs = self.epochs().await?;
                 let latest = epochs.iter().map(|record| record.epoch).max().unwrap_or_default();
-                let record = epochs.iter().find(|record| record.epoch == epoch).ok_or(AppError::UnknownEpoch { epoch, latest })?;
+                let record =
+                    epochs.iter().find(|record| record.epoch == epoch).ok_or(AppError::UnknownEpoch { epoch, latest })?;
                 self.territory_of(record).await?
             }
             AsOf::At(at) => {
@@ -170,7 +171,13 @@ impl App {
                     .compute
                     .run(move || {
                         for grid in boundaries.grids {
-                            let vertices: Vec<u8> = grid.area.rings().flatten().flat_map(|p| [p.x.to_le_bytes(), p.y.to_le_bytes()]).flatten().collect();
+                            let vertices: Vec<u8> = grid
+                                .area
+                                .rings()
+                                .flatten()
+                                .flat_map(|p| [p.x.to_le_bytes(), p.y.to_le_bytes()])
+                                .flatten()
+                                .collect();
                             lives.entry(grid.code).or_default().push(Span {
                                 epoch,
                                 period,

@@ -1,5 +1,6 @@
 //! From the store to a city in memory.
 
+use super::applier::Applier;
 use super::history::History;
 use super::{App, AppError, WAITING_JOBS};
 use crate::city::{About, Case, Cases, City, Facilities, Facility, Published, Staff};
@@ -20,12 +21,13 @@ impl App {
         let compute = Compute::new(WAITING_JOBS);
         let city = compute.run(move || city(snapshot)).await??;
         let published = Arc::new(Published::new(city));
-        Ok(Self { store, published, compute, config, clock, history: History::default() })
+        let applier = Applier::start(Arc::clone(&published));
+        Ok(Self { store, published, applier, compute, config, clock, history: History::default() })
     }
 }
 
 /// The city of a snapshot.
-pub fn city(snapshot: Snapshot) -> Result<City, AppError> {
+fn city(snapshot: Snapshot) -> Result<City, AppError> {
     let Snapshot { meta, revision, epoch, boundaries, facilities, staff, cases } = snapshot;
     let epoch = epoch.map_or(Epoch(0), |record| record.epoch);
     // Before the first publication there is no land, but there is a scheme.
@@ -45,7 +47,8 @@ pub fn city(snapshot: Snapshot) -> Result<City, AppError> {
             code: row.code,
         })
         .collect();
-    let cases: Vec<Case> = cases.into_iter().map(|record| Case { grid: grid_ix(&record.grid), record: Arc::new(record) }).collect();
+    let cases: Vec<Case> =
+        cases.into_iter().map(|record| Case { grid: grid_ix(&record.grid), record: Arc::new(record) }).collect();
     let grids = territory.grids.len();
     Ok(City {
         revision,

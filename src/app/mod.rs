@@ -1,6 +1,7 @@
 //! Use cases: the only place that both reads the city and writes the store. Every function takes an [`Actor`] or a [`view::View`] made
 //! for one; answers are values, with no word of HTTP.
 
+pub mod applier;
 pub mod cards;
 pub mod cases;
 pub mod facilities;
@@ -17,6 +18,7 @@ use crate::config::Config;
 use crate::domain::fault::Fault;
 use crate::domain::id::Epoch;
 use crate::store::{Store, StoreError};
+use applier::Applier;
 use history::History;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -32,6 +34,8 @@ pub struct App {
     pub store: Store,
     /// The city as it is now.
     pub published: Arc<Published>,
+    /// The one task that changes it.
+    pub applier: Applier,
     /// The only bridge to the threads for heavy work.
     pub compute: Compute,
     /// Every setting.
@@ -94,5 +98,13 @@ fn first(faults: &[Fault]) -> String {
 impl From<Busy> for AppError {
     fn from(_: Busy) -> Self {
         Self::Busy
+    }
+}
+
+impl App {
+    /// How many committed changes are not in memory yet. An error when the store does not answer.
+    pub async fn behind(&self) -> Result<u64, AppError> {
+        let stored = self.store.revision().await?;
+        Ok(stored.0.saturating_sub(self.published.load().revision.0))
     }
 }

@@ -68,7 +68,12 @@ impl View {
         for case in self.city.cases.iter() {
             let record = &case.record;
             let by_id = (case_id == Some(record.id)).then_some(Fit::Exact);
-            let by_name = || fit(&wanted, [record.external_id.as_deref().unwrap_or_default(), record.address_text.as_deref().unwrap_or_default()]);
+            let by_name = || {
+                fit(
+                    &wanted,
+                    [record.external_id.as_deref().unwrap_or_default(), record.address_text.as_deref().unwrap_or_default()],
+                )
+            };
             if let Some(fit) = by_id.or_else(by_name).filter(|_| allowed(case.grid)) {
                 hits.push((fit, Hit::Case(case)));
             }

@@ -7,9 +7,9 @@ use crate::app::history::AsOf;
 use crate::app::view::View;
 use crate::domain::id::Epoch;
 use crate::domain::scope::Actor;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 
 /// A day or an instant, as written in a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,10 @@ impl Word for Moment {
         day().or_else(instant).ok_or_else(|| {
             Problem::bad_parameter(
                 field,
-                format_args!("{:?} is neither a date (2026-03-03) nor a time with offset (2026-03-03T08:00:00+08:00)", clipped(&text)),
+                format_args!(
+                    "{:?} is neither a date (2026-03-03) nor a time with offset (2026-03-03T08:00:00+08:00)",
+                    clipped(&text)
+                ),
             )
         })
     }
@@ -78,7 +81,8 @@ fn as_of(app: &App, at: Option<Moment>, epoch: Option<u64>) -> Answer<AsOf> {
     match (at, epoch) {
         (None, None) => Ok(AsOf::Now),
         (Some(_), Some(_)) => {
-            Err(Problem::new(ProblemCode::ConflictingParameters, "give at or epoch, not both").with("fields", vec!["at", "epoch"]))
+            Err(Problem::new(ProblemCode::ConflictingParameters, "give at or epoch, not both")
+                .with("fields", vec!["at", "epoch"]))
         }
         (Some(at), None) => Ok(AsOf::At(at.instant(&app.published.load().about.time_zone)?)),
         (None, Some(epoch)) => Ok(AsOf::Epoch(Epoch(epoch))),

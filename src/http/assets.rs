@@ -31,9 +31,13 @@ const NO_VIEWER: &str = "<!doctype html><meta charset=utf-8><title>wangge</title
     <p>The API is here: <a href=/docs>/docs</a>";
 
 /// A file of the viewer; `/` is its page.
-pub(super) async fn file(State(_): State<Arc<App>>, method: Method, uri: Uri, headers: HeaderMap) -> Answer<Response> {
+pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Answer<Response> {
     let path = uri.path().trim_start_matches('/');
-    let found = if method == Method::GET || method == Method::HEAD { embedded(if path.is_empty() { "index.html" } else { path }, &headers) } else { None };
+    let found = if method == Method::GET || method == Method::HEAD {
+        embedded(if path.is_empty() { "index.html" } else { path }, &headers)
+    } else {
+        None
+    };
     match found {
         Some(response) => Ok(response),
         None if path.is_empty() => Ok(Html(NO_VIEWER).into_response()),
@@ -48,7 +52,12 @@ fn nothing(path: &str) -> Problem {
 
 /// A complete map style (`dark.json` …) whose addresses are absolute, so that any MapLibre can use it as it is.
 #[utoipa::path(get, path = "/styles/{file}", tag = "map", params(("file" = String, Path, description = "Name of the style with .json"), NoQuery), responses((status = 200, content_type = "application/json", body = Object)))]
-pub async fn style(State(app): State<Arc<App>>, InPath(file): InPath<String>, _: Query<NoQuery>, headers: HeaderMap) -> Answer<Response> {
+pub async fn style(
+    State(app): State<Arc<App>>,
+    InPath(file): InPath<String>,
+    _: Query<NoQuery>,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let path = format!("styles/{file}");
     let found = Viewer::get(&path).ok_or_else(|| nothing(&format!("/{path}")))?;
     let mut style: Value = serde_json::from_slice(&found.data)
@@ -62,7 +71,9 @@ pub async fn style(State(app): State<Arc<App>>, InPath(file): InPath<String>, _:
 /// Makes every address in a style absolute.
 fn absolute(value: &mut Value, base: &str) {
     match value {
-        Value::String(text) if ["/tiles/", "/sprites/", "/fonts/", "/background.geojson"].iter().any(|root| text.starts_with(root)) => {
+        Value::String(text)
+            if ["/tiles/", "/sprites/", "/fonts/", "/background.geojson"].iter().any(|root| text.starts_with(root)) =>
+        {
             text.insert_str(0, base);
         }
         Value::Array(items) => items.iter_mut().for_each(|item| absolute(item, base)),
@@ -124,7 +135,14 @@ pub fn matches(headers: &HeaderMap, tag: &str) -> bool {
     values.flat_map(|value| value.split(',')).any(|given| given.trim() == "*" || bare(given) == wanted)
 }
 
-fn tagged(data: Cow<'static, [u8]>, tag: &str, media_type: &str, encoding: Option<&'static str>, immutable: bool, headers: &HeaderMap) -> Response {
+fn tagged(
+    data: Cow<'static, [u8]>,
+    tag: &str,
+    media_type: &str,
+    encoding: Option<&'static str>,
+    immutable: bool,
+    headers: &HeaderMap,
+) -> Response {
     let known = matches(headers, tag);
     let body = match data {
         _ if known => Body::empty(),
@@ -149,7 +167,7 @@ fn tagged(data: Cow<'static, [u8]>, tag: &str, media_type: &str, encoding: Optio
 
 /// Land that is not the city's, as GeoJSON without names or borders.
 #[utoipa::path(get, path = "/background.geojson", tag = "map", params(NoQuery), responses((status = 200, content_type = "application/geo+json", body = Object)))]
-pub async fn background(State(_): State<Arc<App>>, _: Query<NoQuery>) -> Answer<Response> {
+pub async fn background(_: Query<NoQuery>) -> Answer<Response> {
     Err(Problem::new(ProblemCode::NotFound, "this city has no background"))
 }
 
@@ -176,13 +194,18 @@ mod tests {
             headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static(text));
             headers
         };
-        assert!(matches(&given("\"x\", W/\"a1\""), "W/\"a1\"") && matches(&given("\"a1\""), "W/\"a1\"") && matches(&given("*"), "\"z\""));
+        assert!(
+            matches(&given("\"x\", W/\"a1\""), "W/\"a1\"")
+                && matches(&given("\"a1\""), "W/\"a1\"")
+                && matches(&given("*"), "\"z\"")
+        );
         assert!(!matches(&given("\"a2\""), "W/\"a1\"") && !matches(&HeaderMap::new(), "\"a\""));
     }
 
     #[test]
     fn only_addresses_of_ours_become_absolute() {
-        let mut style = serde_json::json!({"sprite": "/sprites/icons", "sources": {"a": {"url": "/tiles/grids"}}, "layers": [{"id": "/x"}]});
+        let mut style =
+            serde_json::json!({"sprite": "/sprites/icons", "sources": {"a": {"url": "/tiles/grids"}}, "layers": [{"id": "/x"}]});
         absolute(&mut style, "http://localhost:8080");
         assert_eq!(style["sources"]["a"]["url"], "http://localhost:8080/tiles/grids");
         assert_eq!(style["sprite"], "http://localhost:8080/sprites/icons");

@@ -88,8 +88,14 @@ const LISTED: usize = 100;
 
 /// What a BeiDou code names.
 #[utoipa::path(get, path = "/api/v1/beidou/{code}", tag = "lookup", params(("code" = String, Path, description = "BeiDou grid location code of 4 to 20 characters"), NoQuery), responses((status = 200, body = DecodeAnswer)))]
-pub async fn decode(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, _: Query<NoQuery>) -> Answer<Response> {
-    let cell = beidou::decode(&code).map_err(|error| Problem::new(ProblemCode::BadPath, error.to_string()).with("field", "code"))?;
+pub async fn decode(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    _: Query<NoQuery>,
+) -> Answer<Response> {
+    let cell =
+        beidou::decode(&code).map_err(|error| Problem::new(ProblemCode::BadPath, error.to_string()).with("field", "code"))?;
     let corner = |lon, lat| LonLat::new(lon, lat).map(LatticePoint::nearest).map_err(|error| query::out_of_range("code", error));
     let bbox = LatticeBox { min: corner(cell.west, cell.south)?, max: corner(cell.east, cell.north)? };
     let view = app.view(&actor);
@@ -98,7 +104,7 @@ pub async fn decode(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(c
         json(&DecodeAnswer {
             level: cell.level.number(),
             bbox: [cell.west, cell.south, cell.east, cell.north],
-            centre: [(cell.west + cell.east) / 2.0, (cell.south + cell.north) / 2.0],
+            centre: Position([(cell.west + cell.east) / 2.0, (cell.south + cell.north) / 2.0]),
             code: cell.code,
             epoch: view.territory.epoch.0,
             number_matched: grids.len(),

@@ -15,7 +15,11 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Answer<Bytes
         use std::error::Error;
         // The only cause that axum gives a source of this name; everything else is a broken connection or transfer coding.
         let cut = error.source().is_some_and(|source| source.to_string().contains("length limit exceeded"));
-        if cut { too_large(limit) } else { Problem::new(ProblemCode::BodyUnreadable, "the body ended early or could not be read") }
+        if cut {
+            too_large(limit)
+        } else {
+            Problem::new(ProblemCode::BodyUnreadable, "the body ended early or could not be read")
+        }
     })
 }
 

@@ -2,18 +2,19 @@
 
 use super::caller::Caller;
 use super::error::{Answer, Problem};
-use super::json::{self, CursorText, Limit, List, Pages, json};
+use super::json::{CursorText, Limit, List, Pages, json};
 use super::query::{Query, Word, clipped, given, one_of, query};
 use super::shapes::{self, Position};
 use crate::app::facilities::Filter;
 use crate::app::view::View;
-use crate::app::{App, AppError};
+use crate::app::{Actor, App, AppError};
+use crate::city::Facility;
 use crate::domain::category::{Category, CategoryKind};
 use crate::domain::facility::{FacilityRecord, FacilityState};
 use crate::domain::id::FacilityId;
 use crate::geom::LatticeBox;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -56,7 +57,8 @@ given!(FacilityState, External);
 
 impl Word for FacilityState {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
-        let allowed = [Self::Intact, Self::Damaged, Self::Lost, Self::Abandoned, Self::Removed].map(|state| (state.as_str(), state));
+        let allowed =
+            [Self::Intact, Self::Damaged, Self::Lost, Self::Abandoned, Self::Removed].map(|state| (state.as_str(), state));
         one_of(field, text, &allowed)
     }
 }
@@ -64,7 +66,9 @@ impl Word for FacilityState {
 impl Word for External {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
         match text.split_once(':') {
-            Some((system, id)) if !system.is_empty() && !id.is_empty() => Ok(Self { system: system.to_owned(), id: id.to_owned() }),
+            Some((system, id)) if !system.is_empty() && !id.is_empty() => {
+                Ok(Self { system: system.to_owned(), id: id.to_owned() })
+            }
             _ => Err(Problem::bad_parameter(field, "takes system:id")),
         }
     }
@@ -116,10 +120,7 @@ pub async fn all(
     let view = app.view(&actor);
     let ids = match &query.external {
         None => None,
-        Some(External { system, id }) => {
-            let found = app.store.facilities_by_external(system, id).await.map_err(AppError::from)?;
-            Some(found.into_iter().map(|record| record.id).collect())
-        }
+        Some(External { system, id }) => Some(app.facilities_called(&actor, system, id).await?),
     };
     let filter = Filter {
         bbox: query.bbox,
@@ -128,7 +129,8 @@ pub async fn all(
         state: query.state,
         ids,
     };
-    list(&app, view, filter, query.cursor, query.limit, &uri, &headers).await
+    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
+    list(&app, &actor, view, filter, pages).await
 }
 
 /// Positions in the profile of the categories named, whole major categories included.
@@ -141,23 +143,18 @@ fn categories_named(view: &View, words: &str) -> Answer<Vec<u16>> {
         let components = categories.filter(|(_, category)| category.kind == CategoryKind::Component && fits(&category.code));
         named.extend(components.filter_map(|(at, _)| u16::try_from(at).ok()));
         if named.len() == before {
-            return Err(Problem::bad_parameter("category", format_args!("the profile has no component {:?}; see /api/v1/categories", clipped(word))));
+            return Err(Problem::bad_parameter(
+                "category",
+                format_args!("the profile has no component {:?}; see /api/v1/categories", clipped(word)),
+            ));
         }
     }
     Ok(named)
 }
 
 /// A page of the facilities that pass a filter: what cards and tiles show comes from the revision of the view, the rest from the store.
-pub async fn list(
-    app: &App,
-    view: View,
-    filter: Filter,
-    cursor: Option<CursorText>,
-    limit: Option<Limit>,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Answer<Response> {
-    let (after, limit) = (cursor.map(|cursor| cursor.0), limit.unwrap_or(Limit::DEFAULT).0);
+pub async fn list(app: &App, actor: &Actor, view: View, filter: Filter, pages: Pages) -> Answer<Response> {
+    let (after, limit) = (pages.after, pages.limit);
     let (view, page) = app
         .compute
         .run(move || {
@@ -167,41 +164,34 @@ pub async fn list(
         .await
         .map_err(AppError::from)?;
     let ids: Vec<FacilityId> = page.items.iter().map(|row| row.id).collect();
-    let records = app.store.facilities_by_ids(&ids).await.map_err(AppError::from)?;
-    let mut stored: HashMap<FacilityId, FacilityRecord> = records.into_iter().map(|record| (record.id, record)).collect();
-    let base = json::base_url(&app.config, headers);
-    let cursor = page.next.map(|cursor| cursor.to_string());
-    let items = page.items.into_iter().map(|row| {
-        let grid = view.grid_of(&row).map(|ix| view.territory.grid(ix).code.to_string());
-        // Removed since this revision: what is known of it stays true for this revision.
-        let stored = stored.remove(&row.id);
-        let (accuracy, properties, provenance) =
-            stored.map(|record| (record.accuracy, record.properties, record.provenance)).unwrap_or_default();
-        FacilityShape {
-            id: row.id.0,
-            category: view.category_of(&row).code.clone(),
-            name: row.name.into(),
-            state: row.state.as_str(),
-            position: shapes::position(row.at),
-            code: row.code.map(Into::into),
-            grid,
-            accuracy,
-            external_ids: provenance.external_ids,
-            source: provenance.source,
-            source_date: provenance.source_date.map(|date| date.to_string()),
-            version: row.version.0,
-            properties,
-        }
-    });
-    let answer = List {
-        revision: view.city.revision.0,
-        epoch: view.territory.epoch.0,
-        number_matched: page.number_matched,
-        items: items.collect::<Vec<_>>(),
-        next: cursor.as_deref().map(|cursor| json::next_link(&base, uri, cursor)),
-        cursor,
+    let records = app.facility_records(actor, &ids).await?;
+    let work = move || {
+        let mut stored: HashMap<FacilityId, FacilityRecord> = records.into_iter().map(|record| (record.id, record)).collect();
+        let items = page.items.into_iter().map(|row| shape(&view, stored.remove(&row.id), row)).collect();
+        json(&pages.page(&view, page.number_matched, items, page.next))
     };
-    Ok(if answer.items.len() > 1000 { app.compute.run(move || json(&answer)).await.map_err(AppError::from)? } else { json(&answer) })
+    Ok(app.compute.run(work).await.map_err(AppError::from)?)
+}
+
+/// A facility as the view has it. `stored` is absent when it was removed since: what is known of it stays true for this revision.
+fn shape(view: &View, stored: Option<FacilityRecord>, row: Facility) -> FacilityShape {
+    let (accuracy, properties, provenance) =
+        stored.map(|record| (record.accuracy, record.properties, record.provenance)).unwrap_or_default();
+    FacilityShape {
+        id: row.id.0,
+        category: view.category_of(&row).code.clone(),
+        state: row.state.as_str(),
+        position: shapes::position(row.at),
+        grid: view.grid_of(&row).map(|ix| view.territory.grid(ix).code.to_string()),
+        accuracy,
+        external_ids: provenance.external_ids,
+        source: provenance.source,
+        source_date: provenance.source_date.map(|date| date.to_string()),
+        version: row.version.0,
+        properties,
+        name: row.name.into(),
+        code: row.code.map(Into::into),
+    }
 }
 
 query! {

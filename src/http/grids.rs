@@ -189,7 +189,12 @@ async fn asked(app: &App, actor: &Actor, code: &str, at: Option<Moment>, epoch: 
 
 /// The card: what a click on a grid shows. A closed code is answered from the last boundaries it lived in.
 #[utoipa::path(get, path = "/api/v1/grids/{code}", tag = "city", params(("code" = String, Path, description = "Code of the grid"), GridQuery), responses((status = 200, body = Card)))]
-pub async fn card(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, Query(query): Query<GridQuery>) -> Answer<Response> {
+pub async fn card(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    Query(query): Query<GridQuery>,
+) -> Answer<Response> {
     let asked = asked(&app, &actor, &code, query.at, query.epoch).await?;
     let period = period(&app, &asked).await?;
     let now = asked.superseded.then(|| app.view(&actor));
@@ -277,7 +282,8 @@ pub async fn facilities(
 ) -> Answer<Response> {
     let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
     let filter = Filter { within: Some(ix.0..ix.0 + 1), ..Filter::default() };
-    facilities::list(&app, view, filter, query.cursor, query.limit, &uri, &headers).await
+    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
+    facilities::list(&app, &actor, view, filter, pages).await
 }
 
 /// Every open case in the grid, the most pressing first.
@@ -312,7 +318,12 @@ pub struct TeamAnswer<'a> {
 
 /// Who works in the grid.
 #[utoipa::path(get, path = "/api/v1/grids/{code}/team", tag = "city", params(("code" = String, Path, description = "Code of the grid"), NoQuery), responses((status = 200, body = TeamAnswer)))]
-pub async fn team(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, _: Query<NoQuery>) -> Answer<Response> {
+pub async fn team(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    _: Query<NoQuery>,
+) -> Answer<Response> {
     let Asked { view, ix, .. } = asked(&app, &actor, &code, None, None).await?;
     let grid = view.territory.grid(ix);
     Ok(json(&TeamAnswer {
@@ -366,7 +377,12 @@ pub struct HistoryItem {
 
 /// In which boundaries the code was a grid, and what changed between them.
 #[utoipa::path(get, path = "/api/v1/grids/{code}/history", tag = "city", params(("code" = String, Path, description = "Code of the grid"), NoQuery), responses((status = 200, body = HistoryAnswer)))]
-pub async fn history(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, _: Query<NoQuery>) -> Answer<Response> {
+pub async fn history(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    _: Query<NoQuery>,
+) -> Answer<Response> {
     let Asked { view, ix, .. } = asked(&app, &actor, &code, None, None).await?;
     let code = view.territory.grid(ix).code.to_string();
     let (spans, zone): (_, TimeZone) = (app.grid_history(&code).await?, shapes::zone(&view));

@@ -43,6 +43,8 @@ pub async fn guard(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // What says nothing of its own may be kept but not shown again without asking.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     response
 }
 
@@ -53,7 +55,8 @@ async fn answered(handler: impl Future<Output = Response>, id: &HeaderValue) -> 
         Ok(Err(panic)) => {
             let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
             tracing::error!(request_id = ?id, panic = words.unwrap_or("not a text"), "a handler panicked");
-            Problem::new(ProblemCode::Internal, "the server could not answer; its log says why under this request id").into_response()
+            Problem::new(ProblemCode::Internal, "the server could not answer; its log says why under this request id")
+                .into_response()
         }
         Err(_) => Problem::new(ProblemCode::TimedOut, format!("no answer within {} s", HANDLER_LIMIT.as_secs())).into_response(),
     }
@@ -75,13 +78,17 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 /// Until there is access control the server is this machine's only. A page of another site that makes its name resolve to
 /// 127.0.0.1 (DNS rebinding) still sends its own name in `Host`, and is refused.
 fn own_host(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-    let mut named = headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("?")).chain(uri.authority().map(|a| a.as_str()));
+    let mut named =
+        headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("?")).chain(uri.authority().map(|a| a.as_str()));
     match named.find(|host| !is_loopback(host)) {
         None => Ok(()),
         Some(host) => {
             let shown: String = host.chars().take(128).collect();
-            Err(Problem::new(ProblemCode::ForeignHost, format!("{shown:?} is not this machine; only loopback names are answered"))
-                .with("allowed", vec!["localhost", "127.0.0.1", "[::1]"]))
+            Err(Problem::new(
+                ProblemCode::ForeignHost,
+                format!("{shown:?} is not this machine; only loopback names are answered"),
+            )
+            .with("allowed", vec!["localhost", "127.0.0.1", "[::1]"]))
         }
     }
 }
@@ -110,9 +117,18 @@ mod tests {
         for ours in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:80", "127.8.0.1", "[::1]", "[::1]:8080"] {
             assert!(is_loopback(ours), "{ours}");
         }
-        for foreign in
-            ["", "evil.example", "localhost.evil.example:8080", "10.0.0.1", "127.0.0.1.nip.io", "[::2]", "0.0.0.0", "localhost:x", ":80", "2130706433"]
-        {
+        for foreign in [
+            "",
+            "evil.example",
+            "localhost.evil.example:8080",
+            "10.0.0.1",
+            "127.0.0.1.nip.io",
+            "[::2]",
+            "0.0.0.0",
+            "localhost:x",
+            ":80",
+            "2130706433",
+        ] {
             assert!(!is_loopback(foreign), "{foreign}");
         }
     }

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::app::facilities::Cursor;
 use crate::app::view::View;
 use crate::config::Config;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -100,7 +100,7 @@ pub fn base_url(config: &Config, headers: &HeaderMap) -> String {
 }
 
 /// The address of the same list with another cursor.
-pub fn next_link(base: &str, uri: &axum::http::Uri, cursor: &str) -> String {
+fn next_link(base: &str, uri: &Uri, cursor: &str) -> String {
     let kept = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
     let query: Vec<&str> = kept.collect();
     let before = query.join("&");
@@ -108,33 +108,42 @@ pub fn next_link(base: &str, uri: &axum::http::Uri, cursor: &str) -> String {
     format!("{base}{}?{before}{separator}cursor={cursor}", uri.path())
 }
 
-/// How a list is cut into pages, for lists that are made whole and then cut: the cursor is a position in them.
+/// Which page of a list is asked for, and how links to the next one look.
 #[derive(Debug)]
 pub struct Pages {
-    limit: usize,
-    start: usize,
+    /// Items of a page.
+    pub limit: usize,
+    /// Where it begins; `None`: the first page.
+    pub after: Option<Cursor>,
     base: String,
-    uri: axum::http::Uri,
+    uri: Uri,
 }
 
 impl Pages {
     /// From the parameters of a request.
-    pub fn new(app: &App, limit: Option<Limit>, cursor: Option<CursorText>, uri: axum::http::Uri, headers: &HeaderMap) -> Self {
-        let start = cursor.map_or(0, |cursor| cursor.0.position());
-        Self { limit: limit.unwrap_or(Limit::DEFAULT).0, start, base: base_url(&app.config, headers), uri }
+    pub fn new(app: &App, limit: Option<Limit>, cursor: Option<CursorText>, uri: Uri, headers: &HeaderMap) -> Self {
+        let limit = limit.unwrap_or(Limit::DEFAULT).0;
+        Self { limit, after: cursor.map(|cursor| cursor.0), base: base_url(&app.config, headers), uri }
     }
 
-    /// The page of `all` in its shape.
-    pub fn list<A, T>(&self, view: &View, all: &[A], shape: impl FnMut(&A) -> T) -> List<T> {
-        let end = (self.start.saturating_add(self.limit)).min(all.len());
-        let cursor = (end < all.len()).then(|| Cursor::at(end).to_string());
+    /// A page with its totals and its link.
+    pub fn page<T>(&self, view: &View, number_matched: usize, items: Vec<T>, next: Option<Cursor>) -> List<T> {
+        let cursor = next.map(|cursor| cursor.to_string());
         List {
             revision: view.city.revision.0,
             epoch: view.territory.epoch.0,
-            number_matched: all.len(),
-            items: all.get(self.start..end).unwrap_or_default().iter().map(shape).collect(),
+            number_matched,
+            items,
             next: cursor.as_deref().map(|cursor| next_link(&self.base, &self.uri, cursor)),
             cursor,
         }
+    }
+
+    /// The page of a list that is made whole each time: the cursor is a position in it.
+    pub fn list<A, T>(&self, view: &View, all: &[A], shape: impl FnMut(&A) -> T) -> List<T> {
+        let start = self.after.map_or(0, Cursor::position);
+        let end = start.saturating_add(self.limit).min(all.len());
+        let items = all.get(start..end).unwrap_or_default().iter().map(shape).collect();
+        self.page(view, all.len(), items, (end < all.len()).then(|| Cursor::at(end)))
     }
 }

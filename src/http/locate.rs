@@ -58,9 +58,10 @@ impl Word for Include {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
         let mut include = Self::default();
         for word in text.split(',') {
-            let words: [(&str, fn(&mut Self)); 3] =
-                [("team", |i| i.team = true), ("beidou", |i| i.beidou = true), ("distance", |i| i.distance = true)];
-            one_of(field, word, &words)?(&mut include);
+            let words = [("team", &mut include.team), ("beidou", &mut include.beidou), ("distance", &mut include.distance)];
+            let names = words.each_ref().map(|(name, _)| (*name, *name));
+            let wanted = one_of(field, word, &names)?;
+            words.into_iter().filter(|(name, _)| *name == wanted).for_each(|(_, flag)| *flag = true);
         }
         Ok(include)
     }
@@ -132,16 +133,14 @@ fn answer<'v>(view: &'v View, found: &Found, told: LonLat, include: Include) -> 
         on_border: found.on_border,
         team: include.team.then(|| code.map(|code| view.city.staff.team(code)).unwrap_or_default().into()),
         beidou: include.beidou.then(|| beidou::encode(told, Level::LAST).ok()),
-        distance_to_border_m: include
-            .distance
-            .then(|| grid.map(|ix| shapes::rounded(territory.distance_to_border_m(ix, found.at)))),
+        distance_to_border_m: include.distance.then(|| grid.map(|ix| shapes::rounded(view.distance_to_border_m(ix, found.at)))),
     }
 }
 
 fn outside(outside: Outside) -> Problem {
-    let nearest = outside.nearest.map(|(grid, distance_m)| {
-        serde_json::json!({ "grid": grid.as_str(), "distance_m": shapes::rounded(distance_m) })
-    });
+    let nearest = outside
+        .nearest
+        .map(|(grid, distance_m)| serde_json::json!({ "grid": grid.as_str(), "distance_m": shapes::rounded(distance_m) }));
     let detail = match outside.swapped_inside {
         true => "the position is outside the covered land; with its two numbers exchanged it would be inside",
         false => "the position is outside the covered land",
@@ -224,7 +223,8 @@ pub async fn post(
             locate_stream::response(app.compute.clone(), view, crs, format, stream).await
         }
         None if query.crs.is_some() => {
-            Err(Problem::new(ProblemCode::ConflictingParameters, "a JSON batch names its crs in the body").with("fields", vec!["crs"]))
+            Err(Problem::new(ProblemCode::ConflictingParameters, "a JSON batch names its crs in the body")
+                .with("fields", vec!["crs"]))
         }
         None => batch(&app, view, &parts.headers, stream).await,
     }
@@ -232,8 +232,11 @@ pub async fn post(
 
 async fn batch(app: &App, view: View, headers: &axum::http::HeaderMap, stream: Body) -> Answer<Response> {
     let bytes = body::read(headers, stream, app.config.body_limit_bytes).await?;
-    let answer =
-        if bytes.len() <= SMALL_BATCH { located(&view, &bytes) } else { app.compute.run(move || located(&view, &bytes)).await.map_err(crate::app::AppError::from)? };
+    let answer = if bytes.len() <= SMALL_BATCH {
+        located(&view, &bytes)
+    } else {
+        app.compute.run(move || located(&view, &bytes)).await.map_err(crate::app::AppError::from)?
+    };
     answer.map(|bytes| raw(bytes, "application/json"))
 }
 
@@ -246,9 +249,9 @@ fn located(view: &View, bytes: &[u8]) -> Answer<Vec<u8>> {
     let mut json = Vec::with_capacity(64 + points.len() * 20);
     json.extend_from_slice(format!("{{\"epoch\":{},\"grids\":[", view.territory.epoch).as_bytes());
     for (index, &[lon, lat]) in points.iter().enumerate() {
-        let told = LonLat::new(lon, lat).and_then(|told| crs.to_cgcs2000(told)).map_err(|error| {
-            Problem::new(ProblemCode::BadPoint, format!("point {index}: {error}")).with("index", index)
-        })?;
+        let told = LonLat::new(lon, lat)
+            .and_then(|told| crs.to_cgcs2000(told))
+            .map_err(|error| Problem::new(ProblemCode::BadPoint, format!("point {index}: {error}")).with("index", index))?;
         if index > 0 {
             json.push(b',');
         }

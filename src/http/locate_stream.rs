@@ -1,7 +1,7 @@
 //! Lines in, lines out, without a size limit: NDJSON and CSV lookups in bounded memory. Whole lines are looked up on the compute pool as
 //! they arrive; nothing more is read while the answer waits to be taken.
 
-use super::csv_record as csv;
+use super::csv_record;
 use super::error::{Answer, Problem, ProblemCode};
 use super::query;
 use crate::app::view::View;
@@ -35,7 +35,14 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// The answer to a stream of lines. The header of a CSV is read before the answer begins, so that a bad one is a plain error.
 pub async fn response(compute: Compute, view: View, crs: Crs, format: Format, body: Body) -> Answer<Response> {
-    let mut lines = Lines { input: body.into_data_stream(), format, rest: Vec::new(), scanned: 0, scan: csv::Scan::default(), number: 0 };
+    let mut lines = Lines {
+        input: body.into_data_stream(),
+        format,
+        rest: Vec::new(),
+        scanned: 0,
+        scan: csv_record::Scan::default(),
+        number: 0,
+    };
     let mut head = Vec::new();
     let columns = match format {
         Format::Ndjson => None,
@@ -88,10 +95,11 @@ async fn csv_head(lines: &mut Lines, head: &mut Vec<u8>) -> Answer<Columns> {
         Block::Cut(problem) => return Err(problem),
         Block::End => return Err(Problem::new(ProblemCode::BadCsv, "the CSV is empty; it begins with a header line")),
     };
-    let end = csv::record_end(&block);
-    let text = csv::trimmed(&block[..end]);
+    let end = csv_record::record_end(&block);
+    let text = csv_record::trimmed(&block[..end]);
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-    let names: Vec<String> = csv::fields(text).map(|name| String::from_utf8_lossy(&name).trim().to_ascii_lowercase()).collect();
+    let names: Vec<String> =
+        csv_record::fields(text).map(|name| String::from_utf8_lossy(&name).trim().to_ascii_lowercase()).collect();
     let refuse = |detail: String| Problem::new(ProblemCode::BadCsv, detail).with("columns", names.clone());
     let column = |name: &str| match names.iter().filter(|other| *other == name).count() {
         1 => Ok(names.iter().position(|other| other == name).expect("one was counted")),
@@ -118,7 +126,7 @@ struct Lines {
     /// How much of `rest` was looked through for line ends.
     scanned: usize,
     /// Where in a CSV record that was.
-    scan: csv::Scan,
+    scan: csv_record::Scan,
     /// Lines handed out and answered.
     number: u64,
 }
@@ -146,7 +154,9 @@ impl Lines {
             }
             match self.input.next().await {
                 Some(Ok(bytes)) => self.rest.extend_from_slice(&bytes),
-                Some(Err(_)) => return Block::Cut(Problem::new(ProblemCode::BodyUnreadable, "the body ended early or could not be read")),
+                Some(Err(_)) => {
+                    return Block::Cut(Problem::new(ProblemCode::BodyUnreadable, "the body ended early or could not be read"));
+                }
                 None if self.rest.is_empty() => return Block::End,
                 None => {
                     self.scanned = 0;
@@ -161,7 +171,7 @@ impl Lines {
         let mut end = None;
         for (at, byte) in self.rest.iter().enumerate().skip(self.scanned) {
             let ends = match self.format {
-                Format::Csv => self.scan.step(*byte) == csv::Ends::Record,
+                Format::Csv => self.scan.step(*byte) == csv_record::Ends::Record,
                 Format::Ndjson => *byte == b'\n',
             };
             if ends {
@@ -175,7 +185,7 @@ impl Lines {
     /// Puts whole lines back in front.
     fn give_back(&mut self, lines: &[u8]) {
         self.rest.splice(0..0, lines.iter().copied());
-        (self.scanned, self.scan) = (0, csv::Scan::default());
+        (self.scanned, self.scan) = (0, csv_record::Scan::default());
     }
 }
 
@@ -229,11 +239,11 @@ impl Reader {
         let (mut rest, mut line) = (block, first);
         while !rest.is_empty() {
             let (record, after) = match self.columns {
-                Some(_) => rest.split_at(csv::record_end(rest)),
+                Some(_) => rest.split_at(csv_record::record_end(rest)),
                 None => rest.split_at(rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1)),
             };
             rest = after;
-            let record = csv::trimmed(record);
+            let record = csv_record::trimmed(record);
             if !record.iter().all(u8::is_ascii_whitespace) {
                 match self.columns {
                     Some(columns) => self.csv(columns, record, &mut answer),
@@ -263,7 +273,7 @@ impl Reader {
 
     fn csv(&self, columns: Columns, record: &[u8], answer: &mut Vec<u8>) {
         let (mut lon, mut lat, mut count) = (None, None, 0);
-        for (at, field) in csv::fields(record).enumerate() {
+        for (at, field) in csv_record::fields(record).enumerate() {
             let number = || std::str::from_utf8(&field).ok().and_then(|text| text.trim().parse::<f64>().ok());
             if at == columns.lon {
                 lon = number();
@@ -292,7 +302,7 @@ impl Reader {
             }
             Err(problem) => {
                 answer.push(b',');
-                csv::quote(&format!("{}: {}", problem.code().as_str(), problem.detail()), answer);
+                csv_record::quote(&format!("{}: {}", problem.code().as_str(), problem.detail()), answer);
             }
         }
         answer.push(b'\n');
@@ -308,7 +318,7 @@ impl Reader {
             }
             Some(columns) => {
                 answer.extend(std::iter::repeat_n(b',', columns.count + 1));
-                csv::quote(&format!("line {line}: {}: {}", problem.code().as_str(), problem.detail()), &mut answer);
+                csv_record::quote(&format!("line {line}: {}: {}", problem.code().as_str(), problem.detail()), &mut answer);
             }
         }
         answer.push(b'\n');

@@ -143,7 +143,12 @@ fn scheme(view: &View) -> SchemeShape<'_> {
                 } else {
                     territory.regions.iter().filter(|region| region.level == at).count()
                 };
-                LevelShape { name: &level.name, minzoom: level.zooms.map(|zooms| zooms.0), maxzoom: level.zooms.map(|zooms| zooms.1), count }
+                LevelShape {
+                    name: &level.name,
+                    minzoom: level.zooms.map(|zooms| zooms.0),
+                    maxzoom: level.zooms.map(|zooms| zooms.1),
+                    count,
+                }
             })
             .collect(),
     }

@@ -32,7 +32,9 @@ impl Meter {
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
             .expect("the buckets are not empty")
             .build_recorder();
-        let describe = |name: &'static str, words: &'static str| recorder.describe_counter(KeyName::from_const_str(name), None, words.into());
+        let describe = |name: &'static str, words: &'static str| {
+            recorder.describe_counter(KeyName::from_const_str(name), None, words.into())
+        };
         describe("wangge_http_requests_total", "Requests answered, by route and class of status.");
         recorder.describe_histogram(
             KeyName::from_const_str("wangge_http_request_seconds"),

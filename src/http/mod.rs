@@ -1,31 +1,32 @@
 //! URLs, headers, JSON. No SQL, no geometry. This file is the URL map: every address with the function that answers it; what stands
 //! around all of them is [`guard`].
 
-mod asof;
-mod assets;
-mod beidou;
-mod body;
-mod caller;
-mod cases;
-mod csv_record;
-mod error;
-mod facilities;
-mod geojson;
-mod grids;
-mod guard;
-mod json;
-mod listen;
-mod locate;
-mod locate_stream;
-mod meta;
-mod metrics;
-mod openapi;
-mod operation;
-mod path;
-mod query;
-mod regions;
-mod search;
-mod shapes;
+pub mod asof;
+pub mod assets;
+pub mod beidou;
+pub mod body;
+pub mod caller;
+pub mod cases;
+pub mod csv_record;
+pub mod error;
+pub mod facilities;
+
+pub mod grids;
+pub mod guard;
+pub mod json;
+pub mod listen;
+pub mod locate;
+pub mod locate_stream;
+pub mod meta;
+pub mod metrics;
+pub mod openapi;
+pub mod operation;
+pub mod outlines;
+pub mod path;
+pub mod query;
+pub mod regions;
+pub mod search;
+pub mod shapes;
 
 use crate::app::App;
 use axum::Router;
@@ -36,7 +37,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use caller::Caller;
-pub use listen::{NotLoopback, bind, serve};
+pub use listen::{bind, serve};
 
 /// The table makes the router and is itself data, so that a test can hold it against the OpenAPI document and the contract.
 macro_rules! table {

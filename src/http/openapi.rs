@@ -72,8 +72,10 @@ pub(super) fn keep(mut document: OpenApi) {
     }
     // The router's words for parts of a path, in OpenAPI's.
     let paths = std::mem::take(&mut document.paths.paths);
-    document.paths.paths =
-        paths.into_iter().map(|(path, item)| (path.replace("{*path}", "{path}").replace("/styles/{file}", "/styles/{name}.json"), item)).collect();
+    document.paths.paths = paths
+        .into_iter()
+        .map(|(path, item)| (path.replace("{*path}", "{path}").replace("/styles/{file}", "/styles/{name}.json"), item))
+        .collect();
     let mut document = serde_json::to_value(&document).expect("a document is JSON");
     name_style(&mut document);
     let page = page_of(&document);
@@ -109,7 +111,9 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60em;marg
     @media(prefers-color-scheme:dark){body{color:#e6ecf0;background:#10161c}.m{color:#6fc3cf}details{border-color:#2c3945}a{color:#6fc3cf}}";
 
 fn page_of(document: &Value) -> String {
-    let mut page = format!("<!doctype html><html lang=en><meta charset=utf-8><title>wangge API</title><style>{STYLE}</style><h1>wangge API</h1>");
+    let mut page = format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>wangge API</title><style>{STYLE}</style><h1>wangge API</h1>"
+    );
     let text = |value: &Value| escaped(value.as_str().unwrap_or_default());
     let _ = write!(page, "<p>{} <a href=/openapi.json>OpenAPI 3.1 document</a></p>", text(&document["info"]["description"]));
     for tag in document["tags"].as_array().into_iter().flatten() {
@@ -122,7 +126,9 @@ fn page_of(document: &Value) -> String {
             }
         }
     }
-    page.push_str("<h2>Errors</h2><p>Every error is <code>application/problem+json</code> (RFC 9457) with one of these codes.</p><table>");
+    page.push_str(
+        "<h2>Errors</h2><p>Every error is <code>application/problem+json</code> (RFC 9457) with one of these codes.</p><table>",
+    );
     for (_, word, status, title) in ProblemCode::TABLE {
         let _ = write!(page, "<tr id={word}><td><code>{word}</code><td>{status}<td>{}", escaped(title));
     }
@@ -137,7 +143,8 @@ fn write_operation(page: &mut String, path: &str, method: &str, operation: &Valu
     let _ = write!(page, "<p>{}</p><table>", text(&operation["description"]));
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
         let needed = if parameter["required"] == json!(true) { "required" } else { "" };
-        let _ = write!(page, "<tr><td><code>{}</code><td>{needed}<td>{}", text(&parameter["name"]), text(&parameter["description"]));
+        let _ =
+            write!(page, "<tr><td><code>{}</code><td>{needed}<td>{}", text(&parameter["name"]), text(&parameter["description"]));
     }
     page.push_str("</table></details>");
 }

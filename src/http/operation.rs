@@ -43,17 +43,12 @@ pub struct Readiness {
 /// Loaded, store reachable, how far behind.
 #[utoipa::path(get, path = "/readyz", tag = "operation", params(NoQuery), responses((status = 200, body = Readiness)))]
 pub async fn readyz(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Answer<Response> {
-    let stored = app.store.revision().await.map_err(|error| {
+    let behind = app.behind().await.map_err(|error| {
         tracing::warn!(%error, "the store does not answer");
         Problem::new(ProblemCode::NotReady, "the store does not answer")
     })?;
     let city = app.published.load();
-    Ok(json(&Readiness {
-        status: "ready",
-        revision: city.revision.0,
-        epoch: city.epoch().0,
-        behind: stored.0.saturating_sub(city.revision.0),
-    }))
+    Ok(json(&Readiness { status: "ready", revision: city.revision.0, epoch: city.epoch().0, behind }))
 }
 
 /// Counters and present values as Prometheus reads them.

@@ -3,7 +3,8 @@
 
 use super::error::{Answer, Problem, ProblemCode};
 use crate::domain::code::Code;
-use crate::geom::{Crs, LatticeBox, LatticePoint, LonLat, PositionError};
+use crate::geom::lonlat::PositionError;
+use crate::geom::{Crs, LatticeBox, LatticePoint, LonLat};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use std::borrow::Cow;
@@ -170,14 +171,16 @@ impl Word for f64 {
 
 impl Word for u64 {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
-        text.parse().map_err(|_| Problem::bad_parameter(field, format_args!("{:?} is not a whole number from 0 up", clipped(text))))
+        text.parse()
+            .map_err(|_| Problem::bad_parameter(field, format_args!("{:?} is not a whole number from 0 up", clipped(text))))
     }
 }
 
 impl Word for bool {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
         text.parse().map_err(|_| {
-            Problem::bad_parameter(field, format_args!("{:?} is not true or false", clipped(text))).with("allowed", vec!["true", "false"])
+            Problem::bad_parameter(field, format_args!("{:?} is not true or false", clipped(text)))
+                .with("allowed", vec!["true", "false"])
         })
     }
 }
@@ -198,9 +201,12 @@ impl Word for Crs {
     }
 
     fn missing(field: &'static str) -> Problem {
-        Problem::new(ProblemCode::CrsRequired, format!("{field} is required: one of {}; it is never guessed", Self::NAMES.join(", ")))
-            .with("field", field)
-            .with("allowed", Self::NAMES.as_slice())
+        Problem::new(
+            ProblemCode::CrsRequired,
+            format!("{field} is required: one of {}; it is never guessed", Self::NAMES.join(", ")),
+        )
+        .with("field", field)
+        .with("allowed", Self::NAMES.as_slice())
     }
 }
 
@@ -300,7 +306,14 @@ mod tests {
         assert_eq!(code("crs=wgs84"), "missing_parameter");
         assert_eq!(code("lon=1"), "crs_required");
         assert_eq!(code("lon=1&crs=EPSG:3857"), "crs_unknown");
-        for bad in ["lon=NaN&crs=wgs84", "lon=inf&crs=wgs84", "lon=&crs=wgs84", "lon=1&crs=wgs84&q=%FF", "lon=1&crs=wgs84&q=%2", "lon=1&crs=wgs84&q=%zz"] {
+        for bad in [
+            "lon=NaN&crs=wgs84",
+            "lon=inf&crs=wgs84",
+            "lon=&crs=wgs84",
+            "lon=1&crs=wgs84&q=%FF",
+            "lon=1&crs=wgs84&q=%2",
+            "lon=1&crs=wgs84&q=%zz",
+        ] {
             assert_eq!(code(bad), "bad_parameter", "{bad}");
         }
     }

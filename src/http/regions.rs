@@ -3,13 +3,13 @@
 use super::asof::{self, Moment, SetName};
 use super::caller::Caller;
 use super::error::{Answer, Problem};
-use super::geojson::{self, Outline, OutlineProperties, Outlines, Subject};
-use super::json::{CursorText, Limit, List, Pages, geojson as geojson_response, json};
+use super::json::{CursorText, Limit, List, Pages, geojson, json};
+use super::outlines::{self, Outline, OutlineProperties, Outlines, Subject};
 use super::path::InPath;
 use super::query::{Query, clipped, query};
 use super::shapes::{self, CountsShape, RegionName, Team};
-use crate::app::{App, AppError};
 use crate::app::view::View;
+use crate::app::{App, AppError};
 use crate::domain::id::{GridIx, RegionIx};
 use crate::domain::scheme::Scheme;
 use crate::geom::Crs;
@@ -98,7 +98,12 @@ query! {
 
 /// One region with its sums.
 #[utoipa::path(get, path = "/api/v1/regions/{code}", tag = "city", params(("code" = String, Path, description = "Code of the region"), RegionQuery), responses((status = 200, body = RegionAnswer)))]
-pub async fn one(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, Query(query): Query<RegionQuery>) -> Answer<Response> {
+pub async fn one(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    Query(query): Query<RegionQuery>,
+) -> Answer<Response> {
     let view = asof::placed_view(&app, &actor, query.at, query.epoch).await?;
     let (ix, region) = view.region(&code)?;
     let territory = &*view.territory;
@@ -119,7 +124,14 @@ pub async fn one(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code
 
 /// The regions and grids right below, with their sums.
 #[utoipa::path(get, path = "/api/v1/regions/{code}/children", tag = "city", params(("code" = String, Path, description = "Code of the region"), ChildrenQuery), responses((status = 200, body = List<Child>)))]
-pub async fn children(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, Query(query): Query<ChildrenQuery>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Answer<Response> {
+pub async fn children(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    Query(query): Query<ChildrenQuery>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let view = asof::placed_view(&app, &actor, query.at, query.epoch).await?;
     let (ix, _) = view.region(&code)?;
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
@@ -203,27 +215,42 @@ query! {
 
 /// The outline of a region as a GeoJSON Feature.
 #[utoipa::path(get, path = "/api/v1/regions/{code}/outline", tag = "city", params(("code" = String, Path, description = "Code of the region"), OutlineQuery), responses((status = 200, content_type = "application/geo+json", body = Outline)))]
-pub async fn outline(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, Query(query): Query<OutlineQuery>) -> Answer<Response> {
+pub async fn outline(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    Query(query): Query<OutlineQuery>,
+) -> Answer<Response> {
     let view = asof::view(&app, &actor, query.at, query.epoch).await?;
     let (ix, _) = view.region(&code)?;
     let crs = query.crs.unwrap_or(Crs::Wgs84);
-    let work = move || geojson::outline(region_subject(&view, ix), crs).map(|outline| geojson_response(&outline));
+    let work = move || outlines::outline(region_subject(&view, ix), crs).map(|outline| geojson(&outline));
     app.compute.run(work).await.map_err(AppError::from)?
 }
 
 /// The outline of a grid as a GeoJSON Feature.
 #[utoipa::path(get, path = "/api/v1/grids/{code}/outline", tag = "city", params(("code" = String, Path, description = "Code of the grid"), OutlineQuery), responses((status = 200, content_type = "application/geo+json", body = Outline)))]
-pub async fn grid_outline(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, Query(query): Query<OutlineQuery>) -> Answer<Response> {
+pub async fn grid_outline(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    Query(query): Query<OutlineQuery>,
+) -> Answer<Response> {
     let view = asof::view(&app, &actor, query.at, query.epoch).await?;
     let (ix, _) = view.grid(&code)?;
     let crs = query.crs.unwrap_or(Crs::Wgs84);
-    let work = move || geojson::outline(grid_subject(&view, ix), crs).map(|outline| geojson_response(&outline));
+    let work = move || outlines::outline(grid_subject(&view, ix), crs).map(|outline| geojson(&outline));
     app.compute.run(work).await.map_err(AppError::from)?
 }
 
 /// The outlines of everything of one level below a region as a GeoJSON FeatureCollection.
 #[utoipa::path(get, path = "/api/v1/regions/{code}/outlines", tag = "city", params(("code" = String, Path, description = "Code of the region"), OutlinesQuery), responses((status = 200, content_type = "application/geo+json", body = Outlines)))]
-pub async fn outlines(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(code): InPath<String>, Query(query): Query<OutlinesQuery>) -> Answer<Response> {
+pub async fn outlines(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    Query(query): Query<OutlinesQuery>,
+) -> Answer<Response> {
     let view = asof::view(&app, &actor, query.at, query.epoch).await?;
     let (ix, region) = view.region(&code)?;
     let scheme = &view.territory.scheme;
@@ -244,13 +271,8 @@ fn outlines_of(view: &View, ix: RegionIx, level: usize, crs: Crs) -> Answer<Resp
         let below = region.subtree.clone().map(RegionIx).filter(move |ix| territory.region(*ix).level == level);
         Box::new(below.map(|ix| region_subject(view, ix)))
     };
-    let features = subjects.map(|subject| geojson::outline(subject, crs)).collect::<Answer<Vec<_>>>()?;
-    Ok(geojson_response(&Outlines {
-        kind: "FeatureCollection",
-        epoch: territory.epoch.0,
-        number_matched: features.len(),
-        features,
-    }))
+    let features = subjects.map(|subject| outlines::outline(subject, crs)).collect::<Answer<Vec<_>>>()?;
+    Ok(geojson(&Outlines { kind: "FeatureCollection", epoch: territory.epoch.0, number_matched: features.len(), features }))
 }
 
 fn region_subject(view: &View, ix: RegionIx) -> Subject<'_> {
@@ -338,7 +360,8 @@ pub async fn codes(State(app): State<Arc<App>>, Caller(actor): Caller, Query(que
 fn level_named(scheme: &Scheme, name: &str) -> Answer<usize> {
     scheme.level_named(name).ok_or_else(|| {
         let allowed: Vec<&str> = scheme.levels().iter().map(|level| level.name.as_str()).collect();
-        Problem::bad_parameter("level", format_args!("{:?} is none of {}", clipped(name), allowed.join(", "))).with("allowed", allowed)
+        Problem::bad_parameter("level", format_args!("{:?} is none of {}", clipped(name), allowed.join(", ")))
+            .with("allowed", allowed)
     })
 }
 

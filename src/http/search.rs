@@ -181,7 +181,13 @@ fn find<'v>(view: &'v View, fit: Fit, hit: &Hit<'v>) -> Find<'v> {
                 Some(Place::Region(ix)) => (None, Some(*ix)),
                 Some(Place::Void(_)) | None => (None, None),
             };
-            Find { kind: "position", grid: Some(grid_code(grid)), path: path(above), position: Some((*p).into()), ..blank }
+            Find {
+                kind: "position",
+                grid: Some(grid_code(grid)),
+                path: path(above),
+                position: Some(Position((*p).into())),
+                ..blank
+            }
         }
     }
 }

@@ -14,16 +14,17 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// `[lon, lat]` in degrees.
-pub type Position = [f64; 2];
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+pub struct Position(pub [f64; 2]);
 
 /// A stored position.
 pub fn position(p: LatticePoint) -> Position {
-    p.lonlat().into()
+    Position(p.lonlat().into())
 }
 
 /// `[west, south, east, north]` in degrees (RFC 7946 §5).
 pub fn bbox(b: LatticeBox) -> [f64; 4] {
-    let ([west, south], [east, north]) = (position(b.min), position(b.max));
+    let (Position([west, south]), Position([east, north])) = (position(b.min), position(b.max));
     [west, south, east, north]
 }
 
@@ -259,4 +260,3 @@ impl<'a> From<&(&'a Grid, f64)> for Neighbour<'a> {
         Self { code: grid.code.as_str(), name: &grid.name, shared_m: rounded(shared_m) }
     }
 }
-

@@ -35,6 +35,7 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
     ("flate2", &["interchange"]),
     ("geo", &["geom/measure"]),
     ("geojson", &["interchange"]),
+    ("hyper_util", &["http"]),
     ("indicatif", &["cli"]),
     ("libdeflater", &["tiles/cache"]),
     ("libm", &["geom", "city/clusters"]),

@@ -1,8 +1,8 @@
 //! Outlines as GeoJSON (RFC 7946), in the CRS that was asked for.
 
+use super::error::Answer;
 use super::query::{self};
 use super::shapes::Position;
-use super::error::Answer;
 use crate::geom::{Area, Crs, LatticeBox, LatticePoint, Polygon};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -83,7 +83,7 @@ pub fn outline<'a>(subject: Subject<'a>, crs: Crs) -> Answer<Outline<'a>> {
     let told = |p: LatticePoint| -> Answer<Position> {
         let p = crs.from_cgcs2000(p.lonlat()).map_err(|error| query::out_of_range("crs", error))?;
         // Seven decimals are a centimetre, which is what the lattice holds.
-        Ok([tidy(p.lon()), tidy(p.lat())])
+        Ok(Position([tidy(p.lon()), tidy(p.lat())]))
     };
     properties.crs = crs.name();
     properties.label_point = label.map(told).transpose()?;
@@ -97,13 +97,14 @@ pub fn outline<'a>(subject: Subject<'a>, crs: Crs) -> Answer<Outline<'a>> {
 
 fn coordinates(area: &Area, told: impl Fn(LatticePoint) -> Answer<Position>) -> Answer<Geometry> {
     let ring = |ring: &Vec<LatticePoint>| ring.iter().chain(ring.first()).map(|p| told(*p)).collect::<Answer<Vec<Position>>>();
-    let polygon = |polygon: &Polygon| std::iter::once(&polygon.exterior).chain(&polygon.holes).map(ring).collect::<Answer<Vec<_>>>();
+    let polygon =
+        |polygon: &Polygon| std::iter::once(&polygon.exterior).chain(&polygon.holes).map(ring).collect::<Answer<Vec<_>>>();
     Ok(Geometry { kind: "MultiPolygon", coordinates: area.polygons().iter().map(polygon).collect::<Answer<Vec<_>>>()? })
 }
 
 fn box_of(coordinates: &[Vec<Vec<Position>>]) -> [f64; 4] {
     let start = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
-    coordinates.iter().flatten().flatten().fold(start, |[west, south, east, north], [lon, lat]| {
+    coordinates.iter().flatten().flatten().fold(start, |[west, south, east, north], Position([lon, lat])| {
         [west.min(*lon), south.min(*lat), east.max(*lon), north.max(*lat)]
     })
 }

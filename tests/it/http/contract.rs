@@ -1,0 +1,120 @@
+//! The OpenAPI document, the table of routes and the contract say the same.
+
+use super::{city, get};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use wangge::http::TABLE;
+
+/// What the contract names and this version answers. Methods and addresses as in the contract.
+const CONTRACT: &[(&str, &str)] = &[
+    ("GET", "/api/v1/locate"),
+    ("POST", "/api/v1/locate"),
+    ("GET", "/api/v1/beidou/{code}"),
+    ("GET", "/api/v1/beidou"),
+    ("GET", "/api/v1/search"),
+    ("GET", "/api/v1/meta"),
+    ("GET", "/api/v1/regions/{code}"),
+    ("GET", "/api/v1/regions/{code}/children"),
+    ("GET", "/api/v1/regions/{code}/outline"),
+    ("GET", "/api/v1/regions/{code}/outlines"),
+    ("GET", "/api/v1/regions/codes"),
+    ("GET", "/api/v1/grids/{code}"),
+    ("GET", "/api/v1/grids/{code}/outline"),
+    ("GET", "/api/v1/grids/{code}/facilities"),
+    ("GET", "/api/v1/grids/{code}/cases"),
+    ("GET", "/api/v1/grids/{code}/team"),
+    ("GET", "/api/v1/grids/{code}/history"),
+    ("GET", "/api/v1/grids/{code}/neighbours"),
+    ("GET", "/api/v1/facilities"),
+    ("GET", "/api/v1/categories"),
+    ("GET", "/api/v1/cases"),
+    ("GET", "/styles/{name}.json"),
+    ("GET", "/sprites/{path}"),
+    ("GET", "/fonts/{path}"),
+    ("GET", "/background.geojson"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),
+    ("GET", "/openapi.json"),
+    ("GET", "/docs"),
+];
+
+fn documented(document: &Value) -> BTreeSet<(String, String)> {
+    let paths = document["paths"].as_object().unwrap();
+    let methods = |(path, item): (&String, &Value)| -> Vec<(String, String)> {
+        let methods =
+            item.as_object().unwrap().keys().filter(|key| ["get", "post", "put", "patch", "delete"].contains(&key.as_str()));
+        methods.map(|method| (method.to_uppercase(), path.clone())).collect()
+    };
+    paths.iter().flat_map(methods).collect()
+}
+
+#[tokio::test]
+async fn the_document_the_table_and_the_contract_name_the_same_addresses() {
+    let router = city::router().await;
+    let document = get(&router, "/openapi.json").await.ok();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let routed: BTreeSet<(String, String)> = TABLE
+        .iter()
+        .map(|(method, path)| {
+            ((*method).to_owned(), path.replace("{*path}", "{path}").replace("/styles/{file}", "/styles/{name}.json"))
+        })
+        .collect();
+    let contract: BTreeSet<(String, String)> =
+        CONTRACT.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
+    assert_eq!(documented(&document), routed);
+    assert_eq!(contract, routed);
+}
+
+#[tokio::test]
+async fn every_parameter_is_documented_and_every_documented_one_is_known() {
+    let router = city::router().await;
+    let document = get(&router, "/openapi.json").await.ok();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some(operation) = item.get("get") else { continue };
+        let documented: BTreeSet<&str> = operation["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|parameter| parameter["in"] == "query")
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect();
+        let uri = path
+            .replace("{code}", "3309")
+            .replace("{name}.json", "dark.json")
+            .replace("{path}", "x")
+            .replace("{layers}", "grids")
+            .replace("{z}/{x}/{y}", "0/0/0");
+        let problem = get(&router, &format!("{uri}?no_such_parameter=1")).await.problem(400, "unknown_parameter");
+        let known: BTreeSet<&str> = problem["allowed"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        assert_eq!(documented, known, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_reference_of_the_document_leads_somewhere_and_every_answer_has_an_error() {
+    let router = city::router().await;
+    let document = get(&router, "/openapi.json").await.ok();
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str));
+                members.values().for_each(|member| references(member, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 50);
+    for reference in found {
+        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+    }
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for operation in item.as_object().unwrap().values() {
+            assert!(operation["responses"]["default"].is_object(), "{path}");
+            assert!(operation["summary"].is_string(), "{path}");
+        }
+    }
+}
