@@ -222,7 +222,8 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// Cuts `ids` into one part for each of `targets`, weights in proportion. There are at least as many blocks as parts.
+/// Cuts `ids` into one part for each of `targets`, weights in proportion. A part has at least as many blocks as its target says, so
+/// that it can be cut further; there are enough for that.
 pub(super) fn cut(blocks: &[Block], ids: Part, targets: &[f64]) -> Vec<Part> {
     if targets.len() == 1 {
         return vec![ids];
@@ -241,10 +242,11 @@ pub(super) fn cut(blocks: &[Block], ids: Part, targets: &[f64]) -> Vec<Part> {
         from_one.clone(),
         from_other.iter().map(|way| -way).collect(),
     ];
-    let counts = (near.len(), far.len());
+    let needed = |targets: &[f64]| targets.iter().map(|target| target.ceil() as usize).sum::<usize>();
+    let counts = (needed(near), needed(far));
     let sides = keys.iter().map(|key| piece.halves(key, share, counts)).filter(|first| piece.has_room(first, counts));
     let best = sides.min_by(|a, b| piece.cost(a).total_cmp(&piece.cost(b)));
-    let best = best.unwrap_or_else(|| (0..ids.len()).map(|at| at < near.len()).collect());
+    let best = best.unwrap_or_else(|| (0..ids.len()).map(|at| at < counts.0).collect());
     let (first, second) = piece.split(&best);
     let mut parts = cut(blocks, first, near);
     parts.extend(cut(blocks, second, far));
@@ -330,6 +332,7 @@ fn stays_whole(blocks: &[Block], part_of: &HashMap<usize, usize>, id: usize) -> 
 pub(super) fn core(blocks: &[Block], ids: &[usize], key: &[f64], share: f64, counts: (usize, usize)) -> (Part, Part) {
     let piece = Piece::new(blocks, ids);
     let first = piece.halves(key, share, counts);
+    let first = if piece.has_room(&first, counts) { first } else { (0..ids.len()).map(|at| at < counts.0).collect() };
     piece.split(&first)
 }
 

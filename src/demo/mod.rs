@@ -99,6 +99,16 @@ pub enum DemoError {
     /// The streets of this seed cannot be noded.
     #[error("drawing the blocks of the demo city")]
     Blocks(#[from] crate::geom::planar::TooManyRounds),
+    /// The streets of this seed leave a township fewer blocks than it has grids.
+    #[error("{township} has {blocks} blocks for {grids} grids; take another seed")]
+    TooFewBlocks {
+        /// Its name.
+        township: &'static str,
+        /// Between streets.
+        blocks: usize,
+        /// To be cut.
+        grids: usize,
+    },
 }
 
 impl Preset {
@@ -149,7 +159,7 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
     let grounds = settlement::settle(&islands, reliefs, &townships, seed);
     let lines: Vec<_> = grounds.iter().map(|ground| streets::streets(ground, seed)).collect();
     let mut blocks = Blocks::of(&grounds, &lines)?;
-    let parcels = parcels::parcels(&mut blocks, &townships);
+    let parcels = parcels::parcels(&mut blocks, &townships)?;
 
     let codes: Vec<Code> = parcels.iter().map(|parcel| grid_code(&townships, parcel, parcel.number)).collect();
     let households = people::households(&parcels, &townships, quota.households, seed);

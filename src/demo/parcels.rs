@@ -1,6 +1,7 @@
 //! From blocks to grids: townships become whole, their towns are told from their country, and both are cut into communities, those
 //! into grids.
 
+use super::DemoError;
 use super::blocks::{Block, Blocks, inside};
 use super::cut::{Part, core, cut, groups, round};
 use super::plane::Spot;
@@ -25,7 +26,7 @@ pub(super) struct Parcel {
 const LEFT_OVER: f64 = 0.7;
 
 /// Cuts everything. Parcels come township by township, community by community, in the order of their numbers.
-pub(super) fn parcels(blocks: &mut Blocks, townships: &[TownshipQuota]) -> Vec<Parcel> {
+pub(super) fn parcels(blocks: &mut Blocks, townships: &[TownshipQuota]) -> Result<Vec<Parcel>, DemoError> {
     soften(&mut blocks.list);
     for at in 0..townships.len() {
         join(&mut blocks.list, at);
@@ -33,6 +34,10 @@ pub(super) fn parcels(blocks: &mut Blocks, townships: &[TownshipQuota]) -> Vec<P
     let mut found: Vec<(usize, usize, Part)> = Vec::new();
     for (at, township) in townships.iter().enumerate() {
         let own: Part = (0..blocks.list.len()).filter(|block| blocks.list[*block].township == at).collect();
+        let grids = township.grids(true) + township.grids(false);
+        if own.len() < grids {
+            return Err(DemoError::TooFewBlocks { township: township.township.name, blocks: own.len(), grids });
+        }
         let (town, country) = town_and_country(&blocks.list, own, township);
         for (urban, part) in [(true, town), (false, country)] {
             let communities: Vec<usize> =
@@ -68,7 +73,7 @@ pub(super) fn parcels(blocks: &mut Blocks, townships: &[TownshipQuota]) -> Vec<P
     for community in parcels.chunk_by_mut(|a, b| (a.township, a.community) == (b.township, b.community)) {
         number(community);
     }
-    parcels
+    Ok(parcels)
 }
 
 /// A place inside the largest part of an area.
@@ -149,9 +154,11 @@ fn town_and_country(blocks: &[Block], own: Part, township: &TownshipQuota) -> (P
     let per_grid = weight(&own) / (urban + rural) as f64;
     let islands: Vec<usize> = town.iter().map(|block| blocks[*block].island).collect();
     let mut kept = Vec::new();
+    let mut spare = country.len() - rural;
     for (at, group) in groups(blocks, &country).into_iter().enumerate() {
         let surrounded = islands.contains(&blocks[group[0]].island);
-        if at > 0 && surrounded && weight(&group) < LEFT_OVER * per_grid {
+        if at > 0 && surrounded && group.len() <= spare && weight(&group) < LEFT_OVER * per_grid {
+            spare -= group.len();
             town.extend(group);
         } else {
             kept.extend(group);
