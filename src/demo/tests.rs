@@ -5,6 +5,7 @@ use crate::domain::staff::StaffRole;
 use crate::geom::area::ring_area2;
 use crate::geom::{Area, LatticePoint};
 use crate::territory::Territory;
+use crate::territory::mend::{Accept, mend};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn noon() -> Timestamp {
@@ -92,9 +93,7 @@ fn zhoushan_has_exactly_the_counts_it_promises() {
         assert!(islands.iter().any(around) || islands.iter().any(near), "{p:?}");
     }
     check_records(&city);
-    for set in &city.history {
-        Territory::build(Epoch(1), set).expect("boundaries of the past have no fault");
-    }
+    city.history.iter().for_each(check_boundaries);
 }
 
 #[test]
@@ -102,7 +101,16 @@ fn the_small_city_is_in_order() {
     check_records(&small());
 }
 
+/// Import finds nothing to mend, and what it keeps is what the demo told.
+fn check_boundaries(set: &BoundarySet) {
+    let mended = mend(set.clone(), &Accept::default()).expect("the demo's boundaries have no fault");
+    assert_eq!((&mended.repairs[..], &mended.accepted[..]), (&[][..], &[][..]));
+    assert!(mended.boundaries == *set);
+    Territory::build(Epoch(1), set).expect("mended boundaries make a territory");
+}
+
 fn check_records(city: &City) {
+    check_boundaries(&city.boundaries);
     let grids: BTreeMap<&str, &GridRecord> = city.boundaries.grids.iter().map(|grid| (grid.code.as_str(), grid)).collect();
     assert_eq!(grids.len(), city.boundaries.grids.len());
     assert!(city.boundaries.grids.is_sorted_by_key(|grid| grid.code.clone()));
