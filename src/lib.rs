@@ -28,3 +28,9 @@ pub mod app;
 pub mod http;
 
 pub mod demo;
+
+#[cfg(feature = "server")]
+pub mod app;
+
+#[cfg(feature = "server")]
+pub mod cli;

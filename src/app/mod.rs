@@ -2,10 +2,13 @@
 //! for one; answers are values, with no word of HTTP.
 
 pub mod applier;
+pub mod bulk;
 pub mod cards;
 pub mod cases;
+pub mod check;
 pub mod facilities;
 pub mod history;
+pub mod imports;
 mod load;
 pub mod lookup;
 pub mod search;

@@ -168,6 +168,7 @@ impl Field {
 /// Where a field comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Told {
+    Nothing,
     Column(String),
     Constant(String),
 }
@@ -197,7 +198,7 @@ pub struct Fields {
 }
 
 impl Columns {
-    /// `told`: `field=column`, or `field==constant`.
+    /// `told`: `field=column`, `field==constant`, or `field=` for "no column of this file".
     pub fn new(kind: Kind, told: &[String]) -> Result<Self, Fault> {
         let mut columns =
             Self { kind, told: BTreeMap::new(), extra: Vec::new(), resolved: HashMap::new(), used: BTreeMap::new() };
@@ -212,6 +213,7 @@ impl Columns {
             };
             let value = match column.strip_prefix('=') {
                 Some(constant) => Told::Constant(constant.to_owned()),
+                None if column.trim().is_empty() => Told::Nothing,
                 None => Told::Column(column.trim().to_owned()),
             };
             if columns.told.insert(field, value).is_some() {
@@ -238,7 +240,7 @@ impl Columns {
                     }
                     continue;
                 }
-                Some(Told::Constant(_)) => continue,
+                Some(Told::Constant(_) | Told::Nothing) => continue,
                 None => {}
             }
             let extra = self.extra.iter().filter(|(of, _)| *of == field).position(|(_, name)| name == column);

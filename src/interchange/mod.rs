@@ -1,12 +1,15 @@
 //! Other people's formats ↔ our types. Readers give raw records one by one, each with its number, and go on after a bad one, so
 //! that a person sees every fault of a file in one round.
 
+pub mod boundaries;
 pub mod csv;
 pub mod fields;
 pub mod geojson;
 pub mod gpkg;
 pub mod input;
 pub mod json_scan;
+pub mod people;
+pub mod points;
 pub mod profile;
 pub mod settings;
 pub mod shape;
@@ -59,6 +62,23 @@ impl RawShape {
 
 /// Takes records and faults as they come; `Break` ends the reading.
 pub type Sink<'a> = dyn FnMut(Result<RawRecord, Fault>) -> ControlFlow<()> + 'a;
+
+/// What the person who imports says about a file.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// What its positions are in.
+    pub crs: Crs,
+    /// The zone of times and days without offset.
+    pub zone: jiff::tz::TimeZone,
+    /// The system that the ids of its records belong to.
+    pub system: String,
+    /// What it is taken from.
+    pub source: Option<String>,
+    /// The day it describes.
+    pub source_date: Option<jiff::civil::Date>,
+    /// Most vertices of one record.
+    pub max_vertices: usize,
+}
 
 /// A file that has been opened and recognised.
 pub struct Reader {

@@ -45,7 +45,7 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
     ("rayon", &["compute", "geom/planar", "territory", "interchange"]),
     ("rstar", &["territory/nearest"]),
     ("rust_embed", &["http"]),
-    ("sqlx", &["store"]),
+    ("sqlx", &["store", "interchange/gpkg"]),
     ("toml", &["config", "interchange"]),
     ("tower", &["http"]),
     ("tower_http", &["http"]),

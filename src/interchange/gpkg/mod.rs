@@ -1,6 +1,8 @@
 //! Layers of a GeoPackage that somebody else made. OGC 12-128r18. Reads on a thread of its own, since SQLite is spoken to through
 //! an asynchronous library and readers are plain loops.
 
+pub mod faults;
+
 use super::input::{Input, Progress, read_fault};
 use super::{RawRecord, RawShape, Sink, wkb};
 use crate::domain::fault::{Fault, FaultKind};

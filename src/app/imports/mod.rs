@@ -1,0 +1,323 @@
+//! Import: files of other people → the store. A second import of the same file changes nothing; nothing is ever half imported.
+//!
+//! Reading, checking and placing run on threads of their own; what is ready flows into the store, which shows it in one transaction
+//! at the end, or not at all.
+
+mod assign;
+mod boundaries;
+mod cases;
+mod facilities;
+mod people;
+mod read;
+mod report;
+
+pub use crate::interchange::fields::Kind;
+pub use boundaries::{BoundaryTerms, Incoming, publish};
+pub use report::{Report, Status, Tally};
+
+use crate::clock::Clock;
+use crate::domain::category::CodeProfile;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::id::Epoch;
+use crate::domain::scheme::Scheme;
+use crate::domain::scope::Actor;
+use crate::geom::{Crs, LatticePoint};
+use crate::interchange::settings;
+use crate::store::{ImportRecord, Meta, Store, StoreError, epoch_at};
+use crate::territory::Territory;
+use jiff::Timestamp;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Which faults are taken, and as what. By default none is, and one fault refuses the whole import.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accept {
+    /// Land between grids that belongs to nobody becomes a named void.
+    pub gaps_as_void: bool,
+    /// Land that two records cover goes to the lesser code.
+    pub overlap_to_least_code: bool,
+    /// Land of a child beyond its parent's outline, and land of the outline that no child covers.
+    pub outside_claim: bool,
+    /// Category of records that have none otherwise.
+    pub unmapped_as: Option<String>,
+    /// Records that cannot be imported are left out, the others are imported.
+    pub refused: bool,
+}
+
+/// A word of `--accept` that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {0:?}: one of gaps-as-void, overlap-to-least-code, outside-claim, unmapped-as=CODE, refused")]
+pub struct UnknownAccept(pub String);
+
+impl Accept {
+    /// Adds what a word of `--accept` says.
+    pub fn also(&mut self, word: &str) -> Result<(), UnknownAccept> {
+        match word.split_once('=') {
+            None if word == "gaps-as-void" => self.gaps_as_void = true,
+            None if word == "overlap-to-least-code" => self.overlap_to_least_code = true,
+            None if word == "outside-claim" => self.outside_claim = true,
+            None if word == "refused" => self.refused = true,
+            Some(("unmapped-as", code)) if !code.is_empty() => self.unmapped_as = Some(code.to_owned()),
+            _ => return Err(UnknownAccept(word.to_owned())),
+        }
+        Ok(())
+    }
+}
+
+/// What is to be imported, and how.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// As what.
+    pub kind: Kind,
+    /// From where; read one behind the other as one import.
+    pub files: Vec<PathBuf>,
+    /// CRS of all files; absent when they state one that can be trusted.
+    pub crs: Option<Crs>,
+    /// Layer of a GeoPackage.
+    pub layer: Option<String>,
+    /// `field=column`, `field==constant`, `field=`.
+    pub map: Vec<String>,
+    /// Tag rules: `osm`, or a file.
+    pub tags: Option<String>,
+    /// The system that the records' ids belong to; absent: that of the tag rules, else `source`.
+    pub system: Option<String>,
+    /// What the data is taken from.
+    pub source: Option<String>,
+    /// The day it describes.
+    pub source_date: Option<jiff::civil::Date>,
+    /// Most vertices of one record.
+    pub max_vertices: usize,
+    /// Faults to be taken.
+    pub accept: Accept,
+    /// For regions and grids.
+    pub boundaries: BoundaryTerms,
+    /// Levels of the city; only while it has no boundaries, or the same as it has.
+    pub scheme: Option<Scheme>,
+    /// Categories of the city; must keep those in use.
+    pub profile: Option<CodeProfile>,
+    /// Everything but the writing.
+    pub dry_run: bool,
+}
+
+impl Order {
+    /// The plainest import.
+    pub fn new(kind: Kind, files: Vec<PathBuf>) -> Self {
+        Self {
+            kind,
+            files,
+            crs: None,
+            layer: None,
+            map: Vec::new(),
+            tags: None,
+            system: None,
+            source: None,
+            source_date: None,
+            max_vertices: crate::interchange::shape::DEFAULT_MAX_VERTICES,
+            accept: Accept::default(),
+            boundaries: BoundaryTerms::default(),
+            scheme: None,
+            profile: None,
+            dry_run: false,
+        }
+    }
+}
+
+/// A code scheme: `cn`, or a TOML or JSON file.
+pub fn scheme_named(name_or_path: &str) -> Result<Scheme, Fault> {
+    if name_or_path == "cn" { Ok(Scheme::cn()) } else { settings::read(std::path::Path::new(name_or_path)) }
+}
+
+/// A code profile: one that comes with the program, or a TOML or JSON file.
+pub fn profile_named(name_or_path: &str) -> Result<CodeProfile, Fault> {
+    crate::interchange::profile::load(name_or_path)
+}
+
+/// An instant on the command line: RFC 3339, or a time or a date of a zone (an IANA name).
+pub fn instant_named(text: &str, zone: &str) -> Option<Timestamp> {
+    let zone = jiff::tz::TimeZone::get(zone).ok()?;
+    crate::interchange::fields::instant_of(text, &zone)
+}
+
+/// How far an import has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Bytes of the files.
+    Reading {
+        /// So far.
+        read: u64,
+        /// Of all files.
+        total: u64,
+    },
+    /// Borders are noded, gaps and overlaps looked for.
+    Mending,
+    /// Points are placed in the new boundaries.
+    Placing,
+    /// Rows on their way into the store.
+    Writing {
+        /// So far.
+        rows: u64,
+    },
+}
+
+/// Is told how far an import has come.
+pub type Watch = Arc<dyn Fn(Step) + Send + Sync>;
+
+/// Why there is not even a report.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A bug: the thread that read or mended panicked.
+    #[error("the import broke off")]
+    BrokeOff(#[from] tokio::task::JoinError),
+    /// What is stored cannot be used.
+    #[error("the stored boundaries of epoch {epoch} cannot be used: {fault}")]
+    Stored {
+        /// Which.
+        epoch: Epoch,
+        /// The first reason; `wangge check` gives all.
+        fault: Box<Fault>,
+    },
+}
+
+/// Imports. A refusal is a report, not an error.
+pub async fn run(store: &Store, order: Order, actor: &Actor, clock: &Clock, watch: &Watch) -> Result<Report, ImportError> {
+    let at = clock.now();
+    let job = Job::of(store, order, actor, at, Arc::clone(watch)).await?;
+    let mut report = Report::new(job.order.kind.as_str(), at);
+    report.files = job.order.files.iter().map(|file| file_name(file)).collect();
+    report.source = job.order.source.clone();
+    report.revision = store.revision().await?;
+    match settled(&job) {
+        Ok(_) => {}
+        Err(fault) => {
+            report.faults.push(fault);
+            report.status = Status::Refused;
+            return Ok(report);
+        }
+    }
+    match job.order.kind {
+        Kind::Regions | Kind::Grids => boundaries::import(store, job, report).await,
+        Kind::Facilities => facilities::import(store, job, report).await,
+        Kind::Cases => cases::import(store, job, report).await,
+        Kind::Staff => people::staff(store, job, report).await,
+        Kind::Households => people::households(store, job, report).await,
+    }
+}
+
+fn file_name(path: &std::path::Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// An order with what it needs to know about the city.
+struct Job {
+    order: Order,
+    /// As it will be after the import.
+    meta: Meta,
+    /// `meta` differs from what is stored.
+    meta_changes: bool,
+    has_boundaries: bool,
+    scheme_before: Scheme,
+    zone: jiff::tz::TimeZone,
+    actor: String,
+    at: Timestamp,
+    watch: Watch,
+}
+
+impl Job {
+    async fn of(store: &Store, order: Order, actor: &Actor, at: Timestamp, watch: Watch) -> Result<Self, ImportError> {
+        let stored = store.meta().await?;
+        let mut meta = stored.clone();
+        meta.scheme = order.scheme.clone().unwrap_or(meta.scheme);
+        meta.profile = order.profile.clone().unwrap_or(meta.profile);
+        let zone = jiff::tz::TimeZone::get(&meta.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        Ok(Self {
+            meta_changes: meta != stored,
+            meta,
+            has_boundaries: !store.epochs().await?.is_empty(),
+            scheme_before: stored.scheme,
+            zone,
+            actor: actor.id.clone(),
+            at,
+            watch,
+            order,
+        })
+    }
+
+    fn tell(&self, step: Step) {
+        (self.watch)(step);
+    }
+
+    /// What goes into the store's history.
+    fn import_record(&self, report: &Report) -> ImportRecord {
+        ImportRecord {
+            id: crate::domain::id::ImportId(0),
+            kind: report.kind.clone(),
+            file: report.files.join(", "),
+            crs: report.crs.clone(),
+            source: report.source.clone(),
+            at: self.at,
+            report: report.kept(),
+        }
+    }
+
+    /// A new scheme or profile goes before the rows that need it.
+    async fn meta_settle(&self, store: &Store) -> Result<(), StoreError> {
+        if self.meta_changes {
+            store.meta_set(self.meta.clone(), &self.actor, self.at).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A scheme cannot change under boundaries that follow another one.
+fn settled(job: &Job) -> Result<(), Fault> {
+    if job.has_boundaries && job.meta.scheme != job.scheme_before {
+        let detail = format!(
+            "the city's boundaries follow scheme {:?}; a different one ({:?}) needs a file of its own",
+            job.scheme_before.name(),
+            job.meta.scheme.name()
+        );
+        return Err(Fault { field: Some("--scheme".to_owned()), ..Fault::new(FaultKind::NotInScheme, detail) });
+    }
+    Ok(())
+}
+
+/// The boundaries in force at `at`, ready for lookups.
+pub async fn territory_at(store: &Store, at: Timestamp) -> Result<Option<Arc<Territory>>, ImportError> {
+    let epochs = store.epochs().await?;
+    let Some(epoch) = epoch_at(&epochs, &crate::domain::id::GridSet::default(), at).map(|record| record.epoch) else {
+        return Ok(None);
+    };
+    let Some(set) = store.boundaries_at(epoch).await? else { return Ok(None) };
+    let built = tokio::task::spawn_blocking(move || Territory::build(epoch, &set)).await?;
+    built.map(|territory| Some(Arc::new(territory))).map_err(|faults| ImportError::Stored {
+        epoch,
+        fault: Box::new(faults.into_iter().next().unwrap_or_else(|| Fault::new(FaultKind::Corrupt, "not told"))),
+    })
+}
+
+/// The code of the grid that holds a point.
+fn grid_at(territory: &Territory, at: LatticePoint) -> Option<crate::domain::code::Code> {
+    let ix = territory.locate(at).grid(territory)?;
+    Some(territory.grid(ix).code.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_accept_are_known_or_refused() {
+        let mut accept = Accept::default();
+        for word in ["gaps-as-void", "overlap-to-least-code", "outside-claim", "unmapped-as=05999", "refused"] {
+            accept.also(word).expect(word);
+        }
+        assert!(accept.gaps_as_void && accept.overlap_to_least_code && accept.outside_claim && accept.refused);
+        assert_eq!(accept.unmapped_as.as_deref(), Some("05999"));
+        for word in ["gaps", "unmapped-as", "unmapped-as=", "refused=1"] {
+            assert!(accept.also(word).is_err(), "{word}");
+        }
+    }
+}

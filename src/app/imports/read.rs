@@ -1,0 +1,164 @@
+//! The files of an order, record by record. Runs on a thread that may block.
+
+use super::report::Report;
+use super::{Job, Step, file_name};
+use crate::domain::category::CodeProfile;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::geom::Crs;
+use crate::interchange::fields::{Columns, Field, Kind};
+use crate::interchange::tags::TagRules;
+use crate::interchange::{RawRecord, Reader, Terms};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+/// Records between two words of progress. A guess; nothing depends on it.
+const TELL_EVERY: u64 = 2048;
+
+/// What is told about the records of one kind before they are read.
+pub(super) struct Rules {
+    pub(super) columns: Columns,
+    pub(super) tags: Option<TagRules>,
+}
+
+impl Rules {
+    /// Checks `--map` and the tag rules against the kind and the city's profile.
+    pub(super) fn of(job: &Job, profile: &CodeProfile) -> Result<Self, Fault> {
+        let mut columns = Columns::new(job.order.kind, &job.order.map)?;
+        let tags = job.order.tags.as_deref().map(|name| TagRules::load(name, profile)).transpose()?;
+        match (&tags, job.order.kind) {
+            (Some(tags), Kind::Facilities | Kind::Cases) => {
+                columns.also(Field::Id, tags.id_columns());
+                columns.also(Field::Name, tags.name_columns());
+            }
+            (Some(_), kind) => {
+                let detail = format!("{} have no categories", kind.as_str());
+                return Err(Fault { field: Some("--profile".to_owned()), ..Fault::new(FaultKind::BadField, detail) });
+            }
+            (None, _) => {}
+        }
+        Ok(Self { columns, tags })
+    }
+}
+
+/// Gets a record that could be read, answers with what is wrong with it.
+pub(super) type Each<'a> = dyn FnMut(RawRecord, &mut Columns, &Terms, &mut Report) -> Vec<Fault> + 'a;
+
+/// Reads all files. `each` gets every record that could be read and answers with what is wrong with it; those faults, and the faults
+/// of reading, go into the report, which counts the records.
+pub(super) fn read(job: &Job, rules: &mut Rules, report: &mut Report, each: &mut Each<'_>) {
+    let order = &job.order;
+    let needs_crs = !matches!(order.kind, Kind::Staff | Kind::Households);
+    let system = order
+        .system
+        .clone()
+        .or_else(|| rules.tags.as_ref().and_then(|tags| tags.system.clone()))
+        .unwrap_or_else(|| "source".to_owned());
+    let total: u64 = order.files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|file| file.len()).sum();
+    let mut before = 0;
+    let mut crs_seen = BTreeSet::new();
+    for file in &order.files {
+        let prefix = if order.files.len() > 1 { format!("{}: ", file_name(file)) } else { String::new() };
+        let told = |mut fault: Fault| {
+            fault.detail.insert_str(0, &prefix);
+            fault
+        };
+        let reader = match Reader::open(file, order.layer.as_deref()) {
+            Ok(reader) => reader,
+            Err(fault) => {
+                report.tally.refused += 1;
+                report.faults.push(told(fault));
+                continue;
+            }
+        };
+        report.format = Some(reader.format_name().to_owned());
+        // A table of names without outlines has no positions.
+        let needs_crs = needs_crs && !(order.kind == Kind::Regions && reader.format_name() == "csv");
+        let crs = match settle_crs(order.crs, reader.stated_crs()) {
+            Ok(Some(crs)) => crs,
+            Ok(None) if !needs_crs => Crs::Cgcs2000,
+            Ok(None) => {
+                report.tally.refused += 1;
+                report.faults.push(told(missing_crs(reader.format_name())));
+                continue;
+            }
+            Err(fault) => {
+                report.tally.refused += 1;
+                report.faults.push(told(fault));
+                continue;
+            }
+        };
+        if needs_crs {
+            crs_seen.insert(crs.name());
+        }
+        let terms = Terms {
+            crs,
+            zone: job.zone.clone(),
+            system: system.clone(),
+            source: order.source.clone(),
+            source_date: order.source_date,
+            max_vertices: order.max_vertices,
+        };
+        let progress = reader.progress();
+        reader.for_each(&mut |record| {
+            report.tally.records += 1;
+            if report.tally.records.is_multiple_of(TELL_EVERY) {
+                job.tell(Step::Reading { read: before + progress.read(), total });
+            }
+            let faults = match record {
+                Ok(record) => each(record, &mut rules.columns, &terms, report),
+                Err(fault) => vec![fault],
+            };
+            if !faults.is_empty() {
+                report.tally.refused += 1;
+                report.faults.extend(faults.into_iter().map(told));
+            }
+            ControlFlow::Continue(())
+        });
+        before += progress.total;
+        job.tell(Step::Reading { read: before, total });
+    }
+    report.crs = (!crs_seen.is_empty()).then(|| crs_seen.into_iter().collect::<Vec<_>>().join(", "));
+    if report.tally.records > 0 {
+        let unseen = rules.columns.unseen();
+        report.tally.refused += unseen.len() as u64;
+        report.faults.extend(unseen);
+    }
+    report.columns = rules.columns.used();
+    report.other_columns = rules.columns.ignored();
+}
+
+/// What is told and what the file states must not contradict each other. WGS 84 and CGCS2000 are taken as one.
+fn settle_crs(told: Option<Crs>, stated: Option<Crs>) -> Result<Option<Crs>, Fault> {
+    let geodetic = |crs: Crs| matches!(crs, Crs::Wgs84 | Crs::Cgcs2000);
+    match (told, stated) {
+        (Some(told), Some(stated)) if told != stated && !(geodetic(told) && geodetic(stated)) => {
+            let detail = format!("--crs says {told}, the file states {stated}: one of them is wrong");
+            Err(Fault { field: Some("crs".to_owned()), ..Fault::new(FaultKind::BadField, detail) })
+        }
+        (told, stated) => Ok(told.or(stated)),
+    }
+}
+
+fn missing_crs(format: &str) -> Fault {
+    let why = match format {
+        "geojson" | "geojsonseq" => "GeoJSON does not say whether it holds WGS 84 or shifted positions (GCJ-02, BD-09)",
+        "gpkg" => "the layer's srs_id is undefined",
+        _ => "the file cannot state one",
+    };
+    let detail = format!("no CRS: {why}; say --crs {}", Crs::NAMES.join("|"));
+    Fault { field: Some("crs".to_owned()), ..Fault::new(FaultKind::BadField, detail) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crs_is_told_or_stated_and_never_contradicted() {
+        assert_eq!(settle_crs(None, None), Ok(None));
+        assert_eq!(settle_crs(Some(Crs::Gcj02), None), Ok(Some(Crs::Gcj02)));
+        assert_eq!(settle_crs(None, Some(Crs::Cgcs2000)), Ok(Some(Crs::Cgcs2000)));
+        assert_eq!(settle_crs(Some(Crs::Wgs84), Some(Crs::Cgcs2000)), Ok(Some(Crs::Wgs84)));
+        assert!(settle_crs(Some(Crs::Gcj02), Some(Crs::Wgs84)).is_err());
+    }
+}

@@ -1,0 +1,315 @@
+//! What an import did, or why it did nothing: for people, for programs, and for the store's history.
+
+use crate::domain::fault::{Fault, FaultKind, Repair};
+use crate::domain::id::{Epoch, Revision};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It is in the store, in one transaction.
+    Imported,
+    /// The store says all of it already; no revision was taken.
+    Unchanged,
+    /// It would have been imported.
+    DryRun,
+    /// Nothing of it is in the store.
+    Refused,
+}
+
+/// Records by what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Tally {
+    /// Read from the files.
+    pub records: u64,
+    /// Not in the store before.
+    pub new: u64,
+    /// In the store, saying the same.
+    pub same: u64,
+    /// In the store, saying something else.
+    pub changed: u64,
+    /// In the store before, within what was imported, and no longer.
+    pub removed: u64,
+    /// Two records, or a record and two rows of the store, that contradict each other.
+    pub conflict: u64,
+    /// Mended on the way in.
+    pub repaired: u64,
+    /// Not importable.
+    pub refused: u64,
+    /// Left out by a rule of the profile.
+    pub skipped: u64,
+    /// Point records outside every grid: kept, without a grid.
+    pub outside: u64,
+    /// Facilities and cases whose grid is another one after a publication.
+    pub moved: u64,
+}
+
+/// The report.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// `grids`, `facilities` …
+    pub kind: String,
+    /// Names of the files.
+    pub files: Vec<String>,
+    /// `csv`, `geojson`, `geojsonseq`, `gpkg`; of several files that of the last.
+    pub format: Option<String>,
+    /// CRS of the files.
+    pub crs: Option<String>,
+    /// What the data is taken from.
+    pub source: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// How it ended.
+    pub status: Status,
+    /// The store's revision afterwards.
+    pub revision: Revision,
+    /// The epoch published, or the one the points were placed in.
+    pub epoch: Epoch,
+    /// Counts.
+    #[serde(flatten)]
+    pub tally: Tally,
+    /// Field → columns it was read from.
+    pub columns: BTreeMap<&'static str, Vec<String>>,
+    /// Columns that fed no field. Of facilities they are kept as properties.
+    pub other_columns: Vec<String>,
+    /// Tags and words without a category, with their numbers.
+    pub unmapped: BTreeMap<String, u64>,
+    /// Small things that were mended.
+    pub repairs: Vec<Repair>,
+    /// Faults that were taken as asked.
+    pub accepted: Vec<Fault>,
+    /// Reasons why records, or the whole, were refused.
+    pub faults: Vec<Fault>,
+}
+
+/// Lines of one kind that the text shows before it only counts.
+const SHOWN: usize = 20;
+/// Entries of a list that the store keeps.
+const KEPT: usize = 200;
+
+impl Report {
+    /// A report of nothing yet.
+    pub fn new(kind: &str, at: Timestamp) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            files: Vec::new(),
+            format: None,
+            crs: None,
+            source: None,
+            at,
+            status: Status::Unchanged,
+            revision: Revision(0),
+            epoch: Epoch(0),
+            tally: Tally::default(),
+            columns: BTreeMap::new(),
+            other_columns: Vec::new(),
+            unmapped: BTreeMap::new(),
+            repairs: Vec::new(),
+            accepted: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// As the store keeps it: complete in its counts, the lists cut.
+    pub fn kept(&self) -> serde_json::Value {
+        let mut cut = self.clone();
+        cut.repairs.truncate(KEPT);
+        cut.accepted.truncate(KEPT);
+        cut.faults.truncate(KEPT);
+        // Outlines of gaps and overlaps are for a map, not for a history.
+        for fault in cut.accepted.iter_mut().chain(&mut cut.faults) {
+            fault.area = None;
+        }
+        let mut value = serde_json::to_value(&cut).expect("a report is plain data");
+        for (list, total) in [("repairs", self.repairs.len()), ("accepted", self.accepted.len()), ("faults", self.faults.len())] {
+            if total > KEPT {
+                value[format!("{list}_total")] = total.into();
+            }
+        }
+        value
+    }
+
+    /// All faults, accepted faults and repairs as a GeoPackage.
+    pub async fn write_faults(&self, path: &std::path::Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        crate::interchange::gpkg::faults::write(path, &self.faults, &self.accepted, &self.repairs).await.map_err(Into::into)
+    }
+
+    /// Several lines for a person.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text).expect("a string takes all that is written");
+        text
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        let t = &self.tally;
+        let crs = self.crs.as_deref().map(|crs| format!(", {crs}")).unwrap_or_default();
+        writeln!(out, "{}: {} records of {}{crs}", self.kind, t.records, self.files.join(", "))?;
+        let status = match self.status {
+            Status::Imported => format!("imported as revision {}", self.revision),
+            Status::Unchanged => "nothing to do: the store says all of it already".to_owned(),
+            Status::DryRun => "dry run: it could be imported, nothing was written".to_owned(),
+            Status::Refused => "refused: nothing was written".to_owned(),
+        };
+        let epoch = if self.epoch.0 > 0 { format!(", epoch {}", self.epoch) } else { String::new() };
+        writeln!(out, "{status}{epoch}")?;
+        let counts = [
+            ("new", t.new, true),
+            ("same", t.same, true),
+            ("changed", t.changed, true),
+            ("conflict", t.conflict, true),
+            ("repaired", t.repaired, true),
+            ("refused", t.refused, true),
+            ("removed", t.removed, false),
+            ("skipped", t.skipped, false),
+            ("outside every grid", t.outside, false),
+            ("moved to another grid", t.moved, false),
+        ];
+        let counts: Vec<String> = counts
+            .iter()
+            .filter(|(_, count, always)| *always || *count > 0)
+            .map(|(name, count, _)| format!("{name} {count}"))
+            .collect();
+        writeln!(out, "  {}", counts.join(", "))?;
+        if !self.columns.is_empty() {
+            let columns: Vec<String> =
+                self.columns.iter().map(|(field, from)| format!("{field} ← {}", from.join(", "))).collect();
+            writeln!(out, "  columns: {}", columns.join("; "))?;
+        }
+        if !self.unmapped.is_empty() {
+            let total: u64 = self.unmapped.values().sum();
+            writeln!(out, "no category ({total}):")?;
+            let mut by_count: Vec<_> = self.unmapped.iter().collect();
+            by_count.sort_by(|l, r| r.1.cmp(l.1).then(l.0.cmp(r.0)));
+            for (tag, count) in by_count.iter().take(SHOWN) {
+                writeln!(out, "  {count:>8}  {tag}")?;
+            }
+            if by_count.len() > SHOWN {
+                writeln!(out, "  … and {} more", by_count.len() - SHOWN)?;
+            }
+        }
+        self.write_repairs(out)?;
+        write_faults(out, "taken as asked", &self.accepted)?;
+        write_faults(out, "faults", &self.faults)
+    }
+
+    fn write_repairs(&self, out: &mut String) -> fmt::Result {
+        let mut by_kind: BTreeMap<&str, Vec<&Repair>> = BTreeMap::new();
+        for repair in &self.repairs {
+            by_kind.entry(&repair.kind).or_default().push(repair);
+        }
+        for (kind, repairs) in by_kind {
+            writeln!(out, "mended, {kind} ({}):", repairs.len())?;
+            for repair in repairs.iter().take(SHOWN) {
+                write!(out, "  {}", repair.detail)?;
+                if !repair.codes.is_empty() {
+                    let codes: Vec<&str> = repair.codes.iter().map(crate::domain::code::Code::as_str).collect();
+                    write!(out, " [{}]", codes.join(", "))?;
+                }
+                if let Some(place) = repair.place {
+                    write!(out, " at [{}, {}]", place.lon(), place.lat())?;
+                }
+                if repair.area_m2 != 0.0 {
+                    write!(out, " ({:.2} m²)", repair.area_m2)?;
+                }
+                writeln!(out)?;
+            }
+            if repairs.len() > SHOWN {
+                writeln!(out, "  … and {} more", repairs.len() - SHOWN)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Faults by kind, those between the same two codes as one line; the largest first where they have a size.
+fn write_faults(out: &mut String, title: &str, faults: &[Fault]) -> fmt::Result {
+    let mut by_kind: BTreeMap<FaultKind, Vec<&Fault>> = BTreeMap::new();
+    for fault in faults {
+        by_kind.entry(fault.kind).or_default().push(fault);
+    }
+    for (kind, faults) in by_kind {
+        let word = serde_json::to_value(kind).map_or_else(|_| String::new(), |word| word.as_str().unwrap_or_default().to_owned());
+        let total: f64 = faults.iter().filter_map(|fault| fault.area_m2).sum();
+        let size = if total > 0.0 { format!(", {total:.1} m²") } else { String::new() };
+        writeln!(out, "{title}, {word} ({}{size}):", faults.len())?;
+        let mut groups: BTreeMap<(Option<&str>, Vec<&str>), Vec<&Fault>> = BTreeMap::new();
+        for (at, fault) in faults.iter().enumerate() {
+            let codes: Vec<&str> = fault.codes.iter().map(crate::domain::code::Code::as_str).collect();
+            // Faults of records without codes stand alone.
+            let single = if codes.len() < 2 { Some(at) } else { None };
+            let key = (single.map(|_| fault.detail.as_str()), codes);
+            groups.entry(key).or_default().push(fault);
+        }
+        let mut lines: Vec<(f64, u64, String)> = groups.into_values().map(|group| line(&group)).collect();
+        lines.sort_by(|l, r| r.0.total_cmp(&l.0).then(l.1.cmp(&r.1)));
+        for (.., line) in lines.iter().take(SHOWN) {
+            writeln!(out, "  {line}")?;
+        }
+        if lines.len() > SHOWN {
+            writeln!(out, "  … and {} more; all of them stand in the files of --report and --faults", lines.len() - SHOWN)?;
+        }
+    }
+    Ok(())
+}
+
+/// A group of faults as one line, with its size and its first record for sorting.
+fn line(group: &[&Fault]) -> (f64, u64, String) {
+    let size: f64 = group.iter().filter_map(|fault| fault.area_m2).sum();
+    let largest = group
+        .iter()
+        .copied()
+        .max_by(|l, r| l.area_m2.unwrap_or(0.0).total_cmp(&r.area_m2.unwrap_or(0.0)))
+        .expect("a group has at least one fault");
+    let first = if size > 0.0 { largest } else { group[0] };
+    let mut text = first.to_string();
+    if !first.codes.is_empty() && !first.codes.iter().all(|code| first.detail.contains(code.as_str())) {
+        let codes: Vec<&str> = first.codes.iter().map(crate::domain::code::Code::as_str).collect();
+        text = format!("[{}] {text}", codes.join(", "));
+    }
+    if group.len() > 1 {
+        let _ = write!(text, " — and {} more like it", group.len() - 1);
+        if size > 0.0 {
+            let _ = write!(text, ", {size:.1} m² together");
+        }
+    }
+    (size, first.record.unwrap_or(0), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::code::Code;
+
+    #[test]
+    fn faults_of_one_pair_are_one_line_and_the_largest_comes_first() {
+        let mut report = Report::new("grids", Timestamp::UNIX_EPOCH);
+        let code = |text: &str| Code::new(text).expect("a code");
+        for (pair, size) in [(["a", "b"], 3.0), (["a", "b"], 5.0), (["a", "c"], 7.0)] {
+            let mut fault = Fault::new(FaultKind::Overlap, "two records cover the same land");
+            fault.codes = pair.map(code).to_vec();
+            fault.area_m2 = Some(size);
+            report.faults.push(fault);
+        }
+        report.status = Status::Refused;
+        let text = report.text();
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("cover")).collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines[0].contains("[a, b]") && lines[0].contains("8.0 m² together"), "{text}");
+        assert!(text.contains("overlap (3, 15.0 m²)"), "{text}");
+    }
+
+    #[test]
+    fn what_the_store_keeps_is_bounded_and_says_so() {
+        let mut report = Report::new("facilities", Timestamp::UNIX_EPOCH);
+        report.faults = (0..1000).map(|n| Fault { record: Some(n), ..Fault::new(FaultKind::BadField, "x") }).collect();
+        let kept = report.kept();
+        assert_eq!(kept["faults"].as_array().map(Vec::len), Some(KEPT));
+        assert_eq!(kept["faults_total"], 1000);
+        assert!(report.text().contains("and 999 more like it") || report.text().contains("… and"));
+    }
+}

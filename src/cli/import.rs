@@ -1,0 +1,263 @@
+//! `wangge import`.
+
+use super::{Failure, Outcome, out};
+use crate::app::imports::{self, Accept, BoundaryTerms, Kind, Order, Report, Status, Step, Watch};
+use crate::clock::Clock;
+use crate::domain::code::Code;
+use crate::domain::id::GridSet;
+use crate::domain::period::Period;
+use crate::domain::scope::Actor;
+use crate::geom::Crs;
+use crate::store::{Access, Meta, Store, StoreError};
+use clap::ValueEnum;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a file is imported as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Word {
+    /// Levels above the grids, with or without outlines.
+    Regions,
+    /// Grids; a kind `water` or `excluded` makes a named void.
+    Grids,
+    /// Points with a category.
+    Facilities,
+    /// Members of the grids' teams.
+    Staff,
+    /// Counts of households and residents by grid.
+    Households,
+    /// Open cases.
+    Cases,
+}
+
+/// Formats (found by content, gzipped or not): GeoJSON, GeoJSON sequences, GeoPackage, CSV with a header.
+///
+/// One fault refuses the whole import unless --accept says otherwise: nothing is ever half imported, and importing the same file again
+/// changes nothing. Importing boundaries publishes them: of grids the communities (parents) that stand in the file are replaced whole,
+/// of regions those with the file's codes.
+///
+/// A new data file is created with --scheme, --codes and --title.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What the files hold.
+    #[arg(value_enum)]
+    kind: Word,
+    /// Files, read one behind the other as one import.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The city's data file; created when there is none.
+    #[arg(long, value_name = "FILE")]
+    data: PathBuf,
+    /// CRS of the positions: wgs84, cgcs2000, gcj02 or bd09. Needed unless the file states one that can be trusted.
+    #[arg(long)]
+    crs: Option<Crs>,
+    /// Levels of the city: cn, or a TOML or JSON file.
+    #[arg(long, value_name = "cn|FILE")]
+    scheme: Option<String>,
+    /// Categories of the city: gbt47678 (default of a new city), cjt214, or a TOML or JSON file that extends one.
+    #[arg(long, value_name = "NAME|FILE")]
+    codes: Option<String>,
+    /// Foreign tags → categories: osm, or a TOML or JSON file.
+    #[arg(long, value_name = "osm|FILE")]
+    profile: Option<String>,
+    /// Layer of a GeoPackage that has several.
+    #[arg(long, value_name = "NAME")]
+    layer: Option<String>,
+    /// Number grids without a code within their community, in rows from the north, each from west to east (DB11/T 2157).
+    #[arg(long)]
+    assign_codes: bool,
+    /// A field's column: code=name; a constant: category==01037; none: state=. May be repeated.
+    #[arg(long, value_name = "FIELD=COLUMN")]
+    map: Vec<String>,
+    /// Faults to take: gaps-as-void, overlap-to-least-code, outside-claim, unmapped-as=CODE, refused (leave out what cannot be imported).
+    /// May be repeated.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    accept: Vec<String>,
+    /// Boundaries: in force from this time or day of the city's zone; default now, for the first import since ever.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Boundaries of the past: in force until this time or day. Only with --beside.
+    #[arg(long, value_name = "TIME", requires = "beside")]
+    until: Option<String>,
+    /// Boundaries: a historical set with a period of its own; what is in force stays.
+    #[arg(long)]
+    beside: bool,
+    /// Boundaries: which partition.
+    #[arg(long, value_name = "NAME", default_value = "governance")]
+    set: String,
+    /// Boundaries: replace everything below this code, also what the file has nothing of.
+    #[arg(long, value_name = "CODE")]
+    within: Option<Code>,
+    /// The system that the ids in the file belong to.
+    #[arg(long, value_name = "NAME")]
+    system: Option<String>,
+    /// What the data is taken from, for the record.
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+    /// The day the data describes.
+    #[arg(long, value_name = "DAY")]
+    source_date: Option<jiff::civil::Date>,
+    /// Most vertices of one record.
+    #[arg(long, value_name = "N", default_value_t = 500_000)]
+    max_vertices: usize,
+    /// Do everything but write.
+    #[arg(long)]
+    dry_run: bool,
+    /// Write the whole report as JSON.
+    #[arg(long, value_name = "FILE.json")]
+    report: Option<PathBuf>,
+    /// Write all faults and repairs as a GeoPackage.
+    #[arg(long, value_name = "FILE.gpkg")]
+    faults: Option<PathBuf>,
+    /// Title of a new city.
+    #[arg(long, value_name = "TEXT", default_value = "网格")]
+    title: String,
+    /// Whose data a new city's map names. May be repeated.
+    #[arg(long, value_name = "TEXT")]
+    attribution: Vec<String>,
+    /// Zone of a new city, in which days begin.
+    #[arg(long, value_name = "ZONE", default_value = "Asia/Shanghai")]
+    time_zone: String,
+}
+
+impl From<Word> for Kind {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Regions => Self::Regions,
+            Word::Grids => Self::Grids,
+            Word::Facilities => Self::Facilities,
+            Word::Staff => Self::Staff,
+            Word::Households => Self::Households,
+            Word::Cases => Self::Cases,
+        }
+    }
+}
+
+fn usage(error: impl std::fmt::Display) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    let mut order = order(&args)?;
+    let (store, fresh) = open(&args, &order).await?;
+    let zone = store.meta().await?.time_zone;
+    order.boundaries.period = period(&args, &zone)?;
+    let bar = out::byte_bar(0);
+    let watch = watch(&bar);
+    let outcome = imports::run(&store, order, &Actor::local(), &Clock::System, &watch).await;
+    bar.finish_and_clear();
+    store.close().await?;
+    let report = match outcome {
+        Ok(report) => report,
+        Err(error) => {
+            if fresh {
+                remove(&args.data);
+            }
+            return Err(error.into());
+        }
+    };
+    // A refused import leaves no empty city behind.
+    if fresh && report.status == Status::Refused {
+        remove(&args.data);
+    }
+    out::say(&report.text());
+    write_files(&args, &report).await?;
+    Ok(report.status != Status::Refused)
+}
+
+fn order(args: &Args) -> Result<Order, Failure> {
+    let mut accept = Accept::default();
+    for word in &args.accept {
+        accept.also(word).map_err(usage)?;
+    }
+    let mut order = Order::new(args.kind.into(), args.files.clone());
+    order.crs = args.crs;
+    order.layer.clone_from(&args.layer);
+    order.map.clone_from(&args.map);
+    order.tags.clone_from(&args.profile);
+    order.system.clone_from(&args.system);
+    order.source.clone_from(&args.source);
+    order.source_date = args.source_date;
+    order.max_vertices = args.max_vertices;
+    order.accept = accept;
+    order.boundaries = BoundaryTerms {
+        set: GridSet::new(&args.set).map_err(usage)?,
+        assign_codes: args.assign_codes,
+        period: Period::ALWAYS,
+        beside: args.beside,
+        within: args.within.clone(),
+    };
+    order.scheme = args.scheme.as_deref().map(imports::scheme_named).transpose().map_err(usage)?;
+    order.profile = args.codes.as_deref().map(imports::profile_named).transpose().map_err(usage)?;
+    order.dry_run = args.dry_run;
+    Ok(order)
+}
+
+fn period(args: &Args, zone: &str) -> Result<Period, Failure> {
+    let instant = |text: &String| {
+        imports::instant_named(text, zone)
+            .ok_or_else(|| usage(format!("{text:?} is no time: 2026-03-01, or 2026-03-01T08:00:00+08:00")))
+    };
+    Ok(Period { from: args.from.as_ref().map(instant).transpose()?, until: args.until.as_ref().map(instant).transpose()? })
+}
+
+/// The data file, and whether it was made just now.
+async fn open(args: &Args, order: &Order) -> Result<(Store, bool), Failure> {
+    let access = if args.dry_run { Access::Read } else { Access::Import };
+    match Store::open(&args.data, access).await {
+        Ok(store) => Ok((store, false)),
+        Err(StoreError::Missing(_)) => {
+            if jiff::tz::TimeZone::get(&args.time_zone).is_err() {
+                return Err(usage(format!("no time zone {:?}; IANA names like Asia/Shanghai", args.time_zone)));
+            }
+            let profile = match &order.profile {
+                Some(profile) => profile.clone(),
+                None => imports::profile_named("gbt47678").map_err(usage)?,
+            };
+            let mut meta = Meta::new(args.title.clone(), profile);
+            meta.scheme = order.scheme.clone().unwrap_or_default();
+            meta.time_zone.clone_from(&args.time_zone);
+            meta.attribution.clone_from(&args.attribution);
+            if args.dry_run {
+                return Ok((Store::memory(meta), false));
+            }
+            Ok((Store::create(&args.data, &meta).await?, true))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn remove(path: &Path) {
+    for ending in ["", "-wal", "-shm", ".lock"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(ending);
+        // What is not there need not go.
+        let _ = std::fs::remove_file(PathBuf::from(name));
+    }
+}
+
+fn watch(bar: &indicatif::ProgressBar) -> Watch {
+    let bar = bar.clone();
+    Arc::new(move |step| match step {
+        Step::Reading { read, total } => {
+            bar.set_length(total);
+            bar.set_message("reading");
+            bar.set_position(read);
+        }
+        Step::Mending => bar.set_message("mending"),
+        Step::Placing => bar.set_message("placing"),
+        Step::Writing { rows } => bar.set_message(format!("writing {rows}")),
+    })
+}
+
+async fn write_files(args: &Args, report: &Report) -> Result<(), Failure> {
+    if let Some(path) = &args.report {
+        let text = serde_json::to_string_pretty(report)?;
+        std::fs::write(path, text).map_err(|error| Failure::Failed(format!("cannot write {}: {error}", path.display())))?;
+    }
+    if let Some(path) = &args.faults {
+        let written = report.write_faults(path).await;
+        written.map_err(|error| Failure::Failed(format!("cannot write {}: {error}", path.display())))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! The command line: arguments, progress bars, reports. No rules of its own.
+//!
+//! Exit codes: 0 done, 1 refused or faults found, 2 wrong usage.
+
+mod backup;
+mod check;
+mod import;
+mod locate;
+mod out;
+
+use clap::{Parser, Subcommand};
+use std::future::Future;
+use std::process::ExitCode;
+
+/// One city governed by grids: import, lookup, vector tiles.
+#[derive(Debug, Parser)]
+#[command(name = "wangge", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Imports a file: regions, grids, facilities, staff, households or open cases.
+    Import(import::Args),
+    /// Looks at every invariant of a data file and gives every fault with its place.
+    Check(check::Args),
+    /// Finds the grid of every position of a CSV table; writes the table to standard output with the columns grid and error.
+    Locate(locate::Args),
+    /// Copies the data file while it is in use.
+    Backup(backup::BackupArgs),
+    /// Puts a backup in the place of the data file; the old one is kept beside it.
+    Restore(backup::RestoreArgs),
+}
+
+/// Why a command did not do its work.
+#[derive(Debug)]
+enum Failure {
+    /// What was asked for makes no sense: exit code 2.
+    Usage(String),
+    /// It could not be done: exit code 1.
+    Failed(String),
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(source) = cause {
+            text.push_str(&format!(": {source}"));
+            cause = source.source();
+        }
+        Self::Failed(text)
+    }
+}
+
+/// Whether all is well, as an exit code.
+type Outcome = Result<bool, Failure>;
+
+/// Reads the arguments and runs the command.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Import(args) => block_on(import::run(args)),
+        Command::Check(args) => block_on(check::run(args)),
+        Command::Locate(args) => block_on(locate::run(args)),
+        Command::Backup(args) => block_on(backup::backup(args)),
+        Command::Restore(args) => block_on(backup::restore(args)),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(Failure::Failed(text)) => {
+            out::complain(&text);
+            ExitCode::from(1)
+        }
+        Err(Failure::Usage(text)) => {
+            out::complain(&text);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
