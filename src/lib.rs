@@ -30,7 +30,4 @@ pub mod http;
 pub mod demo;
 
 #[cfg(feature = "server")]
-pub mod app;
-
-#[cfg(feature = "server")]
 pub mod cli;

@@ -202,7 +202,9 @@ async fn current(store: &Store, job: &Job) -> Result<Current, ImportError> {
 /// From records to a publication, or to the reasons why not.
 async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Report) -> Result<Report, ImportError> {
     let refuse = |mut report: Report, faults: Vec<Fault>| {
-        report.tally.refused += faults.len() as u64;
+        // Records, not faults: one border may be wrong in a hundred places.
+        let concerned: HashSet<&Code> = faults.iter().flat_map(|fault| &fault.codes).collect();
+        report.tally.refused += concerned.len().max(1) as u64;
         report.faults.extend(faults);
         report.status = Status::Refused;
         Ok(report)
@@ -221,7 +223,7 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
         Err(faults) => return refuse(report, faults),
     };
     let merged = merge(&job, incoming, current.set.as_ref(), &mut report);
-    report.tally.repaired = report.repairs.len() as u64;
+    report.count_repairs();
     report.epoch = current.base;
     if report.tally.new + report.tally.changed + report.tally.removed == 0 {
         report.status = if job.order.dry_run { Status::DryRun } else { Status::Unchanged };
@@ -258,7 +260,7 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
     };
     report.repairs.extend(mended.repairs);
     report.accepted = mended.accepted;
-    report.tally.repaired = report.repairs.len() as u64;
+    report.count_repairs();
     if job.order.dry_run {
         report.status = Status::DryRun;
         return Ok(report);

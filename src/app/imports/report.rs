@@ -36,8 +36,10 @@ pub struct Tally {
     pub removed: u64,
     /// Two records, or a record and two rows of the store, that contradict each other.
     pub conflict: u64,
-    /// Mended on the way in.
+    /// Mended on the way in; rings that only turned the wrong way are not counted here.
     pub repaired: u64,
+    /// Rings that turned the wrong way (RFC 7946 §3.1.6): whole files do.
+    pub rewound: u64,
     /// Not importable.
     pub refused: u64,
     /// Left out by a rule of the profile.
@@ -88,6 +90,10 @@ pub struct Report {
 
 /// Lines of one kind that the text shows before it only counts.
 const SHOWN: usize = 20;
+/// The kind of repair that whole files need.
+const REWOUND: &str = "rewound";
+/// Rings that turned the wrong way and are still told one by one.
+const FEW: usize = 5;
 /// Entries of a list that the store keeps.
 const KEPT: usize = 200;
 
@@ -112,6 +118,13 @@ impl Report {
             accepted: Vec::new(),
             faults: Vec::new(),
         }
+    }
+
+    /// Counts what was mended.
+    pub(super) fn count_repairs(&mut self) {
+        let rewound = self.repairs.iter().filter(|repair| repair.kind == REWOUND).count();
+        self.tally.rewound = rewound as u64;
+        self.tally.repaired = (self.repairs.len() - rewound) as u64;
     }
 
     /// As the store keeps it: complete in its counts, the lists cut.
@@ -203,6 +216,10 @@ impl Report {
             by_kind.entry(&repair.kind).or_default().push(repair);
         }
         for (kind, repairs) in by_kind {
+            if kind == REWOUND && repairs.len() > FEW {
+                writeln!(out, "mended, {kind} ({}): the first is {}", repairs.len(), repairs[0].detail)?;
+                continue;
+            }
             writeln!(out, "mended, {kind} ({}):", repairs.len())?;
             for repair in repairs.iter().take(SHOWN) {
                 write!(out, "  {}", repair.detail)?;
