@@ -30,7 +30,7 @@ pub fn check(set: &BoundarySet) -> Vec<Fault> {
     let lacks = |ring: &Ring| closed_pairs(ring).find(|(from, to)| noding.changed(*from, *to));
     for (land, area) in lands.areas.iter().enumerate() {
         let land = land as u32;
-        if let Some((from, to)) = area.rings().find_map(|ring| lacks(ring)) {
+        if let Some((from, to)) = area.rings().find_map(lacks) {
             let mut fault = Fault::new(FaultKind::Corrupt, format!("an edge of {} lacks a vertex of another", lands.name(land)));
             let mut through = vec![from];
             noding.push_through(from, to, &mut through);

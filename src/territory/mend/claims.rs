@@ -6,9 +6,10 @@ use super::patches::{Patch, Wrong, inside, patches};
 use super::{Lands, Owned};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::records::BoundarySet;
-use crate::geom::planar::FaceIx;
+use crate::geom::planar::{Edge, FaceIx};
 use crate::geom::{Area, LatticePoint, Polygon, planar};
 use crate::territory::hierarchy::Hierarchy;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// Land of children outside the claims of their parents, and land of claims that no child covers, each with place and m². `areas` are
@@ -74,14 +75,12 @@ impl Below {
 
 /// The union of lands that are noded among each other.
 fn union<'a>(areas: impl Iterator<Item = &'a Area>) -> Area {
+    let rings = areas.flat_map(Area::rings).flat_map(|ring| planar::closed_pairs(ring));
+    let mut edges: Vec<(Edge, bool)> = rings.filter_map(|(from, to)| Edge::between(from, to)).collect();
+    edges.par_sort_unstable_by_key(|(edge, against)| (edge.key(), *against));
     // Inner borders are read both ways and cancel out.
-    let mut border: BTreeMap<(LatticePoint, LatticePoint), bool> = BTreeMap::new();
-    for (from, to) in areas.flat_map(Area::rings).flat_map(|ring| planar::closed_pairs(ring)) {
-        if border.remove(&(to, from)).is_none() {
-            border.insert((from, to), false);
-        }
-    }
-    let pieces: Vec<([LatticePoint; 2], bool)> = border.into_iter().map(|((from, to), against)| ([from, to], against)).collect();
+    let outer = edges.chunk_by(|l, r| l.0 == r.0).filter(|group| group.len() == 1).map(|group| group[0]);
+    let pieces: Vec<([LatticePoint; 2], bool)> = outer.map(|(edge, against)| ([edge.a(), edge.b()], against)).collect();
     planar::assemble(&pieces.iter().map(|(line, against)| (&line[..], *against)).collect::<Vec<_>>())
 }
 

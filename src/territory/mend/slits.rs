@@ -89,7 +89,7 @@ pub(super) fn bridges(cover: &Cover, owner_of: &[Option<u32>]) -> Vec<Bridge> {
     for &(edge, owner) in &outer {
         let (a, b) = (edge.a(), edge.b());
         let scale = LocalScale::at((f64::from(a.y) + f64::from(b.y)) / 2.0);
-        let [reach_x, reach_y] = [scale.x_m, scale.y_m].map(|unit_m| reach_units(unit_m));
+        let [reach_x, reach_y] = [scale.x_m, scale.y_m].map(reach_units);
         let (west, east) = (i64::from(a.x) - reach_x, i64::from(b.x) + reach_x);
         let (south, north) = (i64::from(a.y.min(b.y)) - reach_y, i64::from(a.y.max(b.y)) + reach_y);
         let start = vertices.partition_point(|(p, _)| i64::from(p.x) < west);
