@@ -5,3 +5,4 @@
 mod architecture;
 mod coverages;
 mod http;
+mod store;

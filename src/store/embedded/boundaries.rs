@@ -208,6 +208,8 @@ impl Edit {
             }
             record.stamp(begin.import);
             fid += 1;
+            // The first column of a region; what the table shows of it when there is no outline.
+            let claim = content.0[0].clone();
             edit.begun.int(fid);
             edit.begun.0.append(&mut content.0);
             edit.begun.opt_int(record.provenance().import_id.map(|id| id.0));
@@ -215,7 +217,6 @@ impl Edit {
             edit.begun.int(hash);
             let mut bbox = record.extent();
             if shows_outline {
-                let claim = edit.begun.0[edit.begun.0.len() - layer.width() + 1].clone();
                 edit.begun.0.push(outline.map_or(claim, |outline| Value::Blob(wkb::area_blob(outline))));
                 bbox = outline.map_or(bbox, Area::bbox);
             }

@@ -79,7 +79,8 @@ impl<R: Written> Bulk<R> {
     pub(super) async fn push(&mut self, rows: Vec<R>) -> Result<(), StoreError> {
         self.once(rows.iter().map(R::id).filter(|id| *id != 0))?;
         let table = self.rebuild.table();
-        let (insert, replace) = (R::LAYER.insert(&table), R::LAYER.replace(&table, "fid"));
+        let insert = R::LAYER.insert(&table);
+        let replace = format!("{} RETURNING fid", R::LAYER.replace(&table, "fid"));
         let mut rows = rows.into_iter();
         loop {
             let some: Vec<R> = rows.by_ref().take(self.pace.rows()).collect();

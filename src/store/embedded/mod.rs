@@ -57,7 +57,7 @@ struct Shared {
     /// Rows written to a table while its `_next` is filled.
     touched: Mutex<HashMap<&'static str, HashSet<i64>>>,
     /// Held as long as the store is open; `None` for readers.
-    _lock: Option<File>,
+    lock: Mutex<Option<File>>,
 }
 
 /// `path` with something at its end.
@@ -134,7 +134,9 @@ impl EmbeddedStore {
         let mut conn =
             connect(options(&unfinished).create_if_missing(true).page_size(4096).journal_mode(SqliteJournalMode::Delete)).await?;
         schema::create(&mut conn).await?;
-        log::meta_insert(&mut conn, meta).await?;
+        let mut tx = begin(&mut conn).await?;
+        log::meta_insert(&mut tx, meta).await?;
+        commit(tx).await?;
         conn.close().await.doing("closing the new file")?;
         std::fs::rename(&unfinished, path).doing("giving the new file its name")?;
         sync_folder(path)?;
@@ -184,7 +186,7 @@ impl EmbeddedStore {
             writer: AsyncMutex::new(writer),
             turn: Arc::new(AsyncMutex::new(())),
             touched: Mutex::new(HashMap::new()),
-            _lock: held,
+            lock: Mutex::new(held),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -203,6 +205,7 @@ impl EmbeddedStore {
             run(&mut conn, "PRAGMA optimize".to_owned(), "closing the file").await?;
             conn.close().await.doing("closing the file")?;
         }
+        drop(self.shared.lock.lock().expect("nothing panics while it holds the lock").take());
         Ok(())
     }
 

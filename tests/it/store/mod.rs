@@ -1,0 +1,90 @@
+//! The store: one suite of promises over every implementation, and what only a file has to promise.
+
+mod contract;
+mod differential;
+mod file;
+mod kill;
+mod world;
+
+use wangge::store::{Access, Store};
+
+/// A store under test.
+struct Bed {
+    store: Store,
+    folder: Option<tempfile::TempDir>,
+}
+
+impl Bed {
+    async fn memory() -> Self {
+        Self { store: Store::memory(world::meta()), folder: None }
+    }
+
+    async fn embedded() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create(&folder.path().join("city.gpkg"), &world::meta()).await.unwrap();
+        Self { store, folder: Some(folder) }
+    }
+
+    /// The same store after a restart, as far as it survives one.
+    async fn reopened(self) -> Self {
+        let Some(folder) = self.folder else { return self };
+        self.store.close().await.unwrap();
+        let store = Store::open(&folder.path().join("city.gpkg"), Access::Serve).await.unwrap();
+        Self { store, folder: Some(folder) }
+    }
+
+    /// Nothing is wrong with it, and a restart changes nothing.
+    async fn sound(self) {
+        assert_eq!(self.store.check().await.unwrap(), vec![]);
+        let before = self.store.snapshot(world::now()).await.unwrap();
+        let after = self.reopened().await;
+        assert_eq!(after.store.snapshot(world::now()).await.unwrap(), before);
+        assert_eq!(after.store.check().await.unwrap(), vec![]);
+    }
+}
+
+/// Runs the suite over each implementation.
+macro_rules! over_every_store {
+    ($($promise:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                super::contract::$promise(super::Bed::memory().await).await;
+            })*
+        }
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                super::contract::$promise(super::Bed::embedded().await).await;
+            })*
+        }
+    };
+}
+
+over_every_store!(
+    a_new_store_is_empty_and_says_what_it_was_told,
+    the_citys_own_data_changes_but_keeps_the_categories_in_use,
+    a_publication_comes_back_as_it_was_given,
+    of_two_publications_from_one_base_one_is_stale,
+    every_epoch_can_be_asked_for_and_their_periods_touch,
+    a_set_beside_the_chain_leaves_the_chain_alone,
+    the_same_boundaries_again_publish_nothing,
+    rows_that_stay_keep_the_import_that_wrote_them,
+    a_publication_of_thousands_of_grids_is_like_one_of_three,
+    boundaries_out_of_order_or_in_an_empty_period_are_refused,
+    a_publication_moves_facilities_and_cases,
+    facilities_get_ids_and_count_their_versions,
+    every_field_of_every_record_comes_back,
+    what_changed_meanwhile_is_refused_or_skipped,
+    a_refused_commit_leaves_nothing_behind,
+    rows_located_in_another_epoch_are_refused,
+    a_load_of_thousands_is_like_a_commit_of_three,
+    a_load_that_is_given_up_leaves_nothing,
+    ids_are_never_given_twice,
+    names_in_other_systems_lead_to_the_facility,
+    staff_are_written_by_their_id,
+    counts_of_households_are_those_of_today,
+    closed_cases_stay_in_the_store_and_leave_the_city,
+    the_log_has_no_holes_and_imports_keep_their_reports,
+    writers_at_the_same_time_lose_nothing,
+);

@@ -1,0 +1,256 @@
+//! A small city for the tests of the store.
+
+use jiff::Timestamp;
+use serde_json::json;
+use std::collections::BTreeMap;
+use wangge::domain::case::{CaseRecord, CaseState, Located};
+use wangge::domain::category::{Category, CategoryKind, CodeProfile};
+use wangge::domain::code::Code;
+use wangge::domain::facility::{FacilityRecord, FacilityState, OriginalPosition};
+use wangge::domain::grid::{GridKind, GridRecord};
+use wangge::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Version};
+use wangge::domain::period::Period;
+use wangge::domain::records::{BoundarySet, Provenance};
+use wangge::domain::region::{RegionRecord, VoidKind, VoidRecord};
+use wangge::domain::scheme::Scheme;
+use wangge::domain::staff::{StaffRecord, StaffRole};
+use wangge::geom::{Area, Crs, LatticePoint, LonLat, Polygon};
+use wangge::store::{BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, ImportRecord, Meta, StaffCommit};
+
+pub(super) fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+pub(super) fn now() -> Timestamp {
+    time("2026-11-22T08:00:00Z")
+}
+
+pub(super) fn code(text: &str) -> Code {
+    Code::new(text).unwrap()
+}
+
+pub(super) fn profile() -> CodeProfile {
+    let category =
+        |kind, code: &str| Category {
+            kind, code: code.into(), major: "公用设施".into(), name: code.into(), icon: "dot".into()
+        };
+    let components = ["01001", "01050", "02003", "2E001"].map(|code| category(CategoryKind::Component, code));
+    let matters = ["01001", "06010"].map(|code| category(CategoryKind::Matter, code));
+    CodeProfile::new("test".into(), components.into_iter().chain(matters))
+}
+
+pub(super) fn meta() -> Meta {
+    Meta { attribution: vec!["© nobody".into()], synthetic: true, ..Meta::new("试验市", profile()) }
+}
+
+pub(super) fn square(x: i32, y: i32, size: i32) -> Area {
+    let p = |x, y| LatticePoint::new(1_200_000_000 + x, 300_000_000 + y);
+    Area::canonical([Polygon { exterior: vec![p(x, y), p(x + size, y), p(x + size, y + size), p(x, y + size)], holes: vec![] }])
+}
+
+/// Grid `n` of a row of squares.
+pub(super) fn grid(n: u32) -> GridRecord {
+    let (x, y) = ((n % 100) as i32 * 10_000, (n / 100) as i32 * 10_000);
+    GridRecord {
+        code: code(&format!("3309020020{n:05}")),
+        name: format!("第{n}网格"),
+        kind: GridKind::Base,
+        parent: None,
+        area: square(x, y, 10_000),
+        households: Some(100 + n),
+        population: None,
+        provenance: Provenance::default(),
+    }
+}
+
+pub(super) fn region(text: &str, level: &str) -> RegionRecord {
+    RegionRecord {
+        code: code(text),
+        level: level.into(),
+        name: format!("{level} {text}"),
+        parent: None,
+        claim: (level == "county").then(|| square(0, 0, 1_000_000)),
+        provenance: Provenance { source: Some("a book".into()), ..Provenance::default() },
+    }
+}
+
+pub(super) fn void(name: &str) -> VoidRecord {
+    VoidRecord {
+        name: name.into(),
+        kind: VoidKind::Water,
+        reason: "a lake".into(),
+        area: square(2_000_000, 0, 500),
+        provenance: Provenance::default(),
+    }
+}
+
+/// The whole of a small city: grids `from..until`.
+pub(super) fn boundaries(grids: std::ops::Range<u32>) -> BoundarySet {
+    BoundarySet {
+        set: GridSet::default(),
+        scheme: Scheme::cn(),
+        period: Period::ALWAYS,
+        regions: vec![region("3309", "city"), region("330902", "county")],
+        grids: grids.map(grid).collect(),
+        voids: vec![void("void-1")],
+    }
+}
+
+pub(super) fn publication(base: u64, boundaries: BoundarySet) -> BoundaryCommit {
+    BoundaryCommit {
+        base: Epoch(base),
+        chain: Chain::InForce,
+        boundaries,
+        outlines: vec![(code("3309"), square(0, 0, 900_000))],
+        facility_grids: vec![],
+        case_grids: vec![],
+        import: None,
+        actor: "planner".into(),
+        at: now(),
+    }
+}
+
+pub(super) fn import(kind: &str) -> ImportRecord {
+    ImportRecord {
+        id: ImportId(0),
+        kind: kind.into(),
+        file: "a.geojson".into(),
+        crs: Some("cgcs2000".into()),
+        source: Some("the bureau".into()),
+        at: now(),
+        report: json!({ "new": 3, "refused": [{ "record": 7, "detail": "缺少坐标" }] }),
+    }
+}
+
+pub(super) fn head() -> CommitHead {
+    CommitHead::new("someone", now())
+}
+
+/// Facility `n`, not stored yet.
+pub(super) fn facility(n: u32) -> FacilityRecord {
+    FacilityRecord {
+        id: FacilityId(0),
+        code: Some(format!("33090201050{n:06}")),
+        category: if n.is_multiple_of(2) { "01050" } else { "01001" }.into(),
+        name: format!("井盖 {n}"),
+        state: FacilityState::Intact,
+        at: LatticePoint::new(1_200_000_000 + (n % 1000) as i32 * 997, 300_000_000 + (n / 1000) as i32 * 991),
+        original: None,
+        grid: None,
+        accuracy: None,
+        properties: serde_json::Map::new(),
+        version: Version(0),
+        provenance: Provenance {
+            external_ids: BTreeMap::from([("osm".to_owned(), format!("node/{n}"))]),
+            source_hash: Some(u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            ..Provenance::default()
+        },
+    }
+}
+
+/// A facility with something in every field.
+pub(super) fn full_facility() -> FacilityRecord {
+    let serde_json::Value::Object(properties) = json!({ "owner": "水务局", "height_m": 1.5, "tags": ["a", null, true] })
+    else {
+        unreachable!()
+    };
+    FacilityRecord {
+        state: FacilityState::Damaged,
+        original: Some(OriginalPosition { crs: Crs::Gcj02, position: LonLat::new(120.004_512_345_678_9, 30.1).unwrap() }),
+        grid: Some(code("330902002000001")),
+        accuracy: Some("B".into()),
+        properties,
+        provenance: provenance(),
+        name: "a\u{1f}b\u{0}c, \"d\"".into(),
+        ..facility(5)
+    }
+}
+
+fn provenance() -> Provenance {
+    Provenance {
+        external_ids: BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b\"".to_owned(), "二".to_owned())]),
+        source: Some("the bureau".into()),
+        source_date: Some("2025-12-31".parse().unwrap()),
+        import_id: None,
+        source_hash: Some(u64::MAX),
+    }
+}
+
+/// Case `n`, not stored yet, without a place.
+pub(super) fn case(n: u32) -> CaseRecord {
+    CaseRecord {
+        id: CaseId(0),
+        category: "06010".into(),
+        state: CaseState::Filed,
+        text: format!("case {n}"),
+        channel: "hotline".into(),
+        urgent: false,
+        reported_at: now(),
+        due_at: None,
+        overdue: false,
+        located: Located::None,
+        at: None,
+        original: None,
+        within: None,
+        address_text: None,
+        grid: None,
+        epoch: Epoch(0),
+        owner: "wangge".into(),
+        source_system: None,
+        external_id: None,
+        external_url: None,
+        external_state: None,
+        source_updated_at: None,
+        version: Version(0),
+        provenance: Provenance::default(),
+    }
+}
+
+/// A case with something in every field.
+pub(super) fn full_case() -> CaseRecord {
+    CaseRecord {
+        state: CaseState::Dispatched,
+        urgent: true,
+        due_at: Some(time("2026-11-23T00:00:00.5Z")),
+        overdue: true,
+        located: Located::Exact,
+        at: Some(LatticePoint::new(1_200_000_500, 300_000_500)),
+        original: Some(OriginalPosition { crs: Crs::Bd09, position: LonLat::new(120.01, 30.01).unwrap() }),
+        within: Some(code("330902")),
+        address_text: Some("人民路 1 号".into()),
+        grid: Some(code("330902002000001")),
+        epoch: Epoch(3),
+        owner: "12345".into(),
+        source_system: Some("12345".into()),
+        external_id: Some("x-1".into()),
+        external_url: Some("https://example.org/x-1".into()),
+        external_state: Some("处置中".into()),
+        source_updated_at: Some(time("2026-11-21T23:59:59.999Z")),
+        provenance: provenance(),
+        ..case(1)
+    }
+}
+
+pub(super) fn staff(id: &str) -> StaffRecord {
+    StaffRecord {
+        id: id.into(),
+        name: format!("网格员 {id}"),
+        role: StaffRole::GridOfficer,
+        assigned: code("330902002000001"),
+        phone: Some("13800000000".into()),
+        organization: None,
+        provenance: provenance(),
+    }
+}
+
+pub(super) fn facilities(rows: Vec<FacilityRecord>) -> FacilityCommit {
+    FacilityCommit { head: head(), rows, removed: vec![], import: None }
+}
+
+pub(super) fn cases(rows: Vec<CaseRecord>) -> CaseCommit {
+    CaseCommit { head: head(), rows, removed: vec![], import: None }
+}
+
+pub(super) fn staff_commit(rows: Vec<StaffRecord>) -> StaffCommit {
+    StaffCommit { head: head(), rows, removed: vec![], import: None }
+}
