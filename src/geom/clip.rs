@@ -8,6 +8,8 @@
 //! the map and has a positive area in the surveyor's formula: an exterior of the vector tile specification 2.1, 4.3.4.4.
 
 use super::mercator::Pixel;
+use super::packed::Bounds;
+use std::ops::Range;
 
 /// A closed box of pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,11 @@ pub struct Rings {
 impl Rings {
     /// Each ring.
     pub fn iter(&self) -> impl Iterator<Item = &[Pixel]> {
-        self.ends.iter().enumerate().map(|(at, &end)| &self.points[at.checked_sub(1).map_or(0, |before| self.ends[before])..end])
+        self.ranges().map(|range| &self.points[range])
+    }
+
+    fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        self.ends.iter().enumerate().map(|(at, &end)| at.checked_sub(1).map_or(0, |before| self.ends[before])..end)
     }
 
     /// No ring at all.
@@ -64,7 +70,7 @@ impl Window {
     }
 
     /// Whether `p`, which it holds, is on the border.
-    fn has_on_border(&self, p: Pixel) -> bool {
+    pub fn has_on_border(&self, p: Pixel) -> bool {
         p[0] == self.min[0] || p[0] == self.max[0] || p[1] == self.min[1] || p[1] == self.max[1]
     }
 
@@ -92,16 +98,20 @@ impl Window {
         [self.min, [self.max[0], self.min[1]], self.max, [self.min[0], self.max[1]]]
     }
 
-    /// Adds the edges along the border that close the face of `edges`: where the face lies just inside. `false` if no edge tells (all
-    /// around the border is one face, this or another): then nothing is added.
-    pub fn close(&self, edges: &mut Vec<Edge>) -> bool {
-        let mut steps: Vec<(i64, Pixel, i32)> = edges
-            .iter()
-            .flat_map(|(a, b)| [(*a, -1), (*b, 1)])
+    /// The edges along the border that close a face: where the face lies just inside. From where each of its edges (or lines of edges
+    /// that are on the border at their ends only) begins and ends. `None` if nothing tells: all around the border is one face, this or
+    /// another.
+    pub fn close(&self, lines: impl IntoIterator<Item = Edge>) -> Option<Vec<Edge>> {
+        let mut steps: Vec<(i64, Pixel, i32)> = lines
+            .into_iter()
+            .flat_map(|(a, b)| [(a, -1), (b, 1)])
             .filter(|(p, _)| self.has_on_border(*p))
             // Walking along the border with the inside on the left, an edge that leaves it has its face behind, one that comes ahead.
             .map(|(p, step)| (self.place(p), p, step))
             .collect();
+        if steps.is_empty() {
+            return None;
+        }
         steps.sort_unstable_by_key(|(place, _, _)| *place);
         steps.dedup_by(|later, kept| {
             let same = later.0 == kept.0;
@@ -114,8 +124,9 @@ impl Window {
         // Corners are stops too, and so are places where edges come and go at once: there the border gets a vertex.
         steps.extend(self.corners().map(|corner| (self.place(corner), corner, 0)));
         steps.sort_by_key(|(place, _, _)| *place);
-        let Some(begin) = steps.iter().position(|(_, _, step)| *step > 0) else { return false };
+        let begin = steps.iter().position(|(_, _, step)| *step > 0)?;
         steps.rotate_left(begin);
+        let mut edges = vec![];
         let mut there = false;
         for (at, (_, p, step)) in steps.iter().enumerate() {
             debug_assert!((0..=1).contains(&(i32::from(there) + step)), "a face is there or not: {steps:?}");
@@ -125,13 +136,18 @@ impl Window {
                 edges.push((*p, next));
             }
         }
-        true
+        Some(edges)
     }
 
-    /// Adds the whole border.
-    pub fn enclose(&self, edges: &mut Vec<Edge>) {
+    /// The whole border.
+    pub fn all_around(&self) -> [Edge; 4] {
         let corners = self.corners();
-        edges.extend((0..4).map(|at| (corners[at], corners[(at + 1) % 4])));
+        std::array::from_fn(|at| (corners[at], corners[(at + 1) % 4]))
+    }
+
+    /// Whether `bounds` lies inside and does not reach the border.
+    pub fn holds_inside(&self, bounds: &Bounds) -> bool {
+        (0..2).all(|axis| self.min[axis] < bounds.min[axis] && bounds.max[axis] < self.max[axis])
     }
 }
 
@@ -147,6 +163,33 @@ pub fn area2(ring: &[Pixel]) -> i64 {
         .sum()
 }
 
+/// A line of edges with its face on the left, or on the right when it is to be read backwards.
+#[derive(Debug, Clone, Copy)]
+pub struct DirectedLine<'p> {
+    /// At least two.
+    pub points: &'p [Pixel],
+    /// As the points stand.
+    pub forward: bool,
+}
+
+impl<'p> DirectedLine<'p> {
+    /// Where it begins.
+    pub fn first(&self) -> Pixel {
+        self.points[if self.forward { 0 } else { self.points.len() - 1 }]
+    }
+
+    /// Where it ends.
+    pub fn last(&self) -> Pixel {
+        self.points[if self.forward { self.points.len() - 1 } else { 0 }]
+    }
+
+    /// Its edges, in its direction of reading or not, each with the face on the left.
+    pub fn edges(self) -> impl Iterator<Item = Edge> + use<'p> {
+        let forward = self.forward;
+        self.points.windows(2).map(move |pair| if forward { (pair[0], pair[1]) } else { (pair[1], pair[0]) })
+    }
+}
+
 /// Traces the rings of a face from all its edges, closed ones only. Edges that are there in both directions cancel. Where rings touch
 /// in a point they are parted, so that each ring passes a point once; a hole that touches its exterior stays a hole.
 #[derive(Debug, Default)]
@@ -154,8 +197,8 @@ pub struct Tracer {
     edges: Vec<Edge>,
     used: Vec<bool>,
     path: Vec<Pixel>,
-    exteriors: Rings,
-    holes: Rings,
+    found: Found,
+    joints: Vec<(Pixel, u32)>,
 }
 
 impl Tracer {
@@ -164,14 +207,54 @@ impl Tracer {
         self.cancel(edges);
         self.used.clear();
         self.used.resize(self.edges.len(), false);
-        self.exteriors.clear();
-        self.holes.clear();
+        self.found.clear();
         for first in 0..self.edges.len() {
             if !self.used[first] {
                 self.walk(first);
             }
         }
-        self.assign(rings);
+        self.found.finish(rings);
+    }
+
+    /// The same, quicker, from whole lines whose points are met by no other line of the face but at their ends. `false`, and nothing
+    /// appended, if more than one line begins in a point; then only [`Self::trace`] can tell what belongs together.
+    pub fn chain(&mut self, lines: &[DirectedLine<'_>], rings: &mut Rings) -> bool {
+        self.joints.clear();
+        self.joints.extend(lines.iter().enumerate().map(|(at, line)| (line.first(), at as u32)));
+        self.joints.sort_unstable();
+        if self.joints.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            return false;
+        }
+        self.used.clear();
+        self.used.resize(lines.len(), false);
+        self.found.clear();
+        for first in 0..lines.len() {
+            let mut at = first;
+            self.path.clear();
+            while !self.used[at] {
+                self.used[at] = true;
+                let line = &lines[at];
+                // Without its last point, which the next line begins with.
+                let points = &line.points[usize::from(!line.forward)..line.points.len() - usize::from(line.forward)];
+                if line.forward {
+                    self.path.extend_from_slice(points);
+                } else {
+                    self.path.extend(points.iter().rev());
+                }
+                match self.joints.binary_search_by_key(&line.last(), |(begin, _)| *begin) {
+                    Ok(next) => at = self.joints[next].1 as usize,
+                    Err(_) => return false,
+                }
+            }
+            if at != first {
+                return false;
+            }
+            if self.path.len() > 2 {
+                self.found.ring(&self.path);
+            }
+        }
+        self.found.finish(rings);
+        true
     }
 
     /// Sorts, and takes out edges that stand against each other.
@@ -200,9 +283,7 @@ impl Tracer {
             let ways = self.edges[begin..].iter().take_while(|edge| edge.0 == to).count();
             let met = if ways > 1 { self.path.iter().rposition(|p| *p == to) } else { (self.path[0] == to).then_some(0) };
             if let Some(met) = met {
-                let ring = &self.path[met..];
-                let kind = if area2(ring) > 0 { &mut self.exteriors } else { &mut self.holes };
-                kind.push(ring.iter().copied());
+                self.found.ring(&self.path[met..]);
                 self.path.truncate(met);
             }
             self.path.push(to);
@@ -219,25 +300,52 @@ impl Tracer {
             }
         }
     }
+}
 
-    /// Each exterior followed by its holes.
-    fn assign(&self, rings: &mut Rings) {
-        let exteriors: Vec<&[Pixel]> = self.exteriors.iter().collect();
+/// Rings of one face while they are found.
+#[derive(Debug, Default)]
+struct Found {
+    exteriors: Rings,
+    holes: Rings,
+}
+
+impl Found {
+    fn clear(&mut self) {
+        self.exteriors.clear();
+        self.holes.clear();
+    }
+
+    /// Takes a ring; it will start at its least point. What is no area is left out.
+    fn ring(&mut self, ring: &[Pixel]) {
+        let area = area2(ring);
+        if area != 0 {
+            let least = ring.iter().enumerate().min_by_key(|(_, p)| **p).map_or(0, |(at, _)| at);
+            let kind = if area > 0 { &mut self.exteriors } else { &mut self.holes };
+            kind.push(ring[least..].iter().chain(&ring[..least]).copied());
+        }
+    }
+
+    /// Each exterior, from the one with the least point on, followed by its holes in the same order.
+    fn finish(&self, rings: &mut Rings) {
+        let sorted = |rings: &Rings| -> Vec<Range<usize>> {
+            let mut ranges: Vec<Range<usize>> = rings.ranges().collect();
+            if ranges.len() > 1 {
+                ranges.sort_unstable_by(|one, other| rings.points[one.clone()].cmp(&rings.points[other.clone()]));
+            }
+            ranges
+        };
+        let exteriors: Vec<&[Pixel]> = sorted(&self.exteriors).into_iter().map(|range| &self.exteriors.points[range]).collect();
+        let holes: Vec<&[Pixel]> = sorted(&self.holes).into_iter().map(|range| &self.holes.points[range]).collect();
         // A hole belongs to the smallest exterior around the middle of one of its edges: on a vertex rings may touch, there not.
         let owner = |hole: &[Pixel]| {
             let middle = [hole[0][0] + hole[1][0], hole[0][1] + hole[1][1]];
-            exteriors
-                .iter()
-                .enumerate()
-                .filter(|(_, ring)| holds_half(ring, middle))
-                .min_by_key(|(_, ring)| area2(ring))
-                .map_or(0, |(at, _)| at)
+            let around = exteriors.iter().enumerate().filter(|(_, ring)| holds_half(ring, middle));
+            around.min_by_key(|(_, ring)| area2(ring)).map_or(0, |(at, _)| at)
         };
-        let owners: Vec<usize> =
-            if exteriors.len() > 1 { self.holes.iter().map(owner).collect() } else { vec![0; self.holes.ends.len()] };
+        let owners: Vec<usize> = holes.iter().map(|hole| if exteriors.len() > 1 { owner(hole) } else { 0 }).collect();
         for (at, exterior) in exteriors.iter().enumerate() {
             rings.push(exterior.iter().copied());
-            for (hole, _) in self.holes.iter().zip(&owners).filter(|(_, owner)| **owner == at) {
+            for (hole, _) in holes.iter().zip(&owners).filter(|(_, owner)| **owner == at) {
                 rings.push(hole.iter().copied());
             }
         }

@@ -102,7 +102,7 @@ fn the_pieces_of_all_faces_fill_each_window_once_and_hold_what_the_face_holds() 
             .map(|line| {
                 let mut routed = vec![];
                 hot.route(line, &mut routed);
-                routed
+                routed.into_iter().map(|at| hot.pixels()[at as usize]).collect()
             })
             .collect();
         let faces: BTreeSet<u32> = mesh.sides.iter().flatten().flatten().copied().collect();
@@ -129,7 +129,9 @@ fn the_pieces_of_all_faces_fill_each_window_once_and_hold_what_the_face_holds() 
         for face in faces.iter().copied().map(Some).chain([None]) {
             let all = edges_of(face);
             let mut inside: Vec<Edge> = all.iter().copied().filter(|(a, b)| window.takes(*a, *b)).collect();
-            let told = window.close(&mut inside);
+            let border = window.close(inside.iter().copied());
+            let told = border.is_some();
+            inside.extend(border.unwrap_or_default());
             // The outside has winding number 0 where a face has 1, and −1 elsewhere.
             let shift = i32::from(face.is_none());
             if !told && winds(&all, 2 * i64::from(window.min[0]) + 1, 2 * i64::from(window.min[1]) + 1) + shift == 1 {
@@ -139,7 +141,7 @@ fn the_pieces_of_all_faces_fill_each_window_once_and_hold_what_the_face_holds() 
                     near(a) || near(b)
                 });
                 if !corner_square {
-                    window.enclose(&mut inside);
+                    inside.extend(window.all_around());
                 }
             }
             let mut rings = Rings::default();

@@ -37,11 +37,16 @@ impl HotPixels {
         Self { grid, pixels, groups }
     }
 
-    /// Appends the line, led through hot pixels, to `routed`; pixels that follow each other differ.
-    pub fn route(&self, line: &[MercatorPoint], routed: &mut Vec<Pixel>) {
+    /// The hot pixels, in Morton order.
+    pub fn pixels(&self) -> &[Pixel] {
+        &self.pixels
+    }
+
+    /// Appends the line, led through hot pixels, to `routed`, as positions in [`Self::pixels`]; those that follow each other differ. A
+    /// line within one pixel leaves nothing.
+    pub fn route(&self, line: &[MercatorPoint], routed: &mut Vec<u32>) {
         let start = routed.len();
-        routed.extend(line.first().map(|first| self.grid.pixel(*first)));
-        let mut passed = vec![];
+        let mut passed: Vec<u32> = vec![];
         for pair in line.windows(2) {
             let segment = Segment::new(self.grid, pair[0], pair[1]);
             if segment.bounds.min != segment.bounds.max {
@@ -49,22 +54,25 @@ impl HotPixels {
                 self.passed(&segment, &mut passed);
                 // Along a segment both coordinates of the passed pixels move one way only, so this is their order.
                 let (east, south) = (i64::from(pair[1].x >= pair[0].x) * 2 - 1, i64::from(pair[1].y >= pair[0].y) * 2 - 1);
-                passed.sort_unstable_by_key(|[x, y]: &Pixel| east * i64::from(*x) + south * i64::from(*y));
-                for pixel in &passed {
-                    if routed.len() == start || routed.last() != Some(pixel) {
-                        routed.push(*pixel);
+                passed.sort_unstable_by_key(|at| {
+                    let [x, y] = self.pixels[*at as usize];
+                    east * i64::from(x) + south * i64::from(y)
+                });
+                for at in &passed {
+                    if routed.len() == start || routed.last() != Some(at) {
+                        routed.push(*at);
                     }
                 }
             }
         }
     }
 
-    fn passed(&self, segment: &Segment, passed: &mut Vec<Pixel>) {
+    fn passed(&self, segment: &Segment, passed: &mut Vec<u32>) {
         self.groups.visit(
             |bounds| segment.may_pass(bounds),
             |group| {
-                let members = &self.pixels[group * GROUP..(group * GROUP + GROUP).min(self.pixels.len())];
-                passed.extend(members.iter().filter(|pixel| segment.passes(**pixel)));
+                let members = group * GROUP..(group * GROUP + GROUP).min(self.pixels.len());
+                passed.extend(members.filter(|at| segment.passes(self.pixels[*at])).map(|at| at as u32));
                 true
             },
         );
@@ -251,13 +259,16 @@ mod tests {
                 .map(|line| {
                     let mut routed = vec![];
                     hot.route(line, &mut routed);
-                    routed
+                    routed.into_iter().map(|at| hot.pixels()[at as usize]).collect()
                 })
                 .collect();
             assert_eq!(crossing_after_rounding(&routed), None, "seed {seed}, zoom {zoom}");
             for (line, routed) in drawn.iter().zip(&routed) {
-                assert_eq!(routed.first(), line.first().map(|p| grid.pixel(*p)).as_ref());
-                assert_eq!(routed.last(), line.last().map(|p| grid.pixel(*p)).as_ref());
+                let pixels: Vec<Pixel> = line.iter().map(|p| grid.pixel(*p)).collect();
+                assert_eq!(routed.is_empty(), pixels.iter().all(|pixel| *pixel == pixels[0]));
+                if !routed.is_empty() {
+                    assert_eq!((routed.first(), routed.last()), (pixels.first(), pixels.last()));
+                }
                 let seams = [grid.seam_offset() - grid.buffer(), grid.seam_offset() + grid.buffer()];
                 for pair in routed.windows(2) {
                     for axis in [0, 1] {

@@ -65,6 +65,19 @@ struct DrawnLine {
     end: u32,
     /// What lies on the left and on the right in the plane of pixels with `y` taken as growing up: right and left on the map.
     sides: [Option<Feature>; 2],
+    /// No other line, and not itself a second time, has a point where this one has one between its ends.
+    clean: bool,
+}
+
+/// A part of a line inside a window.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece<'a> {
+    /// At least two; every edge between them is inside the window and not along its border.
+    pub points: &'a [Pixel],
+    /// What lies on the left and on the right in the plane of pixels with `y` taken as growing up: right and left on the map.
+    pub sides: [Option<Feature>; 2],
+    /// Between its ends it meets nothing, neither lines nor the window's border.
+    pub simple: bool,
 }
 
 /// All borders of one zoom, rounded to its pixels: never crossing, edges the same or meeting at ends.
@@ -357,7 +370,7 @@ impl DrawnZoom {
                 .collect()
         });
         let hot = HotPixels::of(grid, &kept);
-        let routed: Vec<Vec<Pixel>> = in_parallel(kept.len(), |range| {
+        let routed: Vec<Vec<u32>> = in_parallel(kept.len(), |range| {
             range
                 .map(|line| {
                     let mut routed = Vec::with_capacity(kept[line].len() + 2);
@@ -366,23 +379,32 @@ impl DrawnZoom {
                 })
                 .collect()
         });
+        drop(kept);
+        let mut met = vec![0_u8; hot.pixels().len()];
+        routed.iter().flatten().for_each(|pixel| met[*pixel as usize] = met[*pixel as usize].saturating_add(1));
         let mut drawn =
             Self { grid, points: vec![], lines: vec![], runs: vec![], boxes: PackedBoxes::default(), collapsed: vec![] };
         drawn.points.reserve_exact(routed.iter().map(Vec::len).sum());
-        let mut boxes = vec![];
+        drawn.lines.reserve_exact(routed.len());
+        let run_count = |points: usize| points.saturating_sub(1).div_ceil(RUN);
+        drawn.runs.reserve_exact(routed.iter().map(|line| run_count(line.len())).sum());
+        let mut boxes = Vec::with_capacity(drawn.runs.capacity());
         for (routed, [left, right]) in routed.into_iter().zip(&band.sides) {
-            let line = DrawnLine {
-                start: drawn.points.len() as u32,
-                end: (drawn.points.len() + routed.len()) as u32,
+            let start = drawn.points.len();
+            drawn.points.extend(routed.iter().map(|pixel| hot.pixels()[*pixel as usize]));
+            for run in 0..run_count(routed.len()) {
+                let first = start + run * RUN;
+                drawn.runs.push((drawn.lines.len() as u32, first as u32));
+                boxes.push(Bounds::around(drawn.points[first..].iter().take(RUN + 1).copied()));
+            }
+            let between = routed.get(1..routed.len().saturating_sub(1)).unwrap_or_default();
+            drawn.lines.push(DrawnLine {
+                start: start as u32,
+                end: drawn.points.len() as u32,
                 // Pixels grow south, so what is left on the map is right here.
                 sides: [*right, *left],
-            };
-            for first in (0..routed.len().saturating_sub(1)).step_by(RUN) {
-                drawn.runs.push((drawn.lines.len() as u32, line.start + first as u32));
-                boxes.push(Bounds::around(routed[first..(first + RUN + 1).min(routed.len())].iter().copied()));
-            }
-            drawn.lines.push(line);
-            drawn.points.extend(routed);
+                clean: between.iter().all(|pixel| met[*pixel as usize] == 1),
+            });
         }
         drawn.boxes = PackedBoxes::new(boxes);
         let areas = drawn.areas(territory);
@@ -429,21 +451,40 @@ impl DrawnZoom {
         Window { min: origin.map(|at| at - buffer), max: origin.map(|at| at + width + buffer) }
     }
 
-    /// Calls `found` with every piece of a line inside the window, at least one edge long, and what is on its left and right (where `y`
-    /// grows up). Pieces of one line may follow each other.
-    pub fn pieces_in(&self, window: &Window, mut found: impl FnMut(&[Pixel], [Option<Feature>; 2])) {
+    /// Every part of a line inside the window.
+    pub fn pieces_in(&self, window: &Window) -> Vec<Piece<'_>> {
         let bounds = Bounds { min: window.min, max: window.max };
+        let mut pieces: Vec<Piece<'_>> = vec![];
+        // Where the last piece ends, if it ends where its run does: then it may go on in the next run.
+        let mut open: Option<(usize, usize)> = None;
         self.boxes.visit(
             |run| run.meets(&bounds),
             |run| {
                 let (line, first) = (self.lines[self.runs[run].0 as usize], self.runs[run].1 as usize);
-                let points = &self.points[first..(first + RUN + 1).min(line.end as usize)];
-                let mut start = 0;
-                for at in 0..points.len() {
+                let end = (first + RUN + 1).min(line.end as usize);
+                let inside = window.holds_inside(&self.boxes.bounds(run));
+                let mut add = |from: usize, to: usize| {
+                    let crosses_border = |at: usize| window.has_on_border(self.points[at]);
+                    let goes_on = open.take().filter(|(_, end)| *end == from);
+                    let start = goes_on.map_or(from, |(start, _)| start);
+                    let simple = line.clean && (inside || !(from + 1..to).any(crosses_border));
+                    let piece = Piece { points: &self.points[start..=to], sides: line.sides, simple };
+                    match pieces.last_mut().filter(|_| goes_on.is_some()) {
+                        Some(last) => *last = Piece { simple: simple && last.simple && !crosses_border(from), ..piece },
+                        None => pieces.push(piece),
+                    }
+                    open = (to + 1 == end && end < line.end as usize).then_some((start, to));
+                };
+                if inside {
+                    add(first, end - 1);
+                    return true;
+                }
+                let mut start = first;
+                for at in first..end {
                     // The piece ends here if no edge inside goes on.
-                    if at + 1 == points.len() || !window.takes(points[at], points[at + 1]) {
+                    if at + 1 == end || !window.takes(self.points[at], self.points[at + 1]) {
                         if at > start {
-                            found(&points[start..=at], line.sides);
+                            add(start, at);
                         }
                         start = at + 1;
                     }
@@ -451,6 +492,7 @@ impl DrawnZoom {
                 true
             },
         );
+        pieces
     }
 
     /// What lies just inside a window's north-west corner, going south, when no line leaves the window's border there. By winding
@@ -464,8 +506,7 @@ impl DrawnZoom {
             |run| run.meets(&ray) && run.min[1] <= y && run.max[1] > y,
             |run| {
                 let (line, first) = (self.lines[self.runs[run].0 as usize], self.runs[run].1 as usize);
-                let points = &self.points[first..(first + RUN + 1).min(line.end as usize)];
-                for pair in points.windows(2) {
+                for pair in self.points[first..(first + RUN + 1).min(line.end as usize)].windows(2) {
                     let ([ax, ay], [bx, by]) = (pair[0], pair[1]);
                     // No edge crosses the window's border, so one that reaches past x is not west of it.
                     if ay.min(by) <= y && y < ay.max(by) && ax.max(bx) <= x {

@@ -8,11 +8,11 @@ use crate::domain::category::CodeProfile;
 use crate::domain::code::Code;
 use crate::domain::id::{GridIx, RegionIx, TileTag};
 use crate::domain::scope::Scope;
-use crate::geom::clip::{Edge, Rings, Tracer, Window};
+use crate::geom::clip::{DirectedLine, Edge, Rings, Tracer, Window};
 use crate::geom::mercator::{EXTENT, MercatorPoint, Pixel, in_tiles, lattice_box, tile_at, tile_bounds};
 use crate::geom::{LatticePoint, TileId};
 use crate::territory::Territory;
-use crate::territory::drawn::{DrawnZoom, Feature};
+use crate::territory::drawn::{DrawnZoom, Feature, Piece};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64;
@@ -159,7 +159,7 @@ impl Build<'_> {
         for level in territory.levels_at(self.tile.z()).filter(|level| (*level == territory.scheme.grid_level()) == grids) {
             cut.level(territory, level);
             for at in 0..cut.faces.len() {
-                let feature = cut.faces[at].0;
+                let feature = cut.faces[at].feature;
                 if !self.visible.shows(feature) {
                     continue;
                 }
@@ -317,73 +317,82 @@ fn place_in_tile(p: MercatorPoint, tile: TileId) -> [i32; 2] {
 struct Cut<'a> {
     drawn: &'a DrawnZoom,
     window: Window,
-    points: Vec<Pixel>,
-    /// Ranges of `points` and what is on both sides.
-    pieces: Vec<(Range<u32>, [Option<Feature>; 2])>,
-    /// Of the level: each face and its edges.
-    faces: Vec<(Feature, Range<usize>)>,
-    edges: Vec<Edge>,
-    scratch: Vec<Edge>,
+    pieces: Vec<Piece<'a>>,
+    /// Of the level: each face that lies beside a piece, the position of the piece, and whether the face is on its left.
+    beside: Vec<(Feature, u32, bool)>,
+    faces: Vec<Face>,
     tracer: Tracer,
+    edges: Vec<Edge>,
+}
+
+/// What a feature covers of a window.
+struct Face {
+    feature: Feature,
+    /// In `Cut::beside`.
+    pieces: Range<usize>,
+    /// Edges along the window's border.
+    border: Vec<[Pixel; 2]>,
 }
 
 impl<'a> Cut<'a> {
     fn new(drawn: &'a DrawnZoom, window: Window) -> Self {
-        let (mut points, mut pieces) = (Vec::new(), Vec::new());
-        drawn.pieces_in(&window, |piece, sides| {
-            let start = points.len() as u32;
-            points.extend_from_slice(piece);
-            pieces.push((start..points.len() as u32, sides));
-        });
-        Self { drawn, window, points, pieces, faces: vec![], edges: vec![], scratch: vec![], tracer: Tracer::default() }
+        let pieces = drawn.pieces_in(&window);
+        Self { drawn, window, pieces, beside: vec![], faces: vec![], tracer: Tracer::default(), edges: vec![] }
     }
 
-    /// Finds the faces of a level and all edges around each, those along the window's border included.
+    /// Finds the faces of a level.
     fn level(&mut self, territory: &Territory, level: usize) {
-        let mut halves: Vec<(Feature, u32, bool)> = vec![];
-        for (at, (_, sides)) in self.pieces.iter().enumerate() {
-            let [left, right] = sides.map(|side| side.and_then(|feature| territory.at_level(feature, level)));
+        self.beside.clear();
+        for (at, piece) in self.pieces.iter().enumerate() {
+            let [left, right] = piece.sides.map(|side| side.and_then(|feature| territory.at_level(feature, level)));
             if left != right {
-                halves.extend(left.map(|feature| (feature, at as u32, true)));
-                halves.extend(right.map(|feature| (feature, at as u32, false)));
+                self.beside.extend(left.map(|feature| (feature, at as u32, true)));
+                self.beside.extend(right.map(|feature| (feature, at as u32, false)));
             }
         }
-        halves.sort_unstable();
+        self.beside.sort_unstable();
         self.faces.clear();
-        self.edges.clear();
-        let mut told = false;
-        for half in halves.chunk_by(|one, other| one.0 == other.0) {
-            self.scratch.clear();
-            for (_, piece, forward) in half {
-                let range = &self.pieces[*piece as usize].0;
-                let pairs = self.points[range.start as usize..range.end as usize].windows(2);
-                self.scratch.extend(pairs.map(|pair| if *forward { (pair[0], pair[1]) } else { (pair[1], pair[0]) }));
-            }
-            told |= self.window.close(&mut self.scratch);
-            let start = self.edges.len();
-            self.edges.extend_from_slice(&self.scratch);
-            self.faces.push((half[0].0, start..self.edges.len()));
+        let (mut told, mut start) = (false, 0);
+        for beside in self.beside.chunk_by(|one, other| one.0 == other.0) {
+            let lines = beside.iter().map(|(_, piece, forward)| (&self.pieces[*piece as usize], *forward));
+            let border = if lines.clone().all(|(piece, _)| piece.simple) {
+                let ends = |(piece, forward): (&Piece<'a>, bool)| {
+                    let line = DirectedLine { points: piece.points, forward };
+                    (line.first(), line.last())
+                };
+                self.window.close(lines.map(ends))
+            } else {
+                self.window.close(lines.flat_map(|(piece, forward)| DirectedLine { points: piece.points, forward }.edges()))
+            };
+            told |= border.is_some();
+            let border = border.unwrap_or_default().into_iter().map(|(from, to)| [from, to]).collect();
+            self.faces.push(Face { feature: beside[0].0, pieces: start..start + beside.len(), border });
+            start += beside.len();
         }
-        if !told
-            && let Some(around) = self.drawn.feature_inside(&self.window).and_then(|around| territory.at_level(around, level))
-        {
+        if !told && let Some(around) = self.drawn.feature_inside(&self.window).and_then(|around| territory.at_level(around, level)) {
             // The whole border lies in one face. It may have edges already: those of its holes.
-            let mut edges = vec![];
-            self.window.enclose(&mut edges);
-            match self.faces.binary_search_by_key(&around, |(feature, _)| *feature) {
-                Ok(at) => {
-                    edges.extend_from_slice(&self.edges[self.faces[at].1.clone()]);
-                    self.faces[at].1 = self.edges.len()..self.edges.len() + edges.len();
-                }
-                Err(at) => self.faces.insert(at, (around, self.edges.len()..self.edges.len() + edges.len())),
+            let border = self.window.all_around().map(|(from, to)| [from, to]).to_vec();
+            match self.faces.binary_search_by_key(&around, |face| face.feature) {
+                Ok(at) => self.faces[at].border = border,
+                Err(at) => self.faces.insert(at, Face { feature: around, pieces: 0..0, border }),
             }
-            self.edges.extend_from_slice(&edges);
         }
     }
 
     fn rings(&mut self, face: usize, rings: &mut Rings) {
         rings.clear();
-        self.tracer.trace(&mut self.edges[self.faces[face].1.clone()], rings);
+        let Face { pieces, border, .. } = &self.faces[face];
+        let beside = &self.beside[pieces.clone()];
+        let all_simple = beside.iter().all(|(_, piece, _)| self.pieces[*piece as usize].simple);
+        let lines = beside.iter().map(|(_, piece, forward)| DirectedLine { points: self.pieces[*piece as usize].points, forward: *forward });
+        let border = border.iter().map(|edge| DirectedLine { points: edge, forward: true });
+        let lines: Vec<DirectedLine<'_>> = lines.chain(border).collect();
+        if all_simple && self.tracer.chain(&lines, rings) {
+            return;
+        }
+        self.edges.clear();
+        self.edges.extend(lines.iter().flat_map(|line| line.edges()));
+        self.tracer.trace(&mut self.edges, rings);
     }
 }
 
