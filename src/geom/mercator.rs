@@ -233,6 +233,86 @@ pub fn lattice_box(tile: TileId, buffer: u32) -> LatticeBox {
     }
 }
 
+/// Places lattice points in the visible extent of one tile, quickly when there are many.
+#[derive(Debug, Clone, Copy)]
+pub struct TilePlaces {
+    tile: TileId,
+    bounds: LatticeBox,
+    first: MercatorPoint,
+    /// Latitude in lattice units of the tile's middle, and from there on the tile unit as a polynomial of lattice units.
+    middle: f64,
+    south: [f64; 5],
+}
+
+/// From this zoom on the polynomial of [`TilePlaces`] is right to a thousandth of a tile unit; farther out each point is projected.
+const POLYNOMIAL_ZOOM: u8 = 10;
+
+impl TilePlaces {
+    /// Of a tile; `None` if no lattice point lies in it (deeper than zoom 22 only).
+    pub fn new(tile: TileId) -> Option<Self> {
+        let (first, last) = tile_bounds(tile);
+        // Mercator coordinates grow by more than one unit from lattice point to lattice point, so halving finds the ends exactly.
+        let least = |from: i32, to: i32, reaches: &dyn Fn(i32) -> bool| {
+            let (mut low, mut high) = (i64::from(from), i64::from(to) + 1);
+            while low < high {
+                let middle = (low + high).div_euclid(2);
+                if reaches(middle as i32) { high = middle } else { low = middle + 1 }
+            }
+            low
+        };
+        let most = (MAX_LATITUDE * UNITS_PER_DEGREE) as i32;
+        let x = |x: i32| MercatorPoint::of(LatticePoint::new(x, 0)).x;
+        let y = |y: i32| MercatorPoint::of(LatticePoint::new(0, y)).y;
+        let half_turn = (180.0 * UNITS_PER_DEGREE) as i32;
+        let west = least(-half_turn, half_turn, &|at| x(at) >= first.x);
+        let east = least(-half_turn, half_turn, &|at| x(at) > last.x) - 1;
+        let south = least(-most, most, &|at| y(at) <= last.y);
+        let north = least(-most, most, &|at| y(at) < first.y) - 1;
+        let bounds = LatticeBox {
+            min: LatticePoint::new(west as i32, south as i32),
+            max: LatticePoint::new(east as i32, north as i32),
+        };
+        (west <= east && south <= north).then(|| {
+            let middle = libm::rint((south + north) as f64 / 2.0);
+            let unit = PI / (180.0 * UNITS_PER_DEGREE);
+            let (sin, cos) = (libm::sin(middle * unit), libm::cos(middle * unit));
+            let (sec, tan) = (1.0 / cos, sin / cos);
+            // Derivatives of atanh(sin φ): sec, sec·tan, sec·(tan² + sec²), sec·tan·(tan² + 5·sec²).
+            let scale = -f64::from(EXTENT) * libm::scalbn(1.0, i32::from(tile.z())) / TAU;
+            let at_middle = (libm::atanh(sin) * (-WORLD / TAU) - f64::from(first.y)) * libm::scalbn(1.0, i32::from(tile.z()) - 20);
+            let derivatives = [sec, sec * tan, sec * (tan * tan + sec * sec), sec * tan * (tan * tan + 5.0 * sec * sec)];
+            let mut south = [at_middle, 0.0, 0.0, 0.0, 0.0];
+            let mut factor = scale;
+            for (power, derivative) in derivatives.into_iter().enumerate() {
+                factor *= unit / (power + 1) as f64;
+                south[power + 1] = factor * derivative;
+            }
+            Self { tile, bounds, first, middle, south }
+        })
+    }
+
+    /// The lattice points in the tile's visible extent: these and no others.
+    pub fn bounds(&self) -> LatticeBox {
+        self.bounds
+    }
+
+    /// Where a point within the bounds is, in tile units from the north-west corner, both 0 … 4095.
+    pub fn place(&self, p: LatticePoint) -> [i32; 2] {
+        let shift = 32 - u32::from(self.tile.z());
+        let x = nearest(f64::from(p.x) * (WORLD / (360.0 * UNITS_PER_DEGREE)));
+        let east = (i64::from(x) - i64::from(self.first.x)) << 12 >> shift;
+        let south = if self.tile.z() < POLYNOMIAL_ZOOM {
+            (i64::from(MercatorPoint::of(p).y) - i64::from(self.first.y)) << 12 >> shift
+        } else {
+            let d = f64::from(p.y) - self.middle;
+            let [c0, c1, c2, c3, c4] = self.south;
+            libm::floor(c0 + d * (c1 + d * (c2 + d * (c3 + d * c4)))) as i64
+        };
+        let within = |units: i64| units.clamp(0, i64::from(EXTENT) - 1) as i32;
+        [within(east), within(south)]
+    }
+}
+
 /// Bits of `x` and `y` interleaved (Morton order), so that every tile of every zoom is one range.
 pub fn morton(p: MercatorPoint) -> u64 {
     let spread = |units: i32| {
@@ -321,6 +401,37 @@ mod tests {
             assert!(bounds.holds(lattice(122.1067, 30.0198)));
         }
         assert_eq!(tile_at(p, 14).to_string(), "14/13749/6758");
+    }
+
+    #[test]
+    fn a_tile_holds_the_points_that_are_projected_into_it_and_places_them_alike() {
+        for (lon, lat) in [(122.1067, 30.0198), (-0.0000001, 0.0000001), (5.0, -84.0), (179.9999, 71.3)] {
+            let here = lattice(lon, lat);
+            for zoom in [0, 1, 6, 9, 10, 12, 14, 16, 20] {
+                let tile = tile_at(MercatorPoint::of(here), zoom);
+                let places = TilePlaces::new(tile).expect("it holds a point");
+                let bounds = places.bounds();
+                assert!(bounds.holds(here));
+                for (x, y) in [(bounds.min.x, bounds.min.y), (bounds.max.x, bounds.max.y)] {
+                    let inside = |x: i32, y: i32| tile_at(MercatorPoint::of(LatticePoint::new(x, y)), zoom) == tile;
+                    assert!(inside(x, y));
+                    let out = |at: i32, low: i32| if at == low { at - 1 } else { at + 1 };
+                    let world_ends = x.abs() == 1_800_000_000 || y.abs() >= 850_511_287;
+                    assert!(world_ends || !inside(out(x, bounds.min.x), y), "{tile}");
+                    assert!(world_ends || !inside(x, out(y, bounds.min.y)), "{tile}");
+                }
+                let (first, _) = tile_bounds(tile);
+                for step in 0..50 {
+                    let share = |low: i32, high: i32| (i64::from(low) + (i64::from(high) - i64::from(low)) * step / 49) as i32;
+                    let p = LatticePoint::new(share(bounds.min.x, bounds.max.x), share(bounds.min.y, bounds.max.y));
+                    let exact = (i64::from(MercatorPoint::of(p).y) - i64::from(first.y)) as f64 * f64::from(EXTENT)
+                        / libm::scalbn(1.0, 32 - i32::from(zoom));
+                    let placed = f64::from(places.place(p)[1]);
+                    assert!(placed - 0.01 - libm::scalbn(1.0, i32::from(zoom) - 20) <= exact, "{tile}: {placed} {exact}");
+                    assert!(exact < placed + 1.01 + libm::scalbn(1.0, i32::from(zoom) - 20), "{tile}: {placed} {exact}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -522,6 +522,16 @@ impl DrawnZoom {
         winding.into_iter().find(|(_, n)| *n == 1).map(|(feature, _)| feature)
     }
 
+    /// Every line: its points, at least two or none, and what lies on its left and right, as in [`Piece::sides`].
+    pub fn lines(&self) -> impl Iterator<Item = (&[Pixel], [Option<Feature>; 2])> {
+        self.lines.iter().map(|line| (&self.points[line.start as usize..line.end as usize], line.sides))
+    }
+
+    /// Features that the zoom shows and of which nothing is left but their label, sorted.
+    pub fn collapsed(&self) -> &[Feature] {
+        &self.collapsed
+    }
+
     /// Whether nothing is left of a feature at this zoom but its label.
     pub fn is_collapsed(&self, feature: Feature) -> bool {
         self.collapsed.binary_search(&feature).is_ok()

@@ -9,7 +9,7 @@ use crate::domain::code::Code;
 use crate::domain::id::{GridIx, RegionIx, TileTag};
 use crate::domain::scope::Scope;
 use crate::geom::clip::{DirectedLine, Edge, Rings, Tracer, Window};
-use crate::geom::mercator::{EXTENT, MercatorPoint, Pixel, in_tiles, lattice_box, tile_at, tile_bounds};
+use crate::geom::mercator::{EXTENT, MercatorPoint, Pixel, TilePlaces, tile_bounds};
 use crate::geom::{LatticePoint, TileId};
 use crate::territory::Territory;
 use crate::territory::drawn::{DrawnZoom, Feature, Piece};
@@ -54,15 +54,25 @@ pub fn build(city: &City, request: &TileRequest) -> Vec<u8> {
     let visible = Visible::of(&city.territory, &request.scope);
     let mut bytes = vec![];
     for savings in [Savings::None, Savings::Names, Savings::Points, Savings::Detail(1), Savings::Detail(2)] {
-        bytes.clear();
-        let fields = if savings == Savings::None { request.fields } else { request.fields.without(Field::Name) };
-        let build = Build { city, tile: request.tile, fields, visible: &visible, savings };
-        for layer in request.layers.iter() {
-            build.layer(layer, &mut bytes);
-        }
+        bytes = built(city, request, &visible, savings);
         if bytes.len() <= MOST_BYTES {
             break;
         }
+    }
+    bytes
+}
+
+/// The tile with everything that is asked for, however large.
+pub(super) fn build_whole(city: &City, request: &TileRequest) -> Vec<u8> {
+    built(city, request, &Visible::of(&city.territory, &request.scope), Savings::None)
+}
+
+fn built(city: &City, request: &TileRequest, visible: &Visible, savings: Savings) -> Vec<u8> {
+    let mut bytes = vec![];
+    let fields = if savings == Savings::None { request.fields } else { request.fields.without(Field::Name) };
+    let build = Build { city, tile: request.tile, fields, visible, savings };
+    for layer in request.layers.iter() {
+        build.layer(layer, &mut bytes);
     }
     bytes
 }
@@ -252,18 +262,18 @@ impl Build<'_> {
 
     /// Visible facilities in the visible extent, with their place in it.
     fn facilities_here(&self) -> impl Iterator<Item = ([i32; 2], &Facility)> {
-        self.city.facilities.in_box(lattice_box(self.tile, 0)).filter(|row| self.visible.shows_in(row.grid)).filter_map(|row| {
-            let at = MercatorPoint::of(row.at);
-            (in_tiles(row.at) && tile_at(at, self.tile.z()) == self.tile).then(|| (place_in_tile(at, self.tile), row))
-        })
+        let places = TilePlaces::new(self.tile);
+        let rows = places.into_iter().flat_map(|places| self.city.facilities.in_box(places.bounds()).map(move |row| (places, row)));
+        rows.filter(|(_, row)| self.visible.shows_in(row.grid)).map(|(places, row)| (places.place(row.at), row))
     }
 
     fn facility(&self, writer: &mut LayerWriter, profile: &CodeProfile, [x, y]: [i32; 2], facility: &Facility) {
         let category = profile.categories.get(usize::from(facility.category)).map(|category| category.code.as_str());
-        writer
-            .feature(u64::try_from(facility.id.0).ok())
-            .point(x, y)
-            .tag_some("id", self.wants(Field::Id, facility.id.0))
+        let mut feature = writer.feature(u64::try_from(facility.id.0).ok()).point(x, y);
+        if self.fields.holds(Field::Id) {
+            feature = feature.tag_once("id", facility.id.0);
+        }
+        feature
             .tag_some("category", category.filter(|_| self.fields.holds(Field::Category)))
             .tag_some("state", self.wants(Field::State, facility.state.as_str()))
             .tag_some("name", self.name(&facility.name));
@@ -281,17 +291,16 @@ impl Build<'_> {
     }
 
     fn cases(&self, writer: &mut LayerWriter) {
-        for case in self.city.cases.in_box(lattice_box(self.tile, 0)).filter(|case| self.visible.shows_in(case.grid)) {
+        let Some(places) = TilePlaces::new(self.tile) else { return };
+        for case in self.city.cases.in_box(places.bounds()).filter(|case| self.visible.shows_in(case.grid)) {
             let record = &case.record;
-            let Some(at) = record.at.filter(|at| in_tiles(*at)).map(MercatorPoint::of) else { continue };
-            if tile_at(at, self.tile.z()) != self.tile {
-                continue;
+            let Some(at) = record.at else { continue };
+            let [x, y] = places.place(at);
+            let mut feature = writer.feature(u64::try_from(record.id.0).ok()).point(x, y);
+            if self.fields.holds(Field::Id) {
+                feature = feature.tag_once("id", record.id.0);
             }
-            let [x, y] = place_in_tile(at, self.tile);
-            writer
-                .feature(u64::try_from(record.id.0).ok())
-                .point(x, y)
-                .tag_some("id", self.wants(Field::Id, record.id.0))
+            feature
                 .tag_some("category", self.wants(Field::Category, record.category.as_str()))
                 .tag_some("state", self.wants(Field::State, record.state.as_str()))
                 .tag_some("overdue", self.wants(Field::Overdue, record.overdue))

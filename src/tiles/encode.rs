@@ -216,6 +216,14 @@ impl Placed<'_> {
         self
     }
 
+    /// One more attribute whose value no other feature of the layer has: it goes into the dictionary without a look.
+    pub fn tag_once<'v>(self, key: &str, value: impl Into<Value<'v>>) -> Self {
+        let (key, value) = (self.layer.key(key), self.layer.values.add(value.into()));
+        varint(&mut self.layer.tags, key as u64);
+        varint(&mut self.layer.tags, u64::from(value));
+        self
+    }
+
     /// One more attribute, if there is a value.
     pub fn tag_some<'v>(self, key: &str, value: Option<impl Into<Value<'v>>>) -> Self {
         match value {
@@ -254,21 +262,22 @@ struct Dictionary {
     bytes: Vec<u8>,
     /// Where each value's message starts in `bytes`, and their end.
     starts: Vec<u32>,
-    /// Open addressing by the hash of the message: place + 1, or 0. Its length is a power of two and at least twice the values.
+    /// Open addressing by the hash of the message: place + 1, or 0. Its length is a power of two and at least twice `looked_for`.
     slots: Vec<u32>,
+    /// Values that can be found again.
+    looked_for: usize,
 }
 
 impl Dictionary {
     fn place_of(&mut self, value: Value<'_>) -> u32 {
-        if self.slots.len() < 2 * (self.starts.len() + 1) {
+        if self.slots.len() < 2 * (self.looked_for + 1) {
             self.grow();
         }
         let start = self.bytes.len();
         self.append(value);
         let mut slot = xxh3_64(&self.bytes[start..]) as usize & (self.slots.len() - 1);
         while let Some(place) = self.slots[slot].checked_sub(1) {
-            let known =
-                self.starts[place as usize] as usize..self.starts.get(place as usize + 1).map_or(start, |end| *end as usize);
+            let known = self.starts[place as usize] as usize..self.starts.get(place as usize + 1).map_or(start, |end| *end as usize);
             if self.bytes[known] == self.bytes[start..] {
                 self.bytes.truncate(start);
                 return place;
@@ -276,7 +285,15 @@ impl Dictionary {
             slot = (slot + 1) & (self.slots.len() - 1);
         }
         self.starts.push(start as u32);
+        self.looked_for += 1;
         self.slots[slot] = self.starts.len() as u32;
+        self.starts.len() as u32 - 1
+    }
+
+    /// A value that will not be looked for.
+    fn add(&mut self, value: Value<'_>) -> u32 {
+        self.starts.push(self.bytes.len() as u32);
+        self.append(value);
         self.starts.len() as u32 - 1
     }
 
@@ -303,15 +320,15 @@ impl Dictionary {
 
     fn grow(&mut self) {
         let size = (self.slots.len() * 2).max(64);
-        self.slots.clear();
-        self.slots.resize(size, 0);
-        for (place, start) in self.starts.iter().enumerate() {
-            let end = self.starts.get(place + 1).map_or(self.bytes.len(), |end| *end as usize);
-            let mut slot = xxh3_64(&self.bytes[*start as usize..end]) as usize & (size - 1);
+        let before = std::mem::replace(&mut self.slots, vec![0; size]);
+        for place in before.into_iter().filter(|place| *place > 0) {
+            let start = self.starts[place as usize - 1] as usize;
+            let end = self.starts.get(place as usize).map_or(self.bytes.len(), |end| *end as usize);
+            let mut slot = xxh3_64(&self.bytes[start..end]) as usize & (size - 1);
             while self.slots[slot] != 0 {
                 slot = (slot + 1) & (size - 1);
             }
-            self.slots[slot] = place as u32 + 1;
+            self.slots[slot] = place;
         }
     }
 }

@@ -216,6 +216,11 @@ impl Layers {
         self.iter().any(|other| other == layer)
     }
 
+    /// One bit a layer.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
     /// First and last zoom of any of them; `None` when there is nothing to draw in any.
     pub fn zooms(self, city: &City) -> Option<(u8, u8)> {
         self.iter().filter_map(|layer| layer.zooms(city)).reduce(|(first, last), (from, to)| (first.min(from), last.max(to)))
@@ -259,6 +264,11 @@ impl Fields {
     /// Whether a field is wanted.
     pub fn holds(self, field: Field) -> bool {
         self.0 >> field as u16 & 1 == 1
+    }
+
+    /// One bit a field.
+    pub fn bits(self) -> u16 {
+        self.0
     }
 
     /// All of these but one.

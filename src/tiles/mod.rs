@@ -1,6 +1,9 @@
 //! City and tile id → bytes: Mapbox vector tiles 2.1 of boundaries, labels, facilities and cases.
 
 pub mod build;
+#[cfg(feature = "server")]
+pub mod cache;
+pub mod changed;
 pub mod encode;
 pub mod layer;
 pub mod tilejson;

@@ -143,6 +143,11 @@ pub(crate) fn random_city(seed: u64, scale: i32) -> City {
 }
 
 pub(crate) fn random_set(seed: u64, scale: i32) -> BoundarySet {
+    random_set_where(seed, scale, Some)
+}
+
+/// The same land, each of its pieces given to whom `reassign` says instead of the owner that the seed names (0 …).
+pub(crate) fn random_set_where(seed: u64, scale: i32, reassign: impl Fn(u32) -> Option<u32>) -> BoundarySet {
     let mut numbers = Numbers::new(seed);
     let mesh = Mesh::random(&mut numbers);
     let arrangement = Arrangement::of_lines(&placed(&mesh, scale)).expect("comes to rest");
@@ -150,19 +155,16 @@ pub(crate) fn random_set(seed: u64, scale: i32) -> BoundarySet {
     let owners: Vec<Option<u32>> = (0..arrangement.face_count())
         .map(|_| {
             let owner = numbers.below(wanted + 1);
-            (owner < wanted).then_some(owner)
+            (owner < wanted).then_some(owner).and_then(&reassign)
         })
         .collect();
-    let areas = arrangement.areas(&owners, wanted as usize);
-    let grids: Vec<GridRecord> = areas
-        .into_iter()
-        .filter(|area| !area.is_empty())
-        .enumerate()
-        .map(|(at, area)| {
-            let community = ["330902001001", "330902001002", "330902002001", "330903001001", "330903"][numbers.below(5) as usize];
-            grid(&format!("{community:0<12}{at:03}"), area)
-        })
-        .collect();
+    let areas = arrangement.areas(&owners, 16);
+    let communities = ["330902001001", "330902001002", "330902002001", "330903001001", "330903"];
+    let codes: Vec<String> =
+        (0..16).map(|at| format!("{:0<12}{at:03}", communities[numbers.below(5) as usize])).collect();
+    let named = areas.into_iter().zip(&codes).filter(|(area, _)| !area.is_empty());
+    let mut grids: Vec<GridRecord> = named.map(|(area, code)| grid(code, area)).collect();
+    grids.sort_by(|a, b| a.code.cmp(&b.code));
     let mut codes: BTreeSet<(String, &str)> = BTreeSet::new();
     for grid in &grids {
         let text = grid.code.as_str();
@@ -181,8 +183,6 @@ pub(crate) fn random_set(seed: u64, scale: i32) -> BoundarySet {
         claim: None,
         provenance: Provenance::default(),
     });
-    let mut grids = grids;
-    grids.sort_by(|a, b| a.code.cmp(&b.code));
     BoundarySet { regions: regions.collect(), grids, ..BoundarySet::default() }
 }
 

@@ -1,0 +1,343 @@
+//! Built tiles, compressed once: by key, up to a limit of bytes. One build a key at a time, however many wait for it; a waiter that leaves
+//! does not stop it, and a panic or a full queue answers all of them.
+//!
+//! A change takes out exactly the tiles it changed. Tags stay when bodies are dropped for space, so "not modified" needs no work.
+
+use super::build::{TileRequest, build, tag};
+use super::changed::{Changed, Tiles};
+use super::layer::Layers;
+use crate::city::City;
+use crate::compute::{Busy, Compute};
+use crate::domain::id::{Epoch, Revision, TileTag};
+use crate::domain::scope::Scope;
+use crate::geom::mercator::lattice_box;
+use crate::geom::{LatticeBox, TileId};
+use crate::territory::Territory;
+use bytes::Bytes;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+use xxhash_rust::xxh3::Xxh3;
+
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// As it is.
+    Identity,
+    /// RFC 1952.
+    Gzip,
+    /// RFC 8878.
+    Zstd,
+}
+
+/// A level of libdeflate: see `benches/README.md` for bytes and time beside others.
+const GZIP_LEVEL: i32 = 4;
+/// A level of zstd.
+const ZSTD_LEVEL: i32 = 2;
+
+/// A tile as it goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tile {
+    /// Hash of the uncompressed bytes.
+    pub tag: TileTag,
+    /// In the encoding asked for; empty when there is nothing in the tile, in every encoding.
+    pub body: Bytes,
+}
+
+/// Which boundaries a tile shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Boundaries {
+    /// Those in force.
+    InForce,
+    /// Those of an epoch asked for by number or date.
+    Of(Epoch),
+}
+
+/// What makes two requests the same tile: grid set, boundaries, what the scope leaves of the tile, layers, fields, address. Hashed with
+/// 128 bits, so that looking up allocates nothing; two of a billion tiles meet with a probability of 10^-21.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    hash: u128,
+    tile: TileId,
+    layers: Layers,
+    boundaries: Boundaries,
+    scoped: bool,
+}
+
+impl Key {
+    /// Of a request to a city.
+    pub fn new(territory: &Territory, boundaries: Boundaries, request: &TileRequest) -> Self {
+        let mut hash = Xxh3::new();
+        hash.update(territory.set.as_str().as_bytes());
+        match boundaries {
+            Boundaries::InForce => hash.update(b"/now/"),
+            Boundaries::Of(Epoch(epoch)) => hash.update(&epoch.to_le_bytes()),
+        }
+        let (z, x, y) = request.tile.into();
+        [u32::from(z), x, y].iter().for_each(|part| hash.update(&part.to_le_bytes()));
+        hash.update(&[request.layers.bits()]);
+        hash.update(&request.fields.of(request.layers).bits().to_le_bytes());
+        if let Scope::Within(codes) = &request.scope {
+            // Only what lies near the tile matters, so that officers of different places share what they see alike.
+            let around = lattice_box(request.tile, 2 * crate::geom::mercator::BUFFER as u32);
+            hash.update(b"within");
+            for code in codes.iter().filter(|code| box_of(territory, code.as_str()).is_some_and(|bbox| bbox.meets(around))) {
+                hash.update(code.as_str().as_bytes());
+                hash.update(b",");
+            }
+        }
+        let scoped = request.scope != Scope::All;
+        Self { hash: hash.digest128(), tile: request.tile, layers: request.layers, boundaries, scoped }
+    }
+
+    /// Whether a change may have changed it.
+    fn is_hit_by(&self, changed: &Changed) -> bool {
+        self.boundaries == Boundaries::InForce
+            && ((changed.scopes && self.scoped) || self.layers.iter().any(|layer| changed.holds(layer, self.tile)))
+    }
+}
+
+fn box_of(territory: &Territory, code: &str) -> Option<LatticeBox> {
+    let region = territory.region_ix(code).and_then(|ix| territory.region(ix).bbox);
+    region.or_else(|| territory.grid_ix(code).map(|ix| territory.grid(ix).bbox))
+}
+
+type Outcome = Result<Tile, Busy>;
+
+#[derive(Debug, Default)]
+struct Entry {
+    tag: TileTag,
+    /// By [`Encoding`].
+    bodies: [Option<Bytes>; 3],
+    /// Asked for since the hand passed.
+    used: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: HashMap<Key, Entry>,
+    /// The keys of each tile, so that a change finds them.
+    by_tile: HashMap<TileId, Vec<Key>>,
+    /// Keys with bodies in the order in which the hand looks at them: used ones get another round, others lose their bodies.
+    hand: VecDeque<Key>,
+    bytes: usize,
+    building: HashMap<(Key, Encoding), watch::Receiver<Option<Outcome>>>,
+    /// The newest changes, oldest first: what a build that began before them must be compared with.
+    changes: VecDeque<(Revision, Arc<Changed>)>,
+    /// Builds of cities older than this may have missed a change that is no longer listed.
+    forgotten: Revision,
+}
+
+/// Changes that are remembered. At fifty writes a second five seconds, which no build takes.
+const CHANGES: usize = 256;
+
+/// Tags that are remembered without bodies; at about 200 bytes each.
+const MOST_ENTRIES: usize = 500_000;
+
+/// The cache. Cloning gives another handle to it.
+#[derive(Debug, Clone)]
+pub struct TileCache {
+    state: Arc<Mutex<State>>,
+    most_bytes: usize,
+}
+
+impl TileCache {
+    /// Holds up to `most_bytes` of bodies.
+    pub fn new(most_bytes: usize) -> Self {
+        Self { state: Arc::default(), most_bytes }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No invariant spans a panic: nothing that can panic runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tag of a tile that is current, if it is known: what `If-None-Match` is compared with before any work.
+    pub fn tag(&self, key: &Key) -> Option<TileTag> {
+        self.state().entries.get(key).map(|entry| entry.tag)
+    }
+
+    /// The tile if it is there in this encoding.
+    pub fn cached(&self, key: &Key, encoding: Encoding) -> Option<Tile> {
+        let mut state = self.state();
+        let entry = state.entries.get_mut(key)?;
+        let body = entry.bodies[encoding as usize].clone()?;
+        entry.used = true;
+        Some(Tile { tag: entry.tag, body })
+    }
+
+    /// Bytes of all bodies held.
+    pub fn bytes(&self) -> usize {
+        self.state().bytes
+    }
+
+    /// The tile, built on `compute` unless it is there or being built for someone else. `key` is that of the request and the city's
+    /// territory.
+    pub async fn tile(&self, compute: &Compute, city: &Arc<City>, key: Key, request: &TileRequest, encoding: Encoding) -> Outcome {
+        if let Some(tile) = self.cached(&key, encoding) {
+            return Ok(tile);
+        }
+        let mut result = {
+            let mut state = self.state();
+            match state.building.get(&(key, encoding)) {
+                Some(result) => result.clone(),
+                None => {
+                    let (done, result) = watch::channel(None);
+                    state.building.insert((key, encoding), result.clone());
+                    drop(state);
+                    // A task of its own: it goes on when this request is given up.
+                    tokio::spawn(self.clone().fly(compute.clone(), Arc::clone(city), key, request.clone(), encoding, done));
+                    result
+                }
+            }
+        };
+        match result.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone().unwrap_or(Err(Busy)),
+            // The task ended without an answer: the runtime is stopping.
+            Err(_) => Err(Busy),
+        }
+    }
+
+    async fn fly(
+        self,
+        compute: Compute,
+        city: Arc<City>,
+        key: Key,
+        request: TileRequest,
+        encoding: Encoding,
+        done: watch::Sender<Option<Outcome>>,
+    ) {
+        let revision = city.revision;
+        let work = move || {
+            let raw = build(&city, &request);
+            Tile { tag: tag(&raw), body: if raw.is_empty() { Bytes::new() } else { compressed(raw, encoding) } }
+        };
+        let outcome = compute.run(work).await;
+        {
+            let mut state = self.state();
+            // If a change came between, someone may have begun a build of his own under this key.
+            if state.building.get(&(key, encoding)).is_some_and(|building| building.same_channel(&done.subscribe())) {
+                state.building.remove(&(key, encoding));
+            }
+            if let Ok(tile) = &outcome
+                && state.is_current(&key, revision)
+            {
+                state.store(key, encoding, tile, self.most_bytes);
+            }
+        }
+        // Everyone may have left.
+        let _ = done.send(Some(outcome));
+    }
+
+    /// Takes out the tiles that `revision` changed. To be called before the city of that revision is published, so that nobody who reads
+    /// the new city finds an old tile; builds of older cities that end later are answered but not kept.
+    pub fn apply(&self, revision: Revision, changed: Changed) {
+        if changed.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        let state = &mut *state;
+        let some: Option<Vec<TileId>> = changed
+            .layers
+            .values()
+            .map(|tiles| match tiles {
+                Tiles::Some(tiles) => Some(tiles.iter().copied()),
+                Tiles::All => None,
+            })
+            .collect::<Option<Vec<_>>>()
+            .map(|tiles| tiles.into_iter().flatten().collect());
+        let hit: Vec<Key> = match some.filter(|_| !changed.scopes) {
+            Some(tiles) => {
+                let keys = tiles.iter().filter_map(|tile| state.by_tile.get(tile)).flatten();
+                keys.filter(|key| key.is_hit_by(&changed)).copied().collect()
+            }
+            None => state.entries.keys().filter(|key| key.is_hit_by(&changed)).copied().collect(),
+        };
+        hit.iter().for_each(|key| state.remove(key));
+        // Their waiters asked before the change and are answered; who asks from now on begins anew.
+        state.building.retain(|(key, _), _| !key.is_hit_by(&changed));
+        state.changes.push_back((revision, Arc::new(changed)));
+        if state.changes.len() > CHANGES
+            && let Some((revision, _)) = state.changes.pop_front()
+        {
+            state.forgotten = state.forgotten.max(revision);
+        }
+    }
+}
+
+impl State {
+    /// Whether a tile built from the city of `revision` is still what a build would make now.
+    fn is_current(&self, key: &Key, revision: Revision) -> bool {
+        key.boundaries != Boundaries::InForce
+            || (revision >= self.forgotten
+                && self.changes.iter().rev().take_while(|(at, _)| *at > revision).all(|(_, changed)| !key.is_hit_by(changed)))
+    }
+
+    fn store(&mut self, key: Key, encoding: Encoding, tile: &Tile, most_bytes: usize) {
+        if !self.entries.contains_key(&key) {
+            self.by_tile.entry(key.tile).or_default().push(key);
+        }
+        let entry = self.entries.entry(key).or_default();
+        let bodies_before = entry.bodies.iter().any(Option::is_some);
+        entry.tag = tile.tag;
+        entry.used = true;
+        let before = entry.bodies[encoding as usize].replace(tile.body.clone());
+        self.bytes = self.bytes + tile.body.len() - before.map_or(0, |body| body.len());
+        if !bodies_before {
+            self.hand.push_back(key);
+        }
+        if self.hand.len() > 2 * self.entries.len() + 1024 {
+            // Keys that were taken out and came back stand in it several times.
+            let mut seen = HashSet::new();
+            self.hand.retain(|key| self.entries.contains_key(key) && seen.insert(*key));
+        }
+        while self.bytes > most_bytes
+            && let Some(key) = self.hand.pop_front()
+        {
+            let Some(entry) = self.entries.get_mut(&key) else { continue };
+            if std::mem::take(&mut entry.used) {
+                self.hand.push_back(key);
+            } else {
+                self.bytes -= entry.bodies.iter_mut().filter_map(Option::take).map(|body| body.len()).sum::<usize>();
+            }
+        }
+        if self.entries.len() > MOST_ENTRIES {
+            // Rare and cheap enough: half of the tags without a body go, in no particular order.
+            let idle: Vec<Key> =
+                self.entries.iter().filter(|(_, entry)| entry.bodies.iter().all(Option::is_none)).map(|(key, _)| *key).collect();
+            idle.iter().take(MOST_ENTRIES / 2).for_each(|key| self.remove(key));
+        }
+    }
+
+    fn remove(&mut self, key: &Key) {
+        if let Some(entry) = self.entries.remove(key) {
+            self.bytes -= entry.bodies.iter().flatten().map(Bytes::len).sum::<usize>();
+        }
+        if let Some(keys) = self.by_tile.get_mut(&key.tile) {
+            keys.retain(|other| other != key);
+            if keys.is_empty() {
+                self.by_tile.remove(&key.tile);
+            }
+        }
+    }
+}
+
+fn compressed(raw: Vec<u8>, encoding: Encoding) -> Bytes {
+    match encoding {
+        Encoding::Identity => raw.into(),
+        Encoding::Gzip => {
+            let level = libdeflater::CompressionLvl::new(GZIP_LEVEL).expect("levels go from 0 to 12");
+            let mut compressor = libdeflater::Compressor::new(level);
+            let mut body = vec![0; compressor.gzip_compress_bound(raw.len())];
+            let size = compressor.gzip_compress(&raw, &mut body).expect("the bound is enough for any input");
+            body.truncate(size);
+            body.shrink_to_fit();
+            body.into()
+        }
+        Encoding::Zstd => zstd::bulk::compress(&raw, ZSTD_LEVEL).expect("memory to memory cannot fail at a known level").into(),
+    }
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;
