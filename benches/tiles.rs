@@ -167,7 +167,9 @@ fn some_tiles(city: &City, zoom: u8) -> Vec<TileId> {
 }
 
 fn tiles(city: &City, grids: usize) {
-    println!("\n| {grids} grids: layers | zooms | µs a tile | p99 µs | kB | kB gzip 1 | µs | kB gzip 6 | µs | kB zstd 1 | µs | kB zstd 3 | µs | checksum |");
+    println!(
+        "\n| {grids} grids: layers | zooms | µs a tile | p99 µs | kB | kB gzip 1 | µs | kB gzip 6 | µs | kB zstd 1 | µs | kB zstd 3 | µs | checksum |"
+    );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let runs: [(&str, &str, std::ops::RangeInclusive<u8>); 7] = [
         ("grids", "code,name,kind,parent", 11..=14),
@@ -184,8 +186,12 @@ fn tiles(city: &City, grids: usize) {
         let mut sum = 0;
         for zoom in zooms.clone() {
             for tile in some_tiles(city, zoom) {
-                let request =
-                    TileRequest { tile, layers: Layers::parse(layers).unwrap(), fields: Fields::parse(fields).unwrap(), scope: Scope::All };
+                let request = TileRequest {
+                    tile,
+                    layers: Layers::parse(layers).unwrap(),
+                    fields: Fields::parse(fields).unwrap(),
+                    scope: Scope::All,
+                };
                 let times = (0..3).map(|_| {
                     let (time, body) = seconds(|| build(city, &request));
                     sum = mix(sum, wangge::tiles::tag(&body).0);
@@ -245,12 +251,20 @@ fn compressed(_: &[Vec<u8>]) -> Vec<(usize, f64)> {
 
 /// The same features through our encoder, `fast-mvt` and `mvt`, in turn.
 fn encoders() {
-    println!("\n| features | ours ns | fast-mvt ns | mvt ns | bytes ours | fast-mvt | mvt |\n| --- | --- | --- | --- | --- | --- | --- |");
+    println!(
+        "\n| features | ours ns | fast-mvt ns | mvt ns | bytes ours | fast-mvt | mvt |\n| --- | --- | --- | --- | --- | --- | --- |"
+    );
     let mut random = Random(3);
     let points: Vec<(i32, i32, i64, &str, &str)> = (0..5_000)
         .map(|id| {
             let category = random.one_of(&["01010", "01020", "02010", "03050", "01170", "02040"]);
-            (random.between(0, 4095), random.between(0, 4095), id + 1_000_000, category, random.one_of(&["intact", "intact", "damaged"]))
+            (
+                random.between(0, 4095),
+                random.between(0, 4095),
+                id + 1_000_000,
+                category,
+                random.one_of(&["intact", "intact", "damaged"]),
+            )
         })
         .collect();
     let rings: Vec<Vec<[i32; 2]>> = (0..400)

@@ -268,10 +268,8 @@ impl TilePlaces {
         let east = least(-half_turn, half_turn, &|at| x(at) > last.x) - 1;
         let south = least(-most, most, &|at| y(at) <= last.y);
         let north = least(-most, most, &|at| y(at) < first.y) - 1;
-        let bounds = LatticeBox {
-            min: LatticePoint::new(west as i32, south as i32),
-            max: LatticePoint::new(east as i32, north as i32),
-        };
+        let bounds =
+            LatticeBox { min: LatticePoint::new(west as i32, south as i32), max: LatticePoint::new(east as i32, north as i32) };
         (west <= east && south <= north).then(|| {
             let middle = libm::rint((south + north) as f64 / 2.0);
             let unit = PI / (180.0 * UNITS_PER_DEGREE);
@@ -279,7 +277,8 @@ impl TilePlaces {
             let (sec, tan) = (1.0 / cos, sin / cos);
             // Derivatives of atanh(sin φ): sec, sec·tan, sec·(tan² + sec²), sec·tan·(tan² + 5·sec²).
             let scale = -f64::from(EXTENT) * libm::scalbn(1.0, i32::from(tile.z())) / TAU;
-            let at_middle = (libm::atanh(sin) * (-WORLD / TAU) - f64::from(first.y)) * libm::scalbn(1.0, i32::from(tile.z()) - 20);
+            let at_middle =
+                (libm::atanh(sin) * (-WORLD / TAU) - f64::from(first.y)) * libm::scalbn(1.0, i32::from(tile.z()) - 20);
             let derivatives = [sec, sec * tan, sec * (tan * tan + sec * sec), sec * tan * (tan * tan + 5.0 * sec * sec)];
             let mut south = [at_middle, 0.0, 0.0, 0.0, 0.0];
             let mut factor = scale;

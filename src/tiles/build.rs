@@ -263,7 +263,8 @@ impl Build<'_> {
     /// Visible facilities in the visible extent, with their place in it.
     fn facilities_here(&self) -> impl Iterator<Item = ([i32; 2], &Facility)> {
         let places = TilePlaces::new(self.tile);
-        let rows = places.into_iter().flat_map(|places| self.city.facilities.in_box(places.bounds()).map(move |row| (places, row)));
+        let rows =
+            places.into_iter().flat_map(|places| self.city.facilities.in_box(places.bounds()).map(move |row| (places, row)));
         rows.filter(|(_, row)| self.visible.shows_in(row.grid)).map(|(places, row)| (places.place(row.at), row))
     }
 
@@ -378,7 +379,9 @@ impl<'a> Cut<'a> {
             self.faces.push(Face { feature: beside[0].0, pieces: start..start + beside.len(), border });
             start += beside.len();
         }
-        if !told && let Some(around) = self.drawn.feature_inside(&self.window).and_then(|around| territory.at_level(around, level)) {
+        if !told
+            && let Some(around) = self.drawn.feature_inside(&self.window).and_then(|around| territory.at_level(around, level))
+        {
             // The whole border lies in one face. It may have edges already: those of its holes.
             let border = self.window.all_around().map(|(from, to)| [from, to]).to_vec();
             match self.faces.binary_search_by_key(&around, |face| face.feature) {
@@ -393,7 +396,9 @@ impl<'a> Cut<'a> {
         let Face { pieces, border, .. } = &self.faces[face];
         let beside = &self.beside[pieces.clone()];
         let all_simple = beside.iter().all(|(_, piece, _)| self.pieces[*piece as usize].simple);
-        let lines = beside.iter().map(|(_, piece, forward)| DirectedLine { points: self.pieces[*piece as usize].points, forward: *forward });
+        let lines = beside
+            .iter()
+            .map(|(_, piece, forward)| DirectedLine { points: self.pieces[*piece as usize].points, forward: *forward });
         let border = border.iter().map(|edge| DirectedLine { points: edge, forward: true });
         let lines: Vec<DirectedLine<'_>> = lines.chain(border).collect();
         if all_simple && self.tracer.chain(&lines, rings) {

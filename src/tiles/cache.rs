@@ -173,7 +173,14 @@ impl TileCache {
 
     /// The tile, built on `compute` unless it is there or being built for someone else. `key` is that of the request and the city's
     /// territory.
-    pub async fn tile(&self, compute: &Compute, city: &Arc<City>, key: Key, request: &TileRequest, encoding: Encoding) -> Outcome {
+    pub async fn tile(
+        &self,
+        compute: &Compute,
+        city: &Arc<City>,
+        key: Key,
+        request: &TileRequest,
+        encoding: Encoding,
+    ) -> Outcome {
         if let Some(tile) = self.cached(&key, encoding) {
             return Ok(tile);
         }

@@ -162,7 +162,8 @@ fn keys_tell_apart_what_differs_and_join_what_does_not() {
     assert_eq!(of(&fields), of(&same), "labels and grids have no `overdue`");
     assert_ne!(of(&base), Key::new(&city.territory, Boundaries::Of(Epoch(1)), &base));
     let code = |text: &str| crate::domain::code::Code::new(text).expect("a code");
-    let within = |codes: &[&str]| TileRequest { scope: Scope::Within(codes.iter().map(|text| code(text)).collect()), ..base.clone() };
+    let within =
+        |codes: &[&str]| TileRequest { scope: Scope::Within(codes.iter().map(|text| code(text)).collect()), ..base.clone() };
     assert_ne!(of(&within(&[])), of(&base));
     assert_eq!(of(&within(&["999999"])), of(&within(&[])), "a region that is nowhere near makes no difference");
     assert_ne!(of(&within(&["3309"])), of(&within(&[])));

@@ -102,8 +102,11 @@ fn tiles_of(places: impl Iterator<Item = LatticePoint>, layer: Layer, city: &Cit
         tiles.extend((first..=last).map(|zoom| tile_at(at, zoom)));
         if layer == Layer::Facilities {
             // A cell is found by its own arithmetic, which may differ by a rounding on the very border of a tile.
-            let near = |zoom: u8, dx: i32, dy: i32| tile_at(MercatorPoint::new(at.x.saturating_add(dx), at.y.saturating_add(dy)), zoom);
-            tiles.extend((first..POINT_ZOOM).flat_map(|zoom| [(-2, -2), (2, -2), (-2, 2), (2, 2)].map(|(dx, dy)| near(zoom, dx, dy))));
+            let near =
+                |zoom: u8, dx: i32, dy: i32| tile_at(MercatorPoint::new(at.x.saturating_add(dx), at.y.saturating_add(dy)), zoom);
+            tiles.extend(
+                (first..POINT_ZOOM).flat_map(|zoom| [(-2, -2), (2, -2), (-2, 2), (2, 2)].map(|(dx, dy)| near(zoom, dx, dy))),
+            );
         }
         if tiles.len() > 2 * MOST_TILES {
             return Tiles::All;
@@ -163,10 +166,15 @@ fn boundaries(old: &City, new: &City) -> Vec<(Layer, Tiles)> {
             }
         }
         let collapsed = |territory: &Territory, drawn: &DrawnZoom| -> HashMap<Code, Option<LatticePoint>> {
-            drawn.collapsed().iter().map(|feature| (code_of(territory, *feature).clone(), label_of(territory, *feature))).collect()
+            drawn
+                .collapsed()
+                .iter()
+                .map(|feature| (code_of(territory, *feature).clone(), label_of(territory, *feature)))
+                .collect()
         };
         let (was, is) = (collapsed(before, one), collapsed(after, other));
-        let turned = was.iter().filter(|(code, _)| !is.contains_key(*code)).chain(is.iter().filter(|(code, _)| !was.contains_key(*code)));
+        let turned =
+            was.iter().filter(|(code, _)| !is.contains_key(*code)).chain(is.iter().filter(|(code, _)| !was.contains_key(*code)));
         labels.extend(turned.filter_map(|(_, place)| Some(tile_at(MercatorPoint::of((*place)?), zoom))));
         for layer in layers {
             let so_far = candidates.get(&layer).map_or(0, BTreeSet::len);
@@ -202,7 +210,9 @@ fn touched_features(before: &Territory, after: &Territory) -> Touched {
         let parent = parent.map(|ix| territory.region(ix).code.clone());
         match feature {
             Feature::Region(ix) => (territory.region(ix).level, territory.region(ix).name.clone(), "", parent),
-            Feature::Grid(ix) => (territory.scheme.grid_level(), territory.grid(ix).name.clone(), territory.grid(ix).kind.as_str(), parent),
+            Feature::Grid(ix) => {
+                (territory.scheme.grid_level(), territory.grid(ix).name.clone(), territory.grid(ix).kind.as_str(), parent)
+            }
         }
     };
     for (territory, features, other, others) in [(before, &old, after, &new), (after, &new, before, &old)] {
@@ -299,12 +309,7 @@ fn edges_that_differ(
 
 /// Grows the box of every feature beside one of the edges. What a feature gained or lost is bounded by edges that differ, so it lies in the
 /// box of those of the old and of the new borders.
-fn grow_boxes(
-    territory: &Territory,
-    zoom: u8,
-    edges: &[DrawnEdge],
-    boxes: &mut HashMap<(Layer, Code), Bounds>,
-) {
+fn grow_boxes(territory: &Territory, zoom: u8, edges: &[DrawnEdge], boxes: &mut HashMap<(Layer, Code), Bounds>) {
     for (from, to, sides) in edges {
         let bounds = Bounds::around([*from, *to]);
         for feature in sides.iter().flatten().flat_map(|side| territory.upward(*side)) {

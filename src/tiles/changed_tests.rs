@@ -1,9 +1,9 @@
 use super::*;
-use crate::tiles::build::build;
 use crate::city::{Case, Cases, Facilities};
 use crate::domain::id::{Epoch, FacilityId, Revision};
 use crate::domain::records::BoundarySet;
 use crate::geom::fuzz::Numbers;
+use crate::tiles::build::build;
 use crate::tiles::samples::{city_of, facility, profile, random_set, random_set_where, tiles_of as tiles_around};
 use std::sync::Arc;
 
@@ -88,7 +88,10 @@ fn a_facility_that_is_put_moved_or_removed_changes_the_tiles_brute_force_finds()
     let mut numbers = Numbers::new(9);
     let mut place = || {
         let at = |low: i32, high: i32, n: u32| low + (n % (high - low) as u32) as i32;
-        LatticePoint::new(at(land.min.x, land.max.x, numbers.below(u32::MAX)), at(land.min.y, land.max.y, numbers.below(u32::MAX)))
+        LatticePoint::new(
+            at(land.min.x, land.max.x, numbers.below(u32::MAX)),
+            at(land.min.y, land.max.y, numbers.below(u32::MAX)),
+        )
     };
     let rows = (1..200).map(|id| facility(id, place(), (id % 3) as u16)).collect();
     let mut old = City { facilities: Arc::new(Facilities::new(rows, &profile(), city.territory.grids.len())), ..city };
@@ -97,7 +100,13 @@ fn a_facility_that_is_put_moved_or_removed_changes_the_tiles_brute_force_finds()
     let changes = [
         Change::Facilities { put: vec![facility(1000, place(), 1)], removed: vec![] },
         Change::Facilities { put: vec![facility(17, place(), 0)], removed: vec![FacilityId(30), FacilityId(31)] },
-        Change::Facilities { put: vec![{ let row = known(&old, 40); facility(40, moved(row.at), row.category) }], removed: vec![] },
+        Change::Facilities {
+            put: vec![{
+                let row = known(&old, 40);
+                facility(40, moved(row.at), row.category)
+            }],
+            removed: vec![],
+        },
         Change::Facilities { put: vec![known(&old, 50)], removed: vec![FacilityId(99_999)] },
     ];
     for (at, change) in changes.into_iter().enumerate() {

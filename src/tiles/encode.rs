@@ -277,7 +277,8 @@ impl Dictionary {
         self.append(value);
         let mut slot = xxh3_64(&self.bytes[start..]) as usize & (self.slots.len() - 1);
         while let Some(place) = self.slots[slot].checked_sub(1) {
-            let known = self.starts[place as usize] as usize..self.starts.get(place as usize + 1).map_or(start, |end| *end as usize);
+            let known =
+                self.starts[place as usize] as usize..self.starts.get(place as usize + 1).map_or(start, |end| *end as usize);
             if self.bytes[known] == self.bytes[start..] {
                 self.bytes.truncate(start);
                 return place;

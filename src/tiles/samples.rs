@@ -160,8 +160,7 @@ pub(crate) fn random_set_where(seed: u64, scale: i32, reassign: impl Fn(u32) -> 
         .collect();
     let areas = arrangement.areas(&owners, 16);
     let communities = ["330902001001", "330902001002", "330902002001", "330903001001", "330903"];
-    let codes: Vec<String> =
-        (0..16).map(|at| format!("{:0<12}{at:03}", communities[numbers.below(5) as usize])).collect();
+    let codes: Vec<String> = (0..16).map(|at| format!("{:0<12}{at:03}", communities[numbers.below(5) as usize])).collect();
     let named = areas.into_iter().zip(&codes).filter(|(area, _)| !area.is_empty());
     let mut grids: Vec<GridRecord> = named.map(|(area, code)| grid(code, area)).collect();
     grids.sort_by(|a, b| a.code.cmp(&b.code));
