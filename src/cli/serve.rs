@@ -1,0 +1,84 @@
+//! `wangge serve`.
+
+use super::{Failure, Outcome, out};
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http;
+use crate::store::{Access, Store};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+
+/// The map, the API and the tiles of one city. While it runs the data file is its own: imports wait until it is stopped; check,
+/// locate and backup read beside it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The city's data file.
+    #[arg(long, value_name = "FILE", default_value = "city.gpkg")]
+    data: PathBuf,
+    /// Where to listen: a loopback address, until there is access control.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// What links begin with when a proxy stands in front, for example https://map.example/wangge.
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Most megabytes of memory that finished tiles may take.
+    #[arg(long, value_name = "MB", default_value_t = 256)]
+    tile_cache_mb: usize,
+    /// What is logged, to standard error: error, warn, info or debug, also by module. `wangge::access=debug` gives a line a request.
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    log: String,
+}
+
+pub(super) async fn run(args: Args) -> Outcome {
+    let config = config(&args)?;
+    let filter = EnvFilter::try_new(&args.log).map_err(|error| Failure::Usage(format!("--log {:?}: {error}", args.log)))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // The socket first: an address that is taken or refused is told before a large city is loaded.
+    let listener = http::bind(config.listen).await.map_err(|error| Failure::Failed(format!("{}: {error}", config.listen)))?;
+    let address = listener.local_addr()?;
+    let store = Store::open(&config.data, Access::Serve).await?;
+    let app = Arc::new(App::open(store, config, Clock::System).await?);
+    let city = app.published.load();
+    out::note(&format!(
+        "{}{}: epoch {}, {} grids, {} facilities, {} open cases\nhttp://{address}",
+        city.about.title,
+        if city.about.synthetic { " (演示数据, synthetic)" } else { "" },
+        city.epoch(),
+        city.territory.grids.len(),
+        city.facilities.len(),
+        city.cases.len(),
+    ));
+    http::serve(listener, http::router(app), stopped()).await;
+    Ok(true)
+}
+
+fn config(args: &Args) -> Result<Config, Failure> {
+    if let Some(url) = args.base_url.as_deref().filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+        return Err(Failure::Usage(format!("--base-url {url:?} begins with neither http:// nor https://")));
+    }
+    Ok(Config {
+        listen: args.listen,
+        base_url: args.base_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
+        tile_cache_bytes: args.tile_cache_mb << 20,
+        ..Config::new(args.data.clone())
+    })
+}
+
+/// Returns when the process is asked to end.
+async fn stopped() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            .expect("a handler can be set at start-up");
+        tokio::select! {
+            _ = interrupted => {}
+            _ = terminated.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupted.await);
+}
