@@ -7,6 +7,7 @@ mod check;
 mod import;
 mod locate;
 mod out;
+mod serve;
 
 use clap::{Parser, Subcommand};
 use std::future::Future;
@@ -22,6 +23,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serves the map, the API and the tiles of one city.
+    Serve(serve::Args),
     /// Imports a file: regions, grids, facilities, staff, households or open cases.
     Import(import::Args),
     /// Looks at every invariant of a data file and gives every fault with its place.
@@ -62,6 +65,7 @@ type Outcome = Result<bool, Failure>;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Command::Serve(args) => block_on(serve::run(args)),
         Command::Import(args) => block_on(import::run(args)),
         Command::Check(args) => block_on(check::run(args)),
         Command::Locate(args) => block_on(locate::run(args)),

@@ -37,11 +37,11 @@ impl<S: Send + Sync, T: Strict> FromRequestParts<S> for Query<T> {
 
 /// Declares a query: each field is a parameter, its type says how it is read, `Option` that it may be left out.
 macro_rules! query {
-    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* $field:ident : $type:ty),* $(,)? }) => {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$field_meta:meta])* $field:ident : $type:ty),* $(,)? }) => {
         $(#[$meta])*
         #[derive(Debug, utoipa::IntoParams)]
         #[into_params(parameter_in = Query)]
-        pub struct $name { $($(#[$field_meta])* pub $field: $type),* }
+        $vis struct $name { $($(#[$field_meta])* $vis $field: $type),* }
 
         impl $crate::http::query::Strict for $name {
             const NAMES: &'static [&'static str] = &[$(stringify!($field)),*];
@@ -277,7 +277,7 @@ mod tests {
 
     query! {
         /// A query for the tests.
-        pub struct Sample {
+        struct Sample {
             /// Degrees.
             lon: f64,
             /// Told in.
