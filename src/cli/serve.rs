@@ -72,8 +72,8 @@ async fn stopped() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
-        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-            .expect("a handler can be set at start-up");
+        let mut terminated =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("a handler can be set at start-up");
         tokio::select! {
             _ = interrupted => {}
             _ = terminated.recv() => {}
