@@ -2,8 +2,10 @@
 //! every node is a vertex of all rings that touch it, two sides of a border are the same edges read in opposite directions.
 
 use super::hierarchy::Hierarchy;
+use super::nearest::Boxes;
 use super::outline::{Borders, outline};
 use super::partition::{Arc, BLOCK, Owner, OwnerIx, Partition};
+use super::search::Names;
 use super::{Grid, Index, Region, Territory, Void};
 use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind};
@@ -49,10 +51,14 @@ impl Territory {
             partition,
             borders,
             drawn: super::drawn::Drawn::default(),
+            boxes: Boxes::default(),
+            names: Names::default(),
             region_by_code,
             grid_by_code,
         };
         territory.sum_up();
+        territory.boxes = Boxes::of(&territory.partition, &territory.regions, &territory.grids);
+        territory.names = Names::of(&territory.regions, &territory.grids);
         Ok(territory)
     }
 

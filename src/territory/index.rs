@@ -90,35 +90,43 @@ impl Raster {
     }
 }
 
-/// What a cell is, as a word: two bits of kind, 30 bits of owner or place in `Block::words`.
+/// What a cell is, as a word: two bits of kind, then
+/// whole: 30 bits of owner, all set for outside;
+/// record: 4 bits of its number of edges less one, 26 bits of its place in `Block::words` in pairs of words;
+/// raster and long record: 30 bits of place in pairs of words.
 mod cell {
     pub(super) const WHOLE: u32 = 0;
-    pub(super) const RASTER: u32 = 1;
-    pub(super) const RECORD: u32 = 2;
+    pub(super) const RECORD: u32 = 1;
+    pub(super) const RASTER: u32 = 2;
     pub(super) const LONG: u32 = 3;
-    /// All 30 bits set: outside.
     pub(super) const PAYLOAD: u32 = (1 << 30) - 1;
+    /// Most edges of a record, joints between chains included.
+    pub(super) const MAX_EDGES: usize = 16;
+    /// Pairs of words that a record's place can count.
+    pub(super) const MAX_PAIRS: usize = 1 << 26;
 
     #[inline]
     pub(super) fn kind(word: u32) -> u32 {
         word >> 30
     }
 
+    /// Number of edges and place of a record.
     #[inline]
-    pub(super) fn at(word: u32) -> usize {
-        (word & PAYLOAD) as usize
+    pub(super) fn record(word: u32) -> (usize, usize) {
+        ((word >> 26 & 0xf) as usize + 1, 2 * (word as usize & (MAX_PAIRS - 1)))
+    }
+
+    /// Place of a raster or long record.
+    #[inline]
+    pub(super) fn place(word: u32) -> usize {
+        2 * (word & PAYLOAD) as usize
     }
 }
 
-/// The first word of a record: bits 0–7 its number of edges `n`, bits 8–11 its base as a local number.
-/// Then `n + 1` points of two words (an edge joins each to the next), `n` bytes of local owner numbers (left in the low four bits, right
-/// in the high four; both equal where two points are not joined), filled up to a word, and the owners by local number.
-mod record {
-    /// Most edges of a record, joints between chains included.
-    pub(super) const MAX_EDGES: usize = 255;
-    /// Most owners of a record.
-    pub(super) const MAX_OWNERS: usize = 16;
-}
+/// Most owners of a record. A record of `n` edges is `n` bytes of sides, filled up to a word (an edge's left owner in the low four bits, its
+/// right owner in the high four, as places in the table; both equal where two points are not joined); `n + 1` points of two words, an edge
+/// between each and the next; and a table of 2, 4, 8 or 16 owners. The table is shuffled so that `base` is 0.
+const MAX_OWNERS: usize = 16;
 
 /// Words of one edge in a long record: two end points, left owner, right owner. A long record is the number of edges, the base as
 /// an owner's number, and the edges.
@@ -156,7 +164,7 @@ impl Index {
         let mut raster = block.raster;
         let mut word = block.words[raster.cell(p)];
         if cell::kind(word) == cell::RASTER {
-            let inner = &block.words[cell::at(word)..];
+            let inner = &block.words[cell::place(word)..];
             raster = Raster::from_word(inner[0]);
             word = inner[1 + raster.cell(p)];
         }
@@ -165,19 +173,21 @@ impl Index {
 
     #[inline]
     fn resolve(&self, block: &Block, raster: Raster, word: u32, p: LatticePoint) -> Located {
-        match cell::kind(word) {
+        let kind = cell::kind(word);
+        if kind == cell::WHOLE {
             // No edge touches the cell, so none needs testing.
-            cell::WHOLE => whole(word),
-            kind => {
-                let words = &block.words[cell::at(word)..];
-                // The western wall of the cell, as seen from the point.
-                let west = -i64::from(p.x & ((1 << raster.width) - 1));
-                match (kind, self.wide) {
-                    (cell::RECORD, false) => from_record::<i64>(words, p, west),
-                    (cell::RECORD, true) => from_record::<i128>(words, p, west),
-                    _ => from_long_record(words, p, west),
-                }
-            }
+            return whole(word);
+        }
+        // The western wall of the cell, as seen from the point.
+        let west = -i64::from(p.x & ((1 << raster.width) - 1));
+        if kind == cell::LONG {
+            return from_long_record(&block.words[cell::place(word)..], p, west);
+        }
+        let (edges, at) = cell::record(word);
+        if self.wide {
+            from_record::<i128>(&block.words[at..], edges, p, west)
+        } else {
+            from_record::<i64>(&block.words[at..], edges, p, west)
         }
     }
 
@@ -209,7 +219,7 @@ impl Index {
         // Touch the first word of every record before any is read.
         let mut headers = 0;
         for (block, _, word) in cells.iter().flatten() {
-            headers ^= if cell::kind(*word) == cell::WHOLE { 0 } else { block.words[cell::at(*word)] };
+            headers ^= if cell::kind(*word) == cell::RECORD { block.words[cell::record(*word).1] } else { 0 };
         }
         std::hint::black_box(headers);
         for ((p, cell), found) in points.iter().zip(&cells).zip(found) {
@@ -252,7 +262,7 @@ struct Vertex {
 
 impl Vertex {
     #[inline]
-    fn relative(x: u32, y: u32, p: LatticePoint, west: i64) -> Self {
+    fn relative([x, y]: [u32; 2], p: LatticePoint, west: i64) -> Self {
         let (x, y) = LatticePoint::new(x as i32, y as i32).minus(p);
         Self { x, y, low: y <= 0, beyond: x < west }
     }
@@ -291,21 +301,20 @@ impl Wide for i128 {
 }
 
 #[inline]
-fn from_record<W: Wide>(words: &[u32], p: LatticePoint, west: i64) -> Located {
-    let (edges, mut local) = ((words[0] & 0xff) as usize, words[0] >> 8 & 0xf);
-    let points = words[1..2 * edges + 3].as_chunks::<2>().0;
-    let sides = &words[2 * edges + 3..];
-    let mut a = Vertex::relative(points[0][0], points[0][1], p, west);
-    let mut on_line = false;
+fn from_record<W: Wide>(words: &[u32], edges: usize, p: LatticePoint, west: i64) -> Located {
+    let (sides, rest) = words.split_at(edges.div_ceil(4));
+    let (points, owners) = rest.split_at(2 * edges + 2);
+    let points = points.as_chunks::<2>().0;
+    let mut a = Vertex::relative(points[0], p, west);
+    let (mut local, mut on_line) = (0, false);
     for (k, point) in points[1..].iter().enumerate() {
-        let b = Vertex::relative(point[0], point[1], p, west);
+        let b = Vertex::relative(*point, p, west);
         let (crossed, zero) = a.crossed::<W>(b);
         let side = sides[k / 4] >> (8 * (k % 4));
         local ^= if crossed { (side ^ side >> 4) & 0xf } else { 0 };
         on_line |= zero;
         a = b;
     }
-    let owners = &sides[edges.div_ceil(4)..];
     if on_line && let Some(owner) = touching(points, sides, owners, p) {
         return inside(owner, true);
     }
@@ -334,7 +343,7 @@ fn from_long_record(words: &[u32], p: LatticePoint, west: i64) -> Located {
     let mut least: Option<OwnerIx> = None;
     for edge in words[2..][..LONG_EDGE * words[0] as usize].as_chunks::<LONG_EDGE>().0 {
         let [ax, ay, bx, by, left, right] = *edge;
-        let (crossed, zero) = Vertex::relative(ax, ay, p, west).crossed::<i128>(Vertex::relative(bx, by, p, west));
+        let (crossed, zero) = Vertex::relative([ax, ay], p, west).crossed::<i128>(Vertex::relative([bx, by], p, west));
         owner ^= if crossed { left ^ right } else { 0 };
         let point = |x: u32, y: u32| LatticePoint::new(x as i32, y as i32);
         if zero && crate::geom::lattice::on_segment(point(ax, ay), point(bx, by), p) {

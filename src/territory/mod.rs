@@ -9,11 +9,13 @@ pub mod hierarchy;
 pub mod index;
 pub mod locate;
 pub mod mend;
+pub mod nearest;
 mod neighbours;
 mod outline;
 pub mod partition;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod search;
 
 pub use index::Index;
 pub use locate::Located;
@@ -125,6 +127,8 @@ pub struct Territory {
     borders: outline::Borders,
     /// Borders as tiles draw them; starts empty (`Drawn::default()`), filled when asked for.
     drawn: drawn::Drawn,
+    boxes: nearest::Boxes,
+    names: search::Names,
     region_by_code: HashMap<Code, RegionIx>,
     grid_by_code: HashMap<Code, GridIx>,
 }

@@ -3,7 +3,7 @@
 //! A corner is known from the one before it: between the south-western corners of two neighbouring cells the owner changes at every edge in
 //! between. All corners are taken infinitesimally west of the wall (δ) and above the row (ε ≫ δ), so none lies on an edge.
 
-use super::{Block, Index, LONG_EDGE, Raster, cell, record};
+use super::{Block, Index, LONG_EDGE, MAX_OWNERS, Raster, cell};
 use crate::geom::lattice::cross;
 use crate::geom::{LatticeBox, LatticePoint};
 use crate::territory::partition::{self, OwnerIx, Partition};
@@ -393,76 +393,81 @@ impl Writer<'_> {
             debug_assert!(owner == OwnerIx::OUTSIDE.0 || owner < cell::PAYLOAD, "owners are numbered from 0");
             return cell::WHOLE << 30 | owner & cell::PAYLOAD;
         }
-        if divide && list.len() > MANY_EDGES {
+        let joints = list.windows(2).filter(|pair| edges[pair[0] as usize].b != edges[pair[1] as usize].a).count();
+        if divide && list.len() + joints > MANY_EDGES {
             let inner = Raster::for_edges(list.iter().map(|&k| edges[k as usize]), raster.width, raster.height);
             if inner.cell_count() > 1 {
-                let word = self.word(cell::RASTER);
+                let pair = self.next_pair();
                 self.words.push(inner.to_word());
                 let at = self.words.len();
                 self.words.resize(at + inner.cell_count(), 0);
                 self.fill(inner, corner, edges, list, owner, at, false);
-                return word;
+                return cell::RASTER << 30 | pair;
             }
         }
-        self.record(corner, edges, list, owner).unwrap_or_else(|| self.long_record(corner, edges, list, owner))
+        let compact = if list.len() + joints <= cell::MAX_EDGES { self.record(corner, edges, list, owner) } else { None };
+        compact.unwrap_or_else(|| self.long_record(corner, edges, list, owner))
     }
 
-    /// The word of a cell whose description begins at the end of the words.
-    fn word(&mut self, kind: u32) -> u32 {
+    /// The place, in pairs of words, of what is written next.
+    fn next_pair(&mut self) -> u32 {
         // Grow by an eighth: doubling would hold three times the block at its end.
         if self.words.capacity() - self.words.len() < ROOM {
             self.words.reserve_exact(ROOM.max(self.words.len() / 8));
         }
-        let at = u32::try_from(self.words.len()).ok().filter(|at| *at < cell::PAYLOAD);
-        kind << 30 | at.expect("a block of the index holds less than 4 GB")
+        if self.words.len() % 2 == 1 {
+            self.words.push(0);
+        }
+        u32::try_from(self.words.len() / 2)
+            .ok()
+            .filter(|pair| *pair < cell::PAYLOAD)
+            .expect("a block of the index holds less than 8 GB")
     }
 
-    /// `None` when it has too many edges or owners for the compact form.
+    /// `None` when it has too many owners for the compact form, or when the block has become too large for it.
     fn record(&mut self, corner: LatticePoint, edges: &[Edge], list: &[u32], owner: u32) -> Option<u32> {
         let list = || list.iter().map(|&k| &edges[k as usize]);
-        let joints = list().zip(list().skip(1)).filter(|(before, after)| before.b != after.a).count();
-        let count = list().count() + joints;
         self.locals.clear();
         self.locals.push(owner);
         for side in list().flat_map(|edge| [edge.left, edge.right]) {
             if !self.locals.contains(&side) {
+                if self.locals.len() == MAX_OWNERS {
+                    return None;
+                }
                 self.locals.push(side);
             }
-            if self.locals.len() > record::MAX_OWNERS {
-                return None;
-            }
         }
-        if count > record::MAX_EDGES {
+        let pair = self.next_pair();
+        if pair as usize >= cell::MAX_PAIRS {
             return None;
         }
-        let word = self.word(cell::RECORD);
         let local = |owner: u32| self.locals.iter().position(|known| *known == owner).expect("all owners were gathered") as u32;
-        let sides = |edge: &Edge| local(edge.left) | local(edge.right) << 4;
         let base = list()
             .filter(|edge| edge.is_counted_at(corner))
             .fold(local(owner), |base, edge| base ^ local(edge.left) ^ local(edge.right));
-        self.words.push(count as u32 | base << 8);
-        let mut bytes: Vec<u8> = Vec::with_capacity(count);
-        let mut end = None;
+        // With every number shuffled by the base, a walk begins at 0.
+        let side = |edge: &Edge| ((local(edge.left) ^ base) | (local(edge.right) ^ base) << 4) as u8;
+        let (mut sides, mut points) = (Vec::with_capacity(cell::MAX_EDGES), Vec::with_capacity(cell::MAX_EDGES + 1));
         for edge in list() {
-            if end != Some(edge.a) {
-                if end.is_some() {
+            if points.last() != Some(&edge.a) {
+                if !points.is_empty() {
                     // A joint: both sides equal, so it never counts.
-                    bytes.push(0);
+                    sides.push(0);
                 }
-                self.words.extend([edge.a.x as u32, edge.a.y as u32]);
+                points.push(edge.a);
             }
-            self.words.extend([edge.b.x as u32, edge.b.y as u32]);
-            bytes.push(sides(edge) as u8);
-            end = Some(edge.b);
+            points.push(edge.b);
+            sides.push(side(edge));
         }
-        self.words.extend(bytes.chunks(4).map(|four| four.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))));
-        self.words.extend(&self.locals);
-        Some(word)
+        self.words.extend(sides.chunks(4).map(|four| four.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))));
+        self.words.extend(points.iter().flat_map(|p| [p.x as u32, p.y as u32]));
+        let table = 0..self.locals.len().next_power_of_two().max(2);
+        self.words.extend(table.map(|at| self.locals.get(at ^ base as usize).copied().unwrap_or(OwnerIx::OUTSIDE.0)));
+        Some(cell::RECORD << 30 | (sides.len() as u32 - 1) << 26 | pair)
     }
 
     fn long_record(&mut self, corner: LatticePoint, edges: &[Edge], list: &[u32], owner: u32) -> u32 {
-        let word = self.word(cell::LONG);
+        let pair = self.next_pair();
         let list = || list.iter().map(|&k| &edges[k as usize]);
         let base = list().filter(|edge| edge.is_counted_at(corner)).fold(owner, |base, edge| base ^ edge.change());
         self.words.extend([list().count() as u32, base]);
@@ -471,6 +476,6 @@ impl Writer<'_> {
                 [edge.a.x as u32, edge.a.y as u32, edge.b.x as u32, edge.b.y as u32, edge.left, edge.right];
             self.words.extend(words);
         }
-        word
+        cell::LONG << 30 | pair
     }
 }
