@@ -5,4 +5,5 @@
 mod architecture;
 mod coverages;
 mod http;
+mod imports;
 mod store;

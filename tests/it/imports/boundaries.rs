@@ -1,0 +1,227 @@
+//! Regions and grids: repairs, faults, publication, numbering, history.
+
+use super::{city, collection, fixture, four_grids, import, order, row_of_grids, run, written};
+use wangge::app::imports::{Kind, Status};
+use wangge::domain::fault::FaultKind;
+use wangge::domain::id::{Epoch, Revision};
+use wangge::domain::period::Period;
+use wangge::store::Store;
+use wangge::territory::Territory;
+use wangge::territory::mend::check;
+
+/// The boundaries of an epoch, proved.
+async fn territory(store: &Store, epoch: u64) -> Territory {
+    let set = store.boundaries_at(Epoch(epoch)).await.unwrap().unwrap();
+    assert_eq!(check(&set), []);
+    Territory::build(Epoch(epoch), &set).unwrap()
+}
+
+#[tokio::test]
+async fn what_a_planner_hands_over_is_refused_with_every_gap_and_overlap() {
+    let store = city("import/towns.toml");
+    let mut towns = order(Kind::Grids, &fixture("jurong/jurong_townships_gcj02.geojson"), "gcj02");
+    towns.map = vec!["code=name".to_owned()];
+    let report = run(&store, towns).await;
+    assert_eq!(report.status, Status::Refused);
+    assert_eq!(store.revision().await.unwrap(), Revision(0));
+    let of = |kind| report.faults.iter().filter(move |fault| fault.kind == kind);
+    assert!(of(FaultKind::Overlap).count() >= 30, "the file has 32 overlapping pairs that are no slivers");
+    assert!(of(FaultKind::Gap).count() > 100);
+    for fault in &report.faults {
+        assert!(fault.place.is_some() && fault.area_m2.is_some_and(|area| area > 0.0), "{fault}");
+        assert!(fault.record.is_some_and(|record| (1..=17).contains(&record)), "{fault}");
+    }
+    let text = report.text();
+    assert!(text.contains("葛村镇") && text.contains("m²") && text.lines().count() < 100, "{text}");
+}
+
+#[tokio::test]
+async fn taken_as_asked_it_is_a_partition_with_named_voids() {
+    let store = city("import/towns.toml");
+    let path = fixture("jurong/jurong_townships_gcj02.geojson");
+    let mut towns = order(Kind::Grids, &path, "gcj02");
+    towns.map = vec!["code=name".to_owned()];
+    towns.accept.also("gaps-as-void").unwrap();
+    towns.accept.also("overlap-to-least-code").unwrap();
+    let report = import(&store, towns.clone()).await;
+    assert_eq!((report.tally.new, report.epoch, report.revision), (17, Epoch(1), Revision(1)));
+    assert!(!report.accepted.is_empty());
+    let territory = territory(&store, 1).await;
+    assert_eq!(territory.grids.len(), 17);
+    assert!(territory.voids.len() > 50);
+    assert!(territory.voids.iter().all(|void| void.reason.contains("jurong_townships_gcj02.geojson")));
+    // Nobody needs to accept anything when nothing changes.
+    towns.accept = Default::default();
+    let again = run(&store, towns).await;
+    assert_eq!((again.status, again.tally.same), (Status::Unchanged, 17), "{}", again.text());
+    assert_eq!(store.revision().await.unwrap(), Revision(1));
+}
+
+#[tokio::test]
+async fn communes_are_imported_once_and_their_departments_derived() {
+    let store = city("import/communes.toml");
+    let path = fixture("fr_communes/communes_50.geojson");
+    let report = import(&store, order(Kind::Grids, &path, "wgs84")).await;
+    assert_eq!((report.tally.records, report.tally.new), (50, 50));
+    assert!(report.tally.rewound >= 50, "the file turns clockwise");
+    assert_eq!(report.columns["name"], ["nom"]);
+    let territory = territory(&store, 1).await;
+    let departments: Vec<&str> = territory.regions.iter().map(|region| region.code.as_str()).collect();
+    assert_eq!(departments, ["14", "61"]);
+    let again = run(&store, order(Kind::Grids, &path, "wgs84")).await;
+    assert_eq!((again.status, again.tally.same, again.tally.changed), (Status::Unchanged, 50, 0));
+    assert_eq!(store.revision().await.unwrap(), Revision(1));
+}
+
+#[tokio::test]
+async fn importing_one_community_replaces_that_community_alone() {
+    let store = four_grids().await;
+    let second = written("second.geojson", row_of_grids("330902002002", 3, 122.0, 30.01, 0.01));
+    let report = import(&store, order(Kind::Grids, &second.path, "cgcs2000")).await;
+    assert_eq!((report.tally.new, report.tally.removed, report.epoch), (3, 0, Epoch(2)));
+    // Two of three come back; the third leaves.
+    let smaller = written("smaller.geojson", row_of_grids("330902002002", 2, 122.0, 30.01, 0.01));
+    let report = import(&store, order(Kind::Grids, &smaller.path, "cgcs2000")).await;
+    assert_eq!((report.tally.same, report.tally.removed), (2, 1), "{}", report.text());
+    let territory = territory(&store, 3).await;
+    assert_eq!(territory.grids.len(), 6);
+    assert_eq!(territory.region_ix("330902002002").map(|ix| territory.region(ix).grids.len()), Some(2));
+}
+
+#[tokio::test]
+async fn a_community_whose_outer_border_does_not_meet_its_neighbours_is_refused() {
+    let store = four_grids().await;
+    // A strip of 100 m to the neighbour in the south overlaps.
+    let second = written("second.geojson", row_of_grids("330902002002", 3, 122.0, 30.009, 0.01));
+    let report = run(&store, order(Kind::Grids, &second.path, "cgcs2000")).await;
+    assert_eq!(report.status, Status::Refused);
+    assert!(report.faults.iter().all(|fault| fault.kind == FaultKind::Overlap && fault.codes.len() == 2), "{}", report.text());
+    assert_eq!(store.revision().await.unwrap(), Revision(1));
+}
+
+#[tokio::test]
+async fn regions_give_names_and_levels_to_what_codes_only_name() {
+    let store = four_grids().await;
+    let names = written("names.csv", "code,name\n3309,舟山市\n330902,定海区\n330902002,环南街道\n330902002001,某社区\n");
+    let report = import(&store, order(Kind::Regions, &names.path, "")).await;
+    assert_eq!(report.tally.new, 4);
+    let territory = territory(&store, 2).await;
+    let path: Vec<&str> =
+        territory.path(territory.grids[0].parent).iter().map(|ix| territory.region(*ix).name.as_str()).collect();
+    assert_eq!(path, ["舟山市", "定海区", "环南街道", "某社区"]);
+    let again = run(&store, order(Kind::Regions, &names.path, "")).await;
+    assert_eq!((again.status, again.tally.same), (Status::Unchanged, 4));
+}
+
+#[tokio::test]
+async fn grids_without_codes_are_numbered_once_and_keep_their_numbers() {
+    let store = city("");
+    // Two rows of two, told from the south-east to the north-west.
+    let square = |west: f64, south: f64| {
+        let (e, n) = (west + 0.01, south + 0.01);
+        format!(
+            r#"{{"type":"Feature","properties":{{"community":"330902002001","name":"{west:.2} {south:.2}"}},"geometry":{{"type":"Polygon","coordinates":[[[{west:.2},{south:.2}],[{e:.2},{south:.2}],[{e:.2},{n:.2}],[{west:.2},{n:.2}],[{west:.2},{south:.2}]]]}}}}"#
+        )
+    };
+    let features = [square(122.01, 30.0), square(122.0, 30.0), square(122.01, 30.01), square(122.0, 30.01)];
+    let file = written("grids.geojson", collection(&features));
+    let refused = run(&store, order(Kind::Grids, &file.path, "cgcs2000")).await;
+    assert_eq!(
+        (refused.status, refused.faults.len()),
+        (Status::Refused, 4),
+        "codes are asked for unless they are to be assigned"
+    );
+    let mut numbered = order(Kind::Grids, &file.path, "cgcs2000");
+    numbered.boundaries.assign_codes = true;
+    import(&store, numbered.clone()).await;
+    let names = |territory: &Territory| -> Vec<(String, String)> {
+        territory.grids.iter().map(|grid| (grid.code.as_str()[12..].to_owned(), grid.name.clone())).collect()
+    };
+    let expected = [("001", "122.00 30.01"), ("002", "122.01 30.01"), ("003", "122.00 30.00"), ("004", "122.01 30.00")];
+    assert_eq!(names(&territory(&store, 1).await), expected.map(|(n, name)| (n.to_owned(), name.to_owned())));
+    let again = run(&store, numbered.clone()).await;
+    assert_eq!((again.status, again.tally.same), (Status::Unchanged, 4), "{}", again.text());
+    // One more in the north: it gets the next number, the others keep theirs.
+    let more = written("more.geojson", collection(&[features.to_vec(), vec![square(122.0, 30.02)]].concat()));
+    numbered.files = vec![more.path.clone()];
+    import(&store, numbered).await;
+    assert_eq!(names(&territory(&store, 2).await).last(), Some(&("005".to_owned(), "122.00 30.02".to_owned())));
+}
+
+#[tokio::test]
+async fn a_historical_set_stands_beside_what_is_in_force() {
+    let store = four_grids().await;
+    let old = written("old.geojson", row_of_grids("330902002001", 2, 122.0, 30.0, 0.02));
+    let mut beside = order(Kind::Grids, &old.path, "cgcs2000");
+    beside.boundaries.beside = true;
+    let refused = run(&store, beside.clone()).await;
+    assert!(refused.faults[0].detail.contains("needs a period"), "{}", refused.text());
+    let day = |text: &str| wangge::app::imports::instant_named(text, "Asia/Shanghai");
+    beside.boundaries.period = Period { from: day("2008-01-01"), until: day("2011-01-01") };
+    import(&store, beside.clone()).await;
+    let epochs = store.epochs().await.unwrap();
+    assert_eq!(epochs.len(), 2);
+    assert_eq!((epochs[1].base, epochs[1].period), (None, beside.boundaries.period));
+    assert_eq!(territory(&store, 1).await.grids.len(), 4);
+    assert_eq!(territory(&store, 2).await.grids.len(), 2);
+    let again = run(&store, beside).await;
+    assert_eq!((again.status, again.tally.same), (Status::Unchanged, 2), "{}", again.text());
+}
+
+#[tokio::test]
+async fn water_is_a_void_and_not_a_gap() {
+    let store = city("");
+    let ring = |w: f64, s: f64, e: f64, n: f64| format!("[[{w},{s}],[{e},{s}],[{e},{n}],[{w},{n}],[{w},{s}]]");
+    let around = format!(
+        r#"{{"type":"Feature","properties":{{"code":"330902002001001"}},"geometry":{{"type":"Polygon","coordinates":[{},{}]}}}}"#,
+        ring(122.0, 30.0, 122.03, 30.03),
+        ring(122.01, 30.01, 122.02, 30.02)
+    );
+    let lake = format!(
+        r#"{{"type":"Feature","properties":{{"kind":"water","name":"北湖","reason":"水面"}},"geometry":{{"type":"Polygon","coordinates":[{}]}}}}"#,
+        ring(122.01, 30.01, 122.02, 30.02)
+    );
+    let without = written("without.geojson", collection(std::slice::from_ref(&around)));
+    let report = run(&store, order(Kind::Grids, &without.path, "cgcs2000")).await;
+    assert_eq!(report.faults.iter().map(|fault| fault.kind).collect::<Vec<_>>(), [FaultKind::Gap]);
+    let with = written("with.geojson", collection(&[around, lake]));
+    import(&store, order(Kind::Grids, &with.path, "cgcs2000")).await;
+    let territory = territory(&store, 1).await;
+    assert_eq!(territory.voids.iter().map(|void| void.name.as_str()).collect::<Vec<_>>(), ["北湖"]);
+    let again = run(&store, order(Kind::Grids, &with.path, "cgcs2000")).await;
+    assert_eq!((again.status, again.tally.same), (Status::Unchanged, 2));
+}
+
+#[tokio::test]
+async fn a_dry_run_writes_nothing_and_says_what_it_would() {
+    let store = city("import/communes.toml");
+    let mut dry = order(Kind::Grids, &fixture("fr_communes/communes_50.geojson"), "wgs84");
+    dry.dry_run = true;
+    let report = run(&store, dry).await;
+    assert_eq!((report.status, report.tally.new), (Status::DryRun, 50));
+    assert_eq!(store.revision().await.unwrap(), Revision(0));
+    assert!(store.imports().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_scheme_of_a_city_with_boundaries_stays() {
+    let store = four_grids().await;
+    let mut other = order(Kind::Grids, &fixture("fr_communes/communes_50.geojson"), "wgs84");
+    other.scheme = wangge::app::imports::scheme_named(fixture("import/communes.toml").to_str().unwrap()).ok();
+    let report = run(&store, other).await;
+    assert_eq!(report.faults[0].field.as_deref(), Some("--scheme"), "{}", report.text());
+}
+
+#[tokio::test]
+async fn publishing_places_facilities_anew_in_the_same_revision() {
+    let store = four_grids().await;
+    let points = written("points.csv", "id,category,lon,lat\na,01037,122.005,30.005\nb,01037,122.005,30.015\n");
+    let report = import(&store, order(Kind::Facilities, &points.path, "cgcs2000")).await;
+    assert_eq!((report.tally.new, report.tally.outside), (2, 1));
+    let second = written("second.geojson", row_of_grids("330902002002", 3, 122.0, 30.01, 0.01));
+    let report = import(&store, order(Kind::Grids, &second.path, "cgcs2000")).await;
+    assert_eq!((report.tally.moved, report.revision), (1, Revision(3)));
+    let snapshot = store.snapshot(wangge::clock::Clock::System.now()).await.unwrap();
+    let grids: Vec<_> = snapshot.facilities.iter().filter_map(|row| row.grid.as_ref().map(|code| code.as_str())).collect();
+    assert_eq!(grids, ["330902002001001", "330902002002001"]);
+}

@@ -1,0 +1,93 @@
+//! The built binary: exit codes, files, standard output.
+
+use super::{fixture, row_of_grids, written};
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn wangge(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_wangge")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn a_city_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let towns = fixture("jurong/jurong_townships_gcj02.geojson");
+    let scheme = fixture("import/towns.toml");
+    let (towns, scheme) = (towns.to_str().unwrap(), scheme.to_str().unwrap());
+    let plain = ["import", "grids", towns, "--data", "city.gpkg", "--scheme", scheme, "--map", "code=name", "--crs", "gcj02"];
+
+    let refused = wangge(folder.path(), &[&plain[..], &["--report", "r.json", "--faults", "faults.gpkg"]].concat());
+    assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
+    assert!(!folder.path().join("city.gpkg").exists(), "a refused import leaves no empty city behind");
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path().join("r.json")).unwrap()).unwrap();
+    assert_eq!(report["status"], "refused");
+    assert!(report["faults"].as_array().is_some_and(|faults| faults.len() > 100));
+    let magic = std::fs::read(folder.path().join("faults.gpkg")).unwrap();
+    assert!(magic.starts_with(b"SQLite format 3\0"));
+
+    let accepted = wangge(folder.path(), &[&plain[..], &["--accept", "gaps-as-void,overlap-to-least-code"]].concat());
+    assert_eq!(accepted.status.code(), Some(0), "{}", told(&accepted));
+    let again = wangge(folder.path(), &plain);
+    assert_eq!(again.status.code(), Some(0), "{}", told(&again));
+    assert!(told(&again).contains("same 17"), "{}", told(&again));
+
+    let checked = wangge(folder.path(), &["check", "--data", "city.gpkg"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", told(&checked));
+    assert!(told(&checked).contains("17 grids"), "{}", told(&checked));
+
+    std::fs::write(folder.path().join("p.csv"), "name,lon,lat\na,119.16,31.95\nb,0,0\nc,x,1\n").unwrap();
+    let located = wangge(folder.path(), &["locate", "--data", "city.gpkg", "--crs", "gcj02", "p.csv"]);
+    assert_eq!(located.status.code(), Some(1), "one row has no position: {}", told(&located));
+    let out = String::from_utf8(located.stdout).unwrap();
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], "name,lon,lat,grid,error");
+    assert!(lines[1].ends_with(','), "{out}");
+    assert_eq!(lines[2], "b,0,0,,outside_coverage");
+    assert!(lines[3].contains("is no number"), "{out}");
+
+    // Nothing runs beside it: a backup, and back.
+    let copied = wangge(folder.path(), &["backup", "--data", "city.gpkg", "copy.gpkg"]);
+    assert_eq!(copied.status.code(), Some(0), "{}", told(&copied));
+    let restored = wangge(folder.path(), &["restore", "copy.gpkg", "--data", "city.gpkg"]);
+    assert_eq!(restored.status.code(), Some(0), "{}", told(&restored));
+    assert_eq!(wangge(folder.path(), &["check", "--data", "city.gpkg"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_geopackage_is_read_with_the_crs_it_states() {
+    let folder = tempfile::tempdir().unwrap();
+    let grids = written("grids.geojson", row_of_grids("330902002001", 2, 122.0, 30.0, 0.01));
+    let grids = grids.path.to_str().unwrap().to_owned();
+    // The first city's own file is a GeoPackage; a copy of it is what others hand back.
+    let made = wangge(folder.path(), &["import", "grids", &grids, "--data", "a.gpkg", "--crs", "cgcs2000"]);
+    assert_eq!(made.status.code(), Some(0), "{}", told(&made));
+    assert_eq!(wangge(folder.path(), &["backup", "--data", "a.gpkg", "copy.gpkg"]).status.code(), Some(0));
+    let several = wangge(folder.path(), &["import", "grids", "copy.gpkg", "--data", "b.gpkg"]);
+    assert_eq!(several.status.code(), Some(1));
+    assert!(told(&several).contains("several layers"), "{}", told(&several));
+    let taken = wangge(folder.path(), &["import", "grids", "copy.gpkg", "--layer", "grids", "--data", "b.gpkg"]);
+    assert_eq!(taken.status.code(), Some(0), "{}", told(&taken));
+    assert!(told(&taken).contains("new 2") && told(&taken).contains("cgcs2000"), "{}", told(&taken));
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["import"][..],
+        &["import", "grids", "x", "--data", "y", "--crs", "mars"],
+        &["import", "grids", "x", "--data", "y", "--accept", "everything"],
+        &["import", "grids", "x", "--data", "y", "--scheme", "no-such-file"],
+        &["frobnicate"],
+    ] {
+        let output = wangge(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", told(&output));
+    }
+    let missing = wangge(folder.path(), &["check", "--data", "no-such-file.gpkg"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(told(&missing).contains("does not exist"), "{}", told(&missing));
+}
