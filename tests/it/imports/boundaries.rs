@@ -60,16 +60,16 @@ async fn taken_as_asked_it_is_a_partition_with_named_voids() {
 #[tokio::test]
 async fn communes_are_imported_once_and_their_departments_derived() {
     let store = city("import/communes.toml");
-    let path = fixture("fr_communes/communes_50.geojson");
+    let path = fixture("import/communes_belfort.geojson");
     let report = import(&store, order(Kind::Grids, &path, "wgs84")).await;
-    assert_eq!((report.tally.records, report.tally.new), (50, 50));
-    assert!(report.tally.rewound >= 50, "the file turns clockwise");
+    assert_eq!((report.tally.records, report.tally.new), (78, 78));
+    assert!(report.tally.rewound >= 78, "the file turns clockwise");
     assert_eq!(report.columns["name"], ["nom"]);
     let territory = territory(&store, 1).await;
     let departments: Vec<&str> = territory.regions.iter().map(|region| region.code.as_str()).collect();
-    assert_eq!(departments, ["14", "61"]);
+    assert_eq!(departments, ["25", "70", "90"]);
     let again = run(&store, order(Kind::Grids, &path, "wgs84")).await;
-    assert_eq!((again.status, again.tally.same, again.tally.changed), (Status::Unchanged, 50, 0));
+    assert_eq!((again.status, again.tally.same, again.tally.changed), (Status::Unchanged, 78, 0));
     assert_eq!(store.revision().await.unwrap(), Revision(1));
 }
 
@@ -195,10 +195,10 @@ async fn water_is_a_void_and_not_a_gap() {
 #[tokio::test]
 async fn a_dry_run_writes_nothing_and_says_what_it_would() {
     let store = city("import/communes.toml");
-    let mut dry = order(Kind::Grids, &fixture("fr_communes/communes_50.geojson"), "wgs84");
+    let mut dry = order(Kind::Grids, &fixture("import/communes_belfort.geojson"), "wgs84");
     dry.dry_run = true;
     let report = run(&store, dry).await;
-    assert_eq!((report.status, report.tally.new), (Status::DryRun, 50));
+    assert_eq!((report.status, report.tally.new), (Status::DryRun, 78));
     assert_eq!(store.revision().await.unwrap(), Revision(0));
     assert!(store.imports().await.unwrap().is_empty());
 }
@@ -206,7 +206,7 @@ async fn a_dry_run_writes_nothing_and_says_what_it_would() {
 #[tokio::test]
 async fn the_scheme_of_a_city_with_boundaries_stays() {
     let store = four_grids().await;
-    let mut other = order(Kind::Grids, &fixture("fr_communes/communes_50.geojson"), "wgs84");
+    let mut other = order(Kind::Grids, &fixture("import/communes_belfort.geojson"), "wgs84");
     other.scheme = wangge::app::imports::scheme_named(fixture("import/communes.toml").to_str().unwrap()).ok();
     let report = run(&store, other).await;
     assert_eq!(report.faults[0].field.as_deref(), Some("--scheme"), "{}", report.text());

@@ -9,7 +9,7 @@ use wangge::territory::mend::check;
 #[tokio::test(flavor = "multi_thread")]
 async fn all_communes_of_a_country_come_in_once() {
     let Some(path) = shared("fr_communes/fr_communes.geojson.gz") else {
-        eprintln!("no shared data: the fixture of 50 communes stands for all");
+        eprintln!("no shared data: the fixture of 78 communes stands for all");
         return;
     };
     let store = city("import/communes.toml");
