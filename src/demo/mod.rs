@@ -9,6 +9,7 @@
 mod blocks;
 mod coast;
 mod cut;
+mod files;
 mod furniture;
 mod history;
 mod incidents;
@@ -22,6 +23,7 @@ mod settlement;
 mod sources;
 mod streets;
 
+pub use files::Files;
 pub use sources::BACKGROUND_LAND;
 
 use crate::domain::case::CaseRecord;
