@@ -227,7 +227,8 @@ async fn open(args: &Args, order: &Order) -> Result<(Store, bool), Failure> {
     }
 }
 
-fn remove(path: &Path) {
+/// Removes a data file and what lies beside it.
+pub(super) fn remove(path: &Path) {
     for ending in ["", "-wal", "-shm", ".lock"] {
         let mut name = path.as_os_str().to_owned();
         name.push(ending);
@@ -236,17 +237,24 @@ fn remove(path: &Path) {
     }
 }
 
+/// A step in a few words.
+pub(super) fn words(step: Step) -> String {
+    match step {
+        Step::Reading { .. } => "reading".to_owned(),
+        Step::Mending => "mending".to_owned(),
+        Step::Placing => "placing".to_owned(),
+        Step::Writing { rows } => format!("writing {rows}"),
+    }
+}
+
 fn watch(bar: &indicatif::ProgressBar) -> Watch {
     let bar = bar.clone();
-    Arc::new(move |step| match step {
-        Step::Reading { read, total } => {
+    Arc::new(move |step| {
+        if let Step::Reading { read, total } = step {
             bar.set_length(total);
-            bar.set_message("reading");
             bar.set_position(read);
         }
-        Step::Mending => bar.set_message("mending"),
-        Step::Placing => bar.set_message("placing"),
-        Step::Writing { rows } => bar.set_message(format!("writing {rows}")),
+        bar.set_message(words(step));
     })
 }
 

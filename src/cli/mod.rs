@@ -4,6 +4,7 @@
 
 mod backup;
 mod check;
+mod demo;
 mod import;
 mod locate;
 mod out;
@@ -27,6 +28,8 @@ enum Command {
     Serve(serve::Args),
     /// Imports a file: regions, grids, facilities, staff, households or open cases.
     Import(import::Args),
+    /// Makes a data file with a synthetic city.
+    Demo(demo::Args),
     /// Looks at every invariant of a data file and gives every fault with its place.
     Check(check::Args),
     /// Finds the grid of every position of a CSV table; writes the table to standard output with the columns grid and error.
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Import(args) => block_on(import::run(args)),
+        Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => block_on(check::run(args)),
         Command::Locate(args) => block_on(locate::run(args)),
         Command::Backup(args) => block_on(backup::backup(args)),

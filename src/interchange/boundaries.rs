@@ -6,7 +6,7 @@ use super::shape;
 use super::text::is_damaged;
 use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind, Repair};
-use crate::domain::grid::GridKind;
+use crate::domain::grid::{GridKind, GridRecord};
 use crate::domain::hash::hash64;
 use crate::domain::records::Provenance;
 use crate::domain::region::{RegionRecord, VoidKind, VoidRecord};
@@ -33,6 +33,40 @@ pub struct GridDraft {
     pub population: Option<u32>,
     /// With the hash of all of the above.
     pub provenance: Provenance,
+}
+
+impl GridDraft {
+    /// A grid that comes as a record: what a file that says the same would give. `number` counts from 1.
+    pub fn of(record: GridRecord, number: u64) -> Self {
+        let GridRecord { code, name, kind, parent, area, households, population, provenance } = record;
+        Self { number, code: Some(code), name, kind, parent, area, households, population, provenance }.hashed()
+    }
+
+    /// With the hash of what it says. The code is not part of it: codes that are assigned here must not make a record different.
+    fn hashed(mut self) -> Self {
+        let hash = Hashed::new(&self.name)
+            .text(self.kind.as_str())
+            .text(self.parent.as_ref().map_or("", Code::as_str))
+            .count(self.households)
+            .count(self.population)
+            .ids(&self.provenance)
+            .area(&self.area)
+            .finish();
+        self.provenance.source_hash = Some(hash);
+        self
+    }
+}
+
+/// A region with the hash of what it says, as a file that says the same would give it.
+pub fn hashed_region(mut record: RegionRecord) -> RegionRecord {
+    let hash = Hashed::new(&record.name)
+        .text(&record.level)
+        .text(record.parent.as_ref().map_or("", Code::as_str))
+        .ids(&record.provenance)
+        .area(record.claim.as_ref().unwrap_or(&Area::default()))
+        .finish();
+    record.provenance.source_hash = Some(hash);
+    record
 }
 
 /// One record of a file of grids.
@@ -95,18 +129,9 @@ pub fn land(fields: &Fields, terms: &Terms) -> Result<Made<Land>, Vec<Fault>> {
         let provenance = Provenance { source_hash: Some(hash), ..provenance };
         Land::Void(VoidRecord { name, kind, reason, area: shaped.area, provenance })
     } else {
-        // The code is not part of it: codes that are assigned here must not make a record different.
-        let hash = Hashed::new(&name)
-            .text(kind.as_str())
-            .text(parent.as_ref().map_or("", Code::as_str))
-            .count(households)
-            .count(population)
-            .ids(&provenance)
-            .area(&shaped.area)
-            .finish();
-        let provenance = Provenance { source_hash: Some(hash), ..provenance };
         let area = shaped.area;
-        Land::Grid(GridDraft { number: fields.number, code, name, kind, parent, area, households, population, provenance })
+        let draft = GridDraft { number: fields.number, code, name, kind, parent, area, households, population, provenance };
+        Land::Grid(draft.hashed())
     };
     Ok(Made { record, repairs: shaped.repairs })
 }
@@ -141,14 +166,7 @@ pub fn region(fields: &Fields, terms: &Terms) -> Result<Made<RegionRecord>, Vec<
     };
     let (Some(code), true) = (code, faults.is_empty()) else { return Err(faults) };
     name_repairs(&mut repairs, &Some(code.clone()), fields.number);
-    let hash = Hashed::new(&name)
-        .text(&level)
-        .text(parent.as_ref().map_or("", Code::as_str))
-        .ids(&provenance)
-        .area(claim.as_ref().unwrap_or(&Area::default()))
-        .finish();
-    let provenance = Provenance { source_hash: Some(hash), ..provenance };
-    Ok(Made { record: RegionRecord { code, level, name, parent, claim, provenance }, repairs })
+    Ok(Made { record: hashed_region(RegionRecord { code, level, name, parent, claim, provenance }), repairs })
 }
 
 fn name_repairs(repairs: &mut [Repair], code: &Option<Code>, number: u64) {
