@@ -109,12 +109,11 @@ impl Territory {
 
     /// The grid nearest to a point and its distance in metres: 0 inside a grid, otherwise to its outline; of grids equally far the least
     /// code. `None` when there is no grid. The way across the antimeridian is not considered.
+    /// Cost: the shore (borders with a grid on just one side) within the distance.
     pub fn nearest_grid(&self, p: LatticePoint) -> Option<(GridIx, f64)> {
-        self.locate(p).grid(self).map(|ix| (ix, 0.0)).or_else(|| self.nearest_shore(p, |_| true))
-    }
-
-    /// The nearest of the grids that `allowed` lets pass, by the shore of the land covered by grids. Cost: the shore within the distance.
-    pub fn nearest_shore(&self, p: LatticePoint, allowed: impl Fn(GridIx) -> bool) -> Option<(GridIx, f64)> {
+        if let Some(ix) = self.locate(p).grid(self) {
+            return Some((ix, 0.0));
+        }
         let around = self.boxes.around?;
         // Boxes come in the order of their distance in lattice units. A unit is at least this long in metres, wherever between `p` and
         // the shore it is; the last factor is for the curvature of the way.
@@ -126,13 +125,11 @@ impl Territory {
                 break;
             }
             let Piece { grid, block, arc, from, to } = piece.data;
-            if allowed(grid) {
-                let points = &self.partition.blocks[block as usize][arc as usize].points[from as usize..=to as usize];
-                let metres = points.windows(2).map(|edge| segment_distance_m(p, edge[0], edge[1])).fold(f64::INFINITY, f64::min);
-                let found = (metres, self.grid(grid).owner, grid);
-                if best.is_none_or(|best| (found.0, found.1) < (best.0, best.1)) {
-                    best = Some(found);
-                }
+            let points = &self.partition.blocks[block as usize][arc as usize].points[from as usize..=to as usize];
+            let metres = points.windows(2).map(|edge| segment_distance_m(p, edge[0], edge[1])).fold(f64::INFINITY, f64::min);
+            let found = (metres, self.grid(grid).owner, grid);
+            if best.is_none_or(|best| (found.0, found.1) < (best.0, best.1)) {
+                best = Some(found);
             }
         }
         best.map(|(metres, _, grid)| (grid, metres))

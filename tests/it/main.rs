@@ -2,8 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail loudly and say what it skips over")]
 
+mod allocations;
 mod architecture;
+#[path = "../../benches/coverage.rs"]
+mod coverage;
 mod coverages;
 mod http;
 mod imports;
+mod locate;
 mod store;
+
+// The file shared with the benches names them so.
+use wangge::{geom, territory};
+
+#[global_allocator]
+static ALLOCATOR: allocations::Counted = allocations::Counted;
