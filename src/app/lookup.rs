@@ -5,7 +5,7 @@ use crate::domain::code::Code;
 use crate::domain::id::{GridIx, RegionIx};
 use crate::domain::region::VoidKind;
 use crate::geom::lattice::side;
-use crate::geom::{LatticeBox, LatticePoint, LonLat, measure};
+use crate::geom::{LatticeBox, LatticePoint, LonLat};
 use crate::territory::partition::Owner;
 use crate::territory::{Grid, Located};
 use std::cmp::Ordering;
@@ -67,26 +67,14 @@ impl View {
         self.sees_grid(ix).then(|| &self.territory.grid(ix).code)
     }
 
-    fn grids_in_box(&self, bbox: LatticeBox) -> impl Iterator<Item = GridIx> {
-        let grids = self.territory.grids.iter().enumerate();
-        grids.filter(move |(_, grid)| grid.bbox.meets(bbox)).map(|(at, _)| GridIx(at as u32))
-    }
-
-    fn nearest_grid(&self, p: LatticePoint) -> Option<(GridIx, f64)> {
-        let grids = (0..self.territory.grids.len()).map(|at| GridIx(at as u32));
-        grids.map(|ix| (ix, self.distance_to_border_m(ix, p))).min_by(|a, b| a.1.total_cmp(&b.1))
-    }
-
     /// Metres from a place to the nearest border of a grid.
     pub fn distance_to_border_m(&self, ix: GridIx, p: LatticePoint) -> f64 {
-        let outline = self.territory.outline_grid(ix);
-        let edges = outline.rings().flat_map(|ring| ring.iter().zip(ring.iter().cycle().skip(1)));
-        edges.map(|(a, b)| measure::segment_distance_m(p, *a, *b)).fold(f64::INFINITY, f64::min)
+        self.territory.distance_to_border_m(ix, p)
     }
 
     /// Grids that have a point in a closed box, in depth-first order. Exact: what only the boxes share is not listed.
     pub fn grids_meeting(&self, bbox: LatticeBox) -> impl Iterator<Item = &Grid> {
-        let mut found: Vec<GridIx> = self.grids_in_box(bbox).filter(|ix| self.sees_grid(*ix)).collect();
+        let mut found: Vec<GridIx> = self.territory.grids_in_box(bbox).filter(|ix| self.sees_grid(*ix)).collect();
         found.retain(|ix| self.meets(*ix, bbox));
         found.sort_unstable();
         found.into_iter().map(|ix| self.territory.grid(ix))
@@ -106,7 +94,7 @@ impl View {
 
     /// What can be said about a place that nobody owns.
     pub fn outside(&self, told: LonLat) -> Outside {
-        let nearest = self.nearest_grid(LatticePoint::nearest(told)).filter(|(ix, _)| self.sees_grid(*ix));
+        let nearest = self.territory.nearest_grid(LatticePoint::nearest(told)).filter(|(ix, _)| self.sees_grid(*ix));
         let swapped = LonLat::new(told.lat(), told.lon()).map(LatticePoint::nearest);
         Outside {
             nearest: nearest.map(|(ix, distance_m)| (self.territory.grid(ix).code.clone(), distance_m)),

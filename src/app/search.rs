@@ -6,18 +6,9 @@ use crate::city::{Case, Facility};
 use crate::domain::category::Category;
 use crate::domain::id::{CaseId, GridIx, RegionIx};
 use crate::geom::{LatticePoint, LonLat, beidou};
+pub use crate::territory::search::Fit;
+use crate::territory::search::Named;
 use std::ops::Range;
-
-/// How well something fits. Better ones are less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fit {
-    /// The whole code or name.
-    Exact,
-    /// It begins so.
-    Prefix,
-    /// It contains it.
-    Part,
-}
 
 /// Something found.
 #[derive(Debug, Clone)]
@@ -47,18 +38,20 @@ impl View {
             hits.push((Fit::Exact, Hit::Position(p, place)));
         }
         let in_range = |ix: GridIx| self.sees_grid(ix) && within.is_none_or(|range| range.contains(&ix.0));
-        for (at, region) in self.territory.regions.iter().enumerate() {
-            let ix = RegionIx(at as u32);
-            let inside = within.is_none_or(|range| range.start <= region.grids.start && region.grids.end <= range.end);
-            if let Some(fit) = fit(&wanted, [region.code.as_str(), &region.name]).filter(|_| inside && self.sees_region(ix)) {
-                hits.push((fit, Hit::Region(ix)));
+        let named_allowed = |named: Named| match named {
+            Named::Grid(ix) => in_range(ix),
+            Named::Region(ix) => {
+                let grids = &self.territory.region(ix).grids;
+                let inside = within.is_none_or(|range| range.start <= grids.start && grids.end <= range.end);
+                inside && self.sees_region(ix)
             }
-        }
-        for (at, grid) in self.territory.grids.iter().enumerate() {
-            let ix = GridIx(at as u32);
-            if let Some(fit) = fit(&wanted, [grid.code.as_str(), &grid.name]).filter(|_| in_range(ix)) {
-                hits.push((fit, Hit::Grid(ix)));
-            }
+        };
+        for hit in self.territory.search(text, limit, named_allowed) {
+            let named = match hit.named {
+                Named::Region(ix) => Hit::Region(ix),
+                Named::Grid(ix) => Hit::Grid(ix),
+            };
+            hits.push((hit.fit, named));
         }
         let allowed = |grid: Option<GridIx>| match grid {
             Some(ix) => in_range(ix),
