@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 impl Territory {
     /// Builds a territory from noded, canonical records (what `mend` gives and the store keeps), or every fault.
-    /// 20,000 grids of 80 vertices take about 0.4 s on 2 cores.
+    /// 35,357 French communes (2.2 million vertices) take about 0.8 s of processor time, 2026-11.
     pub fn build(epoch: Epoch, set: &BoundarySet) -> Result<Self, Vec<Fault>> {
         let tree = Hierarchy::of(set)?;
         let mut faults = Vec::new();

@@ -54,7 +54,7 @@ pub struct Mended {
 }
 
 /// Makes a partition of boundaries whose areas are on the lattice and otherwise unchecked, or tells every fault.
-/// 35,357 French communes (2.2 million vertices) take about 1 s.
+/// 35,357 French communes (2.2 million vertices) take about 0.9 s of processor time, 2026-11.
 pub fn mend(set: BoundarySet, accept: &Accept) -> Result<Mended, Vec<Fault>> {
     let mut set = completed(set);
     let mut faults = Vec::new();
