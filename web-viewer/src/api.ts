@@ -9,11 +9,13 @@ export interface Meta {
   title: string;
   synthetic: boolean;
   attribution: string[];
-  scheme: { levels: { name: string }[] };
+  /** From the top down; the last level is that of the grids. No zooms: the level has no regions. */
+  scheme: { levels: { name: string; minzoom?: number | null }[] };
   root: string[];
   bbox: Box | null;
+  counts: Counts;
   revision: number;
-  epoch: number | null;
+  epoch: number;
   default_facility_groups: FacilityGroup[];
   /** Where land of others is found as GeoJSON, drawn without names or borders. */
   background: string | null;
@@ -25,11 +27,12 @@ export interface Counts {
   households: number; population: number; staff: number; area_m2: number;
 }
 export interface Region extends Place { path: Place[]; bbox: Box | null; counts: Counts; revision: number; epoch: number }
-export interface Child extends Place { bbox: Box | null; counts: Counts }
+/** `kind` only on grids. */
+export interface Child extends Place { kind?: string; bbox: Box | null; counts: Counts }
 
 export interface Case {
   id: number; category: string; state: string; due_at: string | null; overdue: boolean;
-  urgent?: boolean; reported_at?: string; position: Position | null; grid?: string | null; text?: string;
+  urgent?: boolean; reported_at?: string; position: Position | null; grid?: string | null; grid_name?: string | null; text?: string;
 }
 export interface Member { id: string; name: string; role: string; phone?: string | null; organization?: string | null }
 export interface Neighbour { code: string; name: string; shared_m?: number }

@@ -37,7 +37,7 @@ async function start(): Promise<void> {
 
   const style = await (await fetch('/styles/dark.json')).json() as StyleSpecification;
   const stage = await createMap(document.getElementById('map')!, fit(style, {
-    levels: city.scheme.levels.map((level) => level.name), icons: categoryIcons.value, origin: location.origin,
+    levels: city.scheme.levels, icons: categoryIcons.value, origin: location.origin,
     at: route.value.at, background: city.background, landOther: colour('land-other'),
   }), city.bbox);
   const { map } = stage;

@@ -1,6 +1,6 @@
 // A mode is a function: it loads what it shows, draws it, and leaves nothing behind when its signal aborts.
 import { effect } from '@preact/signals';
-import { api, Problem, type Counts, type Region } from './api';
+import { api, Problem, type Region } from './api';
 import { show, type Stage } from './map/create';
 import { drawCases, drawFacilities, drawUrgent, spotlight, type Outline } from './map/spotlight';
 import { loadTogether, type First } from './resource';
@@ -13,9 +13,6 @@ export interface Context {
   /** Calls back after each new revision, and when the server answers again after a silence. */
   onChange(reload: () => void, signal: AbortSignal): void;
 }
-
-/** How much of the ground lies over what is not selected. */
-const VEIL = { grid: 0.62, region: 0.5 };
 
 /** What other facilities fall to while those of a grid are shown. */
 const FACILITIES_BEHIND = 0.25;
@@ -36,13 +33,13 @@ async function enterRegion(code: string, at: string | null, { stage, onChange }:
   const load = (first?: First) => {
     const parts = code === TOP ? roots(at, signal) : api.children(code, at, signal);
     return loadTogether([
-      [region, code === TOP ? parts.then((all) => whole(all as Region[])) : api.region(code, at, signal)],
+      [region, code === TOP ? parts.then(whole) : api.region(code, at, signal)],
       [children, parts],
       [cases, api.cases(code || null, signal)],
     ], signal, first);
   };
   const outline = outlined(isTop ? null : api.outline('regions', code, at, signal));
-  await load({ after: outline.loaded, arrive: () => { arrive(); begin(stage, signal); spotlight(stage.map, outline.value, VEIL.region); } });
+  await load({ after: outline.loaded, arrive: () => { arrive(); begin(stage, signal); spotlight(stage.map, outline.value, 'region'); } });
   if (signal.aborted) return;
   onChange(() => void load(), signal);
   const stop = effect(() => drawUrgent(stage.map, cases.data ?? []));
@@ -67,23 +64,16 @@ function begin(stage: Stage, signal: AbortSignal): void {
   });
 }
 
+/** The top regions, or why there are none. */
 async function roots(at: string | null, signal: AbortSignal): Promise<Region[]> {
-  const codes = meta.data!.root;
-  if (codes.length === 0) throw new Problem('no_boundaries', 404, 'no boundaries have been imported');
-  return Promise.all(codes.map((root) => api.region(root, at, signal)));
+  if (!meta.data!.bbox) throw new Problem('no_boundaries', 404, 'no boundaries have been imported');
+  return Promise.all(meta.data!.root.map((root) => api.region(root, at, signal)));
 }
 
-/** All top regions as one. */
-function whole(parts: readonly Region[]): Region {
-  const sum = (of: keyof Counts) => parts.reduce((total, part) => total + part.counts[of], 0);
-  const { title, bbox, revision, epoch } = meta.data!;
-  return {
-    level: '', code: TOP, name: title, path: [], bbox, revision, epoch: epoch ?? 0,
-    counts: {
-      grids: sum('grids'), facilities: sum('facilities'), open_cases: sum('open_cases'), overdue: sum('overdue'),
-      households: sum('households'), population: sum('population'), staff: sum('staff'), area_m2: sum('area_m2'),
-    },
-  };
+/** The whole city as a region. */
+function whole(): Region {
+  const { title, bbox, counts, revision, epoch } = meta.data!;
+  return { level: '', code: TOP, name: title, path: [], bbox, counts, revision, epoch };
 }
 
 async function enterGrid(code: string, at: string | null, { stage, onChange }: Context, signal: AbortSignal, arrive: () => void): Promise<void> {
@@ -100,7 +90,7 @@ async function enterGrid(code: string, at: string | null, { stage, onChange }: C
       arrive();
       begin(stage, signal);
       groupsShown.value = new Set(meta.data?.default_facility_groups.map((group) => group.id));
-      spotlight(map, outline.value, VEIL.grid);
+      spotlight(map, outline.value, 'grid');
     },
   });
   if (signal.aborted) return;

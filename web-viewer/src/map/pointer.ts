@@ -3,11 +3,11 @@ import type { Map, MapMouseEvent } from 'maplibre-gl';
 import { api, Problem, type Position } from '../api';
 import { beidouLevel } from '../format';
 import { go, route } from '../route';
-import { cases, notice, path, picked, pointer, zoom } from '../state';
+import { cases, meta, notice, path, picked, pointer, zoom } from '../state';
 import { SELECTED_CASES, SELECTED_FACILITIES } from './spotlight';
 
-/** From this zoom on grids are large enough to be meant by a click. */
-const GRIDS_FROM = 13.5;
+/** So many zooms after they appear, grids are large enough to be meant by a click. */
+const GRIDS_MEANT = 2.5;
 const REST_MS = 150;
 
 export function watchPointer(map: Map): void {
@@ -36,9 +36,14 @@ async function beidouAt(at: Position, atZoom: number, signal: AbortSignal): Prom
   }
 }
 
+/** What a click here means before it means the land. Far out ordinary cases are too many to be meant; pressing ones always are. */
 function marksAt(map: Map, event: MapMouseEvent) {
-  return map.queryRenderedFeatures(event.point, { layers: [SELECTED_CASES, 'cases', SELECTED_FACILITIES] });
+  const found = map.queryRenderedFeatures(event.point, { layers: [SELECTED_CASES, 'cases', SELECTED_FACILITIES] });
+  return map.getZoom() >= gridZoom() ? found : found.filter((mark) => mark.properties['overdue']);
 }
+
+/** Where grids appear. */
+function gridZoom(): number { return meta.data?.scheme.levels.at(-1)?.minzoom ?? 11; }
 
 async function click(map: Map, event: MapMouseEvent): Promise<void> {
   notice.value = null;
@@ -58,7 +63,7 @@ async function click(map: Map, event: MapMouseEvent): Promise<void> {
     const chain = [...above, ...(grid ? [{ level: 'grid', ...grid }] : [])];
     const here = new Set(path.value.map((place) => place.code));
     // One step down from what both share; where grids are drawn large, the grid itself.
-    const next = grid && map.getZoom() >= GRIDS_FROM ? chain.at(-1) : chain.find((place) => !here.has(place.code));
+    const next = grid && map.getZoom() >= gridZoom() + GRIDS_MEANT ? chain.at(-1) : chain.find((place) => !here.has(place.code));
     if (next) go({ mode: { kind: next.code === grid?.code ? 'grid' : 'region', code: next.code } });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

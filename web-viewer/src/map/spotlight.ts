@@ -1,5 +1,5 @@
 // What is selected stands out: everything outside recedes under a veil, its own border is drawn in white, its facilities as icons.
-import type { GeoJSONSource, LayerSpecification, Map } from 'maplibre-gl';
+import type { ExpressionSpecification, GeoJSONSource, LayerSpecification, LineLayerSpecification, Map } from 'maplibre-gl';
 import type { Case, Facility } from '../api';
 import { colour } from '../colour';
 import { iconOf } from './style';
@@ -18,11 +18,13 @@ export function addSpotlight(map: Map, icons: ReadonlyMap<string, string>): void
     map.addSource(id, { type: 'geojson', data: NOTHING, tolerance: 0.1 });
   }
   map.addLayer({ id: 'veil', type: 'fill', source: 'veil', paint: { 'fill-color': colour('ground'), 'fill-opacity': ['get', 'opacity'], 'fill-antialias': false } });
-  const line = (id: string, token: string, width: number) => map.addLayer({
-    id, type: 'line', source: 'selected-outline', layout: { 'line-join': 'round' }, paint: { 'line-color': colour(token), 'line-width': width },
+  const line = (id: string, paint: LineLayerSpecification['paint']) => map.addLayer({
+    id, type: 'line', source: 'selected-outline', layout: { 'line-join': 'round' }, paint: paint!,
   });
-  line('selected-ground', 'ground', 5);
-  line('selected-outline', 'white', 3);
+  // A grid is a selection; a region is only where one is: its border stays quiet.
+  const isGrid = ['get', 'grid'] as unknown as ExpressionSpecification;
+  line('selected-ground', { 'line-color': colour('ground'), 'line-width': ['case', isGrid, 5, 3] });
+  line('selected-outline', { 'line-color': ['case', isGrid, colour('white'), colour('second')], 'line-width': ['case', isGrid, 3, 1.25] });
   map.addLayer({
     id: SELECTED_FACILITIES, type: 'symbol', source: SELECTED_FACILITIES,
     layout: { 'icon-image': iconOf(icons), 'icon-size': 0.9, 'icon-allow-overlap': true },
@@ -30,7 +32,7 @@ export function addSpotlight(map: Map, icons: ReadonlyMap<string, string>): void
   });
   map.addLayer({
     id: URGENT, type: 'symbol', source: URGENT,
-    layout: { 'icon-image': 'case-urgent', 'icon-size': 0.95, 'icon-allow-overlap': true },
+    layout: { 'icon-image': 'case-urgent', 'icon-size': ['interpolate', ['linear'], ['zoom'], 8, 0.7, 13, 0.95], 'icon-allow-overlap': true },
     paint: { 'icon-color': colour('text'), 'icon-halo-color': colour('ground'), 'icon-halo-width': 1.5 },
   });
   const marks = map.getStyle().layers.find((layer) => layer.id === 'cases');
@@ -49,10 +51,13 @@ export function outsideOf({ geometry }: Outline): GeoJSON.MultiPolygon {
   return { type: 'MultiPolygon', coordinates };
 }
 
+/** How much of the ground lies over what is not selected. */
+const VEIL = { grid: 0.62, region: 0.5 };
+
 /** Draws the border of what is selected and dims the rest; `null` takes both away. */
-export function spotlight(map: Map, outline: Outline | null, opacity = 0): void {
-  set(map, 'veil', outline ? { type: 'Feature', properties: { opacity }, geometry: outsideOf(outline) } : NOTHING);
-  set(map, 'selected-outline', outline ?? NOTHING);
+export function spotlight(map: Map, outline: Outline | null, kind: 'grid' | 'region' = 'region'): void {
+  set(map, 'veil', outline ? { type: 'Feature', properties: { opacity: VEIL[kind] }, geometry: outsideOf(outline) } : NOTHING);
+  set(map, 'selected-outline', outline ? { ...outline, properties: { grid: kind === 'grid' } } : NOTHING);
 }
 
 export function drawFacilities(map: Map, facilities: readonly Facility[]): void {

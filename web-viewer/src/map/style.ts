@@ -3,7 +3,7 @@ import type { LayerSpecification, StyleSpecification } from 'maplibre-gl';
 
 export interface City {
   /** Levels of the code scheme from the top down; the last is that of the grids. */
-  levels: readonly string[];
+  levels: readonly { name: string; minzoom?: number | null }[];
   /** Component category → icon. */
   icons: ReadonlyMap<string, string>;
   /** Where the server is, e.g. `http://127.0.0.1:8080`. */
@@ -19,7 +19,11 @@ export function boundariesUrl(at: string | null): string {
   return at ? `/tiles/regions,grids,labels?at=${at}` : '/tiles/regions,grids,labels';
 }
 
-/** Layers are written for the scheme `cn` and tell by `rank` how many levels above the grids they mean. */
+/** First zooms of the scheme `cn`, from the grids up. */
+const CN_ZOOMS = [11, 10, 8, 5, 0, 0];
+
+/** Layers are written for the scheme `cn` and tell by `rank` how many levels above the grids they mean. Another scheme's levels begin at
+    zooms of their own: its layers move by the difference. */
 export function fit(style: StyleSpecification, city: City): StyleSpecification {
   const absolute = (url: string) => (url.startsWith('/') ? city.origin + url : url);
   const layers = style.layers.flatMap((layer): LayerSpecification[] => {
@@ -27,9 +31,14 @@ export function fit(style: StyleSpecification, city: City): StyleSpecification {
     if (layer.id === 'facilities' && layer.type === 'symbol') {
       return [{ ...layer, layout: { ...layer.layout, 'icon-image': iconOf(city.icons) } }];
     }
+    // Where there are no regions the grids are the land.
+    if (layer.id === 'land' && layer.type === 'fill' && city.levels.length === 1) return [{ ...layer, 'source-layer': 'grids' }];
     if (rank === undefined) return [layer];
     const level = city.levels.at(-1 - rank);
-    return level === undefined ? [] : [{ ...layer, filter: ['==', ['get', 'level'], level] } as LayerSpecification];
+    if (level === undefined) return [];
+    const moved = (zoom: number) => Math.max(0, zoom + (level.minzoom ?? CN_ZOOMS[rank]!) - CN_ZOOMS[rank]!);
+    const fitted = { ...layer, minzoom: moved(layer.minzoom ?? 0), maxzoom: Math.min(24, moved(layer.maxzoom ?? 24)) } as LayerSpecification;
+    return ['source-layer' in fitted && fitted['source-layer'] === 'grids' ? fitted : { ...fitted, filter: ['==', ['get', 'level'], level.name] } as LayerSpecification];
   });
   const sources = Object.fromEntries(Object.entries(style.sources).map(([id, source]) => {
     if (source.type !== 'vector') return [id, source];

@@ -101,7 +101,7 @@ export function Parts() {
     .map((part) => ({
       key: part.code, label: part.name || part.code, value: part.counts.open_cases,
       extra: <em class="extra overdue">{part.counts.overdue > 0 && `${say('overdue')} ${count(part.counts.overdue)}`}</em>,
-      onClick: () => go({ mode: { kind: part.level === 'grid' ? 'grid' as const : 'region' as const, code: part.code } }),
+      onClick: () => go({ mode: { kind: part.kind ? 'grid' as const : 'region' as const, code: part.code } }),
     }));
   return (
     <Block title={level ? `${sayValue(level)} · ${say('open')}` : say('below')} of={children} class="parts">

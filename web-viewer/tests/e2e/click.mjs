@@ -35,21 +35,31 @@ await withBrowser(async ({ base, open }) => {
 
   // By clicking: from the city down, one level a click, to the grid.
   const page = await open(1920, 1080);
-  const click = async ([lng, lat]) => {
-    const at = await page.evaluate(([x, y]) => {
+  const click = async (points) => {
+    // Of the points given the first one on the screen that no mark covers.
+    const at = await page.evaluate((candidates) => {
       const { map } = window.wangge;
-      const point = map.project([x, y]), box = map.getContainer().getBoundingClientRect();
-      const scale = box.width / map.getContainer().offsetWidth;
-      return { x: box.left + point.x * scale, y: box.top + point.y * scale };
-    }, [lng, lat]);
+      const box = map.getContainer().getBoundingClientRect(), scale = box.width / map.getContainer().offsetWidth;
+      for (const position of candidates) {
+        const { x, y } = map.project(position);
+        const [left, top] = [box.left + x * scale, box.top + y * scale];
+        const near = map.queryRenderedFeatures([[x - 4, y - 4], [x + 4, y + 4]], { layers: ['cases', 'selected-cases', 'selected-facilities'] });
+        if (near.length === 0 && document.elementFromPoint(left, top) === map.getCanvas()) return { x: left, y: top };
+      }
+      return null;
+    }, points);
+    assert(at, 'a place to click');
     const before = page.url();
     await page.mouse.click(at.x, at.y);
     await page.waitForFunction((url) => location.href !== url, before, { timeout: 30_000 });
     await settled(page);
   };
   const steps = [];
-  for (let n = 0; n < 8 && !page.url().includes('grid='); n++) {
-    await click(card.grid.label_point);
+  for (const next of [...card.path.slice(1), { code: target }]) {
+    if (page.url().includes('grid=')) break;
+    const near = await page.evaluate(() => window.wangge.map.getZoom() >= 13.5);
+    const inside = near || next.code === target ? spots(parts) : (await all(`/api/v1/regions/${next.code}/children?limit=1000`)).map((child) => child.label_point);
+    await click(inside);
     steps.push(new URL(page.url()).search);
   }
   assert.equal(new URL(page.url()).searchParams.get('grid'), target, `clicks led through ${steps.join(' → ')}`);
@@ -115,6 +125,22 @@ async function busiest(meta, read) {
   const shown = new Set(meta.default_facility_groups.flatMap((group) => group.categories));
   const count = (card) => card.facilities.by_category.filter((of) => shown.has(of.category)).reduce((sum, of) => sum + of.count, 0);
   return cards.sort((a, b) => count(b) - count(a))[0].grid.code;
+}
+
+/** Points well inside an outline: of a raster over its largest part those whose neighbours are inside too. */
+function spots(parts) {
+  const [rings] = [...parts].sort((a, b) => b[0].length - a[0].length);
+  const xs = rings[0].map((point) => point[0]), ys = rings[0].map((point) => point[1]);
+  const [west, south, east, north] = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+  const [dx, dy] = [(east - west) / 12, (north - south) / 12];
+  const found = [];
+  for (let row = 1; row < 12; row++) {
+    for (let column = 1; column < 12; column++) {
+      const at = [west + column * dx, south + row * dy];
+      if ([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]].every(([x, y]) => holds(rings, [at[0] + x * dx * 0.8, at[1] + y * dy * 0.8]))) found.push(at);
+    }
+  }
+  return found;
 }
 
 /** Even–odd over all rings; a point within 1e-7° of an edge counts as inside, for a border belongs to one of its grids. */

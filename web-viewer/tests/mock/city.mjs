@@ -86,7 +86,7 @@ export function city({ seed = 7, now = Date.now() } = {}) {
       cases.push({
         id: cases.length + 1, category: MATTERS[Math.floor(next() * MATTERS.length)][0], state: overdue ? 'handling' : STATES[Math.floor(next() * STATES.length)], overdue,
         due_at: new Date(now + left).toISOString(), reported_at: new Date(now - next() ** 3 * 4e8).toISOString(), urgent: next() < 0.05,
-        position: next() < 0.9 ? inside(grid) : null, grid: grid.code, text: '',
+        position: next() < 0.9 ? inside(grid) : null, grid: grid.code, grid_name: grid.name, text: '',
       });
     }
     if (n % 13 !== 5) {

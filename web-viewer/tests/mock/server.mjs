@@ -34,7 +34,7 @@ function counts(code) {
   };
 }
 const boxOf = (code) => bboxOf(gridsIn(code).flatMap((grid) => grid.ring));
-const region = ({ code, level, name }) => ({ revision: 1, epoch: 1, code, level, name, path: pathOf(code), bbox: boxOf(code), counts: counts(code) });
+const region = ({ code, level, name }) => ({ revision: 1, epoch: 1, code, level, name, path: pathOf(code), bbox: boxOf(code), label_point: centre(gridsIn(code)[0].ring), counts: counts(code) });
 
 function card(grid) {
   const mine = within(made.facilities, grid.code), open = within(made.cases, grid.code).sort(pressing);
@@ -64,7 +64,7 @@ const list = (all, query) => {
 const ROUTES = [
   [/^\/api\/v1\/meta$/, () => ({
     title: '样例市网格化管理平台', synthetic: true, attribution: ['样例数据'], scheme: { levels: LEVELS.map((name) => ({ name })) }, root: ['3309'],
-    bbox: boxOf('3309'), revision: 1, epoch: 1, default_facility_groups: made.groups, background: null,
+    bbox: boxOf('3309'), counts: counts(''), revision: 1, epoch: 1, default_facility_groups: made.groups, background: null,
   })],
   [/^\/api\/v1\/categories$/, () => [
     ...made.components.map(([code, name, icon]) => ({ kind: 'component', code, name, icon })), ...made.matters.map(([code, name]) => ({ kind: 'matter', code, name, icon: 'component' })),
@@ -72,7 +72,7 @@ const ROUTES = [
   [/^\/api\/v1\/regions\/(\d+)$/, ([code]) => made.regions.has(code) && region(made.regions.get(code))],
   [/^\/api\/v1\/regions\/(\d+)\/children$/, ([code]) => made.regions.has(code) && [
     ...[...made.regions.values()].filter((r) => r.parent === code).map(region),
-    ...made.grids.filter((g) => g.parent === code).map((g) => ({ code: g.code, name: g.name, level: 'grid', bbox: bboxOf(g.ring), counts: counts(g.code) })),
+    ...made.grids.filter((g) => g.parent === code).map((g) => ({ code: g.code, name: g.name, level: 'grid', kind: g.kind, label_point: centre(g.ring), bbox: bboxOf(g.ring), counts: counts(g.code) })),
   ], list],
   [/^\/api\/v1\/(?:regions|grids)\/(\d+)\/outline$/, ([code]) => gridsIn(code).length > 0 && outline(code)],
   [/^\/api\/v1\/grids\/(\d+)$/, ([code]) => gridByCode.has(code) && card(gridByCode.get(code))],

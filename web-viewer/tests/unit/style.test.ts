@@ -8,7 +8,7 @@ import { fit, type City } from '../../src/map/style';
 
 const dark = style('dark', fonts().faces) as StyleSpecification;
 const city: City = {
-  levels: ['province', 'city', 'county', 'township', 'community', 'grid'], icons: new Map([['01050', 'camera'], ['01037', 'lamp']]),
+  levels: ['province', 'city', 'county', 'township', 'community', 'grid'].map((name) => ({ name })), icons: new Map([['01050', 'camera'], ['01037', 'lamp']]),
   origin: 'http://127.0.0.1:8080', at: null, background: null, landOther: 'black',
 };
 const ids = (made: StyleSpecification) => made.layers.map((layer) => layer.id);
@@ -19,11 +19,18 @@ test('the style is valid as it is served and as the viewer fits it', () => {
 });
 
 test('a scheme of two levels keeps the borders and labels it has', () => {
-  const fitted = fit(dark, { ...city, levels: ['department', 'commune'] });
+  const fitted = fit(dark, { ...city, levels: [{ name: 'department', minzoom: 4 }, { name: 'commune', minzoom: 8 }] });
   expect(ids(fitted)).toContain('border-community');
   expect(ids(fitted)).not.toContain('border-township');
   const upper = fitted.layers.find((layer) => layer.id === 'border-community');
-  expect(upper).toMatchObject({ filter: ['==', ['get', 'level'], 'department'] });
+  expect(upper).toMatchObject({ minzoom: 4, filter: ['==', ['get', 'level'], 'department'] });
+  expect(fitted.layers.find((layer) => layer.id === 'border-grid')).toMatchObject({ minzoom: 8 });
+});
+
+test('in a scheme of one level the grids are the land', () => {
+  const fitted = fit(dark, { ...city, levels: [{ name: 'town', minzoom: 7 }] });
+  expect(fitted.layers.find((layer) => layer.id === 'land')).toMatchObject({ 'source-layer': 'grids' });
+  expect(validateStyleMin(fitted)).toEqual([]);
 });
 
 test('boundaries follow the date, facilities and cases do not', () => {
