@@ -172,6 +172,9 @@ pub struct CaseShape<'a> {
     pub position: Option<Position>,
     /// The grid that holds it.
     pub grid: Option<&'a str>,
+    /// Its name; absent when it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grid_name: Option<&'a str>,
     /// The region it is known to be in, when there is no position.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<&'a str>,
@@ -189,6 +192,7 @@ impl<'a> CaseShape<'a> {
     pub fn of(view: &'a View, case: &'a Case, grid: Option<&'a str>, zone: &TimeZone) -> Self {
         let record = &*case.record;
         let category = view.city.about.profile.category(CategoryKind::Matter, &record.category);
+        let named = grid.and_then(|code| view.territory.grid_ix(code));
         Self {
             id: record.id.0,
             category: &record.category,
@@ -203,6 +207,7 @@ impl<'a> CaseShape<'a> {
             located: record.located.as_str(),
             position: record.at.map(position),
             grid,
+            grid_name: named.map(|ix| view.territory.grid(ix).name.as_str()).filter(|name| !name.is_empty()),
             within: record.within.as_ref().map(|code| code.as_str()),
             address_text: record.address_text.as_deref(),
             owner: &record.owner,

@@ -6,8 +6,8 @@ export type Mark = 'overdue' | 'soon' | 'new' | 'open' | 'suspended';
 /** In order of urgency; also the order of the legend. */
 export const MARKS: readonly Mark[] = ['overdue', 'soon', 'new', 'open', 'suspended'];
 
-/** A case is due soon from two hours before its time. A guess; nothing depends on it. */
-export const SOON_MS = 2 * 3_600_000;
+/** A case is due soon from an hour before its time. A guess; nothing depends on it. */
+export const SOON_MS = 3_600_000;
 
 export function markOf(shown: Pick<Case, 'overdue' | 'state' | 'due_at'>, now: number): Mark {
   if (shown.overdue) return 'overdue';
