@@ -126,6 +126,7 @@ fn city(grids: usize) -> City {
             attribution: vec![],
             time_zone: "Asia/Shanghai".to_owned(),
             profile: profile.clone(),
+            background: None,
         }),
         territory: Arc::new(territory),
         facilities: Arc::new(Facilities::new(facilities, &profile, count)),

@@ -61,6 +61,7 @@ fn city(snapshot: Snapshot) -> Result<City, AppError> {
             attribution: meta.attribution,
             time_zone: meta.time_zone,
             profile: meta.profile,
+            background: meta.background,
         }),
         territory: Arc::new(territory),
     })

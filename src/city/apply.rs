@@ -150,6 +150,7 @@ mod tests {
                 attribution: vec![],
                 time_zone: "Asia/Shanghai".to_owned(),
                 profile: profile(),
+                background: None,
             }),
             facilities: Arc::new(Facilities::new(vec![], &profile(), territory.grids.len())),
             cases: Arc::new(Cases::new([], territory.grids.len())),

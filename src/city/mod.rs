@@ -32,6 +32,8 @@ pub struct About {
     pub time_zone: String,
     /// Categories of facilities and cases.
     pub profile: CodeProfile,
+    /// Land around it that belongs to others, as GeoJSON without names; drawn, never looked up.
+    pub background: Option<Arc<str>>,
 }
 
 /// One revision of the whole city.

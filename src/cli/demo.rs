@@ -77,6 +77,7 @@ fn meta(city: &City) -> Result<Meta, Failure> {
     let profile = imports::profile_named("gbt47678").map_err(|fault| Failure::Failed(fault.to_string()))?;
     let mut meta = Meta::new(city.title.clone(), profile);
     meta.synthetic = true;
+    meta.background = Some(demo::BACKGROUND_LAND.into());
     meta.attribution.clone_from(&city.attribution);
     meta.scheme = city.boundaries.scheme.clone();
     Ok(meta)

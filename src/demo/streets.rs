@@ -294,6 +294,13 @@ impl<'a> Net<'a> {
         }
     }
 
+    /// Moves a place of a road a little, all roads alike, so that none runs straight along the raster.
+    fn wound(&self, p: Spot) -> Spot {
+        let off = Spot::new(self.wiggle.at(p, 820.0), self.shape.at(p, 760.0));
+        let moved = p.plus(off, 95.0);
+        if self.ground.relief.on_land(moved) { moved } else { p }
+    }
+
     /// Roads: each place is joined to the net by the cheapest way.
     fn roads(&mut self) {
         let relief = &self.ground.relief;
@@ -309,7 +316,7 @@ impl<'a> Net<'a> {
         for place in places {
             let Some(path) = ways.cheapest(relief, place.at, &on_net) else { continue };
             path.iter().for_each(|cell| on_net[*cell] = true);
-            let mut line: Vec<Spot> = path.iter().map(|cell| relief.middle(*cell)).collect();
+            let mut line: Vec<Spot> = path.iter().map(|cell| self.wound(relief.middle(*cell))).collect();
             if line.len() < 4 {
                 continue;
             }

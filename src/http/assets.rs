@@ -167,8 +167,13 @@ fn tagged(
 
 /// Land that is not the city's, as GeoJSON without names or borders.
 #[utoipa::path(get, path = "/background.geojson", tag = "map", params(NoQuery), responses((status = 200, content_type = "application/geo+json", body = Object)))]
-pub async fn background(_: Query<NoQuery>) -> Answer<Response> {
-    Err(Problem::new(ProblemCode::NotFound, "this city has no background"))
+pub async fn background(State(app): State<Arc<App>>, _: Query<NoQuery>, headers: HeaderMap) -> Answer<Response> {
+    let city = app.published.load();
+    let Some(land) = &city.about.background else {
+        return Err(Problem::new(ProblemCode::NotFound, "this city has no background"));
+    };
+    let tag = format!("\"{:016x}\"", hash64(land.as_bytes()));
+    Ok(tagged(Cow::Owned(land.as_bytes().to_vec()), &tag, "application/geo+json", None, false, &headers))
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ fn meta<'a>(app: &'a App, view: &'a View) -> Meta<'a> {
         counts: total(view).into(),
         facilities_outside: city.facilities.outside(),
         default_facility_groups: app.config.facility_groups.iter().map(|known| group(view, known)).collect(),
-        background: None,
+        background: city.about.background.as_ref().map(|_| "/background.geojson"),
     }
 }
 

@@ -28,6 +28,9 @@ pub struct Meta {
     pub scheme: Scheme,
     /// Categories of facilities and cases.
     pub profile: CodeProfile,
+    /// Land around the city that belongs to others, as GeoJSON without names; drawn, never looked up.
+    #[serde(default)]
+    pub background: Option<std::sync::Arc<str>>,
 }
 
 impl Meta {
@@ -40,6 +43,7 @@ impl Meta {
             time_zone: "Asia/Shanghai".to_owned(),
             scheme: Scheme::default(),
             profile,
+            background: None,
         }
     }
 }

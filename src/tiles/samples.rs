@@ -108,6 +108,7 @@ pub(crate) fn city_of(set: &BoundarySet) -> City {
             attribution: vec![],
             time_zone: "Asia/Shanghai".to_owned(),
             profile: profile(),
+            background: None,
         }),
         territory: Arc::new(territory),
         facilities: Arc::new(Facilities::new(vec![], &profile(), grids)),
