@@ -20,7 +20,7 @@ export function CaseRow({ shown }: { shown: Case }) {
       <button type="button" class={chosen ? 'case-row chosen' : 'case-row'} onClick={press}>
         <Mark mark={mark} urgent={shown.urgent ?? false} />
         <span class="label">{name}{!gridShown.value && shown.grid_name && <small class="place">{shown.grid_name}</small>}</span>
-        <span class="second">{mark === 'overdue' ? '' : `${mark === 'open' ? sayValue(shown.state) : markWord(mark)} `}</span>
+        <span class={mark === 'open' ? 'second ordinary' : 'second'}>{mark === 'overdue' ? '' : `${mark === 'open' ? sayValue(shown.state) : markWord(mark)} `}</span>
         <span class={`time ${mark}`}>{due(shown.due_at, now.value)}</span>
       </button>
     </li>

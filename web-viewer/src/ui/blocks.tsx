@@ -4,6 +4,7 @@ import { AGE_BANDS, ageBand, countAges } from '../casestate';
 import { area, count } from '../format';
 import { go } from '../route';
 import { card, cases, categoryNames, children, listed, narrow, narrowed, now, region } from '../state';
+import { shape } from '../unit';
 import { say, sayValue, type Word } from '../words';
 import { Block, Empty } from './Block';
 import { CaseRow } from './CaseRow';
@@ -73,14 +74,14 @@ export function GridOverview() {
   );
 }
 
-/** More at once are no longer seen in three seconds. */
-const PRESSING = 8;
+/** Rows of pressing cases and the count of the rest; more at once are no longer seen in three seconds. */
+const PRESSING = { desk: 6, hall: 9, wide: 9 };
 
 export function Pressing() {
   return (
     <Block title={<>{say('pressing')}<Narrowed /></>} of={cases} class="pressing">
       {listed.value.length === 0 ? <Empty words={say('noCases')} />
-        : <Rows items={listed.value} most={narrowed.value ? Infinity : PRESSING} row={(shown) => <CaseRow key={shown.id} shown={shown} />} />}
+        : <Rows items={listed.value} most={narrowed.value ? Infinity : PRESSING[shape.value]} row={(shown) => <CaseRow key={shown.id} shown={shown} />} />}
     </Block>
   );
 }
@@ -91,6 +92,12 @@ export function Narrowed() {
   return to && <button type="button" class="narrowed" onClick={() => { narrowed.value = null; }}>{to.label} {count(listed.value.length)} ×</button>;
 }
 
+/** 第3网格 instead of 西山社区第3网格, where 西山社区 is what is shown. */
+function withoutParent(name: string): string {
+  const parent = region.data?.name;
+  return parent && name.startsWith(parent) && name.length > parent.length ? name.slice(parent.length) : name;
+}
+
 /** The next level down, the most overdue first. What belongs to no part is its own row, so that the rows sum to the whole. */
 export function Parts() {
   const parts = children.data ?? [];
@@ -99,7 +106,7 @@ export function Parts() {
   const level = parts[0]?.level;
   const bars = [...parts].sort((a, b) => b.counts.overdue - a.counts.overdue || b.counts.open_cases - a.counts.open_cases || (a.code < b.code ? -1 : 1))
     .map((part) => ({
-      key: part.code, label: part.name || part.code, value: part.counts.open_cases,
+      key: part.code, label: withoutParent(part.name) || part.code, value: part.counts.open_cases,
       extra: <em class="extra overdue">{part.counts.overdue > 0 && `${say('overdue')} ${count(part.counts.overdue)}`}</em>,
       onClick: () => go({ mode: { kind: part.kind ? 'grid' as const : 'region' as const, code: part.code } }),
     }));

@@ -39,7 +39,10 @@ export async function withBrowser(story) {
 /** What the address names is shown, and the map is idle twice in a row. */
 export async function settled(page) {
   await page.waitForFunction(() => window.wangge?.map, undefined, { timeout: 60_000 });
-  await page.waitForFunction(() => (document.documentElement.dataset.shown ?? '-') === location.search, undefined, { timeout: 60_000 });
+  await page.waitForFunction(() => {
+    const parts = (query) => query.replace('?', '').split('&').sort().join('&');
+    return parts(document.documentElement.dataset.shown ?? '-') === parts(location.search);
+  }, undefined, { timeout: 60_000 });
   await page.evaluate(() => document.fonts.ready);
   await page.evaluate(() => new Promise((resolve) => {
     const { map } = window.wangge;
