@@ -12,6 +12,7 @@ use crate::domain::id::Epoch;
 use crate::domain::records::BoundarySet;
 use crate::store::{Snapshot, Store};
 use crate::territory::Territory;
+use crate::tiles::cache::TileCache;
 use std::sync::Arc;
 
 impl App {
@@ -22,7 +23,8 @@ impl App {
         let city = compute.run(move || city(snapshot)).await??;
         let published = Arc::new(Published::new(city));
         let applier = Applier::start(Arc::clone(&published));
-        Ok(Self { store, published, applier, compute, config, clock, history: History::default() })
+        let tiles = TileCache::new(config.tile_cache_bytes);
+        Ok(Self { store, published, applier, compute, tiles, config, clock, history: History::default() })
     }
 }
 

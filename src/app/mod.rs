@@ -12,6 +12,7 @@ pub mod imports;
 mod load;
 pub mod lookup;
 pub mod search;
+pub mod tiles;
 pub mod view;
 
 use crate::city::Published;
@@ -21,6 +22,7 @@ use crate::config::Config;
 use crate::domain::fault::Fault;
 use crate::domain::id::Epoch;
 use crate::store::{Store, StoreError};
+use crate::tiles::cache::TileCache;
 use applier::Applier;
 use history::History;
 use jiff::Timestamp;
@@ -41,6 +43,8 @@ pub struct App {
     pub applier: Applier,
     /// The only bridge to the threads for heavy work.
     pub compute: Compute,
+    /// Finished tiles.
+    pub tiles: TileCache,
     /// Every setting.
     pub config: Config,
     /// The only "now".

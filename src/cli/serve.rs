@@ -51,6 +51,8 @@ pub(super) async fn run(args: Args) -> Outcome {
         city.facilities.len(),
         city.cases.len(),
     ));
+    let ahead = Arc::clone(&app);
+    tokio::spawn(async move { ahead.draw_ahead().await });
     http::serve(listener, http::router(app), stopped()).await;
     Ok(true)
 }

@@ -143,10 +143,11 @@ fn scheme(view: &View) -> SchemeShape<'_> {
                 } else {
                     territory.regions.iter().filter(|region| region.level == at).count()
                 };
+                let zooms = territory.level_zooms()[at];
                 LevelShape {
                     name: &level.name,
-                    minzoom: level.zooms.map(|zooms| zooms.0),
-                    maxzoom: level.zooms.map(|zooms| zooms.1),
+                    minzoom: zooms.map(|(first, _)| first),
+                    maxzoom: zooms.map(|(_, last)| last),
                     count,
                 }
             })

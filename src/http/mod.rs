@@ -27,6 +27,7 @@ pub mod query;
 pub mod regions;
 pub mod search;
 pub mod shapes;
+pub mod tiles;
 
 use crate::app::App;
 use axum::Router;
@@ -75,6 +76,9 @@ table! {
     GET  "/api/v1/categories"                 facilities::categories
     GET  "/api/v1/cases"                      cases::all
 
+    GET  "/tiles"                             tiles::catalogue
+    GET  "/tiles/{layers}"                    tiles::tilejson
+    GET  "/tiles/{layers}/{z}/{x}/{y}"        tiles::tile
     GET  "/styles/{file}"                     assets::style
     GET  "/sprites/{*path}"                   assets::sprite
     GET  "/fonts/{*path}"                     assets::font

@@ -11,6 +11,7 @@ mod locate_streams;
 mod operation;
 mod regions;
 mod search;
+mod tiles;
 
 use axum::Router;
 use axum::body::Body;
