@@ -67,11 +67,6 @@ impl View {
         self.sees_grid(ix).then(|| &self.territory.grid(ix).code)
     }
 
-    /// Metres from a place to the nearest border of a grid.
-    pub fn distance_to_border_m(&self, ix: GridIx, p: LatticePoint) -> f64 {
-        self.territory.distance_to_border_m(ix, p)
-    }
-
     /// Grids that have a point in a closed box, in depth-first order. Exact: what only the boxes share is not listed.
     pub fn grids_meeting(&self, bbox: LatticeBox) -> impl Iterator<Item = &Grid> {
         let mut found: Vec<GridIx> = self.territory.grids_in_box(bbox).filter(|ix| self.sees_grid(*ix)).collect();
@@ -94,7 +89,7 @@ impl View {
 
     /// What can be said about a place that nobody owns.
     pub fn outside(&self, told: LonLat) -> Outside {
-        let nearest = self.territory.nearest_grid(LatticePoint::nearest(told)).filter(|(ix, _)| self.sees_grid(*ix));
+        let nearest = self.territory.nearest_shore(LatticePoint::nearest(told), |ix| self.sees_grid(ix));
         let swapped = LonLat::new(told.lat(), told.lon()).map(LatticePoint::nearest);
         Outside {
             nearest: nearest.map(|(ix, distance_m)| (self.territory.grid(ix).code.clone(), distance_m)),

@@ -4,19 +4,16 @@ use super::lookup::Place;
 use super::view::View;
 use crate::city::{Case, Facility};
 use crate::domain::category::Category;
-use crate::domain::id::{CaseId, GridIx, RegionIx};
+use crate::domain::id::{CaseId, GridIx};
 use crate::geom::{LatticePoint, LonLat, beidou};
-pub use crate::territory::search::Fit;
-use crate::territory::search::Named;
+use crate::territory::search::{Fit, Named};
 use std::ops::Range;
 
 /// Something found.
 #[derive(Debug, Clone)]
 pub enum Hit<'v> {
-    /// A region.
-    Region(RegionIx),
-    /// A grid.
-    Grid(GridIx),
+    /// A region or grid.
+    Named(Named),
     /// A facility.
     Facility(&'v Facility),
     /// An open case.
@@ -38,21 +35,14 @@ impl View {
             hits.push((Fit::Exact, Hit::Position(p, place)));
         }
         let in_range = |ix: GridIx| self.sees_grid(ix) && within.is_none_or(|range| range.contains(&ix.0));
-        let named_allowed = |named: Named| match named {
-            Named::Grid(ix) => in_range(ix),
+        let named = self.territory.search(text, limit, |named| match named {
             Named::Region(ix) => {
                 let grids = &self.territory.region(ix).grids;
-                let inside = within.is_none_or(|range| range.start <= grids.start && grids.end <= range.end);
-                inside && self.sees_region(ix)
+                self.sees_region(ix) && within.is_none_or(|range| range.start <= grids.start && grids.end <= range.end)
             }
-        };
-        for hit in self.territory.search(text, limit, named_allowed) {
-            let named = match hit.named {
-                Named::Region(ix) => Hit::Region(ix),
-                Named::Grid(ix) => Hit::Grid(ix),
-            };
-            hits.push((hit.fit, named));
-        }
+            Named::Grid(ix) => in_range(ix),
+        });
+        hits.extend(named.into_iter().map(|hit| (hit.fit, Hit::Named(hit.named))));
         let allowed = |grid: Option<GridIx>| match grid {
             Some(ix) => in_range(ix),
             None => within.is_none() && self.sees_all(),

@@ -133,7 +133,9 @@ fn answer<'v>(view: &'v View, found: &Found, told: LonLat, include: Include) -> 
         on_border: found.on_border,
         team: include.team.then(|| code.map(|code| view.city.staff.team(code)).unwrap_or_default().into()),
         beidou: include.beidou.then(|| beidou::encode(told, Level::LAST).ok()),
-        distance_to_border_m: include.distance.then(|| grid.map(|ix| shapes::rounded(view.distance_to_border_m(ix, found.at)))),
+        distance_to_border_m: include
+            .distance
+            .then(|| grid.map(|ix| shapes::rounded(territory.distance_to_border_m(ix, found.at)))),
     }
 }
 

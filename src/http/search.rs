@@ -7,11 +7,12 @@ use super::query::{Query, query};
 use super::regions::{grid_level_name, level_name};
 use super::shapes::{self, Position, RegionName};
 use crate::app::lookup::Place;
-use crate::app::search::{Fit, Hit};
+use crate::app::search::Hit;
 use crate::app::view::View;
 use crate::app::{App, AppError};
 use crate::domain::category::CategoryKind;
 use crate::domain::id::{GridIx, RegionIx};
+use crate::territory::search::{Fit, Named};
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -122,7 +123,7 @@ fn find<'v>(view: &'v View, fit: Fit, hit: &Hit<'v>) -> Find<'v> {
         bbox: None,
     };
     match hit {
-        Hit::Region(ix) => {
+        Hit::Named(Named::Region(ix)) => {
             let region = territory.region(*ix);
             Find {
                 kind: "region",
@@ -135,7 +136,7 @@ fn find<'v>(view: &'v View, fit: Fit, hit: &Hit<'v>) -> Find<'v> {
                 ..blank
             }
         }
-        Hit::Grid(ix) => {
+        Hit::Named(Named::Grid(ix)) => {
             let grid = territory.grid(*ix);
             Find {
                 kind: "grid",
