@@ -80,7 +80,6 @@ fn meta(city: &City) -> Result<Meta, Failure> {
     meta.background = Some(demo::BACKGROUND_LAND.into());
     meta.attribution.clone_from(&city.attribution);
     meta.scheme = city.boundaries.scheme.clone();
-    meta.background = Some(demo::BACKGROUND_LAND.to_owned());
     Ok(meta)
 }
 
