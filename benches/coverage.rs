@@ -1,6 +1,8 @@
 //! Seeded gap-free coverages, for the benches and for the tests of the index: rectangular patches of cells with jagged shared borders. The
 //! crate root that includes this file has `geom` and `territory` in scope.
 
+#![allow(dead_code, reason = "each of those who include this file uses a part of it")]
+
 use crate::geom::{LatticeBox, LatticePoint};
 use crate::territory::partition::{Arc, BLOCK, OwnerIx, Partition};
 

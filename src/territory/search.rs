@@ -1,4 +1,4 @@
-//! Finding regions and grids by code and name. All texts lie in one buffer, so a search is one pass over it: about 1 ms for 200,000 grids.
+//! Finding regions and grids by code and name. All texts lie in one buffer, so a search is one pass over it.
 
 use super::{Grid, Region, Territory};
 use crate::domain::id::{GridIx, RegionIx};
