@@ -104,6 +104,39 @@ fn areas_of_a_level_neither_cross_nor_overlap_and_parents_are_filled_by_their_ch
 }
 
 #[test]
+fn lines_chained_make_the_rings_that_edges_traced_make() {
+    let mut chained = 0;
+    for seed in 0..80 {
+        let city = random_city(seed, 3);
+        let territory = &city.territory;
+        for zoom in [5, 8, 11, 12, 13, 15, 16] {
+            for tile in tiles_of(&city, zoom).into_iter().take(30) {
+                let drawn = territory.drawn(zoom);
+                let mut cut = Cut::new(drawn, drawn.window(tile));
+                for level in territory.levels_at(zoom) {
+                    cut.level(territory, level);
+                    for at in 0..cut.faces.len() {
+                        let (mut quick, mut slow) = (Rings::default(), Rings::default());
+                        cut.rings(at, &mut quick);
+                        let face = &cut.faces[at];
+                        let beside = cut.beside[face.pieces.clone()].iter().map(|(_, piece, forward)| {
+                            let piece = cut.pieces[*piece as usize];
+                            chained += usize::from(piece.simple);
+                            DirectedLine { points: piece.points, forward: *forward }
+                        });
+                        let border = face.border.iter().map(|edge| DirectedLine { points: edge, forward: true });
+                        let mut edges: Vec<Edge> = beside.chain(border).flat_map(|line| line.edges()).collect();
+                        Tracer::default().trace(&mut edges, &mut slow);
+                        assert_eq!(quick, slow, "seed {seed} tile {tile}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(chained > 10_000, "only {chained} simple pieces");
+}
+
+#[test]
 fn every_region_of_a_level_is_there_in_its_zooms_as_an_area_or_a_collapsed_point() {
     let mut collapsed_points = 0;
     for (seed, scale) in (0..40).map(|seed| (seed, [1, 3, 40][seed as usize % 3])) {

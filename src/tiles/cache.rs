@@ -346,5 +346,19 @@ fn compressed(raw: Vec<u8>, encoding: Encoding) -> Bytes {
 }
 
 #[cfg(test)]
+fn decompressed(body: &[u8], encoding: Encoding) -> Vec<u8> {
+    match encoding {
+        Encoding::Identity => body.to_vec(),
+        Encoding::Gzip => {
+            let mut raw = vec![0; 1 << 22];
+            let size = libdeflater::Decompressor::new().gzip_decompress(body, &mut raw).expect("gzip");
+            raw.truncate(size);
+            raw
+        }
+        Encoding::Zstd => zstd::bulk::decompress(body, 1 << 22).expect("zstd"),
+    }
+}
+
+#[cfg(test)]
 #[path = "cache_tests.rs"]
 mod tests;

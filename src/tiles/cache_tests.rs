@@ -2,7 +2,6 @@ use super::*;
 use crate::tiles::layer::Fields;
 use crate::tiles::samples::{decode, random_city, tiles_of};
 use std::collections::BTreeSet;
-use std::io::Read as _;
 
 fn city(seed: u64) -> Arc<City> {
     Arc::new(random_city(seed, 3))
@@ -50,12 +49,7 @@ async fn bodies_are_the_tile_in_each_encoding_under_one_tag() {
     for encoding in [Encoding::Identity, Encoding::Gzip, Encoding::Zstd] {
         let built = cache.tile(&compute, &city, key(&city, tile), &request(tile), encoding).await.expect("not busy");
         assert_eq!(built.tag, tag(&raw));
-        let mut plain = vec![];
-        match encoding {
-            Encoding::Identity => plain.extend_from_slice(&built.body),
-            Encoding::Gzip => drop(flate2::read::GzDecoder::new(&built.body[..]).read_to_end(&mut plain).expect("gzip")),
-            Encoding::Zstd => plain = zstd::bulk::decompress(&built.body, 1 << 24).expect("zstd"),
-        }
+        let plain = decompressed(&built.body, encoding);
         assert_eq!(plain, raw);
         assert!(!decode(&plain).is_empty());
     }

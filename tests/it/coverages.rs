@@ -15,7 +15,7 @@ use wangge::territory::Territory;
 use wangge::territory::mend::{Accept, check, mend};
 
 /// A file of the shared data, when that folder is there (`WANGGE_SHARED`, else `../shared`).
-fn shared(path: &str) -> Option<PathBuf> {
+pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     let root = std::env::var_os("WANGGE_SHARED")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
     let file = root.join(path);
@@ -26,7 +26,7 @@ fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
-fn fixture(path: &str) -> String {
+pub(crate) fn fixture(path: &str) -> String {
     std::fs::read_to_string(format!("{}/tests/fixtures/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
@@ -63,14 +63,14 @@ fn jurong() -> BoundarySet {
     BoundarySet { scheme, grids: grids(&fixture("jurong/jurong_townships_gcj02.geojson"), "name"), ..BoundarySet::default() }
 }
 
-fn communes(text: &str) -> BoundarySet {
+pub(crate) fn communes(text: &str) -> BoundarySet {
     let scheme: Scheme =
         serde_json::from_str(r#"{"name":"fr","levels":[{"name":"department","length":2},{"name":"commune","length":5}]}"#)
             .unwrap();
     BoundarySet { scheme, grids: grids(text, "code"), ..BoundarySet::default() }
 }
 
-fn as_asked() -> Accept {
+pub(crate) fn as_asked() -> Accept {
     Accept { gaps_as_void: true, overlap_to_least_code: true, outside_claim: true, reason: "accepted at import".to_owned() }
 }
 

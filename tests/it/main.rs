@@ -12,6 +12,7 @@ mod http;
 mod imports;
 mod locate;
 mod store;
+mod tiles;
 
 // The file shared with the benches names them so.
 use wangge::{geom, territory};

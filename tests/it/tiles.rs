@@ -1,0 +1,268 @@
+//! Tiles of real boundaries: communes of France, fifty of them always, the whole country when the shared data is there.
+
+use crate::coverages::{as_asked, communes, fixture, shared};
+use fast_mvt::{MvtReaderRef, MvtValueRef};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Instant;
+use wangge::city::{About, Cases, City, Facilities, Staff};
+use wangge::domain::category::CodeProfile;
+use wangge::domain::id::{Epoch, Revision};
+use wangge::domain::records::BoundarySet;
+use wangge::domain::scope::Scope;
+use wangge::geom::TileId;
+use wangge::geom::mercator::{MercatorPoint, tile_at};
+use wangge::territory::Territory;
+use wangge::territory::mend::mend;
+use wangge::tiles::tilejson::TileJson;
+use wangge::tiles::{Fields, Layers, TileRequest, build};
+
+fn city(set: BoundarySet) -> City {
+    let boundaries = mend(set, &as_asked()).unwrap().boundaries;
+    let territory = Territory::build(Epoch(1), &boundaries).unwrap();
+    let profile = CodeProfile::new("none".to_owned(), []);
+    let grids = territory.grids.len();
+    City {
+        revision: Revision(1),
+        about: Arc::new(About {
+            title: "Communes".to_owned(),
+            synthetic: false,
+            attribution: vec![],
+            time_zone: "Europe/Paris".to_owned(),
+            profile: profile.clone(),
+        }),
+        territory: Arc::new(territory),
+        facilities: Arc::new(Facilities::new(vec![], &profile, grids)),
+        cases: Arc::new(Cases::new([], grids)),
+        staff: Arc::new(Staff::default()),
+    }
+}
+
+type Point = [i32; 2];
+
+/// Code, whether it is a collapsed label, and rings.
+struct Drawn {
+    code: String,
+    collapsed: bool,
+    rings: Vec<Vec<Point>>,
+}
+
+fn decoded(city: &City, tile: TileId, layers: &str) -> Vec<Drawn> {
+    let request = TileRequest { tile, layers: Layers::parse(layers).unwrap(), fields: Fields::ALL, scope: Scope::All };
+    let bytes = build(city, &request);
+    let reader = MvtReaderRef::new(&bytes).unwrap();
+    let mut all = vec![];
+    for layer in reader.layers() {
+        for feature in layer.features() {
+            feature.geometry().unwrap();
+            let tags: HashMap<&str, MvtValueRef<'_>> = feature.properties().map(Result::unwrap).collect();
+            let MvtValueRef::String(code) = tags["code"] else { panic!("a code is a text") };
+            let rings = rings(feature.geometry_commands());
+            all.push(Drawn { code: code.to_owned(), collapsed: tags.contains_key("collapsed"), rings });
+        }
+    }
+    all
+}
+
+fn rings(commands: &[u32]) -> Vec<Vec<Point>> {
+    let (mut rings, mut at, mut pen): (Vec<Vec<Point>>, usize, Point) = (vec![], 0, [0, 0]);
+    while at < commands.len() {
+        let (command, count) = (commands[at] & 7, commands[at] >> 3);
+        at += 1;
+        for _ in 0..if command == 7 { 0 } else { count } {
+            for axis in 0..2 {
+                let zigzag = commands[at + axis];
+                pen[axis] += (zigzag >> 1) as i32 ^ -((zigzag & 1) as i32);
+            }
+            at += 2;
+            if command == 1 {
+                rings.push(vec![]);
+            }
+            rings.last_mut().unwrap().push(pen);
+        }
+    }
+    rings
+}
+
+/// No two edges of a zoom cross, and none has an end of another between its ends. By cells, so that a country takes seconds.
+fn assert_no_crossing(lines: &[(&[Point], usize)]) {
+    const CELL: i32 = 128;
+    let mut cells: HashMap<(i32, i32), Vec<(Point, Point)>> = HashMap::new();
+    let mut seen = HashSet::new();
+    for pair in lines.iter().flat_map(|(points, _)| points.windows(2)) {
+        let edge = (pair[0].min(pair[1]), pair[0].max(pair[1]));
+        if !seen.insert(edge) {
+            continue;
+        }
+        let range = |axis: usize| {
+            let (low, high) = (edge.0[axis].min(edge.1[axis]), edge.0[axis].max(edge.1[axis]));
+            low.div_euclid(CELL)..=high.div_euclid(CELL)
+        };
+        for x in range(0) {
+            for y in range(1) {
+                cells.entry((x, y)).or_default().push(edge);
+            }
+        }
+    }
+    let side = |a: Point, b: Point, c: Point| {
+        let minus = |p: Point, q: Point| (i128::from(p[0]) - i128::from(q[0]), i128::from(p[1]) - i128::from(q[1]));
+        let ((ux, uy), (vx, vy)) = (minus(b, a), minus(c, a));
+        (ux * vy - uy * vx).signum()
+    };
+    let within = |p: Point, (a, b): (Point, Point)| {
+        p != a && p != b && (0..2).all(|axis| p[axis] >= a[axis].min(b[axis]) && p[axis] <= a[axis].max(b[axis])) && side(a, b, p) == 0
+    };
+    for edges in cells.into_values() {
+        for (at, one) in edges.iter().enumerate() {
+            for other in &edges[at + 1..] {
+                if one.1[0] < other.0[0] || other.1[0] < one.0[0] {
+                    continue;
+                }
+                let cross = side(one.0, one.1, other.0) * side(one.0, one.1, other.1) < 0
+                    && side(other.0, other.1, one.0) * side(other.0, other.1, one.1) < 0;
+                let touch = within(one.0, *other) || within(one.1, *other) || within(other.0, *one) || within(other.1, *one);
+                assert!(!cross && !touch, "{one:?} and {other:?}");
+            }
+        }
+    }
+}
+
+/// What two neighbours show where both reach is the same edge by edge, and within a tile no edge has two features of a level on one side.
+fn assert_seams(city: &City, tile: TileId, layers: &str) -> usize {
+    let edges = |tile: TileId| -> BTreeSet<(String, Point, Point)> {
+        let mut edges = BTreeSet::new();
+        let mut left: BTreeSet<(usize, Point, Point)> = BTreeSet::new();
+        for feature in decoded(city, tile, layers) {
+            for ring in &feature.rings {
+                for (at, from) in ring.iter().enumerate() {
+                    let global = |p: Point| [p[0] + tile.x() as i32 * 4096, p[1] + tile.y() as i32 * 4096];
+                    let (from, to) = (global(*from), global(ring[(at + 1) % ring.len()]));
+                    assert!(left.insert((feature.code.len(), from, to)), "{tile}: two features left of one edge");
+                    edges.insert((feature.code.clone(), from, to));
+                }
+            }
+        }
+        edges
+    };
+    let here = edges(tile);
+    let mut shared = 0;
+    for (east, south) in [(1, 0), (0, 1)] {
+        let Ok(neighbour) = TileId::new(tile.z(), tile.x() + east, tile.y() + south) else { continue };
+        let there = edges(neighbour);
+        let low = [neighbour.x() as i32 * 4096 - 64, neighbour.y() as i32 * 4096 - 64];
+        let high = [(tile.x() as i32 + 1) * 4096 + 64, (tile.y() as i32 + 1) * 4096 + 64];
+        let both = |edges: &BTreeSet<(String, Point, Point)>| -> Vec<(String, Point, Point)> {
+            let inside = |p: Point| (0..2).all(|axis| low[axis] <= p[axis] && p[axis] <= high[axis]);
+            let along = |p: Point, q: Point| (0..2).any(|axis| p[axis] == q[axis] && (p[axis] == low[axis] || p[axis] == high[axis]));
+            edges.iter().filter(|(_, from, to)| inside(*from) && inside(*to) && !along(*from, *to)).cloned().collect()
+        };
+        let (ours, theirs) = (both(&here), both(&there));
+        assert_eq!(ours, theirs, "{tile} and {neighbour}");
+        shared += ours.len();
+    }
+    shared
+}
+
+/// Every feature that the zoom shows is drawn or a collapsed point, and not both.
+fn assert_complete(city: &City, zoom: u8) -> usize {
+    let territory = &city.territory;
+    let labels = (0..2).flat_map(|level| territory.regions.iter().filter(move |r| r.level == level).filter_map(|r| r.label));
+    let labels = labels.chain(territory.grids.iter().map(|grid| grid.label));
+    let mut tiles: BTreeSet<TileId> = labels.map(|at| tile_at(MercatorPoint::of(at), zoom)).collect();
+    let around: Vec<TileId> = tiles
+        .iter()
+        .flat_map(|tile| (0..9).map(move |at| TileId::new(zoom, (tile.x() + at % 3).saturating_sub(1), (tile.y() + at / 3).saturating_sub(1))))
+        .filter_map(Result::ok)
+        .collect();
+    tiles.extend(around);
+    let (mut drawn, mut collapsed) = (BTreeSet::new(), BTreeSet::new());
+    for tile in tiles {
+        for feature in decoded(city, tile, "regions,grids,labels") {
+            if feature.collapsed {
+                collapsed.insert(feature.code);
+            } else if feature.rings.iter().any(|ring| ring.len() > 2) {
+                drawn.insert(feature.code);
+            }
+        }
+    }
+    let mut wanted: BTreeSet<String> = BTreeSet::new();
+    let shown = |level: usize| territory.shows(level, zoom);
+    wanted.extend(territory.regions.iter().filter(|r| shown(r.level) && r.bbox.is_some()).map(|r| r.code.to_string()));
+    wanted.extend(territory.grids.iter().filter(|_| shown(territory.scheme.grid_level())).map(|grid| grid.code.to_string()));
+    assert_eq!(drawn.union(&collapsed).cloned().collect::<BTreeSet<_>>(), wanted, "zoom {zoom}");
+    assert!(drawn.is_disjoint(&collapsed));
+    collapsed.len()
+}
+
+fn assert_zoom_is_sound(city: &City, zoom: u8) -> usize {
+    let drawn = city.territory.drawn(zoom);
+    let lines: Vec<(&[Point], usize)> = drawn.lines().enumerate().map(|(at, (points, _))| (points, at)).collect();
+    assert_no_crossing(&lines);
+    lines.iter().map(|(points, _)| points.len()).sum()
+}
+
+fn tiles_at(city: &City, zoom: u8, most: usize) -> Vec<TileId> {
+    let grids = &city.territory.grids;
+    let all: BTreeSet<TileId> = grids.iter().map(|grid| tile_at(MercatorPoint::of(grid.bbox.max), zoom)).collect();
+    all.iter().copied().step_by((all.len() / most).max(1)).collect()
+}
+
+#[test]
+fn tiles_of_fifty_communes_have_no_seams_and_miss_no_region() {
+    let city = city(communes(&fixture("fr_communes/communes_50.geojson")));
+    let levels: Vec<(u8, u8)> = city.territory.level_zooms().iter().map(|zooms| zooms.unwrap()).collect();
+    assert_eq!(levels.len(), 2);
+    let mut shared = 0;
+    for zoom in levels[0].0..=16 {
+        assert_zoom_is_sound(&city, zoom);
+        if zoom <= 13 {
+            assert_complete(&city, zoom);
+        }
+        for tile in tiles_at(&city, zoom, 30) {
+            shared += assert_seams(&city, tile, "regions,grids");
+        }
+    }
+    assert!(shared > 1_000, "{shared}");
+}
+
+#[test]
+fn tilejson_names_layers_fields_levels_and_bounds() {
+    let city = city(communes(&fixture("fr_communes/communes_50.geojson")));
+    let layers = Layers::parse("regions,grids").unwrap();
+    let url = "http://localhost/tiles/regions,grids/{z}/{x}/{y}".to_owned();
+    let json = serde_json::to_value(TileJson::new(&city, layers, url.clone()).unwrap()).unwrap();
+    assert_eq!(json["tilejson"], "3.0.0");
+    assert_eq!(json["tiles"][0], url);
+    assert_eq!(json["vector_layers"][1]["id"], "grids");
+    assert!(json["vector_layers"][1]["fields"]["code"].is_string());
+    let levels: Vec<&str> = json["levels"].as_array().unwrap().iter().map(|level| level["level"].as_str().unwrap()).collect();
+    assert_eq!(levels, ["department", "commune"]);
+    assert_eq!(json["minzoom"], json["levels"][0]["minzoom"]);
+    assert_eq!(json["maxzoom"], 16);
+    let bounds: Vec<f64> = json["bounds"].as_array().unwrap().iter().map(|part| part.as_f64().unwrap()).collect();
+    assert!(bounds[0] < bounds[2] && bounds[1] < bounds[3] && (-5.0..10.0).contains(&bounds[0]) && (41.0..52.0).contains(&bounds[1]));
+}
+
+#[test]
+fn tiles_of_a_country_have_no_crossing_no_seams_and_miss_no_region() {
+    let Some(path) = shared("data/fr_communes/fr_communes.geojson.gz") else { return };
+    let mut text = String::new();
+    flate2::read::MultiGzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+    let city = city(communes(&text));
+    drop(text);
+    let mut sizes: BTreeMap<u8, usize> = BTreeMap::new();
+    for zoom in city.territory.level_zooms()[0].unwrap().0..=16 {
+        let begun = Instant::now();
+        city.territory.drawn(zoom);
+        let took = begun.elapsed();
+        sizes.insert(zoom, assert_zoom_is_sound(&city, zoom));
+        eprintln!("zoom {zoom}: {} vertices, drawn in {:.2} s", sizes[&zoom], took.as_secs_f64());
+        for tile in tiles_at(&city, zoom, 12) {
+            assert_seams(&city, tile, "regions,grids");
+        }
+    }
+    let first = city.territory.level_zooms()[1].unwrap().0;
+    let collapsed = [first - 1, first].map(|zoom| assert_complete(&city, zoom));
+    eprintln!("collapsed at zooms {} and {first}: {collapsed:?}", first - 1);
+}
