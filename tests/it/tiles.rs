@@ -112,7 +112,10 @@ fn assert_no_crossing(lines: &[&[Point]], zoom: u8) {
         (ux * vy - uy * vx).signum()
     };
     let within = |p: Point, (a, b): (Point, Point)| {
-        p != a && p != b && (0..2).all(|axis| p[axis] >= a[axis].min(b[axis]) && p[axis] <= a[axis].max(b[axis])) && side(a, b, p) == 0
+        p != a
+            && p != b
+            && (0..2).all(|axis| p[axis] >= a[axis].min(b[axis]) && p[axis] <= a[axis].max(b[axis]))
+            && side(a, b, p) == 0
     };
     for edges in cells.into_values() {
         for (at, one) in edges.iter().enumerate() {
@@ -155,7 +158,8 @@ fn assert_seams(city: &City, tile: TileId, layers: &str) -> usize {
         let high = [(tile.x() as i32 + 1) * 4096 + 64, (tile.y() as i32 + 1) * 4096 + 64];
         let both = |edges: &BTreeSet<(String, Point, Point)>| -> Vec<(String, Point, Point)> {
             let inside = |p: Point| (0..2).all(|axis| low[axis] <= p[axis] && p[axis] <= high[axis]);
-            let along = |p: Point, q: Point| (0..2).any(|axis| p[axis] == q[axis] && (p[axis] == low[axis] || p[axis] == high[axis]));
+            let along =
+                |p: Point, q: Point| (0..2).any(|axis| p[axis] == q[axis] && (p[axis] == low[axis] || p[axis] == high[axis]));
             edges.iter().filter(|(_, from, to)| inside(*from) && inside(*to) && !along(*from, *to)).cloned().collect()
         };
         let (ours, theirs) = (both(&here), both(&there));
@@ -173,7 +177,9 @@ fn assert_complete(city: &City, zoom: u8) {
     let mut tiles: BTreeSet<TileId> = labels.map(|at| tile_at(MercatorPoint::of(at), zoom)).collect();
     let around: Vec<TileId> = tiles
         .iter()
-        .flat_map(|tile| (0..9).map(move |at| TileId::new(zoom, (tile.x() + at % 3).saturating_sub(1), (tile.y() + at / 3).saturating_sub(1))))
+        .flat_map(|tile| {
+            (0..9).map(move |at| TileId::new(zoom, (tile.x() + at % 3).saturating_sub(1), (tile.y() + at / 3).saturating_sub(1)))
+        })
         .filter_map(Result::ok)
         .collect();
     tiles.extend(around);
@@ -241,7 +247,9 @@ fn tilejson_names_layers_fields_levels_and_bounds() {
     assert_eq!(json["minzoom"], json["levels"][0]["minzoom"]);
     assert_eq!(json["maxzoom"], 16);
     let bounds: Vec<f64> = json["bounds"].as_array().unwrap().iter().map(|part| part.as_f64().unwrap()).collect();
-    assert!(bounds[0] < bounds[2] && bounds[1] < bounds[3] && (-5.0..10.0).contains(&bounds[0]) && (41.0..52.0).contains(&bounds[1]));
+    assert!(
+        bounds[0] < bounds[2] && bounds[1] < bounds[3] && (-5.0..10.0).contains(&bounds[0]) && (41.0..52.0).contains(&bounds[1])
+    );
 }
 
 #[test]
