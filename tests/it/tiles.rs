@@ -30,6 +30,7 @@ fn city(set: BoundarySet) -> City {
             synthetic: false,
             attribution: vec![],
             time_zone: "Europe/Paris".to_owned(),
+            background: None,
             profile: profile.clone(),
         }),
         territory: Arc::new(territory),
