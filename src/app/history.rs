@@ -6,9 +6,9 @@ use crate::city::{Change, City};
 use crate::domain::code::Code;
 use crate::domain::grid::GridKind;
 use crate::domain::hash::hash64;
-use crate::domain::id::{Epoch, GridIx, GridSet};
+use crate::domain::id::{Epoch, GridIx, GridSet, Revision};
 use crate::domain::period::Period;
-use crate::domain::records::EpochRecord;
+use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::geom::{LatticePoint, measure};
 use crate::store::epoch_at;
 use crate::territory::Territory;
@@ -36,8 +36,10 @@ pub(super) struct History {
     territories: Mutex<VecDeque<Arc<Territory>>>,
     /// The city of now in past boundaries, as last asked for.
     placed: Mutex<Option<Arc<City>>>,
-    /// Made from so many epochs.
-    lives: Mutex<(usize, Arc<Lives>)>,
+    /// The list of epochs, as of a revision.
+    epochs: Mutex<Option<(Revision, Arc<Vec<EpochRecord>>)>>,
+    /// Made from these epochs.
+    lives: Mutex<Option<(Arc<Vec<EpochRecord>>, Arc<Lives>)>>,
 }
 
 type Lives = HashMap<Code, Vec<Span>>;
@@ -117,10 +119,19 @@ impl App {
         Ok(View::new(city, territory, actor))
     }
 
-    /// The boundary sets of the governance partition, by epoch.
-    async fn epochs(&self) -> Result<Vec<EpochRecord>, AppError> {
+    /// The boundary sets of the governance partition, by epoch. Asks the store once a revision.
+    async fn epochs(&self) -> Result<Arc<Vec<EpochRecord>>, AppError> {
+        let revision = self.published.load().revision;
+        let mut kept = self.history.epochs.lock().await;
+        if let Some((_, epochs)) = kept.as_ref().filter(|(of, _)| *of == revision) {
+            return Ok(Arc::clone(epochs));
+        }
         let mut epochs = self.store.epochs().await?;
         epochs.retain(|record| record.set == GridSet::default());
+        // Most revisions change no boundaries: then what was made from the list stays good.
+        let same = kept.take().map(|(_, before)| before).filter(|before| **before == epochs);
+        let epochs = same.unwrap_or_else(|| Arc::new(epochs));
+        *kept = Some((revision, Arc::clone(&epochs)));
         Ok(epochs)
     }
 
@@ -158,45 +169,46 @@ impl App {
         Ok(ix.map(|ix| (view, ix)))
     }
 
-    /// All grids of all epochs. Read once for each number of epochs.
+    /// All grids of all epochs. Read once for each list of epochs.
     async fn lives(&self) -> Result<Arc<Lives>, AppError> {
         let epochs = self.epochs().await?;
         let mut kept = self.history.lives.lock().await;
-        if kept.0 != epochs.len() {
-            let mut lives = Lives::new();
-            for record in &epochs {
-                let (epoch, period) = (record.epoch, record.period);
-                let Some(boundaries) = self.store.boundaries_at(epoch).await? else { continue };
-                lives = self
-                    .compute
-                    .run(move || {
-                        for grid in boundaries.grids {
-                            let vertices: Vec<u8> = grid
-                                .area
-                                .rings()
-                                .flatten()
-                                .flat_map(|p| [p.x.to_le_bytes(), p.y.to_le_bytes()])
-                                .flatten()
-                                .collect();
-                            lives.entry(grid.code).or_default().push(Span {
-                                epoch,
-                                period,
-                                name: grid.name,
-                                kind: grid.kind,
-                                area_m2: measure::area_m2(&grid.area),
-                                area_hash: hash64(&vertices),
-                            });
-                        }
-                        lives
-                    })
-                    .await?;
-            }
-            for spans in lives.values_mut() {
-                spans.sort_by_key(|span| (span.period.from, span.epoch));
-            }
-            *kept = (epochs.len(), Arc::new(lives));
+        if let Some((_, lives)) = kept.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &epochs)) {
+            return Ok(Arc::clone(lives));
         }
-        Ok(Arc::clone(&kept.1))
+        let mut lives = Lives::new();
+        for record in epochs.iter() {
+            let (epoch, period) = (record.epoch, record.period);
+            let Some(boundaries) = self.store.boundaries_at(epoch).await? else { continue };
+            lives = self
+                .compute
+                .run(move || {
+                    add_lives(&mut lives, boundaries, epoch, period);
+                    lives
+                })
+                .await?;
+        }
+        for spans in lives.values_mut() {
+            spans.sort_by_key(|span| (span.period.from, span.epoch));
+        }
+        let lives = Arc::new(lives);
+        *kept = Some((epochs, Arc::clone(&lives)));
+        Ok(lives)
+    }
+}
+
+fn add_lives(lives: &mut Lives, boundaries: BoundarySet, epoch: Epoch, period: Period) {
+    for grid in boundaries.grids {
+        let coordinates = grid.area.rings().flatten().flat_map(|p| [p.x.to_le_bytes(), p.y.to_le_bytes()]);
+        let bytes: Vec<u8> = coordinates.flatten().collect();
+        lives.entry(grid.code).or_default().push(Span {
+            epoch,
+            period,
+            name: grid.name,
+            kind: grid.kind,
+            area_m2: measure::area_m2(&grid.area),
+            area_hash: hash64(&bytes),
+        });
     }
 }
 

@@ -5,7 +5,7 @@ use super::error::Answer;
 use super::json::json;
 use super::query::{NoQuery, Query};
 use super::shapes::{self, CountsShape};
-use crate::app::App;
+use crate::app::{App, AppError};
 use crate::app::view::View;
 use crate::city::Counts;
 use crate::config::FacilityGroup;
@@ -89,7 +89,8 @@ pub struct Group<'a> {
 #[utoipa::path(get, path = "/api/v1/meta", tag = "city", params(NoQuery), responses((status = 200, body = Meta)))]
 pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, _: Query<NoQuery>) -> Answer<Response> {
     let view = app.view(&actor);
-    Ok(json(&meta(&app, &view)))
+    let compute = app.compute.clone();
+    Ok(compute.run(move || json(&meta(&app, &view))).await.map_err(AppError::from)?)
 }
 
 fn meta<'a>(app: &'a App, view: &'a View) -> Meta<'a> {

@@ -105,9 +105,14 @@ pub async fn one(
     Query(query): Query<RegionQuery>,
 ) -> Answer<Response> {
     let view = asof::placed_view(&app, &actor, query.at, query.epoch).await?;
-    let (ix, region) = view.region(&code)?;
+    let (ix, _) = view.region(&code)?;
+    Ok(app.compute.run(move || json(&region_of(&view, ix))).await.map_err(AppError::from)?)
+}
+
+fn region_of(view: &View, ix: RegionIx) -> RegionAnswer<'_> {
     let territory = &*view.territory;
-    Ok(json(&RegionAnswer {
+    let region = territory.region(ix);
+    RegionAnswer {
         revision: view.city.revision.0,
         epoch: territory.epoch.0,
         level: level_name(&territory.scheme, region),
@@ -116,10 +121,10 @@ pub async fn one(
         bbox: region.bbox.map(shapes::bbox),
         label_point: region.label.map(shapes::position),
         childless: region.owner.is_some(),
-        path: RegionName::path(&view, &view.path(region.parent)),
+        path: RegionName::path(view, &view.path(region.parent)),
         team: view.city.staff.team(&region.code).into(),
         counts: view.region_counts(ix).into(),
-    }))
+    }
 }
 
 /// The regions and grids right below, with their sums.
