@@ -38,7 +38,7 @@ async function beidouAt(at: Position, atZoom: number, signal: AbortSignal): Prom
 
 /** What a click here means before it means the land. Far out ordinary cases are too many to be meant; pressing ones always are. */
 function marksAt(map: Map, event: MapMouseEvent) {
-  const found = map.queryRenderedFeatures(event.point, { layers: [SELECTED_CASES, 'cases', SELECTED_FACILITIES] });
+  const found = map.queryRenderedFeatures(event.point, { layers: [SELECTED_CASES, 'cases', 'cases-ordinary', SELECTED_FACILITIES] });
   return map.getZoom() >= gridZoom() ? found : found.filter((mark) => mark.properties['overdue']);
 }
 

@@ -37,7 +37,7 @@ export function addSpotlight(map: Map, icons: ReadonlyMap<string, string>): void
   });
   const marks = map.getStyle().layers.find((layer) => layer.id === 'cases');
   if (marks?.type === 'symbol') {
-    const { 'source-layer': _, ...own } = marks;
+    const { 'source-layer': _, filter: __, ...own } = marks;
     map.addLayer({ ...own, id: SELECTED_CASES, source: SELECTED_CASES } as LayerSpecification);
   }
 }

@@ -43,7 +43,7 @@ await withBrowser(async ({ base, open }) => {
       for (const position of candidates) {
         const { x, y } = map.project(position);
         const [left, top] = [box.left + x * scale, box.top + y * scale];
-        const near = map.queryRenderedFeatures([[x - 4, y - 4], [x + 4, y + 4]], { layers: ['cases', 'selected-cases', 'selected-facilities'] });
+        const near = map.queryRenderedFeatures([[x - 4, y - 4], [x + 4, y + 4]], { layers: ['cases', 'cases-ordinary', 'selected-cases', 'selected-facilities'] });
         if (near.length === 0 && document.elementFromPoint(left, top) === map.getCanvas()) return { x: left, y: top };
       }
       return null;
