@@ -65,14 +65,20 @@ mod tests {
         let held: Vec<_> = (0..threads)
             .map(|_| {
                 let (compute, gate) = (compute.clone(), Arc::clone(&gate));
-                tokio::spawn(async move { compute.run(move || drop(gate.wait())).await })
+                tokio::spawn(async move {
+                    compute
+                        .run(move || {
+                            gate.wait();
+                        })
+                        .await
+                })
             })
             .collect();
         while compute.slots.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         assert_eq!(compute.run(|| ()).await, Err(Busy));
-        tokio::task::spawn_blocking(move || drop(gate.wait())).await.expect("the gate opens");
+        tokio::task::spawn_blocking(move || gate.wait()).await.expect("the gate opens");
         for job in held {
             assert_eq!(job.await.expect("no panic"), Ok(()));
         }

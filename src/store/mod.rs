@@ -51,6 +51,7 @@ pub struct FacilityLoad {
     inner: Load,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one of them exists for a whole import")]
 #[derive(Debug)]
 enum Load {
     Memory { store: MemoryStore, commit: FacilityCommit },

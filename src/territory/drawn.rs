@@ -35,9 +35,12 @@ const RUN: usize = 16;
 const LAST_ZOOM: u8 = 16;
 
 /// What has been drawn so far.
+/// First and last zoom of each level; `None` for a level that no zoom shows.
+type LevelZooms = Box<[Option<(u8, u8)>]>;
+
 #[derive(Debug, Clone, Default)]
 pub struct Drawn {
-    level_zooms: OnceLock<Box<[Option<(u8, u8)>]>>,
+    level_zooms: OnceLock<LevelZooms>,
     /// By the first zoom of the band.
     bands: [OnceLock<Arc<Band>>; ZOOMS],
     zooms: [OnceLock<Arc<DrawnZoom>>; ZOOMS],

@@ -175,7 +175,7 @@ mod tests {
         let coverage = Coverage::of(&[patch], &mut random);
         let mut set = BoundarySet::default();
         for (at, ring) in coverage.rings.iter().enumerate() {
-            let land = area(&[ring.clone()]);
+            let land = area(std::slice::from_ref(ring));
             match at {
                 10 => set.voids.push(void(land)),
                 24 | 41 => {}

@@ -243,7 +243,7 @@ impl Build<'_> {
             }
             // Cells counted here: of what a caller sees, or of more points than a tile holds.
             _ => {
-                let mut cells: BTreeMap<(i32, i32), (i64, i64, BTreeMap<u8, u32>)> = BTreeMap::new();
+                let mut cells: BTreeMap<(i32, i32), Sums> = BTreeMap::new();
                 for ([x, y], facility) in self.facilities_here() {
                     let cell = cells.entry((y * CELLS / EXTENT, x * CELLS / EXTENT)).or_default();
                     cell.0 += i64::from(facility.at.x);
@@ -409,6 +409,9 @@ impl<'a> Cut<'a> {
         self.tracer.trace(&mut self.edges, rings);
     }
 }
+
+/// Sum of x, sum of y, count by major category of the facilities in a cell.
+type Sums = (i64, i64, BTreeMap<u8, u32>);
 
 #[cfg(test)]
 #[path = "build_tests.rs"]

@@ -180,7 +180,8 @@ fn no_sql_outside_the_store_and_no_status_below_http() {
     let mut wrong = Vec::new();
     for source in sources() {
         let sql = ["SELECT ", "INSERT INTO ", "CREATE TABLE "].iter().any(|word| source.code.contains(word));
-        if sql && source.module() != "store" {
+        // A GeoPackage from elsewhere is a foreign file whose format is SQL.
+        if sql && source.module() != "store" && !source.path.starts_with("interchange/gpkg") {
             wrong.push(format!("{} knows SQL", source.path));
         }
         if source.code.contains("StatusCode") && source.module() != "http" {

@@ -187,7 +187,8 @@ async fn places(
                     let place = LonLat::new(want.bounds[0].into(), want.bounds[2].into()).ok();
                     found.push(Fault { place, ..corrupt(format!("{tree} has row {} in another place than {table}", want.id)) });
                 }
-                (a.next(), b.next());
+                a.next();
+                b.next();
             }
             (Some(want), have) if have.is_none_or(|have| want.id < have.id) => {
                 found.push(corrupt(format!("{tree} lacks row {} of {table}", want.id)));
