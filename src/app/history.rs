@@ -39,10 +39,11 @@ pub(super) struct History {
     /// The list of epochs, as of a revision.
     epochs: Mutex<Option<(Revision, Arc<Vec<EpochRecord>>)>>,
     /// Made from these epochs.
-    lives: Mutex<Option<(Arc<Vec<EpochRecord>>, Arc<Lives>)>>,
+    lives: Mutex<Option<LivesOf>>,
 }
 
 type Lives = HashMap<Code, Vec<Span>>;
+type LivesOf = (Arc<Vec<EpochRecord>>, Arc<Lives>);
 
 /// Most past territories kept in memory. A guess; nothing depends on it.
 const KEPT: usize = 4;

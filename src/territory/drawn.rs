@@ -34,10 +34,10 @@ const RUN: usize = 16;
 /// The last zoom with tiles of boundaries, unless a scheme says otherwise. Clients show deeper zooms from it.
 const LAST_ZOOM: u8 = 16;
 
-/// What has been drawn so far.
 /// First and last zoom of each level; `None` for a level that no zoom shows.
 type LevelZooms = Box<[Option<(u8, u8)>]>;
 
+/// What has been drawn so far.
 #[derive(Debug, Clone, Default)]
 pub struct Drawn {
     level_zooms: OnceLock<LevelZooms>,
