@@ -4,7 +4,6 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its figures")]
 
-#[allow(dead_code, reason = "shared with the bench of lookups, which uses all of it")]
 mod coverage;
 #[allow(dead_code, reason = "shared by all benches")]
 mod harness;

@@ -57,7 +57,10 @@ pub(super) async fn of_two_publications_from_one_base_one_is_stale(bed: Bed) {
         bed.store.boundaries_commit(publication(1, boundaries(1..5))),
         bed.store.boundaries_commit(publication(1, boundaries(1..6)))
     );
-    let (won, lost) = if a.is_ok() { (a.unwrap(), b) } else { (b.unwrap(), a) };
+    let (won, lost) = match a {
+        Ok(won) => (won, b),
+        Err(_) => (b.unwrap(), a),
+    };
     assert_eq!(won.epoch, Epoch(2));
     assert!(matches!(lost, Err(StoreError::Stale { base: Epoch(1), current: Epoch(2) })), "{lost:?}");
     assert_eq!(bed.store.epochs().await.unwrap().len(), 2);
