@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench may fail loudly and prints its table")]
 
-#[allow(dead_code, reason = "shared with benches that need a partition")]
 mod coverage;
 #[allow(dead_code, reason = "shared with benches that count bytes")]
 mod harness;
