@@ -70,7 +70,7 @@ runner "cargo test" cargo test --no-fail-fast
 step "viewer types" npm --prefix web-viewer run -s check
 runner "viewer units" npm --prefix web-viewer run -s test
 step "release build" cargo build -q --release
-runner "browser" npm --prefix web-viewer run -s e2e
+runner "browser" bash tests/browser.sh target/release/wangge
 
 echo
 echo "$passed passed, $failed failed"
