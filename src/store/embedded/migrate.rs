@@ -90,3 +90,52 @@ fn free_name(path: &Path, schema: i64) -> PathBuf {
         .find(|name| !name.exists())
         .expect("there are always more names")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::category::CodeProfile;
+    use crate::store::embedded::EmbeddedStore;
+    use crate::store::{Access, Meta};
+
+    const TO_TWO: &[Step] = &[Step { from: 1, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE epochs SET actor = 'x';" }];
+    const BROKEN: &[Step] = &[Step { from: 1, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE nothing SET a = 1;" }];
+
+    async fn has_shift(path: &Path) -> bool {
+        use sqlx::Connection;
+        let mut conn = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.expect("a database");
+        let columns: i64 = sqlx::query_scalar("SELECT count(*) FROM pragma_table_info('staff') WHERE name = 'shift'")
+            .fetch_one(&mut conn)
+            .await
+            .expect("a count");
+        conn.close().await.expect("closed");
+        columns == 1
+    }
+
+    #[tokio::test]
+    async fn an_older_file_is_brought_up_and_a_copy_of_it_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("city.gpkg");
+        let meta = Meta::new("city", CodeProfile::new("none".to_owned(), []));
+        EmbeddedStore::create(&path, &meta).await.expect("a new file").close().await.expect("closed");
+
+        let older = EmbeddedStore::open_with(&path, Access::Read, 2, TO_TWO).await;
+        assert!(matches!(older, Err(StoreError::Older { found: 1, .. })), "a reader does not change it: {older:?}");
+
+        let broken = EmbeddedStore::open_with(&path, Access::Serve, 2, BROKEN).await;
+        assert!(matches!(broken, Err(StoreError::Database { .. })), "{broken:?}");
+        assert!(!has_shift(&path).await, "a step that fails leaves nothing");
+
+        let store = EmbeddedStore::open_with(&path, Access::Serve, 2, TO_TWO).await.expect("the new schema");
+        assert_eq!(store.meta().await.expect("the city's own data"), meta);
+        store.close().await.expect("closed");
+        assert!(has_shift(&path).await);
+        for copy in ["city.gpkg.schema-1", "city.gpkg.schema-1-2"] {
+            let copy = folder.path().join(copy);
+            assert!(!has_shift(&copy).await, "the copy is as it was");
+            EmbeddedStore::open(&copy, Access::Read).await.expect("the copy opens").close().await.expect("closed");
+        }
+        let newer = EmbeddedStore::open(&path, Access::Serve).await;
+        assert!(matches!(newer, Err(StoreError::Newer { found: 2, known: 1, .. })), "{newer:?}");
+    }
+}

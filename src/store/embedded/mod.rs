@@ -50,6 +50,8 @@ struct Shared {
     path: PathBuf,
     access: Access,
     readers: SqlitePool,
+    /// Held while several readers are taken at once, so that two who do so never wait for each other.
+    gathering: AsyncMutex<()>,
     /// `None`: opened for reading, or closed.
     writer: AsyncMutex<Option<SqliteConnection>>,
     /// Held by whoever fills `*_next` tables or publishes.
@@ -183,6 +185,7 @@ impl EmbeddedStore {
             path: path.to_owned(),
             access,
             readers,
+            gathering: AsyncMutex::new(()),
             writer: AsyncMutex::new(writer),
             turn: Arc::new(AsyncMutex::new(())),
             touched: Mutex::new(HashMap::new()),

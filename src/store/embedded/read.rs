@@ -182,6 +182,7 @@ async fn extent(conn: &mut SqliteConnection) -> Result<(i64, i64), StoreError> {
 impl EmbeddedStore {
     /// Transactions that see one and the same revision.
     async fn readers(&self, count: usize) -> Result<Vec<Transaction<'static, Sqlite>>, StoreError> {
+        let _gathering = self.shared.gathering.lock().await;
         loop {
             let mut readers = Vec::with_capacity(count);
             let mut revisions = Vec::with_capacity(count);

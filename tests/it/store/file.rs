@@ -1,1 +1,259 @@
-//! x
+//! What a data file promises beyond the suite: others can read it and only we write it, one process owns it, copies and old files.
+
+use super::world::*;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use wangge::domain::id::{Epoch, FacilityId, Revision};
+use wangge::store::*;
+
+async fn city(folder: &Path) -> (Store, PathBuf) {
+    let path = folder.join("city.gpkg");
+    let store = Store::create(&path, &meta()).await.unwrap();
+    store.boundaries_commit(publication(0, boundaries(1..4))).await.unwrap();
+    store.facilities_commit(facilities((0..3000).map(facility).chain([full_facility()]).collect())).await.unwrap();
+    store.staff_commit(staff_commit(vec![staff("a")])).await.unwrap();
+    store.cases_commit(cases(vec![full_case(), case(2)])).await.unwrap();
+    (store, path)
+}
+
+/// What a command says; `None` when it is not installed.
+fn told(program: &str, arguments: &[&str]) -> Option<(bool, String)> {
+    match Command::new(program).args(arguments).output() {
+        Ok(output) => {
+            let said = [output.stdout, output.stderr].concat();
+            Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("{program} is not installed: not asked");
+            None
+        }
+        Err(error) => panic!("{program}: {error}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gdal_reads_the_five_layers_while_we_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, path) = city(folder.path()).await;
+    let file = path.to_str().unwrap();
+    let Some((fine, all)) = told("ogrinfo", &["-ro", "-so", "-al", file]) else { return };
+    assert!(fine, "{all}");
+    assert!(!all.contains("Warning") && !all.contains("ERROR"), "{all}");
+    for (layer, geometry, count) in [
+        ("grids", "Multi Polygon", 3),
+        ("regions", "Multi Polygon", 2),
+        ("facilities", "Point", 3001),
+        ("staff", "None", 1),
+        ("cases", "Point", 2),
+    ] {
+        let part = all.split(&format!("Layer name: {layer}\n")).nth(1).unwrap_or_else(|| panic!("no layer {layer} in {all}"));
+        let part = part.split("Layer name: ").next().unwrap();
+        assert!(part.contains(&format!("Geometry: {geometry}\n")), "{part}");
+        assert!(part.contains(&format!("Feature Count: {count}\n")), "{part}");
+        assert_eq!(part.contains("China Geodetic Coordinate System 2000") || part.contains("CGCS2000"), geometry != "None", "{part}");
+    }
+    assert_eq!(all.matches("Layer name: ").count(), 5, "the other tables are ours alone: {all}");
+    // A box is answered from the R-tree: two points of the first thousandth of a degree.
+    let (_, some) = told("ogrinfo", &["-ro", "-so", file, "facilities", "-spat", "119.99999", "29.99999", "120.00015", "30.00005"]).unwrap();
+    assert!(some.contains("Feature Count: 2\n"), "{some}");
+    store.facilities_commit(facilities(vec![facility(1)])).await.unwrap();
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_writes_into_the_live_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, path) = city(folder.path()).await;
+    let before = store.snapshot(now()).await.unwrap();
+    use sqlx::Connection;
+    let mut other = sqlx::SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    for sql in [
+        "UPDATE grids SET name = 'mine'",
+        "DELETE FROM facilities",
+        "INSERT INTO staff (id, name, role, assigned) VALUES ('x', 'x', 'police', '33')",
+        "DELETE FROM change_log",
+        "UPDATE epochs SET valid_until = NULL",
+        "UPDATE meta SET value = '\"x\"' WHERE key = 'title'",
+        "DELETE FROM facility_external",
+        "UPDATE sequences SET last = 0",
+    ] {
+        let refused = sqlx::query(sql).execute(&mut other).await.unwrap_err().to_string();
+        assert!(refused.contains("belongs to wangge"), "{sql}: {refused}");
+    }
+    other.close().await.unwrap();
+    assert_eq!(store.snapshot(now()).await.unwrap(), before);
+    assert_eq!(store.check().await.unwrap(), vec![]);
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_someone_changed_past_the_guards_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, path) = city(folder.path()).await;
+    store.close().await.unwrap();
+    use sqlx::Connection;
+    for (sql, found) in [
+        ("UPDATE grids SET name = 'mine' WHERE code = '330902002000001'", "grids was changed by someone else"),
+        ("DELETE FROM rtree_facilities_geom WHERE id = 7", "lacks row 7"),
+        ("UPDATE facilities SET grid = 'nowhere' WHERE fid = 9", "which is not there"),
+        ("DELETE FROM change_log WHERE revision = 2", "the change log has"),
+        ("DELETE FROM facility_external WHERE fid = 3", "names of facilities in other systems"),
+        ("DROP TRIGGER guard_staff_insert", "guards against other writers"),
+    ] {
+        let copy = folder.path().join("copy.gpkg");
+        std::fs::copy(&path, &copy).unwrap();
+        let mut other = sqlx::SqliteConnection::connect(&format!("sqlite://{}", copy.display())).await.unwrap();
+        sqlx::raw_sql("INSERT INTO guard VALUES (1)").execute(&mut other).await.unwrap();
+        sqlx::query(sql).execute(&mut other).await.unwrap();
+        sqlx::raw_sql("DELETE FROM guard").execute(&mut other).await.unwrap();
+        other.close().await.unwrap();
+        let store = Store::open(&copy, Access::Read).await.unwrap();
+        let faults = store.check().await.unwrap();
+        assert_eq!(faults.len(), 1, "{sql}: {faults:?}");
+        assert!(faults[0].detail.contains(found), "{sql}: {faults:?}");
+        store.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_writes_and_others_read_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, path) = city(folder.path()).await;
+    for access in [Access::Serve, Access::Import] {
+        let refused = Store::open(&path, access).await;
+        assert!(matches!(refused, Err(StoreError::InUse(_))), "{refused:?}");
+    }
+    let reader = Store::open(&path, Access::Read).await.unwrap();
+    assert_eq!(reader.snapshot(now()).await.unwrap(), store.snapshot(now()).await.unwrap());
+    store.facilities_commit(facilities(vec![facility(1)])).await.unwrap();
+    assert_eq!(reader.revision().await.unwrap(), store.revision().await.unwrap());
+    let refused = reader.facilities_commit(facilities(vec![facility(1)])).await;
+    assert!(matches!(refused, Err(StoreError::ReadOnly)), "{refused:?}");
+    assert!(matches!(reader.facilities_load(head()).await, Err(StoreError::ReadOnly)));
+    reader.close().await.unwrap();
+    store.close().await.unwrap();
+    let refused = store.facilities_commit(facilities(vec![facility(1)])).await;
+    assert!(matches!(refused, Err(StoreError::ReadOnly)), "closed: {refused:?}");
+    assert!(!folder.path().join("city.gpkg-wal").exists(), "a closed file is one file");
+    Store::open(&path, Access::Serve).await.unwrap().close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_not_ours_are_refused_in_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = Store::open(&folder.path().join("no.gpkg"), Access::Read).await.unwrap_err();
+    assert!(matches!(missing, StoreError::Missing(_)), "{missing}");
+    let (store, path) = city(folder.path()).await;
+    assert!(matches!(Store::create(&path, &meta()).await, Err(StoreError::InUse(_))));
+    store.close().await.unwrap();
+    assert!(matches!(Store::create(&path, &meta()).await, Err(StoreError::Exists(_))));
+
+    use sqlx::Connection;
+    let url = |path: &Path| format!("sqlite://{}?mode=rwc", path.display());
+    let text = folder.path().join("text.gpkg");
+    std::fs::write(&text, "{\"type\":\"FeatureCollection\"}".repeat(100)).unwrap();
+    let other = folder.path().join("other.sqlite");
+    let mut conn = sqlx::SqliteConnection::connect(&url(&other)).await.unwrap();
+    sqlx::raw_sql("CREATE TABLE a (b)").execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    let theirs = folder.path().join("theirs.gpkg");
+    let mut conn = sqlx::SqliteConnection::connect(&url(&theirs)).await.unwrap();
+    sqlx::raw_sql("PRAGMA application_id = 1196444487; CREATE TABLE a (b)").execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    for path in [text, other, theirs] {
+        for access in [Access::Read, Access::Serve] {
+            let refused = Store::open(&path, access).await;
+            assert!(matches!(refused, Err(StoreError::NotOurs { .. })), "{}: {refused:?}", path.display());
+        }
+    }
+    let mut conn = sqlx::SqliteConnection::connect(&url(&path)).await.unwrap();
+    sqlx::raw_sql("INSERT INTO guard VALUES (1); UPDATE meta SET value = '2' WHERE key = 'schema'; DELETE FROM guard")
+        .execute(&mut conn)
+        .await
+        .unwrap();
+    conn.close().await.unwrap();
+    for access in [Access::Read, Access::Serve] {
+        let refused = Store::open(&path, access).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Newer { found: 2, known: 1, .. }), "{refused}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_made_while_we_write_can_be_edited_and_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, path) = city(folder.path()).await;
+    let writer = store.clone();
+    let writing = tokio::spawn(async move {
+        for n in 0..40 {
+            writer.facilities_commit(facilities(vec![facility(n)])).await.unwrap();
+        }
+        let mut load = writer.facilities_load(head()).await.unwrap();
+        load.push((0..4000).map(facility).collect()).await.unwrap();
+        load.finish(import("facilities")).await.unwrap();
+    });
+    let copy = folder.path().join("copy.gpkg");
+    store.backup(&copy).await.unwrap();
+    assert!(matches!(store.backup(&copy).await, Err(StoreError::Exists(_))));
+    writing.await.unwrap();
+    let now_there = store.snapshot(now()).await.unwrap();
+
+    assert!(matches!(Store::restore(&copy, &path).await, Err(StoreError::InUse(_))), "a server uses it");
+    store.close().await.unwrap();
+    let copied = {
+        let kept = Store::restore(&copy, &path).await.unwrap().expect("there was a file before");
+        let store = Store::open(&path, Access::Serve).await.unwrap();
+        let copied = store.snapshot(now()).await.unwrap();
+        assert_eq!(store.check().await.unwrap(), vec![]);
+        store.facilities_commit(facilities(vec![facility(1)])).await.unwrap();
+        store.close().await.unwrap();
+        let old = Store::open(&kept, Access::Read).await.unwrap();
+        assert_eq!(old.snapshot(now()).await.unwrap(), now_there, "what was there before is kept");
+        old.close().await.unwrap();
+        copied
+    };
+    assert!((Revision(4)..=Revision(45)).contains(&copied.revision), "{}", copied.revision);
+    assert_eq!(copied.facilities.iter().filter(|row| row.version.0 == 1).count(), copied.facilities.len());
+
+    // Others may edit the copy: the triggers that keep its R-tree are there, and GDAL has the functions they call.
+    let file = copy.to_str().unwrap();
+    let edit = "UPDATE grids SET name = 'mine' WHERE code = '330902002000001'";
+    if let Some((fine, said)) = told("ogrinfo", &[file, "-dialect", "sqlite", "-sql", edit]) {
+        assert!(fine && !said.contains("ERROR"), "{said}");
+        let (_, said) = told("ogrinfo", &[file, "-sql", "DELETE FROM facilities WHERE fid = 1"]).unwrap();
+        assert!(!said.contains("ERROR"), "{said}");
+        let refused = Store::restore(&copy, &path).await;
+        let why = refused.unwrap_err().to_string();
+        assert!(why.contains("changed by someone else"), "edits come back by import, not by restore: {why}");
+    }
+    let elsewhere = folder.path().join("elsewhere.gpkg");
+    assert!(matches!(Store::restore(&elsewhere, &path).await, Err(StoreError::Missing(_))));
+    let store = Store::open(&path, Access::Read).await.unwrap();
+    assert_eq!(store.snapshot(now()).await.unwrap().facilities.len(), copied.facilities.len() + 1);
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_hangs_up_leaves_no_transaction_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = city(folder.path()).await;
+    for n in 0..30 {
+        let writer = store.clone();
+        let task = tokio::spawn(async move {
+            writer.facilities_commit(facilities((0..500).map(facility).collect())).await.unwrap();
+            writer.boundaries_commit(publication(1, boundaries(1..5))).await
+        });
+        for _ in 0..n {
+            tokio::task::yield_now().await;
+        }
+        task.abort();
+        let _ = task.await;
+    }
+    let committed = store.facilities_commit(facilities(vec![facility(1)])).await.unwrap();
+    let log = store.log_since(Revision(0), 1000).await.unwrap();
+    assert_eq!(log.len() as u64, committed.revision.0);
+    assert_eq!(store.check().await.unwrap(), vec![]);
+    assert!(store.epochs().await.unwrap().len() <= 2);
+    assert_eq!(store.facilities_by_ids(&[FacilityId(*committed.ids.first().unwrap())]).await.unwrap().len(), 1);
+    assert!(store.boundaries_at(Epoch(1)).await.unwrap().is_some());
+    store.close().await.unwrap();
+}
