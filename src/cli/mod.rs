@@ -28,7 +28,7 @@ enum Command {
     /// Serves the map, the API and the tiles of one city.
     Serve(serve::Args),
     /// Imports a file: regions, grids, facilities, staff, households or open cases.
-    Import(import::Args),
+    Import(Box<import::Args>),
     /// Makes a data file with a synthetic city.
     Demo(demo::Args),
     /// Looks at every invariant of a data file and gives every fault with its place.
@@ -70,7 +70,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Serve(args) => block_on(serve::run(args)),
-        Command::Import(args) => block_on(import::run(args)),
+        Command::Import(args) => block_on(import::run(*args)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => block_on(check::run(args)),
         Command::Locate(args) => block_on(locate::run(args)),

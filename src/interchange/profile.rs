@@ -140,6 +140,20 @@ mod tests {
     }
 
     #[test]
+    fn every_category_has_an_icon_that_exists() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("styles/icons");
+        for category in BUILTIN.iter().filter_map(|name| builtin(name)).flat_map(|profile| profile.categories) {
+            assert!(
+                folder.join(format!("{}.svg", category.icon)).exists(),
+                "{} {}: {}",
+                category.code,
+                category.name,
+                category.icon
+            );
+        }
+    }
+
+    #[test]
     fn the_older_generation_has_85_components() {
         let profile = builtin("cjt214").expect("it comes with the program");
         assert_eq!(profile.categories.len(), 85);

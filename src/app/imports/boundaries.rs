@@ -133,7 +133,13 @@ fn fits_grid(scheme: &Scheme, draft: &GridDraft) -> Result<(), Fault> {
         let name = &scheme.levels()[level].name;
         return Err(misfit(format!("{code} is a code of level {name:?}, not of grids; import it as regions")));
     }
-    Ok(())
+    match &draft.parent {
+        Some(parent) if !scheme.ancestors_of(code).any(|(_, above)| above == *parent) => Err(Fault {
+            field: Some("parent".to_owned()),
+            ..misfit(format!("{parent} is not the beginning of {code} on a level above it"))
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The code's length, or the stated level, must be one above grids.

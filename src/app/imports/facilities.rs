@@ -1,16 +1,16 @@
 //! Facilities of any number: read, matched with what the store has, placed, and streamed into it.
 
+use super::matching::{Seen, Stored, Verdict};
 use super::read::{Rules, read};
 use super::report::{Report, Status};
 use super::{ImportError, Job, Step, grid_at, territory_at};
 use crate::domain::category::CategoryKind;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::hash::hash64_of_parts;
 use crate::domain::id::{Epoch, FacilityId, Version};
 use crate::geom::LatticePoint;
 use crate::interchange::points::{Catalogue, Outcome, facility};
-use crate::store::{CommitHead, FacilityKey, FacilityLoad, Store, external_key};
+use crate::store::{CommitHead, FacilityLoad, Store};
 use crate::territory::Territory;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -84,61 +84,6 @@ fn is_refused(job: &Job, report: &Report) -> bool {
     report.tally.refused + report.tally.conflict > 0 && !job.order.accept.refused
 }
 
-/// What the store has, by the numbers that facilities are recognised by.
-struct Stored {
-    rows: Vec<StoredRow>,
-    by_key: HashMap<u64, u32>,
-}
-
-struct StoredRow {
-    id: FacilityId,
-    version: Version,
-    source_hash: Option<u64>,
-}
-
-/// The number that stands for a code. Differs from every external key, since no system is called so.
-fn code_key(code: &str) -> u64 {
-    hash64_of_parts(["\u{0}code", code])
-}
-
-/// The number that stands for a record with neither code nor id.
-fn nameless_key(source_hash: u64) -> u64 {
-    hash64_of_parts(["\u{0}hash", &source_hash.to_string()])
-}
-
-impl Stored {
-    fn of(keys: &[FacilityKey]) -> Self {
-        let mut stored = Self { rows: Vec::with_capacity(keys.len()), by_key: HashMap::with_capacity(keys.len()) };
-        for key in keys {
-            let at = u32::try_from(stored.rows.len()).expect("a city has fewer than 2^32 facilities");
-            stored.rows.push(StoredRow { id: key.id, version: key.version, source_hash: key.source_hash });
-            let code = key.code.as_deref().map(code_key);
-            let nameless = key.code.is_none() && key.external.is_empty();
-            let hash = key.source_hash.filter(|_| nameless).map(nameless_key);
-            for number in code.into_iter().chain(key.external.iter().copied()).chain(hash) {
-                stored.by_key.entry(number).or_insert(at);
-            }
-        }
-        stored
-    }
-
-    fn row(&self, key: u64) -> Option<(u32, &StoredRow)> {
-        let at = *self.by_key.get(&key)?;
-        Some((at, &self.rows[at as usize]))
-    }
-}
-
-/// The numbers a record is recognised by: code first, then external ids; its content when it has neither.
-fn keys_of(record: &FacilityRecord) -> Vec<u64> {
-    let code = record.code.as_deref().map(code_key);
-    let external = record.provenance.external_ids.iter().map(|(system, id)| external_key(system, id));
-    let named: Vec<u64> = code.into_iter().chain(external).collect();
-    match (named.is_empty(), record.provenance.source_hash) {
-        (true, Some(hash)) => vec![nameless_key(hash)],
-        _ => named,
-    }
-}
-
 fn read_and_match(
     job: &Job,
     mut report: Report,
@@ -157,7 +102,7 @@ fn read_and_match(
         Ok(catalogue) => catalogue,
         Err(fault) => return refused(report, fault),
     };
-    let mut seen: HashMap<u64, (u64, u64)> = HashMap::new();
+    let mut seen = Seen::default();
     let mut batch = Vec::new();
     let mut flow = |record: FacilityRecord, report: &Report| {
         // What would be refused anyway need not be written.
@@ -195,44 +140,24 @@ fn read_and_match(
         } else {
             report.tally.outside += 1;
         }
-        let keys = keys_of(&record);
-        let hash = record.provenance.source_hash.unwrap_or_default();
-        if let Some(&(first, said)) = keys.iter().find_map(|key| seen.get(key)) {
-            if said == hash {
-                report.tally.repaired += 1;
-                report.repairs.push(twice(number, first, record.at));
-                return Vec::new();
-            }
-            report.tally.conflict += 1;
-            report.faults.push(conflict(
-                number,
-                &record,
-                format!("record {first} has the same code or id and says something else"),
-            ));
-            return Vec::new();
-        }
-        seen.extend(keys.iter().map(|key| (*key, (number, hash))));
-        let mut matches = keys.iter().filter_map(|key| stored.row(*key));
-        match matches.next() {
-            None => {
+        match stored.verdict(&mut seen, number, &record) {
+            Verdict::New => {
                 report.tally.new += 1;
                 flow(record, report);
             }
-            Some((at, row)) => {
-                if matches.any(|(other, _)| other != at) {
-                    report.tally.conflict += 1;
-                    report.faults.push(conflict(
-                        number,
-                        &record,
-                        "its code and its id belong to two different facilities".to_owned(),
-                    ));
-                } else if row.source_hash == Some(hash) {
-                    report.tally.same += 1;
-                } else {
-                    report.tally.changed += 1;
-                    (record.id, record.version) = (row.id, row.version);
-                    flow(record, report);
-                }
+            Verdict::Same => report.tally.same += 1,
+            Verdict::Changed { id, version } => {
+                report.tally.changed += 1;
+                (record.id, record.version) = (id, version);
+                flow(record, report);
+            }
+            Verdict::Repeated { first } => {
+                report.tally.repaired += 1;
+                report.repairs.push(twice(number, first, record.at));
+            }
+            Verdict::Conflict(detail) => {
+                report.tally.conflict += 1;
+                report.faults.push(conflict(number, &record, detail));
             }
         }
         Vec::new()

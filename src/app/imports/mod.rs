@@ -7,6 +7,7 @@ mod assign;
 mod boundaries;
 mod cases;
 mod facilities;
+mod matching;
 mod people;
 mod read;
 mod report;

@@ -224,3 +224,54 @@ async fn what_is_told_on_the_command_line_is_checked_too() {
     order.layer = Some("x".to_owned());
     assert!(run(&store, order).await.faults[0].detail.contains("layers"));
 }
+
+/// Files with random damage: cut, bytes flipped, pieces doubled.
+#[tokio::test]
+async fn no_damage_makes_a_reader_panic_or_a_store_change() {
+    let seed: u64 = std::env::var("WANGGE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122);
+    eprintln!("seed {seed} (WANGGE_SEED)");
+    let mut state = seed;
+    let mut below = move |bound: usize| {
+        // Knuth's MMIX generator; its high bits are good enough to damage files.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % bound
+    };
+    let grids = row_of_grids("330902002001", 3, 122.0, 30.0, 0.01);
+    let lines: String = grids.lines().filter(|line| line.contains("Feature\"")).map(|line| format!("{line}\n")).collect();
+    let table = "id,category,lon,lat,name\na,01037,122.001,30.001,\"x,y\"\nb,01050,122.002,30.002,甲\n".to_owned();
+    let mut packed = Vec::new();
+    let mut writer = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::default());
+    std::io::Write::write_all(&mut writer, table.as_bytes()).unwrap();
+    writer.finish().unwrap();
+    for (kind, whole) in [
+        (Kind::Grids, grids.into_bytes()),
+        (Kind::Grids, lines.into_bytes()),
+        (Kind::Facilities, table.into_bytes()),
+        (Kind::Facilities, packed),
+    ] {
+        for _ in 0..60 {
+            let mut bytes = whole.clone();
+            for _ in 0..=below(3) {
+                if bytes.is_empty() {
+                    break;
+                }
+                let at = below(bytes.len());
+                match below(4) {
+                    0 => bytes.truncate(at),
+                    1 => bytes[at] = below(256) as u8,
+                    2 => drop(bytes.drain(at..(at + 1 + below(20)).min(bytes.len()))),
+                    _ => {
+                        let piece = bytes[at..(at + 1 + below(40)).min(bytes.len())].to_vec();
+                        bytes.splice(at..at, piece);
+                    }
+                }
+            }
+            let store = city("");
+            let file = written("damaged", &bytes);
+            let report = run(&store, order(kind, &file.path, "cgcs2000")).await;
+            let stored = store.revision().await.unwrap();
+            assert_eq!(stored > Revision(0), report.status == Status::Imported, "{}", report.text());
+            assert!(report.status != Status::Refused || !report.faults.is_empty() || !report.unmapped.is_empty());
+        }
+    }
+}
