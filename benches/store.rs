@@ -68,7 +68,13 @@ async fn measured(facilities: u32, grids: u32) {
     let mut waits = waits.await.expect("the other writer");
     waits.sort_unstable();
     let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-    println!("another writer meanwhile: {} commits, median {:.1} ms, p99 {:.1} ms, longest {:.1} ms", waits.len(), at(0.5), at(0.99), at(1.0));
+    println!(
+        "another writer meanwhile: {} commits, median {:.1} ms, p99 {:.1} ms, longest {:.1} ms",
+        waits.len(),
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
 
     let mut next = set;
     for grid in next.grids.iter_mut().take(10) {
@@ -83,7 +89,11 @@ async fn measured(facilities: u32, grids: u32) {
     drop(keys);
     let started = Instant::now();
     store.close().await.expect("closed");
-    println!("close: {:.2} s; {} MB of file", started.elapsed().as_secs_f64(), std::fs::metadata(&path).expect("a file").len() >> 20);
+    println!(
+        "close: {:.2} s; {} MB of file",
+        started.elapsed().as_secs_f64(),
+        std::fs::metadata(&path).expect("a file").len() >> 20
+    );
 
     let before = status("VmRSS");
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! The only bridge between tokio and rayon. The queue is bounded: when it is full the answer is [`Busy`], never a longer queue.
+//! The only bridge between tokio and rayon. The queue is bounded: when it is full the answer is [`NotDone::Busy`], never a longer queue.
 
 use std::sync::Arc;
 use tokio::sync::{Semaphore, oneshot};
@@ -10,10 +10,16 @@ pub struct Compute {
     slots: Arc<Semaphore>,
 }
 
-/// The queue is full, or the work panicked. The caller says "try again".
+/// Why work was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the compute queue is full")]
-pub struct Busy;
+pub enum NotDone {
+    /// The queue is full: try again in a moment.
+    #[error("the compute queue is full")]
+    Busy,
+    /// The work panicked, and would again; the log says where.
+    #[error("the work broke off")]
+    Panicked,
+}
 
 impl Compute {
     /// A pool of one thread a core and a queue of `waiting` jobs beyond those running.
@@ -27,8 +33,8 @@ impl Compute {
     }
 
     /// Runs `work` on the pool. It runs to its end even when the caller stops waiting.
-    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
-        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| Busy)?;
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, NotDone> {
+        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| NotDone::Busy)?;
         let (done, result) = oneshot::channel();
         self.pool.spawn(move || {
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
@@ -40,7 +46,7 @@ impl Compute {
                 Err(_) => drop(done),
             }
         });
-        result.await.map_err(|_| Busy)
+        result.await.map_err(|_| NotDone::Panicked)
     }
 }
 
@@ -52,7 +58,7 @@ mod tests {
     async fn a_panic_answers_its_caller_and_frees_the_slot() {
         let compute = Compute::new(0);
         for _ in 0..10 {
-            assert_eq!(compute.run(|| -> u8 { panic!("on purpose") }).await, Err(Busy));
+            assert_eq!(compute.run(|| -> u8 { panic!("on purpose") }).await, Err(NotDone::Panicked));
         }
         assert_eq!(compute.run(|| 7).await, Ok(7));
     }
@@ -77,7 +83,7 @@ mod tests {
         while compute.slots.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(compute.run(|| ()).await, Err(Busy));
+        assert_eq!(compute.run(|| ()).await, Err(NotDone::Busy));
         tokio::task::spawn_blocking(move || gate.wait()).await.expect("the gate opens");
         for job in held {
             assert_eq!(job.await.expect("no panic"), Ok(()));

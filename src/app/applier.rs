@@ -1,8 +1,11 @@
 //! The one task that changes the city in memory. Committed revisions go in, in whatever order their commits come back; they are
-//! applied in the order of their numbers, and whoever handed one in is answered when readers see it.
+//! applied in the order of their numbers, and whoever handed one in is answered when readers see it. The tiles that a revision changed
+//! leave the cache before its city is published: nobody who reads the new city finds an old tile.
 
-use crate::city::{Change, City, Published};
+use crate::city::{Change, Published};
 use crate::domain::id::Revision;
+use crate::tiles::cache::TileCache;
+use crate::tiles::changed::changed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -30,10 +33,10 @@ pub struct Stopping;
 const QUEUE: usize = 256;
 
 impl Applier {
-    /// Starts the task over `published`. It ends when the last handle is dropped.
-    pub fn start(published: Arc<Published>) -> Self {
+    /// Starts the task over `published`, of which `tiles` holds tiles. It ends when the last handle is dropped.
+    pub fn start(published: Arc<Published>, tiles: TileCache) -> Self {
         let (queue, arriving) = mpsc::channel(QUEUE);
-        tokio::spawn(run(published, arriving));
+        tokio::spawn(run(published, tiles, arriving));
         Self { queue }
     }
 
@@ -45,24 +48,41 @@ impl Applier {
     }
 }
 
-async fn run(published: Arc<Published>, mut arriving: mpsc::Receiver<Committed>) {
+async fn run(published: Arc<Published>, tiles: TileCache, mut arriving: mpsc::Receiver<Committed>) {
     let mut waiting: BTreeMap<Revision, Committed> = BTreeMap::new();
     let mut batch = Vec::new();
     while arriving.recv_many(&mut batch, QUEUE).await > 0 {
         waiting.extend(batch.drain(..).map(|committed| (committed.revision, committed)));
-        let mut city = published.load();
-        let mut answered = Vec::new();
-        // Many revisions, one swap: under load readers see a few large steps instead of many small ones.
-        while let Some(committed) = waiting.remove(&Revision(city.revision.0 + 1)) {
-            city = Arc::new(City::after(&city, committed.revision, committed.change));
-            answered.push(committed.applied);
+        let mut next = published.load().revision;
+        let in_order: Vec<Committed> = std::iter::from_fn(|| {
+            next.0 += 1;
+            waiting.remove(&next)
+        })
+        .collect();
+        if in_order.is_empty() {
+            continue;
         }
-        if !answered.is_empty() {
-            published.replace(city);
+        let (published, tiles) = (Arc::clone(&published), tiles.clone());
+        // A thread for work that blocks and not the compute pool, which may say "busy": what is committed is never refused.
+        let step = tokio::task::spawn_blocking(move || step(&published, &tiles, in_order));
+        if step.await.is_err() {
+            // A panic has been logged. What follows could not be applied to a city that lacks this revision; `/readyz` says so.
+            return;
         }
-        for applied in answered {
-            // A writer that hung up is no reason to stop: its write is committed and applied.
-            let _ = applied.send(());
-        }
+    }
+}
+
+/// Many revisions, one swap: under load readers see a few large steps instead of many small ones.
+fn step(published: &Published, tiles: &TileCache, in_order: Vec<Committed>) {
+    let mut city = published.load();
+    for Committed { revision, change, .. } in &in_order {
+        let next = Arc::new(city.after(*revision, change));
+        tiles.apply(*revision, changed(&city, &next, change));
+        city = next;
+    }
+    published.replace(city);
+    for Committed { applied, .. } in in_order {
+        // A writer that hung up is no reason to stop: its write is committed and applied.
+        let _ = applied.send(());
     }
 }

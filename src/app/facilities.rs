@@ -3,10 +3,10 @@
 use super::view::View;
 use super::{Actor, App, AppError};
 use crate::city::Facility;
-use crate::city::table::morton;
 use crate::domain::facility::{FacilityRecord, FacilityState};
 use crate::domain::id::{FacilityId, GridIx};
 use crate::geom::LatticeBox;
+use crate::geom::morton::morton;
 use std::ops::Range;
 
 /// What a list is narrowed to; everything given must hold.
@@ -44,7 +44,7 @@ pub struct Cursor {
 
 impl Cursor {
     fn of(row: &Facility) -> Self {
-        Self { place: morton(row.at), id: row.id.0 }
+        Self { place: morton(row.at.x, row.at.y), id: row.id.0 }
     }
 
     /// A position in a list that is made whole each time.

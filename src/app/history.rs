@@ -112,7 +112,7 @@ impl App {
             Some(city) => Arc::clone(city),
             None => {
                 let (now, territory) = (Arc::clone(&view.city), Arc::clone(&view.territory));
-                self.compute.run(move || Arc::new(now.after(now.revision, Change::Boundaries(territory)))).await?
+                self.compute.run(move || Arc::new(now.after(now.revision, &Change::Boundaries(territory)))).await?
             }
         };
         *kept = Some(Arc::clone(&city));

@@ -22,8 +22,8 @@ impl App {
         let compute = Compute::new(WAITING_JOBS);
         let city = compute.run(move || city(snapshot)).await??;
         let published = Arc::new(Published::new(city));
-        let applier = Applier::start(Arc::clone(&published));
         let tiles = TileCache::new(config.tile_cache_bytes);
+        let applier = Applier::start(Arc::clone(&published), tiles.clone());
         Ok(Self { store, published, applier, compute, tiles, config, clock, history: History::default() })
     }
 }

@@ -17,7 +17,7 @@ pub mod view;
 
 use crate::city::Published;
 use crate::clock::Clock;
-use crate::compute::{Busy, Compute};
+use crate::compute::{Compute, NotDone};
 use crate::config::Config;
 use crate::domain::fault::Fault;
 use crate::domain::id::Epoch;
@@ -85,6 +85,9 @@ pub enum AppError {
     /// Try again in a moment.
     #[error("the server is at its limit; try again in a moment")]
     Busy,
+    /// Nothing a caller could do: it would break off again; the log says where.
+    #[error("the work broke off")]
+    Panicked,
     /// Nothing a caller could do; the log says why.
     #[error("the store did not answer")]
     Store(#[from] StoreError),
@@ -102,9 +105,12 @@ fn first(faults: &[Fault]) -> String {
     faults.first().map(ToString::to_string).unwrap_or_default()
 }
 
-impl From<Busy> for AppError {
-    fn from(_: Busy) -> Self {
-        Self::Busy
+impl From<NotDone> for AppError {
+    fn from(why: NotDone) -> Self {
+        match why {
+            NotDone::Busy => Self::Busy,
+            NotDone::Panicked => Self::Panicked,
+        }
     }
 }
 

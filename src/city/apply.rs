@@ -34,7 +34,7 @@ pub enum Change {
 
 impl City {
     /// The city after `revision`. Everything that did not change is shared with this one.
-    pub fn after(&self, revision: Revision, change: Change) -> Self {
+    pub fn after(&self, revision: Revision, change: &Change) -> Self {
         let mut next = Self { revision, ..self.clone() };
         match change {
             Change::Boundaries(territory) => {
@@ -42,30 +42,30 @@ impl City {
                 let locate = |p: LatticePoint| territory.locate(p).grid(&territory);
                 next.facilities = Arc::new(self.facilities.relocated(grids, locate));
                 next.cases = Arc::new(self.cases.relocated(grids, locate));
-                next.territory = territory;
+                next.territory = Arc::clone(territory);
             }
             Change::Facilities { put, removed } => {
                 let mut facilities = Facilities::clone(&self.facilities);
                 for id in removed {
-                    facilities.remove(id);
+                    facilities.remove(*id);
                 }
                 for row in put {
-                    facilities.put(Facility { grid: self.grid_at(row.at), ..row });
+                    facilities.put(Facility { grid: self.grid_at(row.at), ..row.clone() });
                 }
                 next.facilities = Arc::new(facilities);
             }
             Change::Cases { put, removed } => {
                 let mut cases = Cases::clone(&self.cases);
                 for id in removed {
-                    cases.remove(id);
+                    cases.remove(*id);
                 }
                 for case in put {
-                    cases.put(Case { grid: case.record.at.and_then(|at| self.grid_at(at)), ..case });
+                    cases.put(Case { grid: case.record.at.and_then(|at| self.grid_at(at)), ..case.clone() });
                 }
                 next.cases = Arc::new(cases);
             }
-            Change::Staff(records) => next.staff = Arc::new(Staff::new(records)),
-            Change::About(about) => next.about = about,
+            Change::Staff(records) => next.staff = Arc::new(Staff::new(records.clone())),
+            Change::About(about) => next.about = Arc::clone(about),
         }
         next
     }
@@ -226,7 +226,7 @@ mod tests {
                     2 => Change::Cases { put: vec![case(id, (x % 3 != 0).then_some((x, y)), CaseState::Handling, flag)], removed: vec![] },
                     _ => Change::Cases { put: vec![case(id, Some((x, y)), CaseState::Closed, flag)], removed: vec![] },
                 };
-                let next = published.load().after(Revision(n as u64 + 1), change);
+                let next = published.load().after(Revision(n as u64 + 1), &change);
                 published.replace(Arc::new(next));
             }
             let city = published.load();
@@ -238,7 +238,7 @@ mod tests {
             let in_grids: u32 = (0..8).map(|n| city.facilities.grid_count(GridIx(n))).sum();
             prop_assert_eq!(in_grids + city.facilities.outside(), city.facilities.len() as u32);
             // New boundaries change no place, so every sum stays.
-            let again = city.after(Revision(99), Change::Boundaries(territory()));
+            let again = city.after(Revision(99), &Change::Boundaries(territory()));
             prop_assert_eq!(counted(&again), counted(&city));
             prop_assert_eq!(again.region_counts(RegionIx(0)), city.region_counts(RegionIx(0)));
         }

@@ -2,6 +2,7 @@
 //! those of the next one out, and one write touches one cell a zoom. (Greedy radius clusters are not local: one moved lamp would
 //! change tiles far away.) Integers only: a count by major category and the sum of coordinates.
 
+use crate::geom::mercator::{MercatorPoint, in_tiles, tile_at};
 use crate::geom::{LatticePoint, TileId};
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ pub const POINT_ZOOM: u8 = 14;
 pub const CLUSTER_MIN_ZOOM: u8 = 6;
 /// A tile is this many cells wide, as a power of two.
 const CELLS_PER_TILE_BITS: u8 = 4;
+/// The last zoom with clusters.
+const DEEPEST: u8 = POINT_ZOOM - 1;
 const ZOOMS: usize = (POINT_ZOOM - CLUSTER_MIN_ZOOM) as usize;
 /// Most cells of a shared block.
 const BLOCK: usize = 1024;
@@ -53,22 +56,17 @@ pub struct Clusters {
     zooms: [Vec<Arc<Vec<Cell>>>; ZOOMS],
 }
 
-/// The cell of a place at a zoom; `None` where Web Mercator ends.
-fn cell_of(p: LatticePoint, zoom: u8) -> Option<(u32, u32)> {
-    let side = f64::from(1u32 << (zoom + CELLS_PER_TILE_BITS));
-    let (lon, lat) = (p.lonlat().lon(), p.lonlat().lat());
-    let x = (lon / 360.0 + 0.5) * side;
-    let sine = libm::sin(lat.to_radians());
-    let y = (0.5 - libm::log((1.0 + sine) / (1.0 - sine)) / (4.0 * std::f64::consts::PI)) * side;
-    (y >= 0.0 && y < side).then(|| (y as u32, (x as u32).min(side as u32 - 1)))
+/// The cell of a place at the deepest zoom, from which those of the others follow; `None` where Web Mercator ends.
+fn cell_of(p: LatticePoint) -> Option<(u32, u32)> {
+    let tile = in_tiles(p).then(|| tile_at(MercatorPoint::of(p), DEEPEST + CELLS_PER_TILE_BITS))?;
+    Some((tile.y(), tile.x()))
 }
 
 impl Clusters {
     /// Counts (place, major category) pairs.
     pub fn of(places: impl Iterator<Item = (LatticePoint, u8)>) -> Self {
-        let deepest = POINT_ZOOM - 1;
         let mut keyed: Vec<((u32, u32), u8, LatticePoint)> =
-            places.filter_map(|(p, major)| Some((cell_of(p, deepest)?, major, p))).collect();
+            places.filter_map(|(p, major)| Some((cell_of(p)?, major, p))).collect();
         keyed.sort_unstable();
         let mut cells: Vec<Cell> = Vec::new();
         for (key, major, p) in keyed {
@@ -120,8 +118,9 @@ impl Clusters {
     }
 
     fn change(&mut self, p: LatticePoint, major: u8, by: i32) {
-        for (at, blocks) in self.zooms.iter_mut().enumerate() {
-            let Some(key) = cell_of(p, CLUSTER_MIN_ZOOM + at as u8) else { return };
+        let Some(deepest) = cell_of(p) else { return };
+        for (coarser, blocks) in self.zooms.iter_mut().rev().enumerate() {
+            let key = (deepest.0 >> coarser, deepest.1 >> coarser);
             let block = blocks.partition_point(|block| block[0].key <= key).saturating_sub(1);
             let mut cells = blocks.get(block).map(|block| block.as_ref().clone()).unwrap_or_default();
             let found = cells.binary_search_by_key(&key, |cell| cell.key).unwrap_or_else(|at| {
@@ -215,7 +214,7 @@ mod tests {
             let clusters = Clusters::of(places.iter().map(|&(x, y, major)| (place(x, y), major)));
             let mut tiles: Vec<(u32, u32)> = places
                 .iter()
-                .map(|&(x, y, _)| cell_of(place(x, y), zoom).map(|(row, column)| (column / 16, row / 16)).expect("not at a pole"))
+                .map(|&(x, y, _)| cell_of(place(x, y)).map(|(row, column)| (column >> (DEEPEST - zoom) >> 4, row >> (DEEPEST - zoom) >> 4)).expect("not at a pole"))
                 .collect();
             tiles.sort_unstable();
             tiles.dedup();

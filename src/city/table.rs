@@ -1,6 +1,7 @@
 //! A persistent table of things with a place: rows in Morton order in shared blocks of at most [`BLOCK`]. A write copies one block
 //! and the list of blocks; everything else is shared with the table before it.
 
+use crate::geom::morton::morton;
 use crate::geom::{LatticeBox, LatticePoint};
 use std::sync::Arc;
 
@@ -43,21 +44,14 @@ impl<T> Default for Table<T> {
     }
 }
 
-/// Bits of x and y interleaved, so that near in key is mostly near on the map.
-pub fn morton(p: LatticePoint) -> u64 {
-    let spread = |v: i32| {
-        let mut bits = u64::from((v as u32) ^ 0x8000_0000);
-        bits = (bits | (bits << 16)) & 0x0000_FFFF_0000_FFFF;
-        bits = (bits | (bits << 8)) & 0x00FF_00FF_00FF_00FF;
-        bits = (bits | (bits << 4)) & 0x0F0F_0F0F_0F0F_0F0F;
-        bits = (bits | (bits << 2)) & 0x3333_3333_3333_3333;
-        (bits | (bits << 1)) & 0x5555_5555_5555_5555
-    };
-    spread(p.x) | (spread(p.y) << 1)
+/// Near in number is mostly near on the map.
+fn place_of<T: Placed>(row: &T) -> u64 {
+    let at = row.at();
+    morton(at.x, at.y)
 }
 
 fn key<T: Placed>(row: &T) -> (u64, i64) {
-    (morton(row.at()), row.id())
+    (place_of(row), row.id())
 }
 
 impl<T: Placed> Block<T> {
@@ -73,7 +67,7 @@ impl<T: Placed> Table<T> {
         rows.sort_by_key(Placed::id);
         rows.reverse();
         rows.dedup_by_key(|row| row.id());
-        let mut places: Vec<(i64, u64)> = rows.iter().map(|row| (row.id(), morton(row.at()))).collect();
+        let mut places: Vec<(i64, u64)> = rows.iter().map(|row| (row.id(), place_of(row))).collect();
         places.reverse();
         rows.sort_unstable_by_key(key);
         let len = rows.len();
@@ -125,7 +119,7 @@ impl<T: Placed> Table<T> {
     /// Adds a row, or replaces the one with its id, which is returned.
     pub fn put(&mut self, row: T) -> Option<T> {
         let before = self.remove(row.id());
-        let (id, place) = (row.id(), morton(row.at()));
+        let (id, place) = (row.id(), place_of(&row));
         let (block, at) = self.find((place, id));
         let at = at.expect_err("the row was removed");
         if self.blocks.is_empty() {

@@ -312,22 +312,9 @@ impl TilePlaces {
     }
 }
 
-/// Bits of `x` and `y` interleaved (Morton order), so that every tile of every zoom is one range.
+/// The Morton number: every tile of every zoom is one range.
 pub fn morton(p: MercatorPoint) -> u64 {
-    let spread = |units: i32| {
-        let mut bits = u64::from((units as u32) ^ 0x8000_0000);
-        for (shift, mask) in [
-            (16, 0x0000_ffff_0000_ffff),
-            (8, 0x00ff_00ff_00ff_00ff),
-            (4, 0x0f0f_0f0f_0f0f_0f0f),
-            (2, 0x3333_3333_3333_3333),
-            (1, 0x5555_5555_5555_5555),
-        ] {
-            bits = (bits | (bits << shift)) & mask;
-        }
-        bits
-    };
-    spread(p.x) | (spread(p.y) << 1)
+    super::morton::morton(p.x, p.y)
 }
 
 /// The first and the last [`morton`] number of a tile's visible extent.

@@ -8,6 +8,7 @@ pub mod lattice;
 pub mod lonlat;
 pub mod measure;
 pub mod mercator;
+pub mod morton;
 pub mod packed;
 pub mod planar;
 pub mod route;

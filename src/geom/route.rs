@@ -5,7 +5,8 @@
 //! vertex, but they never cross and no vertex lies inside another line's edge; and since the cutting lines are part of it, an edge never
 //! crosses one: cutting tiles needs no arithmetic and no rounding.
 
-use super::mercator::{BUFFER, MercatorPoint, Pixel, PixelGrid, morton};
+use super::mercator::{BUFFER, MercatorPoint, Pixel, PixelGrid};
+use super::morton::{morton, unmorton};
 use super::packed::{Bounds, PackedBoxes};
 
 /// The hot pixels of one zoom.
@@ -32,7 +33,7 @@ impl HotPixels {
         }
         keys.sort_unstable();
         keys.dedup();
-        let pixels: Vec<Pixel> = keys.into_iter().map(pixel_of_key).collect();
+        let pixels: Vec<Pixel> = keys.into_iter().map(unmorton).collect();
         let groups = PackedBoxes::new(pixels.chunks(GROUP).map(|group| Bounds::around(group.iter().copied())).collect());
         Self { grid, pixels, groups }
     }
@@ -81,24 +82,7 @@ impl HotPixels {
 
 /// Morton number of a pixel.
 fn key([x, y]: Pixel) -> u64 {
-    morton(MercatorPoint::new(x, y))
-}
-
-fn pixel_of_key(key: u64) -> Pixel {
-    let gather = |mut bits: u64| {
-        bits &= 0x5555_5555_5555_5555;
-        for (shift, mask) in [
-            (1, 0x3333_3333_3333_3333),
-            (2, 0x0f0f_0f0f_0f0f_0f0f),
-            (4, 0x00ff_00ff_00ff_00ff),
-            (8, 0x0000_ffff_0000_ffff),
-            (16, 0x0000_0000_ffff_ffff),
-        ] {
-            bits = (bits | (bits >> shift)) & mask;
-        }
-        (bits as u32 ^ 0x8000_0000) as i32
-    };
-    [gather(key), gather(key >> 1)]
+    morton(x, y)
 }
 
 /// The pixels in which the segment crosses a line on which tiles are cut: `buffer` to both sides of every tile's border.
@@ -200,7 +184,7 @@ mod tests {
     #[test]
     fn a_pixel_comes_back_from_its_number() {
         for pixel in [[0, 0], [1, -1], [i32::MIN, i32::MAX], [123_456, -654_321]] {
-            assert_eq!(pixel_of_key(key(pixel)), pixel);
+            assert_eq!(unmorton(key(pixel)), pixel);
         }
     }
 

@@ -47,13 +47,16 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     });
     let mut stop = std::pin::pin!(stop);
     loop {
-        let slot = Arc::clone(&slots).acquire_owned().await.expect("the semaphore is never closed");
+        let next = async {
+            let slot = Arc::clone(&slots).acquire_owned().await.expect("the semaphore is never closed");
+            listener.accept().await.map(|(socket, _)| (socket, slot))
+        };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = next => accepted,
             () = &mut stop => break,
         };
-        let socket = match accepted {
-            Ok((socket, _)) => socket,
+        let (socket, slot) = match accepted {
+            Ok(accepted) => accepted,
             // Too many open files and the like: others must end first.
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");

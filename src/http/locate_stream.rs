@@ -5,7 +5,7 @@ use super::csv_record;
 use super::error::{Answer, Problem, ProblemCode};
 use super::query;
 use crate::app::view::View;
-use crate::compute::Compute;
+use crate::compute::{Compute, NotDone};
 use crate::geom::{Crs, LatticePoint};
 use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderValue, header};
@@ -57,11 +57,11 @@ pub async fn response(compute: Compute, view: View, crs: Crs, format: Format, bo
             let first = lines.number + 1;
             let (answer, goes_on) = match lines.block().await {
                 Block::Lines(block) => match looked_up(&compute, &reader, first, block).await {
-                    Some((answer, count)) => {
+                    Ok((answer, count)) => {
                         lines.number += count;
                         (answer, true)
                     }
-                    None => (reader.fault(first, &Problem::new(ProblemCode::Busy, "the server is at its limit")), false),
+                    Err(problem) => (reader.fault(first, &problem), false),
                 },
                 Block::Cut(problem) => (reader.fault(first, &problem), false),
                 Block::End => return None,
@@ -77,15 +77,18 @@ pub async fn response(compute: Compute, view: View, crs: Crs, format: Format, bo
 }
 
 /// The answer to a block and its number of lines. The stream has begun, so a full queue is no error yet: the block waits its turn.
-async fn looked_up(compute: &Compute, reader: &Arc<Reader>, first: u64, block: Bytes) -> Option<(Vec<u8>, u64)> {
+async fn looked_up(compute: &Compute, reader: &Arc<Reader>, first: u64, block: Bytes) -> Answer<(Vec<u8>, u64)> {
     for _ in 0..TRIES {
         let (reader, block) = (Arc::clone(reader), block.clone());
         match compute.run(move || reader.block(first, &block)).await {
-            Ok(answer) => return Some(answer),
-            Err(_) => tokio::time::sleep(PAUSE).await,
+            Ok(answer) => return Ok(answer),
+            Err(NotDone::Busy) => tokio::time::sleep(PAUSE).await,
+            Err(NotDone::Panicked) => {
+                return Err(Problem::new(ProblemCode::Internal, "the lines could not be answered; the server's log says why"));
+            }
         }
     }
-    None
+    Err(Problem::new(ProblemCode::Busy, "the server is at its limit"))
 }
 
 /// Reads the header of a CSV; writes the header of the answer.

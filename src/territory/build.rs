@@ -12,6 +12,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::{Epoch, GridIx, RegionIx};
 use crate::domain::records::BoundarySet;
 use crate::geom::area::ring_area2;
+use crate::geom::morton::morton;
 use crate::geom::planar::{Edge, closed_pairs, each_node, inner_point};
 use crate::geom::{Area, LatticeBox, LatticePoint, measure};
 use rayon::prelude::*;
@@ -400,33 +401,17 @@ fn link(edges: &[Edge], sides: &[[OwnerIx; 2]]) -> Vec<Arc> {
 
 /// Arcs in Morton order of the middles of their boxes, in blocks.
 fn blocks(mut arcs: Vec<Arc>) -> Vec<std::sync::Arc<Vec<Arc>>> {
-    let morton = |arc: &Arc| {
-        let middle = |low: i32, high: i32| ((i64::from(low) + i64::from(high)).div_euclid(2) + (1 << 31)) as u64;
-        let (x, y) = (middle(arc.bbox.min.x, arc.bbox.max.x), middle(arc.bbox.min.y, arc.bbox.max.y));
-        spread_bits(x) | spread_bits(y) << 1
+    let place = |arc: &Arc| {
+        let LatticeBox { min, max } = arc.bbox;
+        morton(min.x.midpoint(max.x), min.y.midpoint(max.y))
     };
-    arcs.sort_by_cached_key(|arc| (morton(arc), arc.points[0], arc.points[1]));
+    arcs.sort_by_cached_key(|arc| (place(arc), arc.points[0], arc.points[1]));
     let mut blocks = Vec::with_capacity(arcs.len().div_ceil(BLOCK));
     let mut arcs = arcs.into_iter().peekable();
     while arcs.peek().is_some() {
         blocks.push(std::sync::Arc::new(arcs.by_ref().take(BLOCK).collect()));
     }
     blocks
-}
-
-/// The low 32 bits of `v`, one to every second bit.
-fn spread_bits(v: u64) -> u64 {
-    let mut v = v & 0xFFFF_FFFF;
-    for (shift, mask) in [
-        (16, 0x0000_FFFF_0000_FFFF),
-        (8, 0x00FF_00FF_00FF_00FF),
-        (4, 0x0F0F_0F0F_0F0F_0F0F),
-        (2, 0x3333_3333_3333_3333),
-        (1, 0x5555_5555_5555_5555),
-    ] {
-        v = (v | v << shift) & mask;
-    }
-    v
 }
 
 #[cfg(test)]

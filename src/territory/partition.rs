@@ -32,8 +32,8 @@ pub enum Owner {
 /// A maximal run of border between the same two owners: from node to node, or closed. Never empty, never crossing another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arc {
-    /// At least two points; first and last are nodes. A closed arc (an island, an enclave) repeats its first point at the end and
-    /// starts at its least point. Canonical direction: of the two readings the lexicographically smaller (for closed arcs: the one
+    /// At least two points; first and last are nodes. A closed arc (an island, an enclave) repeats its first point at the end; it
+    /// starts at its node if it has one, else at its least point. Canonical direction: of the two readings the lexicographically smaller (for closed arcs: the one
     /// whose second point is less than the one before the last).
     pub points: Box<[LatticePoint]>,
     /// Owner on the left hand when walking along `points`. Differs from `right`.

@@ -7,7 +7,7 @@ use super::build::{TileRequest, build, tag};
 use super::changed::{Changed, Tiles};
 use super::layer::Layers;
 use crate::city::City;
-use crate::compute::{Busy, Compute};
+use crate::compute::{Compute, NotDone};
 use crate::domain::id::{Epoch, Revision, TileTag};
 use crate::domain::scope::Scope;
 use crate::geom::mercator::lattice_box;
@@ -102,7 +102,7 @@ fn box_of(territory: &Territory, code: &str) -> Option<LatticeBox> {
     region.or_else(|| territory.grid_ix(code).map(|ix| territory.grid(ix).bbox))
 }
 
-type Outcome = Result<Tile, Busy>;
+type Outcome = Result<Tile, NotDone>;
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -199,9 +199,9 @@ impl TileCache {
             }
         };
         match result.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or(Err(Busy)),
+            Ok(outcome) => outcome.clone().unwrap_or(Err(NotDone::Panicked)),
             // The task ended without an answer: the runtime is stopping.
-            Err(_) => Err(Busy),
+            Err(_) => Err(NotDone::Busy),
         }
     }
 

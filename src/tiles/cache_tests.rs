@@ -78,7 +78,7 @@ async fn a_full_queue_answers_every_waiter_and_the_next_who_asks_gets_the_tile()
         }
     }
     let (one, other) = tokio::join!(ask(&cache, &compute, &city, tile), ask(&cache, &compute, &city, tile));
-    assert_eq!((one, other), (Err(Busy), Err(Busy)));
+    assert_eq!((one, other), (Err(NotDone::Busy), Err(NotDone::Busy)));
     drop(gates);
     for job in held {
         let _ = job.await.expect("no panic");

@@ -100,14 +100,6 @@ fn tiles_of(places: impl Iterator<Item = LatticePoint>, layer: Layer, city: &Cit
     for place in places.filter(|place| in_tiles(*place)) {
         let at = MercatorPoint::of(place);
         tiles.extend((first..=last).map(|zoom| tile_at(at, zoom)));
-        if layer == Layer::Facilities {
-            // A cell is found by its own arithmetic, which may differ by a rounding on the very border of a tile.
-            let near =
-                |zoom: u8, dx: i32, dy: i32| tile_at(MercatorPoint::new(at.x.saturating_add(dx), at.y.saturating_add(dy)), zoom);
-            tiles.extend(
-                (first..POINT_ZOOM).flat_map(|zoom| [(-2, -2), (2, -2), (-2, 2), (2, 2)].map(|(dx, dy)| near(zoom, dx, dy))),
-            );
-        }
         if tiles.len() > 2 * MOST_TILES {
             return Tiles::All;
         }

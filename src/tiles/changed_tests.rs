@@ -32,7 +32,7 @@ fn told(changed: &Changed, layer: Layer, zooms: std::ops::RangeInclusive<u8>) ->
 fn publish(old: &City, set: &BoundarySet) -> (City, Change) {
     let territory = Arc::new(Territory::build(Epoch(2), set).unwrap_or_else(|faults| panic!("{faults:?}")));
     let change = Change::Boundaries(territory);
-    (old.after(Revision(2), change.clone()), change)
+    (old.after(Revision(2), &change), change)
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_facility_that_is_put_moved_or_removed_changes_the_tiles_brute_force_finds()
         Change::Facilities { put: vec![known(&old, 50)], removed: vec![FacilityId(99_999)] },
     ];
     for (at, change) in changes.into_iter().enumerate() {
-        let new = old.after(Revision(10 + at as u64), change.clone());
+        let new = old.after(Revision(10 + at as u64), &change);
         let changed = changed(&old, &new, &change);
         assert_eq!(told(&changed, Layer::Facilities, 6..=15), brute(&old, &new, Layer::Facilities, 6..=15), "change {at}");
         assert_eq!(changed.layers.len(), usize::from(at != 3), "what is put as it was changes nothing");

@@ -38,7 +38,7 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
     ("hyper_util", &["http"]),
     ("indicatif", &["cli"]),
     ("libdeflater", &["tiles/cache"]),
-    ("libm", &["geom", "city/clusters"]),
+    ("libm", &["geom"]),
     ("metrics", &["http"]),
     ("metrics_exporter_prometheus", &["http"]),
     ("mimalloc", &["main"]),

@@ -98,7 +98,8 @@ mod tests {
     use crate::store::embedded::EmbeddedStore;
     use crate::store::{Access, Meta};
 
-    const TO_TWO: &[Step] = &[Step { from: 1, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE epochs SET actor = 'x';" }];
+    const TO_TWO: &[Step] =
+        &[Step { from: 1, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE epochs SET actor = 'x';" }];
     const BROKEN: &[Step] = &[Step { from: 1, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE nothing SET a = 1;" }];
 
     async fn has_shift(path: &Path) -> bool {

@@ -10,6 +10,7 @@ use super::layers::Layer;
 use super::sql::{Doing, Value, Values, id_list, run, write_rows};
 use super::{EmbeddedStore, begin, commit, schema};
 use crate::geom::LatticeBox;
+use crate::geom::morton::spread;
 use crate::store::StoreError;
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
@@ -38,7 +39,7 @@ impl Entry {
     }
 
     /// Position along a Z-order curve of 32 bits over `frame`.
-    fn morton(&self, frame: [f32; 4]) -> u32 {
+    fn morton(&self, frame: [f32; 4]) -> u64 {
         let unit = |low: f32, high: f32, from: f32, to: f32| {
             let share = (f64::midpoint(low.into(), high.into()) - f64::from(from)) / f64::from(to - from).max(f64::MIN_POSITIVE);
             (share * 65_535.0).clamp(0.0, 65_535.0) as u32
@@ -46,14 +47,6 @@ impl Entry {
         let [min_x, max_x, min_y, max_y] = self.bounds;
         spread(unit(min_x, max_x, frame[0], frame[1])) | spread(unit(min_y, max_y, frame[2], frame[3])) << 1
     }
-}
-
-/// The 16 low bits, with a gap of one bit after each.
-fn spread(v: u32) -> u32 {
-    let v = (v | v << 8) & 0x00ff_00ff;
-    let v = (v | v << 4) & 0x0f0f_0f0f;
-    let v = (v | v << 2) & 0x3333_3333;
-    (v | v << 1) & 0x5555_5555
 }
 
 fn down(v: f64) -> f32 {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod beidou;
+mod changes;
 mod city;
 mod contract;
 mod facilities;

@@ -225,7 +225,8 @@ async fn same(oracle: &Store, store: &Store, place: &str) {
     assert_eq!(periods(store.epochs().await.unwrap()), epochs, "{place}");
     for (epoch, ..) in epochs {
         let codes = |set: wangge::domain::records::BoundarySet| {
-            let grids = set.grids.into_iter().map(|grid| (grid.code, grid.name, grid.households, grid.population)).collect::<Vec<_>>();
+            let grids =
+                set.grids.into_iter().map(|grid| (grid.code, grid.name, grid.households, grid.population)).collect::<Vec<_>>();
             (set.period, set.regions.len(), grids, set.voids.len())
         };
         let wanted = oracle.boundaries_at(epoch).await.unwrap().map(codes);

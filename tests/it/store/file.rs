@@ -50,11 +50,16 @@ async fn gdal_reads_the_five_layers_while_we_write() {
         let part = part.split("Layer name: ").next().unwrap();
         assert!(part.contains(&format!("Geometry: {geometry}\n")), "{part}");
         assert!(part.contains(&format!("Feature Count: {count}\n")), "{part}");
-        assert_eq!(part.contains("China Geodetic Coordinate System 2000") || part.contains("CGCS2000"), geometry != "None", "{part}");
+        assert_eq!(
+            part.contains("China Geodetic Coordinate System 2000") || part.contains("CGCS2000"),
+            geometry != "None",
+            "{part}"
+        );
     }
     assert_eq!(all.matches("Layer name: ").count(), 5, "the other tables are ours alone: {all}");
     // A box is answered from the R-tree: two points of the first thousandth of a degree.
-    let (_, some) = told("ogrinfo", &["-ro", "-so", file, "facilities", "-spat", "119.99999", "29.99999", "120.00015", "30.00005"]).unwrap();
+    let (_, some) =
+        told("ogrinfo", &["-ro", "-so", file, "facilities", "-spat", "119.99999", "29.99999", "120.00015", "30.00005"]).unwrap();
     assert!(some.contains("Feature Count: 2\n"), "{some}");
     store.facilities_commit(facilities(vec![facility(1)])).await.unwrap();
     store.close().await.unwrap();
