@@ -121,7 +121,7 @@ fn city(grids: usize) -> City {
             Facility {
                 id: FacilityId(id + 1),
                 at,
-                grid: None,
+                leaf: None,
                 category: (random.bits() % 4) as u16,
                 state: [FacilityState::Intact, FacilityState::Damaged][usize::from(random.unit() < 0.03)],
                 version: Version(1),

@@ -28,7 +28,7 @@ pub fn locate_csv(
     opened: impl FnOnce(Progress),
 ) -> Result<Annotated, Fault> {
     annotate(file, crs, (columns.lon.as_deref(), columns.lat.as_deref()), output, opened, |at: LatticePoint| {
-        let ix = territory.locate(at).grid(territory)?;
+        let ix = territory.grid_at(at)?;
         Some(territory.grid(ix).code.as_str())
     })
 }

@@ -5,7 +5,7 @@ use super::view::View;
 use crate::city::staff::Team;
 use crate::city::{Case, Counts, Facility};
 use crate::domain::category::Category;
-use crate::domain::id::{GridIx, RegionIx};
+use crate::domain::id::{GridIx, RegionIx, Unit};
 use crate::territory::{Grid, Region};
 use std::collections::BTreeMap;
 
@@ -43,20 +43,13 @@ impl View {
 
     /// Facilities in a grid of this view. Cost: the rows in the grid's box.
     pub fn facilities_in(&self, ix: GridIx) -> impl Iterator<Item = &Facility> {
-        let past = self.is_past();
-        self.city.facilities.in_box(self.territory.grid(ix).bbox).filter(move |row| {
-            let grid = if past { self.territory.locate(row.at).grid(&self.territory) } else { row.grid };
-            grid == Some(ix)
-        })
+        let here = Some(Unit::Grid(ix));
+        self.city.facilities.in_box(self.territory.grid(ix).bbox).filter(move |row| self.leaf_of(row) == here)
     }
 
     /// Open cases in a grid of this view, the most pressing first.
     pub fn cases_in(&self, ix: GridIx) -> Vec<&Case> {
-        let past = self.is_past();
-        let inside = |case: &&Case| match case.record.at {
-            Some(at) if past => self.territory.locate(at).grid(&self.territory) == Some(ix),
-            _ => case.grid == Some(ix),
-        };
+        let inside = |case: &&Case| self.unit_of(case) == Some(Unit::Grid(ix));
         let mut cases: Vec<&Case> = self.city.cases.in_box(self.territory.grid(ix).bbox).filter(inside).collect();
         cases.sort_by_key(|case| pressing(case));
         cases

@@ -1,9 +1,8 @@
 //! Lists of open cases.
 
-use super::view::View;
+use super::view::{View, Within};
 use crate::city::Case;
 use crate::domain::case::CaseState;
-use crate::domain::id::{GridIx, RegionIx};
 
 /// What a list is narrowed to; everything given must hold.
 #[derive(Debug, Clone, Default)]
@@ -18,15 +17,6 @@ pub struct Filter {
     pub overdue: Option<bool>,
 }
 
-/// Where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Within {
-    /// Below a region.
-    Region(RegionIx),
-    /// In a grid.
-    Grid(GridIx),
-}
-
 impl View {
     /// Open cases that pass, the most pressing first. Cost: one look at every open case.
     pub fn cases(&self, filter: &Filter) -> Vec<&Case> {
@@ -35,31 +25,13 @@ impl View {
         cases
     }
 
-    /// The region or grid with this code, as a place to look in.
-    pub fn within_code(&self, code: &str) -> Result<Within, super::AppError> {
-        match self.region(code) {
-            Ok((ix, _)) => Ok(Within::Region(ix)),
-            Err(_) => self.grid(code).map(|(ix, _)| Within::Grid(ix)),
-        }
-    }
-
     fn case_passes(&self, filter: &Filter, case: &Case) -> bool {
         let record = &case.record;
-        let known_region = || record.within.as_ref().and_then(|code| self.territory.region_ix(code.as_str()));
-        let seen = match case.grid {
-            Some(ix) => self.sees_grid(ix),
-            None => self.sees_all() || known_region().is_some_and(|ix| self.sees_region(ix)),
-        };
-        let inside = |within: Within| match (within, case.grid) {
-            (Within::Grid(wanted), grid) => grid == Some(wanted),
-            (Within::Region(wanted), Some(grid)) => self.territory.region(wanted).grids.contains(&grid.0),
-            (Within::Region(wanted), None) => {
-                known_region().is_some_and(|ix| self.territory.region(wanted).subtree.contains(&ix.0))
-            }
-        };
+        let unit = self.unit_of(case);
         let category_fits =
             |wanted: &String| record.category == *wanted || (wanted.len() == 2 && record.category.starts_with(wanted.as_str()));
-        seen && filter.within.is_none_or(inside)
+        self.sees_at(unit)
+            && filter.within.as_ref().is_none_or(|within| unit.is_some_and(|unit| within.holds(unit)))
             && filter.state.is_none_or(|state| record.state == state)
             && filter.category.as_ref().is_none_or(category_fits)
             && filter.overdue.is_none_or(|overdue| record.overdue == overdue)

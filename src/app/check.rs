@@ -80,7 +80,7 @@ pub async fn check(store: &Store, at: Timestamp, tell: &(dyn Fn(&str) + Send + S
         };
         let mut place = |what: &str, id: i64, at: LatticePoint, stored: Option<&Code>| {
             let found = territory.as_ref().and_then(|territory| {
-                let ix = territory.locate(at).grid(territory)?;
+                let ix = territory.grid_at(at)?;
                 Some(&territory.grid(ix).code)
             });
             if found != stored {

@@ -1,10 +1,10 @@
 //! Lists of facilities: filtered, counted, in pages.
 
-use super::view::View;
+use super::view::{View, Within};
 use super::{Actor, App, AppError};
 use crate::city::Facility;
 use crate::domain::facility::{FacilityRecord, FacilityState};
-use crate::domain::id::{FacilityId, GridIx};
+use crate::domain::id::FacilityId;
 use crate::geom::LatticeBox;
 use crate::geom::morton::morton;
 use std::ops::Range;
@@ -14,8 +14,8 @@ use std::ops::Range;
 pub struct Filter {
     /// In this closed box.
     pub bbox: Option<LatticeBox>,
-    /// In one of these grids of the view.
-    pub within: Option<Range<u32>>,
+    /// Here.
+    pub within: Option<Within>,
     /// Of one of these categories (positions in the profile); empty: of any.
     pub categories: Vec<u16>,
     /// In this state.
@@ -97,15 +97,10 @@ impl View {
             rows.sort_by_key(|row| Cursor::of(row));
             return self.page(rows.into_iter(), filter, after, limit);
         }
-        match filter.bbox.or_else(|| self.box_of(filter.within.as_ref())) {
+        match filter.bbox.or_else(|| filter.within.as_ref()?.bbox(&self.territory)) {
             Some(bbox) => self.page(self.city.facilities.in_box(bbox), filter, after, limit),
             None => self.page(self.city.facilities.iter(), filter, after, limit),
         }
-    }
-
-    /// The grid of a facility in the boundaries of this view.
-    pub fn grid_of(&self, row: &Facility) -> Option<GridIx> {
-        if self.is_past() { self.territory.locate(row.at).grid(&self.territory) } else { row.grid }
     }
 
     fn page<'v>(
@@ -131,16 +126,11 @@ impl View {
     }
 
     fn passes(&self, filter: &Filter, row: &Facility) -> bool {
-        let grid_passes = |within: &Range<u32>| self.grid_of(row).is_some_and(|ix| within.contains(&ix.0));
+        let leaf = self.leaf_of(row);
         filter.state.is_none_or(|state| row.state == state)
             && (filter.categories.is_empty() || filter.categories.contains(&row.category))
             && filter.bbox.is_none_or(|bbox| bbox.holds(row.at))
-            && filter.within.as_ref().is_none_or(grid_passes)
-            && (self.sees_all() || self.grid_of(row).is_some_and(|ix| self.sees_grid(ix)))
-    }
-
-    /// The box around some grids.
-    fn box_of(&self, grids: Option<&Range<u32>>) -> Option<LatticeBox> {
-        grids?.clone().map(|at| self.territory.grid(GridIx(at)).bbox).reduce(LatticeBox::union)
+            && filter.within.as_ref().is_none_or(|within| leaf.is_some_and(|leaf| within.holds(leaf)))
+            && self.sees_at(leaf)
     }
 }

@@ -227,9 +227,9 @@ pub fn successors(then: &Territory, ix: GridIx, now: &Territory) -> Vec<Successo
     for (row, column) in (0..SAMPLES).flat_map(|row| (0..SAMPLES).map(move |column| (row, column))) {
         let (Some(x), Some(y)) = (place(bbox.min.x, width, column), place(bbox.min.y, height, row)) else { continue };
         let p = LatticePoint::new(x, y);
-        if then.locate(p).grid(then) == Some(ix) {
+        if then.grid_at(p) == Some(ix) {
             inside += 1;
-            if let Some(heir) = now.locate(p).grid(now) {
+            if let Some(heir) = now.grid_at(p) {
                 *heirs.entry(heir).or_default() += 1;
             }
         }

@@ -8,7 +8,7 @@ use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::config::Config;
 use crate::domain::code::Code;
-use crate::domain::id::Epoch;
+use crate::domain::id::{Epoch, Unit};
 use crate::domain::records::BoundarySet;
 use crate::store::{Snapshot, Store};
 use crate::territory::Territory;
@@ -35,13 +35,14 @@ fn city(snapshot: Snapshot) -> Result<City, AppError> {
     // Before the first publication there is no land, but there is a scheme.
     let boundaries = boundaries.unwrap_or_else(|| BoundarySet { scheme: meta.scheme.clone(), ..BoundarySet::default() });
     let territory = Territory::build(epoch, &boundaries).map_err(|faults| AppError::Damaged { epoch, faults })?;
-    let grid_ix = |code: &Option<Code>| code.as_ref().and_then(|code| territory.grid_ix(code.as_str()));
+    // The store says in which grid a row stands; what stands in none may stand in a region without grids.
+    let grid_leaf = |code: &Option<Code>| territory.grid_ix(code.as_ref()?.as_str()).map(Unit::Grid);
     let facilities = facilities
         .into_iter()
         .map(|row| Facility {
             id: row.id,
             at: row.at,
-            grid: grid_ix(&row.grid),
+            leaf: grid_leaf(&row.grid).or_else(|| territory.leaf_at(row.at)),
             category: row.category,
             state: row.state,
             version: row.version,
@@ -49,8 +50,13 @@ fn city(snapshot: Snapshot) -> Result<City, AppError> {
             code: row.code,
         })
         .collect();
-    let cases: Vec<Case> =
-        cases.into_iter().map(|record| Case { grid: grid_ix(&record.grid), record: Arc::new(record) }).collect();
+    let cases: Vec<Case> = cases
+        .into_iter()
+        .map(|record| Case {
+            leaf: record.at.and_then(|at| grid_leaf(&record.grid).or_else(|| territory.leaf_at(at))),
+            record: Arc::new(record),
+        })
+        .collect();
     let grids = territory.grids.len();
     Ok(City {
         revision,

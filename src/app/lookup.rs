@@ -63,7 +63,7 @@ impl View {
 
     /// The code of the grid at a place. No allocation.
     pub fn grid_code_at(&self, at: LatticePoint) -> Option<&Code> {
-        let ix = self.territory.locate(at).grid(&self.territory)?;
+        let ix = self.territory.grid_at(at)?;
         self.sees_grid(ix).then(|| &self.territory.grid(ix).code)
     }
 
@@ -76,7 +76,7 @@ impl View {
     }
 
     fn meets(&self, ix: GridIx, bbox: LatticeBox) -> bool {
-        let corner = |x, y| self.territory.locate(LatticePoint::new(x, y)).grid(&self.territory) == Some(ix);
+        let corner = |x, y| self.territory.grid_at(LatticePoint::new(x, y)) == Some(ix);
         let of_grid = self.territory.grid(ix).bbox;
         (bbox.holds(of_grid.min) && bbox.holds(of_grid.max))
             || corner(bbox.min.x, bbox.min.y)

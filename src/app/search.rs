@@ -1,13 +1,12 @@
 //! Finding things by what people type: codes, names, positions.
 
 use super::lookup::Place;
-use super::view::View;
+use super::view::{View, Within};
 use crate::city::{Case, Facility};
 use crate::domain::category::Category;
-use crate::domain::id::{CaseId, GridIx};
+use crate::domain::id::{CaseId, Unit};
 use crate::geom::{LatticePoint, LonLat, beidou};
 use crate::territory::search::{Fit, Named};
-use std::ops::Range;
 
 /// Something found.
 #[derive(Debug, Clone)]
@@ -24,7 +23,7 @@ pub enum Hit<'v> {
 
 impl View {
     /// The best `limit` finds, exact before prefix before part; in the order of the city where equal. Cost: one look at every name.
-    pub fn search(&self, text: &str, within: Option<&Range<u32>>, limit: usize) -> Vec<(Fit, Hit<'_>)> {
+    pub fn search(&self, text: &str, within: Option<&Within>, limit: usize) -> Vec<(Fit, Hit<'_>)> {
         let wanted = text.trim().to_lowercase();
         if wanted.is_empty() {
             return Vec::new();
@@ -34,19 +33,13 @@ impl View {
             let place = self.locate(LatticePoint::nearest(p)).map(|found| found.place);
             hits.push((Fit::Exact, Hit::Position(p, place)));
         }
-        let in_range = |ix: GridIx| self.sees_grid(ix) && within.is_none_or(|range| range.contains(&ix.0));
+        let allowed =
+            |unit: Option<Unit>| self.sees_at(unit) && within.is_none_or(|within| unit.is_some_and(|unit| within.holds(unit)));
         let named = self.territory.search(text, limit, |named| match named {
-            Named::Region(ix) => {
-                let grids = &self.territory.region(ix).grids;
-                self.sees_region(ix) && within.is_none_or(|range| range.start <= grids.start && grids.end <= range.end)
-            }
-            Named::Grid(ix) => in_range(ix),
+            Named::Region(ix) => allowed(Some(Unit::Region(ix))),
+            Named::Grid(ix) => allowed(Some(Unit::Grid(ix))),
         });
         hits.extend(named.into_iter().map(|hit| (hit.fit, Hit::Named(hit.named))));
-        let allowed = |grid: Option<GridIx>| match grid {
-            Some(ix) => in_range(ix),
-            None => within.is_none() && self.sees_all(),
-        };
         let case_id = wanted.strip_prefix('#').unwrap_or(&wanted).parse().ok().map(CaseId);
         for case in self.city.cases.iter() {
             let record = &case.record;
@@ -57,7 +50,7 @@ impl View {
                     [record.external_id.as_deref().unwrap_or_default(), record.address_text.as_deref().unwrap_or_default()],
                 )
             };
-            if let Some(fit) = by_id.or_else(by_name).filter(|_| allowed(case.grid)) {
+            if let Some(fit) = by_id.or_else(by_name).filter(|_| allowed(self.unit_of(case))) {
                 hits.push((fit, Hit::Case(case)));
             }
         }
@@ -65,7 +58,7 @@ impl View {
         let mut kept = [0_usize; 3];
         for row in self.city.facilities.iter() {
             let Some(fit) = fit(&wanted, [row.code.as_deref().unwrap_or_default(), &row.name]) else { continue };
-            if kept[fit as usize] < limit && allowed(self.grid_of(row)) {
+            if kept[fit as usize] < limit && allowed(self.leaf_of(row)) {
                 kept[fit as usize] += 1;
                 hits.push((fit, Hit::Facility(row)));
             }
@@ -87,9 +80,9 @@ fn fit(wanted: &str, names: [&str; 2]) -> Option<Fit> {
 }
 
 fn fit_one(wanted: &str, name: &str) -> Option<Fit> {
-    // Codes and Chinese names have no case, so the copy is rarely needed.
+    // Codes and Chinese names have no upper case, so the copy is rarely needed.
     let folded;
-    let name = if name.bytes().any(|b| b.is_ascii_uppercase()) {
+    let name = if name.chars().any(char::is_uppercase) {
         folded = name.to_lowercase();
         folded.as_str()
     } else {

@@ -1,9 +1,10 @@
 //! What one request looks at: the city, loaded once, with the boundaries it asked for, as far as its caller may see them.
 
 use super::{Actor, App, AppError};
-use crate::city::City;
-use crate::domain::id::{GridIx, RegionIx};
+use crate::city::{Case, City, Facility};
+use crate::domain::id::{GridIx, RegionIx, Unit};
 use crate::domain::scope::Scope;
+use crate::geom::LatticeBox;
 use crate::territory::{Grid, Region, Territory};
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,6 +17,38 @@ pub struct View {
     /// The boundaries asked for.
     pub territory: Arc<Territory>,
     permit: Permit,
+}
+
+/// Everything at or below a code, as ranges of one territory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Within {
+    /// The region itself and those below; empty for a grid.
+    regions: Range<u32>,
+    /// Grids below, or the one grid.
+    grids: Range<u32>,
+}
+
+impl From<GridIx> for Within {
+    fn from(ix: GridIx) -> Self {
+        Self { regions: 0..0, grids: ix.0..ix.0 + 1 }
+    }
+}
+
+impl Within {
+    /// Whether a unit is at or below it.
+    pub fn holds(&self, unit: Unit) -> bool {
+        match unit {
+            Unit::Grid(ix) => self.grids.contains(&ix.0),
+            Unit::Region(ix) => self.regions.contains(&ix.0),
+        }
+    }
+
+    /// The box around its land.
+    pub fn bbox(&self, territory: &Territory) -> Option<LatticeBox> {
+        let grids = self.grids.clone().map(|at| territory.grid(GridIx(at)).bbox);
+        let regions = self.regions.clone().filter_map(|at| territory.region(RegionIx(at)).bbox);
+        grids.chain(regions).reduce(LatticeBox::union)
+    }
 }
 
 /// Proof that a scope was checked: the grids and regions a caller may see, as ranges of one territory. `None`: all of them.
@@ -75,12 +108,35 @@ impl View {
         found.map(|ix| (ix, self.territory.region(ix))).ok_or_else(|| self.unknown("region", code))
     }
 
-    /// Grids below a region, or the one grid, with this code.
-    pub fn within(&self, code: &str) -> Result<Range<u32>, AppError> {
+    /// The region or grid with this code, as a place to look in.
+    pub fn within(&self, code: &str) -> Result<Within, AppError> {
         match (self.region(code), self.grid(code)) {
-            (Ok((_, region)), _) => Ok(region.grids.clone()),
-            (_, Ok((ix, _))) => Ok(ix.0..ix.0 + 1),
+            (Ok((_, region)), _) => Ok(Within { regions: region.subtree.clone(), grids: region.grids.clone() }),
+            (_, Ok((ix, _))) => Ok(ix.into()),
             _ => Err(self.unknown("region or grid", code)),
+        }
+    }
+
+    /// The leaf of this view's boundaries that a facility stands on.
+    pub fn leaf_of(&self, row: &Facility) -> Option<Unit> {
+        if self.is_past() { self.territory.leaf_at(row.at) } else { row.leaf }
+    }
+
+    /// Where in this view's boundaries a case is: the leaf it lies on, or the region it is only known to be in.
+    pub fn unit_of(&self, case: &Case) -> Option<Unit> {
+        match case.record.at {
+            Some(at) if self.is_past() => self.territory.leaf_at(at),
+            Some(_) => case.leaf,
+            None => self.territory.region_ix(case.record.within.as_ref()?.as_str()).map(Unit::Region),
+        }
+    }
+
+    /// Whether the caller may see what is at a unit, or, for none, outside of all.
+    pub fn sees_at(&self, unit: Option<Unit>) -> bool {
+        match unit {
+            Some(Unit::Grid(ix)) => self.permit.grid(ix),
+            Some(Unit::Region(ix)) => self.permit.region(ix),
+            None => self.sees_all(),
         }
     }
 

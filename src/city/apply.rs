@@ -1,7 +1,7 @@
 //! From one revision to the next. The only way in which the city in memory changes.
 
 use super::{About, Case, Cases, City, Facilities, Facility, Staff};
-use crate::domain::id::{CaseId, FacilityId, GridIx, Revision};
+use crate::domain::id::{CaseId, FacilityId, Revision};
 use crate::domain::staff::StaffRecord;
 use crate::geom::LatticePoint;
 use crate::territory::Territory;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub enum Change {
     /// New boundaries are in force.
     Boundaries(Arc<Territory>),
-    /// Facilities were added or changed (`put`), or removed. Their grids are found here, from their places.
+    /// Facilities were added or changed (`put`), or removed. Their leaves are found here, from their places.
     Facilities {
         /// Added or changed.
         put: Vec<Facility>,
@@ -39,7 +39,7 @@ impl City {
         match change {
             Change::Boundaries(territory) => {
                 let grids = territory.grids.len();
-                let locate = |p: LatticePoint| territory.locate(p).grid(&territory);
+                let locate = |p: LatticePoint| territory.leaf_at(p);
                 next.facilities = Arc::new(self.facilities.relocated(grids, locate));
                 next.cases = Arc::new(self.cases.relocated(grids, locate));
                 next.territory = Arc::clone(territory);
@@ -50,7 +50,7 @@ impl City {
                     facilities.remove(*id);
                 }
                 for row in put {
-                    facilities.put(Facility { grid: self.grid_at(row.at), ..row.clone() });
+                    facilities.put(Facility { leaf: self.territory.leaf_at(row.at), ..row.clone() });
                 }
                 next.facilities = Arc::new(facilities);
             }
@@ -60,7 +60,7 @@ impl City {
                     cases.remove(*id);
                 }
                 for case in put {
-                    cases.put(Case { grid: case.record.at.and_then(|at| self.grid_at(at)), ..case.clone() });
+                    cases.put(Case { leaf: case.record.at.and_then(|at| self.territory.leaf_at(at)), ..case.clone() });
                 }
                 next.cases = Arc::new(cases);
             }
@@ -68,11 +68,6 @@ impl City {
             Change::About(about) => next.about = Arc::clone(about),
         }
         next
-    }
-
-    /// The grid that owns a place.
-    pub fn grid_at(&self, p: LatticePoint) -> Option<GridIx> {
-        self.territory.locate(p).grid(&self.territory)
     }
 }
 
@@ -85,7 +80,7 @@ mod tests {
     use crate::domain::code::Code;
     use crate::domain::facility::FacilityState;
     use crate::domain::grid::{GridKind, GridRecord};
-    use crate::domain::id::{Epoch, RegionIx, Version};
+    use crate::domain::id::{Epoch, GridIx, RegionIx, Version};
     use crate::domain::records::{BoundarySet, Provenance};
     use crate::domain::region::RegionRecord;
     use crate::geom::{Area, Polygon};
@@ -163,7 +158,7 @@ mod tests {
         Facility {
             id: FacilityId(id),
             at: LatticePoint::new(1_220_000_000 + x, 300_000_000 + y),
-            grid: None,
+            leaf: None,
             category,
             state: FacilityState::Intact,
             version: Version(1),
@@ -175,7 +170,7 @@ mod tests {
     fn case(id: i64, at: Option<(i32, i32)>, state: CaseState, overdue: bool) -> Case {
         let at = at.map(|(x, y)| LatticePoint::new(1_220_000_000 + x, 300_000_000 + y));
         Case {
-            grid: None,
+            leaf: None,
             record: Arc::new(CaseRecord {
                 id: CaseId(id),
                 category: "06010".to_owned(),
@@ -207,8 +202,8 @@ mod tests {
 
     /// Sums of the community, counted from the rows themselves.
     fn counted(city: &City) -> (u32, u32, u32) {
-        let facilities = city.facilities.iter().filter(|row| city.grid_at(row.at).is_some()).count();
-        let cases = || city.cases.iter().filter(|case| case.record.at.is_none_or(|at| city.grid_at(at).is_some()));
+        let facilities = city.facilities.iter().filter(|row| city.territory.grid_at(row.at).is_some()).count();
+        let cases = || city.cases.iter().filter(|case| case.record.at.is_none_or(|at| city.territory.grid_at(at).is_some()));
         let overdue = cases().filter(|case| case.record.overdue).count();
         (facilities as u32, cases().count() as u32, overdue as u32)
     }

@@ -3,7 +3,7 @@
 use super::table::{Placed, Table};
 use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
-use crate::domain::id::{CaseId, GridIx};
+use crate::domain::id::{CaseId, GridIx, RegionIx, Unit};
 use crate::geom::{LatticeBox, LatticePoint};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use std::sync::Arc;
 pub struct Case {
     /// All that is known about it.
     pub record: Arc<CaseRecord>,
-    /// The grid that holds it, of the territory beside it in the same `City`.
-    pub grid: Option<GridIx>,
+    /// The grid, or the region without grids, that holds its place, of the territory beside it in the same `City`.
+    pub leaf: Option<Unit>,
 }
 
 /// A case with a position, for the spatial table.
@@ -40,8 +40,10 @@ pub struct Cases {
     unlocated: BTreeMap<CaseId, Case>,
     /// (open, overdue) by grid.
     by_grid: Vec<(u32, u32)>,
+    /// (open, overdue) of cases on the land of regions without grids.
+    by_region: HashMap<RegionIx, (u32, u32)>,
     /// (open, overdue) of unlocated cases by the region they are known to be in.
-    by_region: HashMap<Code, (u32, u32)>,
+    unlocated_by_region: HashMap<Code, (u32, u32)>,
 }
 
 impl Cases {
@@ -85,24 +87,16 @@ impl Cases {
         self.located.in_box(bbox).map(|pin| &pin.case)
     }
 
-    /// Those of a grid; `bbox` is the grid's.
-    pub fn in_grid(&self, ix: GridIx, bbox: LatticeBox) -> impl Iterator<Item = &Case> {
-        self.in_box(bbox).filter(move |case| case.grid == Some(ix))
-    }
-
-    /// Those without a position.
-    pub fn unlocated(&self) -> impl Iterator<Item = &Case> {
-        self.unlocated.values()
-    }
-
     /// (open, overdue) in a grid.
     pub fn grid_counts(&self, ix: GridIx) -> (u32, u32) {
         self.by_grid.get(ix.at()).copied().unwrap_or_default()
     }
 
-    /// (open, overdue) among those only known to be in this very region.
-    pub fn unlocated_counts(&self, region: &Code) -> (u32, u32) {
-        self.by_region.get(region).copied().unwrap_or_default()
+    /// (open, overdue) in this very region: on its land when it has no grids, or only known to be somewhere in it.
+    pub fn region_counts(&self, ix: RegionIx, code: &Code) -> (u32, u32) {
+        let placed = self.by_region.get(&ix).copied().unwrap_or_default();
+        let unlocated = self.unlocated_by_region.get(code).copied().unwrap_or_default();
+        (placed.0 + unlocated.0, placed.1 + unlocated.1)
     }
 
     /// Adds or replaces one; a closed one is removed.
@@ -125,15 +119,16 @@ impl Cases {
         Some(case)
     }
 
-    /// The same cases with their grids found again by `locate`, for a territory of `grids` grids.
-    pub fn relocated(&self, grids: usize, locate: impl Fn(LatticePoint) -> Option<GridIx>) -> Self {
-        Self::new(self.iter().map(|case| Case { grid: case.record.at.and_then(&locate), ..case.clone() }), grids)
+    /// The same cases with their leaves found again by `locate`, for a territory of `grids` grids.
+    pub fn relocated(&self, grids: usize, locate: impl Fn(LatticePoint) -> Option<Unit>) -> Self {
+        Self::new(self.iter().map(|case| Case { leaf: case.record.at.and_then(&locate), ..case.clone() }), grids)
     }
 
     fn count(&mut self, case: &Case, by: i32) {
-        let counts = match (case.grid, &case.record.within) {
-            (Some(ix), _) => &mut self.by_grid[ix.at()],
-            (None, Some(region)) => self.by_region.entry(region.clone()).or_default(),
+        let counts = match (case.leaf, &case.record.within) {
+            (Some(Unit::Grid(ix)), _) => &mut self.by_grid[ix.at()],
+            (Some(Unit::Region(ix)), _) => self.by_region.entry(ix).or_default(),
+            (None, Some(region)) => self.unlocated_by_region.entry(region.clone()).or_default(),
             (None, None) => return,
         };
         counts.0 = counts.0.saturating_add_signed(by);

@@ -4,8 +4,9 @@ use super::clusters::Clusters;
 use super::table::{Placed, Table};
 use crate::domain::category::CodeProfile;
 use crate::domain::facility::FacilityState;
-use crate::domain::id::{FacilityId, GridIx, Version};
+use crate::domain::id::{FacilityId, GridIx, RegionIx, Unit, Version};
 use crate::geom::{LatticeBox, LatticePoint};
+use std::collections::HashMap;
 
 /// One facility.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,8 +15,8 @@ pub struct Facility {
     pub id: FacilityId,
     /// Where it stands.
     pub at: LatticePoint,
-    /// The grid that holds it, of the territory beside it in the same `City`.
-    pub grid: Option<GridIx>,
+    /// The grid, or the region without grids, that holds it, of the territory beside it in the same `City`.
+    pub leaf: Option<Unit>,
     /// Its category: a position in `CodeProfile::categories`.
     pub category: u16,
     /// Its condition.
@@ -43,9 +44,12 @@ pub struct Facilities {
     table: Table<Facility>,
     clusters: Clusters,
     by_grid: Vec<u32>,
+    /// Of regions without grids.
+    by_region: HashMap<RegionIx, u32>,
     /// Major category (first two characters of the code) of each category, as a number.
     majors: Vec<u8>,
-    outside: u32,
+    /// In no grid and no region.
+    beyond: u32,
 }
 
 impl Facilities {
@@ -54,8 +58,8 @@ impl Facilities {
         let majors: Vec<u8> = profile.categories.iter().map(|category| major_number(&category.code)).collect();
         let table = Table::from_rows(rows);
         let clusters = Clusters::of(table.iter().map(|row| (row.at, majors[usize::from(row.category)])));
-        let mut all = Self { table, clusters, by_grid: vec![0; grids], majors, outside: 0 };
-        all.count_by_grid();
+        let mut all = Self { table, clusters, by_grid: vec![0; grids], majors, ..Self::default() };
+        all.count_all();
         all
     }
 
@@ -71,7 +75,7 @@ impl Facilities {
 
     /// How many stand outside every grid.
     pub fn outside(&self) -> u32 {
-        self.outside
+        self.beyond + self.by_region.values().sum::<u32>()
     }
 
     /// The one with this key.
@@ -89,14 +93,14 @@ impl Facilities {
         self.table.in_box(bbox)
     }
 
-    /// Those of a grid; `bbox` is the grid's.
-    pub fn in_grid(&self, ix: GridIx, bbox: LatticeBox) -> impl Iterator<Item = &Facility> {
-        self.table.in_box(bbox).filter(move |row| row.grid == Some(ix))
-    }
-
     /// How many stand in a grid.
     pub fn grid_count(&self, ix: GridIx) -> u32 {
         self.by_grid.get(ix.at()).copied().unwrap_or(0)
+    }
+
+    /// How many stand on the land of a region that has no grids.
+    pub fn region_count(&self, ix: RegionIx) -> u32 {
+        self.by_region.get(&ix).copied().unwrap_or(0)
     }
 
     /// Cells for zooms that show no single facility.
@@ -114,7 +118,7 @@ impl Facilities {
         let major = self.major(row.category);
         self.remove(row.id);
         self.clusters.add(row.at, major);
-        *self.counter(row.grid) += 1;
+        *self.counter(row.leaf) += 1;
         self.table.put(row);
     }
 
@@ -122,38 +126,34 @@ impl Facilities {
     pub fn remove(&mut self, id: FacilityId) -> Option<Facility> {
         let row = self.table.remove(id.0)?;
         self.clusters.subtract(row.at, self.major(row.category));
-        *self.counter(row.grid) -= 1;
+        *self.counter(row.leaf) -= 1;
         Some(row)
     }
 
-    /// The same facilities with their grids found again by `locate`, for a territory of `grids` grids.
-    pub fn relocated(&self, grids: usize, locate: impl Fn(LatticePoint) -> Option<GridIx>) -> Self {
-        let rows = self.table.iter().map(|row| Facility { grid: locate(row.at), ..row.clone() }).collect();
+    /// The same facilities with their leaves found again by `locate`, for a territory of `grids` grids.
+    pub fn relocated(&self, grids: usize, locate: impl Fn(LatticePoint) -> Option<Unit>) -> Self {
+        let rows = self.table.iter().map(|row| Facility { leaf: locate(row.at), ..row.clone() }).collect();
         let mut all = Self {
             table: Table::from_rows(rows),
             clusters: self.clusters.clone(),
             by_grid: vec![0; grids],
             majors: self.majors.clone(),
-            outside: 0,
+            ..Self::default()
         };
-        all.count_by_grid();
+        all.count_all();
         all
     }
 
-    fn count_by_grid(&mut self) {
-        self.outside = 0;
-        for row in self.table.iter() {
-            match row.grid {
-                Some(ix) => self.by_grid[ix.at()] += 1,
-                None => self.outside += 1,
-            }
-        }
+    fn count_all(&mut self) {
+        let leaves: Vec<Option<Unit>> = self.table.iter().map(|row| row.leaf).collect();
+        leaves.into_iter().for_each(|leaf| *self.counter(leaf) += 1);
     }
 
-    fn counter(&mut self, grid: Option<GridIx>) -> &mut u32 {
-        match grid {
-            Some(ix) => &mut self.by_grid[ix.at()],
-            None => &mut self.outside,
+    fn counter(&mut self, leaf: Option<Unit>) -> &mut u32 {
+        match leaf {
+            Some(Unit::Grid(ix)) => &mut self.by_grid[ix.at()],
+            Some(Unit::Region(ix)) => self.by_region.entry(ix).or_default(),
+            None => &mut self.beyond,
         }
     }
 }

@@ -87,7 +87,8 @@ impl City {
         let mut counts = Counts { area_m2: region.area_m2, ..self.sum(grids) };
         for below in region.subtree.clone() {
             let code = &self.territory.region(RegionIx(below)).code;
-            let (open, overdue) = self.cases.unlocated_counts(code);
+            let (open, overdue) = self.cases.region_counts(RegionIx(below), code);
+            counts.facilities += self.facilities.region_count(RegionIx(below));
             counts.open_cases += open;
             counts.overdue += overdue;
             counts.staff += self.staff.of(code).len() as u32;

@@ -124,7 +124,7 @@ fn check_records(city: &City) {
     let places = places.chain(city.cases.iter().filter_map(|case| Some((case.at?, &case.grid))));
     for (at, grid) in places {
         let located = territory.locate(at);
-        let found = located.grid(&territory).map(|ix| &territory.grid(ix).code);
+        let found = territory.grid_at(at).map(|ix| &territory.grid(ix).code);
         assert_eq!(found, grid.as_ref(), "{at:?}");
         assert!(matches!(located, crate::territory::locate::Located::Inside { on_border: false, .. }), "{at:?}");
     }

@@ -54,6 +54,25 @@ number!(
     GridIx(u32)
 );
 
+/// A unit of the hierarchy. What the land is divided into are *leaves*: grids, and regions without children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unit {
+    /// A grid.
+    Grid(GridIx),
+    /// A region.
+    Region(RegionIx),
+}
+
+impl Unit {
+    /// The grid, when it is one.
+    pub fn grid(self) -> Option<GridIx> {
+        match self {
+            Self::Grid(ix) => Some(ix),
+            Self::Region(_) => None,
+        }
+    }
+}
+
 impl RegionIx {
     /// As an index of a slice.
     pub fn at(self) -> usize {

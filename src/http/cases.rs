@@ -8,6 +8,7 @@ use super::shapes::{self, CaseShape};
 use crate::app::cases::Filter;
 use crate::app::{App, AppError};
 use crate::domain::case::CaseState;
+use crate::domain::id::Unit;
 use axum::extract::{OriginalUri, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -52,13 +53,13 @@ pub async fn all(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let view = app.view(&actor);
-    let within = query.within.as_deref().map(|code| view.within_code(code)).transpose()?;
+    let within = query.within.as_deref().map(|code| view.within(code)).transpose()?;
     let filter = Filter { within, state: query.state, category: query.category, overdue: query.overdue };
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
     let work = move || {
         let (cases, zone) = (view.cases(&filter), shapes::zone(&view));
         json(&pages.list(&view, &cases, |case| {
-            let grid = case.grid.map(|ix| view.territory.grid(ix).code.as_str());
+            let grid = view.unit_of(case).and_then(Unit::grid).map(|ix| view.territory.grid(ix).code.as_str());
             CaseShape::of(&view, case, grid, &zone)
         }))
     };

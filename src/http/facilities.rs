@@ -11,7 +11,7 @@ use crate::app::{Actor, App, AppError};
 use crate::city::Facility;
 use crate::domain::category::{Category, CategoryKind};
 use crate::domain::facility::{FacilityRecord, FacilityState};
-use crate::domain::id::FacilityId;
+use crate::domain::id::{FacilityId, Unit};
 use crate::geom::LatticeBox;
 use axum::extract::{OriginalUri, State};
 use axum::http::HeaderMap;
@@ -182,7 +182,7 @@ fn shape(view: &View, stored: Option<FacilityRecord>, row: Facility) -> Facility
         category: view.category_of(&row).code.clone(),
         state: row.state.as_str(),
         position: shapes::position(row.at),
-        grid: view.grid_of(&row).map(|ix| view.territory.grid(ix).code.to_string()),
+        grid: view.leaf_of(&row).and_then(Unit::grid).map(|ix| view.territory.grid(ix).code.to_string()),
         accuracy,
         external_ids: provenance.external_ids,
         source: provenance.source,

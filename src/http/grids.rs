@@ -281,7 +281,7 @@ pub async fn facilities(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
-    let filter = Filter { within: Some(ix.0..ix.0 + 1), ..Filter::default() };
+    let filter = Filter { within: Some(ix.into()), ..Filter::default() };
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
     facilities::list(&app, &actor, view, filter, pages).await
 }

@@ -11,7 +11,7 @@ use crate::app::search::Hit;
 use crate::app::view::View;
 use crate::app::{App, AppError};
 use crate::domain::category::CategoryKind;
-use crate::domain::id::{GridIx, RegionIx};
+use crate::domain::id::{RegionIx, Unit};
 use crate::territory::search::{Fit, Named};
 use axum::extract::State;
 use axum::response::Response;
@@ -107,8 +107,13 @@ fn find<'v>(view: &'v View, fit: Fit, hit: &Hit<'v>) -> Find<'v> {
         Fit::Part => "part",
     };
     let path = |above: Option<RegionIx>| RegionName::path(view, &view.path(above));
-    let grid_path = |grid: Option<GridIx>| path(grid.and_then(|ix| territory.grid(ix).parent));
-    let grid_code = |grid: Option<GridIx>| grid.map(|ix| territory.grid(ix).code.as_str());
+    // The regions that hold a place.
+    let above = |unit: Option<Unit>| match unit {
+        Some(Unit::Grid(ix)) => path(territory.grid(ix).parent),
+        Some(Unit::Region(ix)) => path(Some(ix)),
+        None => Vec::new(),
+    };
+    let grid_code = |unit: Option<Unit>| unit.and_then(Unit::grid).map(|ix| territory.grid(ix).code.as_str());
     let blank = Find {
         kind: "",
         fit,
@@ -150,42 +155,43 @@ fn find<'v>(view: &'v View, fit: Fit, hit: &Hit<'v>) -> Find<'v> {
             }
         }
         Hit::Facility(row) => {
-            let grid = view.grid_of(row);
+            let leaf = view.leaf_of(row);
             Find {
                 kind: "facility",
                 code: row.code.as_deref(),
                 id: Some(row.id.0),
                 name: &row.name,
                 category: Some(&view.category_of(row).code),
-                grid: Some(grid_code(grid)),
-                path: grid_path(grid),
+                grid: Some(grid_code(leaf)),
+                path: above(leaf),
                 position: Some(shapes::position(row.at)),
                 ..blank
             }
         }
         Hit::Case(case) => {
             let category = view.city.about.profile.category(CategoryKind::Matter, &case.record.category);
+            let unit = view.unit_of(case);
             Find {
                 kind: "case",
                 id: Some(case.record.id.0),
                 name: category.map_or("", |category| category.name.as_str()),
                 category: Some(&case.record.category),
-                grid: Some(grid_code(case.grid)),
-                path: grid_path(case.grid),
+                grid: Some(grid_code(unit)),
+                path: above(unit),
                 position: case.record.at.map(shapes::position),
                 ..blank
             }
         }
         Hit::Position(p, place) => {
-            let (grid, above) = match place {
-                Some(Place::Grid(ix)) => (Some(*ix), territory.grid(*ix).parent),
-                Some(Place::Region(ix)) => (None, Some(*ix)),
-                Some(Place::Void(_)) | None => (None, None),
+            let unit = match place {
+                Some(Place::Grid(ix)) => Some(Unit::Grid(*ix)),
+                Some(Place::Region(ix)) => Some(Unit::Region(*ix)),
+                Some(Place::Void(_)) | None => None,
             };
             Find {
                 kind: "position",
-                grid: Some(grid_code(grid)),
-                path: path(above),
+                grid: Some(grid_code(unit)),
+                path: above(unit),
                 position: Some(Position((*p).into())),
                 ..blank
             }

@@ -2,7 +2,7 @@
 
 use super::Territory;
 use super::partition::{Owner, OwnerIx, Partition};
-use crate::domain::id::GridIx;
+use crate::domain::id::{GridIx, Unit};
 use crate::geom::LatticePoint;
 use crate::geom::lattice::{on_segment, side};
 use std::cmp::Ordering;
@@ -22,14 +22,13 @@ pub enum Located {
 }
 
 impl Located {
-    /// The grid, when the owner is one.
-    pub fn grid(self, territory: &Territory) -> Option<GridIx> {
-        match self {
-            Self::Inside { owner, .. } => match territory.partition.owners[owner.at()?] {
-                Owner::Grid(ix) => Some(ix),
-                Owner::Region(_) | Owner::Void(_) => None,
-            },
-            Self::Outside => None,
+    /// The leaf of the hierarchy that owns the place; `None` in a named void and outside.
+    fn leaf(self, territory: &Territory) -> Option<Unit> {
+        let Self::Inside { owner, .. } = self else { return None };
+        match territory.partition.owners[owner.at()?] {
+            Owner::Grid(ix) => Some(Unit::Grid(ix)),
+            Owner::Region(ix) => Some(Unit::Region(ix)),
+            Owner::Void(_) => None,
         }
     }
 }
@@ -38,6 +37,16 @@ impl Territory {
     /// Who owns a point. A point on a border belongs to the least owner that touches it. Exact; allocates nothing.
     pub fn locate(&self, p: LatticePoint) -> Located {
         self.index.locate(p)
+    }
+
+    /// The leaf of the hierarchy that owns a point: a grid, or a region that has none; `None` in a named void and outside.
+    pub fn leaf_at(&self, p: LatticePoint) -> Option<Unit> {
+        self.locate(p).leaf(self)
+    }
+
+    /// The grid that owns a point.
+    pub fn grid_at(&self, p: LatticePoint) -> Option<GridIx> {
+        self.leaf_at(p)?.grid()
     }
 
     /// Who owns each of many points, in their order; on all cores of the current rayon pool.

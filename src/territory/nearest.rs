@@ -111,7 +111,7 @@ impl Territory {
     /// code. `None` when there is no grid. The way across the antimeridian is not considered.
     /// Cost: the shore (borders with a grid on just one side) within the distance.
     pub fn nearest_grid(&self, p: LatticePoint) -> Option<(GridIx, f64)> {
-        if let Some(ix) = self.locate(p).grid(self) {
+        if let Some(ix) = self.grid_at(p) {
             return Some((ix, 0.0));
         }
         let around = self.boxes.around?;
@@ -211,8 +211,8 @@ mod tests {
                 let p =
                     LatticePoint::new(1_221_100_000 + random.between(-reach, reach), 300_090_000 + random.between(-reach, reach));
                 let (found, metres) = territory.nearest_grid(p).expect("there are grids");
-                if territory.locate(p).grid(&territory).is_some() {
-                    assert_eq!((territory.locate(p).grid(&territory), metres), (Some(found), 0.0));
+                if territory.grid_at(p).is_some() {
+                    assert_eq!((territory.grid_at(p), metres), (Some(found), 0.0));
                     continue;
                 }
                 outside += 1;

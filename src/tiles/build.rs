@@ -6,7 +6,7 @@ use super::layer::{Field, Fields, Layer, Layers};
 use crate::city::{City, Facility};
 use crate::domain::category::CodeProfile;
 use crate::domain::code::Code;
-use crate::domain::id::{GridIx, RegionIx, TileTag};
+use crate::domain::id::{GridIx, RegionIx, TileTag, Unit};
 use crate::domain::scope::Scope;
 use crate::geom::clip::{DirectedLine, Edge, Rings, Tracer, Window};
 use crate::geom::mercator::{EXTENT, MercatorPoint, Pixel, TilePlaces, tile_bounds};
@@ -109,9 +109,13 @@ impl Visible {
         }
     }
 
-    /// What stands in a grid; what stands in none is seen only by those who see everything.
-    fn shows_in(&self, grid: Option<GridIx>) -> bool {
-        matches!(self, Self::All) || grid.is_some_and(|grid| self.shows(Feature::Grid(grid)))
+    /// What stands on the land of a leaf; what stands on none is seen only by those who see everything.
+    fn shows_on(&self, leaf: Option<Unit>) -> bool {
+        match leaf {
+            Some(Unit::Grid(ix)) => self.shows(Feature::Grid(ix)),
+            Some(Unit::Region(ix)) => self.shows(Feature::Region(ix)),
+            None => matches!(self, Self::All),
+        }
     }
 }
 
@@ -265,7 +269,7 @@ impl Build<'_> {
         let places = TilePlaces::new(self.tile);
         let rows =
             places.into_iter().flat_map(|places| self.city.facilities.in_box(places.bounds()).map(move |row| (places, row)));
-        rows.filter(|(_, row)| self.visible.shows_in(row.grid)).map(|(places, row)| (places.place(row.at), row))
+        rows.filter(|(_, row)| self.visible.shows_on(row.leaf)).map(|(places, row)| (places.place(row.at), row))
     }
 
     fn facility(&self, writer: &mut LayerWriter, profile: &CodeProfile, [x, y]: [i32; 2], facility: &Facility) {
@@ -293,7 +297,7 @@ impl Build<'_> {
 
     fn cases(&self, writer: &mut LayerWriter) {
         let Some(places) = TilePlaces::new(self.tile) else { return };
-        for case in self.city.cases.in_box(places.bounds()).filter(|case| self.visible.shows_in(case.grid)) {
+        for case in self.city.cases.in_box(places.bounds()).filter(|case| self.visible.shows_on(case.leaf)) {
             let record = &case.record;
             let Some(at) = record.at else { continue };
             let [x, y] = places.place(at);

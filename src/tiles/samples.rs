@@ -191,7 +191,7 @@ pub(crate) fn facility(id: i64, at: LatticePoint, category: u16) -> Facility {
     Facility {
         id: FacilityId(id),
         at,
-        grid: None,
+        leaf: None,
         category,
         state: FacilityState::Intact,
         version: Version(1),

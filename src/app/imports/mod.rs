@@ -301,7 +301,7 @@ pub async fn territory_at(store: &Store, at: Timestamp) -> Result<Option<Arc<Ter
 
 /// The code of the grid that holds a point.
 fn grid_at(territory: &Territory, at: LatticePoint) -> Option<crate::domain::code::Code> {
-    let ix = territory.locate(at).grid(territory)?;
+    let ix = territory.grid_at(at)?;
     Some(territory.grid(ix).code.clone())
 }
 
