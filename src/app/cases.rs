@@ -1,5 +1,6 @@
 //! Lists of open cases.
 
+use super::cursor::Cursor;
 use super::view::{View, Within};
 use crate::city::Case;
 use crate::domain::case::CaseState;
@@ -38,8 +39,11 @@ impl View {
     }
 }
 
-/// Overdue before the rest, then urgent, then by due time (none: last), then by age.
-pub(super) fn pressing(case: &Case) -> impl Ord + use<> {
+/// The place of a case in a list: overdue before the rest, then urgent, then by due time to the second (none: last), then by age.
+pub fn pressing(case: &Case) -> Cursor {
     let record = &case.record;
-    (!record.overdue, !record.urgent, record.due_at.is_none(), record.due_at, record.id)
+    let flag = |last: bool, bit: u32| u64::from(last) << bit;
+    // Instants are within ±2^40 s, so this is a positive number of 61 bits.
+    let due = record.due_at.map_or(0, |due| (due.as_second() + (1 << 60)).cast_unsigned());
+    Cursor::new(flag(!record.overdue, 63) | flag(!record.urgent, 62) | flag(record.due_at.is_none(), 61) | due, record.id.0)
 }

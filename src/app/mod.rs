@@ -6,6 +6,7 @@ pub mod bulk;
 pub mod cards;
 pub mod cases;
 pub mod check;
+pub mod cursor;
 pub mod facilities;
 pub mod history;
 pub mod imports;

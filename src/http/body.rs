@@ -2,16 +2,22 @@
 
 use super::error::{Answer, Problem, ProblemCode};
 use axum::body::Body;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
+use std::time::Duration;
+
+/// How long a body, or the next piece of a streamed one, may take to arrive.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The whole body, at most `limit` bytes. A longer one is refused at its stated length, or cut off when it says none.
 pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Answer<Bytes> {
+    as_it_is(headers)?;
     let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if stated.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
-    axum::body::to_bytes(body, limit).await.map_err(|error| {
+    let read = tokio::time::timeout(PATIENCE, axum::body::to_bytes(body, limit)).await.map_err(|_| timed_out())?;
+    read.map_err(|error| {
         use std::error::Error;
         // The only cause that axum gives a source of this name; everything else is a broken connection or transfer coding.
         let cut = error.source().is_some_and(|source| source.to_string().contains("length limit exceeded"));
@@ -21,6 +27,27 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Answer<Bytes
             Problem::new(ProblemCode::BodyUnreadable, "the body ended early or could not be read")
         }
     })
+}
+
+/// Refuses a body in a content coding: none is decoded.
+pub fn as_it_is(headers: &HeaderMap) -> Answer<()> {
+    let coding = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
+    match headers.get_all(header::CONTENT_ENCODING).iter().find(|value| coding(value)) {
+        None => Ok(()),
+        Some(coding) => {
+            let coding = String::from_utf8_lossy(coding.as_bytes()).chars().take(64).collect::<String>();
+            let detail = format!("a body in the Content-Encoding {coding:?} is not decoded; send it as it is");
+            Err(Problem::new(ProblemCode::UnsupportedMediaType, detail))
+        }
+    }
+}
+
+/// The client took too long.
+pub fn timed_out() -> Problem {
+    Problem::new(
+        ProblemCode::BodyTimedOut,
+        format!("the body, or its next piece, did not arrive within {} s", PATIENCE.as_secs()),
+    )
 }
 
 fn too_large(limit: usize) -> Problem {

@@ -1,11 +1,12 @@
 //! `GET /api/v1/cases`: open cases.
 
+use super::asof::SetName;
 use super::caller::Caller;
 use super::error::Answer;
 use super::json::{CursorText, Limit, List, Pages, json};
 use super::query::{Query, Word, given, one_of, query};
 use super::shapes::{self, CaseShape};
-use crate::app::cases::Filter;
+use crate::app::cases::{Filter, pressing};
 use crate::app::{App, AppError};
 use crate::domain::case::CaseState;
 use crate::domain::id::Unit;
@@ -19,6 +20,9 @@ query! {
     pub struct CasesQuery {
         /// Code of a region (cases without a position that are known to be in it included) or of a grid.
         within: Option<String>,
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
         /// Where it stands in the workflow.
         #[param(value_type = Option<String>)]
         state: Option<CaseState>,
@@ -55,13 +59,18 @@ pub async fn all(
     let view = app.view(&actor);
     let within = query.within.as_deref().map(|code| view.within(code)).transpose()?;
     let filter = Filter { within, state: query.state, category: query.category, overdue: query.overdue };
-    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
+    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     let work = move || {
         let (cases, zone) = (view.cases(&filter), shapes::zone(&view));
-        json(&pages.list(&view, &cases, |case| {
-            let grid = view.unit_of(case).and_then(Unit::grid).map(|ix| view.territory.grid(ix).code.as_str());
-            CaseShape::of(&view, case, grid, &zone)
-        }))
+        json(&pages.sorted(
+            &view,
+            &cases,
+            |case| pressing(case),
+            |case| {
+                let grid = view.unit_of(case).and_then(Unit::grid).map(|ix| view.territory.grid(ix).code.as_str());
+                CaseShape::of(&view, case, grid, &zone)
+            },
+        ))
     };
     Ok(app.compute.run(work).await.map_err(AppError::from)?)
 }

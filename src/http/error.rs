@@ -43,6 +43,7 @@ codes! {
     NoBoundaries "no_boundaries" 404 "No boundaries were in force then";
     NotFound "not_found" 404 "Nothing has this address";
     MethodNotAllowed "method_not_allowed" 405 "This address does not take that method";
+    BodyTimedOut "body_timed_out" 408 "The body did not arrive in time";
     BodyTooLarge "body_too_large" 413 "The body is larger than this address takes";
     UnsupportedMediaType "unsupported_media_type" 415 "The body has a type this address does not take";
     ForeignHost "foreign_host" 421 "The Host header names another machine";

@@ -1,9 +1,10 @@
 //! `/api/v1/facilities` and `/api/v1/categories`.
 
+use super::asof::SetName;
 use super::caller::Caller;
 use super::error::{Answer, Problem};
 use super::json::{CursorText, Limit, List, Pages, json};
-use super::query::{Query, Word, clipped, given, one_of, query};
+use super::query::{Bbox, Query, Word, clipped, given, one_of, query};
 use super::shapes::{self, Position};
 use crate::app::facilities::Filter;
 use crate::app::view::View;
@@ -12,7 +13,6 @@ use crate::city::Facility;
 use crate::domain::category::{Category, CategoryKind};
 use crate::domain::facility::{FacilityRecord, FacilityState};
 use crate::domain::id::{FacilityId, Unit};
-use crate::geom::LatticeBox;
 use axum::extract::{OriginalUri, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -24,11 +24,14 @@ use utoipa::ToSchema;
 query! {
     /// Narrows the list; everything given must hold.
     pub struct FacilitiesQuery {
-        /// `west,south,east,north` in degrees.
+        /// `west,south,east,north` in degrees; over the antimeridian `west` is larger than `east`.
         #[param(value_type = Option<String>)]
-        bbox: Option<LatticeBox>,
+        bbox: Option<Bbox>,
         /// Code of a region or grid that holds them.
         within: Option<String>,
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
         /// Component categories, comma-separated; two characters stand for a whole major category.
         category: Option<String>,
         /// `intact`, `damaged`, `lost`, `abandoned` or `removed`.
@@ -123,13 +126,13 @@ pub async fn all(
         Some(External { system, id }) => Some(app.facilities_called(&actor, system, id).await?),
     };
     let filter = Filter {
-        bbox: query.bbox,
+        boxes: query.bbox.map(|bbox| bbox.0).unwrap_or_default(),
         within: query.within.as_deref().map(|code| view.within(code)).transpose()?,
         categories: query.category.as_deref().map(|words| categories_named(&view, words)).transpose()?.unwrap_or_default(),
         state: query.state,
         ids,
     };
-    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
+    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     list(&app, &actor, view, filter, pages).await
 }
 
@@ -244,7 +247,7 @@ pub async fn categories(
     let view = app.view(&actor);
     let wanted = |category: &&Category| query.kind.is_none_or(|kind| category.kind == kind);
     let all: Vec<&Category> = view.city.about.profile.categories.iter().filter(wanted).collect();
-    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
+    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     Ok(json(&pages.list(&view, &all, |category| CategoryShape {
         kind: category.kind.as_str(),
         code: &category.code,

@@ -6,8 +6,9 @@ use super::error::Answer;
 use super::facilities::{self, FacilityShape};
 use super::json::{CursorText, Limit, List, Pages, json};
 use super::path::InPath;
-use super::query::{NoQuery, Query, query};
+use super::query::{Query, query};
 use super::shapes::{self, CaseShape, GridName, Neighbour, PeriodShape, Position, RegionName, Team};
+use crate::app::cases::pressing;
 use crate::app::facilities::Filter;
 use crate::app::history::{Successor, successors};
 use crate::app::view::View;
@@ -168,13 +169,13 @@ impl From<Successor> for SuccessorShape {
 }
 
 /// A view in which a code is a grid: the one asked for or, for a closed code, the last one it lived in.
-struct Asked {
-    view: View,
-    ix: GridIx,
+pub(super) struct Asked {
+    pub(super) view: View,
+    pub(super) ix: GridIx,
     superseded: bool,
 }
 
-async fn asked(app: &App, actor: &Actor, code: &str, at: Option<Moment>, epoch: Option<u64>) -> Answer<Asked> {
+pub(super) async fn asked(app: &App, actor: &Actor, code: &str, at: Option<Moment>, epoch: Option<u64>) -> Answer<Asked> {
     let view = asof::view(app, actor, at, epoch).await?;
     let found = view.grid(code).map(|(ix, _)| ix);
     match found {
@@ -282,7 +283,7 @@ pub async fn facilities(
 ) -> Answer<Response> {
     let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
     let filter = Filter { within: Some(ix.into()), ..Filter::default() };
-    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
+    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     facilities::list(&app, &actor, view, filter, pages).await
 }
 
@@ -297,10 +298,13 @@ pub async fn cases(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
-    let (cases, zone) = (view.cases_in(ix), shapes::zone(&view));
-    let code = view.territory.grid(ix).code.as_str();
-    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
-    Ok(json(&pages.list(&view, &cases, |case| CaseShape::of(&view, case, Some(code), &zone))))
+    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
+    let work = move || {
+        let (cases, zone) = (view.cases_in(ix), shapes::zone(&view));
+        let code = view.territory.grid(ix).code.as_str();
+        json(&pages.sorted(&view, &cases, |case| pressing(case), |case| CaseShape::of(&view, case, Some(code), &zone)))
+    };
+    Ok(app.compute.run(work).await.map_err(AppError::from)?)
 }
 
 /// A grid's team.
@@ -317,14 +321,14 @@ pub struct TeamAnswer<'a> {
 }
 
 /// Who works in the grid.
-#[utoipa::path(get, path = "/api/v1/grids/{code}/team", tag = "city", params(("code" = String, Path, description = "Code of the grid"), NoQuery), responses((status = 200, body = TeamAnswer)))]
+#[utoipa::path(get, path = "/api/v1/grids/{code}/team", tag = "city", params(("code" = String, Path, description = "Code of the grid"), GridQuery), responses((status = 200, body = TeamAnswer)))]
 pub async fn team(
     State(app): State<Arc<App>>,
     Caller(actor): Caller,
     InPath(code): InPath<String>,
-    _: Query<NoQuery>,
+    Query(query): Query<GridQuery>,
 ) -> Answer<Response> {
-    let Asked { view, ix, .. } = asked(&app, &actor, &code, None, None).await?;
+    let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
     let grid = view.territory.grid(ix);
     Ok(json(&TeamAnswer {
         revision: view.city.revision.0,
@@ -345,8 +349,18 @@ pub async fn neighbours(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
-    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
-    Ok(json(&pages.list(&view, &view.neighbours(ix), |neighbour| Neighbour::from(neighbour))))
+    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
+    let work = move || json(&pages.list(&view, &view.neighbours(ix), |neighbour| Neighbour::from(neighbour)));
+    Ok(app.compute.run(work).await.map_err(AppError::from)?)
+}
+
+query! {
+    /// Of which grid set.
+    pub struct HistoryQuery {
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
+    }
 }
 
 /// The boundary sets in which a code was a grid.
@@ -376,12 +390,12 @@ pub struct HistoryItem {
 }
 
 /// In which boundaries the code was a grid, and what changed between them.
-#[utoipa::path(get, path = "/api/v1/grids/{code}/history", tag = "city", params(("code" = String, Path, description = "Code of the grid"), NoQuery), responses((status = 200, body = HistoryAnswer)))]
+#[utoipa::path(get, path = "/api/v1/grids/{code}/history", tag = "city", params(("code" = String, Path, description = "Code of the grid"), HistoryQuery), responses((status = 200, body = HistoryAnswer)))]
 pub async fn history(
     State(app): State<Arc<App>>,
     Caller(actor): Caller,
     InPath(code): InPath<String>,
-    _: Query<NoQuery>,
+    _: Query<HistoryQuery>,
 ) -> Answer<Response> {
     let Asked { view, ix, .. } = asked(&app, &actor, &code, None, None).await?;
     let code = view.territory.grid(ix).code.to_string();

@@ -2,14 +2,15 @@
 
 use super::error::Answer;
 use super::query::{Word, given};
-use crate::app::App;
-use crate::app::facilities::Cursor;
+use crate::app::cursor::Cursor;
 use crate::app::view::View;
+use crate::app::{App, AppError};
 use crate::config::Config;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// An answer as `application/json`.
 pub fn json(answer: &impl Serialize) -> Response {
@@ -41,9 +42,12 @@ fn to_bytes(answer: &impl Serialize, capacity: usize) -> Vec<u8> {
 #[derive(Debug, Clone, Copy)]
 pub struct Limit(pub usize);
 
-/// `cursor=`: where a page begins, as an earlier page said.
+/// `cursor=`: where a page begins, as an earlier page of the same list said.
 #[derive(Debug, Clone, Copy)]
-pub struct CursorText(pub Cursor);
+pub struct CursorText {
+    at: Cursor,
+    list: u32,
+}
 
 given!(Limit, CursorText);
 
@@ -65,7 +69,9 @@ impl Word for Limit {
 
 impl Word for CursorText {
     fn parse(_: &'static str, text: &str) -> Answer<Self> {
-        Ok(Self(text.parse::<Cursor>()?))
+        let (at, list) = text.split_at_checked(32).ok_or(AppError::BadCursor)?;
+        let list = (list.len() == 8).then(|| u32::from_str_radix(list, 16).ok()).flatten().ok_or(AppError::BadCursor)?;
+        Ok(Self { at: at.parse()?, list })
     }
 }
 
@@ -99,11 +105,22 @@ pub fn base_url(config: &Config, headers: &HeaderMap) -> String {
     }
 }
 
+/// The parameters of a list but for those that say where a page begins.
+fn kept<'u>(uri: &'u Uri, without: &[&str]) -> Vec<&'u str> {
+    let pairs = uri.query().unwrap_or_default().split('&');
+    pairs.filter(|pair| !pair.is_empty() && !without.iter().any(|name| pair.starts_with(name))).collect()
+}
+
+/// What tells a list from others: its address and what narrows it.
+fn list_of(uri: &Uri) -> u32 {
+    let mut narrowed = kept(uri, &["cursor=", "limit="]);
+    narrowed.sort_unstable();
+    xxh3_64(format!("{}?{}", uri.path(), narrowed.join("&")).as_bytes()) as u32
+}
+
 /// The address of the same list with another cursor.
 fn next_link(base: &str, uri: &Uri, cursor: &str) -> String {
-    let kept = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
-    let query: Vec<&str> = kept.collect();
-    let before = query.join("&");
+    let before = kept(uri, &["cursor="]).join("&");
     let separator = if before.is_empty() { "" } else { "&" };
     format!("{base}{}?{before}{separator}cursor={cursor}", uri.path())
 }
@@ -115,20 +132,25 @@ pub struct Pages {
     pub limit: usize,
     /// Where it begins; `None`: the first page.
     pub after: Option<Cursor>,
+    list: u32,
     base: String,
     uri: Uri,
 }
 
 impl Pages {
     /// From the parameters of a request.
-    pub fn new(app: &App, limit: Option<Limit>, cursor: Option<CursorText>, uri: Uri, headers: &HeaderMap) -> Self {
+    pub fn new(app: &App, limit: Option<Limit>, cursor: Option<CursorText>, uri: Uri, headers: &HeaderMap) -> Answer<Self> {
+        let list = list_of(&uri);
+        if cursor.is_some_and(|cursor| cursor.list != list) {
+            return Err(AppError::BadCursor.into());
+        }
         let limit = limit.unwrap_or(Limit::DEFAULT).0;
-        Self { limit, after: cursor.map(|cursor| cursor.0), base: base_url(&app.config, headers), uri }
+        Ok(Self { limit, after: cursor.map(|cursor| cursor.at), list, base: base_url(&app.config, headers), uri })
     }
 
     /// A page with its totals and its link.
     pub fn page<T>(&self, view: &View, number_matched: usize, items: Vec<T>, next: Option<Cursor>) -> List<T> {
-        let cursor = next.map(|cursor| cursor.to_string());
+        let cursor = next.map(|cursor| format!("{cursor}{:08x}", self.list));
         List {
             revision: view.city.revision.0,
             epoch: view.territory.epoch.0,
@@ -139,7 +161,16 @@ impl Pages {
         }
     }
 
-    /// The page of a list that is made whole each time: the cursor is a position in it.
+    /// The page of a list in the order of `place`.
+    pub fn sorted<A, T>(&self, view: &View, all: &[A], place: impl Fn(&A) -> Cursor, shape: impl FnMut(&A) -> T) -> List<T> {
+        let start = self.after.map_or(0, |after| all.partition_point(|item| place(item) <= after));
+        let rest = &all[start..];
+        let items = &rest[..self.limit.min(rest.len())];
+        let next = items.last().filter(|_| items.len() < rest.len()).map(place);
+        self.page(view, all.len(), items.iter().map(shape).collect(), next)
+    }
+
+    /// The page of a list that is the same as long as its boundaries are: the cursor is a position in it.
     pub fn list<A, T>(&self, view: &View, all: &[A], shape: impl FnMut(&A) -> T) -> List<T> {
         let start = self.after.map_or(0, Cursor::position);
         let end = start.saturating_add(self.limit).min(all.len());

@@ -222,6 +222,7 @@ pub async fn post(
     match lines {
         Some(format) => {
             let crs = query.crs.ok_or_else(|| Crs::missing("crs"))?;
+            body::as_it_is(&parts.headers)?;
             locate_stream::response(app.compute.clone(), view, crs, format, stream).await
         }
         None if query.crs.is_some() => {

@@ -1,6 +1,7 @@
 //! Lines in, lines out, without a size limit: NDJSON and CSV lookups in bounded memory. Whole lines are looked up on the compute pool as
 //! they arrive; nothing more is read while the answer waits to be taken.
 
+use super::body;
 use super::csv_record;
 use super::error::{Answer, Problem, ProblemCode};
 use super::query;
@@ -13,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,7 +156,10 @@ impl Lines {
             if self.rest.len() > LINE_LIMIT {
                 return Block::Cut(Problem::new(ProblemCode::BodyTooLarge, format!("a line is longer than {LINE_LIMIT} bytes")));
             }
-            match self.input.next().await {
+            let Ok(piece) = tokio::time::timeout(body::PATIENCE, self.input.next()).await else {
+                return Block::Cut(body::timed_out());
+            };
+            match piece {
                 Some(Ok(bytes)) => self.rest.extend_from_slice(&bytes),
                 Some(Err(_)) => {
                     return Block::Cut(Problem::new(ProblemCode::BodyUnreadable, "the body ended early or could not be read"));
@@ -209,16 +213,17 @@ struct Reader {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LineIn {
-    #[serde(default)]
-    id: Option<Value>,
+struct LineIn<'a> {
+    /// Given back as it came, however many digits it has.
+    #[serde(default, borrow)]
+    id: Option<&'a RawValue>,
     position: [f64; 2],
 }
 
 #[derive(Serialize)]
 struct LineOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<Value>,
+    id: Option<&'a RawValue>,
     grid: Option<&'a str>,
     on_border: bool,
 }
@@ -259,7 +264,7 @@ impl Reader {
     }
 
     fn ndjson(&self, line: u64, record: &[u8], answer: &mut Vec<u8>) {
-        let located = serde_json::from_slice::<LineIn>(record)
+        let located = serde_json::from_slice::<LineIn<'_>>(record)
             .map_err(|error| Problem::new(ProblemCode::BadJson, error.to_string()))
             .and_then(|LineIn { id, position: [lon, lat] }| Ok((id, query::position(lon, lat, self.crs)?)));
         match located {

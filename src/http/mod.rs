@@ -63,10 +63,10 @@ table! {
     GET  "/api/v1/regions/codes"              regions::codes
     GET  "/api/v1/regions/{code}"             regions::one
     GET  "/api/v1/regions/{code}/children"    regions::children
-    GET  "/api/v1/regions/{code}/outline"     regions::outline
-    GET  "/api/v1/regions/{code}/outlines"    regions::outlines
+    GET  "/api/v1/regions/{code}/outline"     outlines::region
+    GET  "/api/v1/regions/{code}/outlines"    outlines::below
     GET  "/api/v1/grids/{code}"               grids::card
-    GET  "/api/v1/grids/{code}/outline"       regions::grid_outline
+    GET  "/api/v1/grids/{code}/outline"       outlines::grid
     GET  "/api/v1/grids/{code}/facilities"    grids::facilities
     GET  "/api/v1/grids/{code}/cases"         grids::cases
     GET  "/api/v1/grids/{code}/team"          grids::team

@@ -1,10 +1,22 @@
-//! Outlines as GeoJSON (RFC 7946), in the CRS that was asked for.
+//! `/…/outline` and `/…/outlines`: GeoJSON (RFC 7946), in the CRS that was asked for.
 
+use super::asof::{self, Moment, SetName};
+use super::caller::Caller;
 use super::error::Answer;
-use super::query::{self};
-use super::shapes::Position;
-use crate::geom::{Area, Crs, LatticeBox, LatticePoint, Polygon};
+use super::grids::{Asked, asked};
+use super::json::geojson;
+use super::path::InPath;
+use super::query::{self, Query, query};
+use super::regions::{grid_level_name, level_name, level_named};
+use super::shapes::{self, Position};
+use crate::app::view::View;
+use crate::app::{App, AppError};
+use crate::domain::id::{GridIx, RegionIx};
+use crate::geom::{Area, Crs, LatticePoint, Polygon};
+use axum::extract::State;
+use axum::response::Response;
 use serde::Serialize;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// A GeoJSON Feature with one outline.
@@ -54,13 +66,15 @@ pub struct OutlineProperties<'a> {
 }
 
 /// What a feature is made from.
-pub struct Subject<'a> {
-    /// Its properties; `crs` and `label_point` are set here.
-    pub properties: OutlineProperties<'a>,
-    /// Its land.
-    pub area: Area,
+struct Subject<'a> {
+    code: &'a str,
+    level: &'a str,
+    name: &'a str,
+    parent: Option<&'a str>,
+    epoch: u64,
+    area: Area,
     /// Inside its largest part.
-    pub label: Option<LatticePoint>,
+    label: Option<LatticePoint>,
 }
 
 /// GeoJSON FeatureCollection of outlines.
@@ -77,22 +91,147 @@ pub struct Outlines<'a> {
     pub features: Vec<Outline<'a>>,
 }
 
+query! {
+    /// In which CRS, in the boundaries of when.
+    pub struct OutlineQuery {
+        /// CRS of the coordinates: `wgs84` (default), `cgcs2000`, `gcj02` or `bd09`.
+        #[param(value_type = Option<String>)]
+        crs: Option<Crs>,
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
+        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
+        #[param(value_type = Option<String>)]
+        at: Option<Moment>,
+        /// Boundaries of this epoch.
+        epoch: Option<u64>,
+    }
+}
+
+query! {
+    /// Which level, in which CRS, in the boundaries of when.
+    pub struct OutlinesQuery {
+        /// Name of the level; the level below the region when absent.
+        level: Option<String>,
+        /// CRS of the coordinates: `wgs84` (default), `cgcs2000`, `gcj02` or `bd09`.
+        #[param(value_type = Option<String>)]
+        crs: Option<Crs>,
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
+        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
+        #[param(value_type = Option<String>)]
+        at: Option<Moment>,
+        /// Boundaries of this epoch.
+        epoch: Option<u64>,
+    }
+}
+
+/// The outline of a region as a GeoJSON Feature.
+#[utoipa::path(get, path = "/api/v1/regions/{code}/outline", tag = "city", params(("code" = String, Path, description = "Code of the region"), OutlineQuery), responses((status = 200, content_type = "application/geo+json", body = Outline)))]
+pub async fn region(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    Query(query): Query<OutlineQuery>,
+) -> Answer<Response> {
+    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
+    let (ix, _) = view.region(&code)?;
+    let crs = query.crs.unwrap_or(Crs::Wgs84);
+    let work = move || outline_of(region_subject(&view, ix), crs).map(|outline| geojson(&outline));
+    app.compute.run(work).await.map_err(AppError::from)?
+}
+
+/// The outline of a grid as a GeoJSON Feature; of a closed code that of the last boundaries it lived in.
+#[utoipa::path(get, path = "/api/v1/grids/{code}/outline", tag = "city", params(("code" = String, Path, description = "Code of the grid"), OutlineQuery), responses((status = 200, content_type = "application/geo+json", body = Outline)))]
+pub async fn grid(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    Query(query): Query<OutlineQuery>,
+) -> Answer<Response> {
+    let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
+    let crs = query.crs.unwrap_or(Crs::Wgs84);
+    let work = move || outline_of(grid_subject(&view, ix), crs).map(|outline| geojson(&outline));
+    app.compute.run(work).await.map_err(AppError::from)?
+}
+
+/// The outlines of everything of one level below a region as a GeoJSON FeatureCollection.
+#[utoipa::path(get, path = "/api/v1/regions/{code}/outlines", tag = "city", params(("code" = String, Path, description = "Code of the region"), OutlinesQuery), responses((status = 200, content_type = "application/geo+json", body = Outlines)))]
+pub async fn below(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(code): InPath<String>,
+    Query(query): Query<OutlinesQuery>,
+) -> Answer<Response> {
+    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
+    let (ix, region) = view.region(&code)?;
+    let scheme = &view.territory.scheme;
+    let level = match &query.level {
+        Some(name) => level_named(scheme, name)?,
+        None => (region.level + 1).min(scheme.grid_level()),
+    };
+    let crs = query.crs.unwrap_or(Crs::Wgs84);
+    app.compute.run(move || outlines_of(&view, ix, level, crs)).await.map_err(AppError::from)?
+}
+
+fn outlines_of(view: &View, ix: RegionIx, level: usize, crs: Crs) -> Answer<Response> {
+    let territory = &*view.territory;
+    let region = territory.region(ix);
+    let subjects: Box<dyn Iterator<Item = Subject>> = if level == territory.scheme.grid_level() {
+        Box::new(region.grids.clone().map(|at| grid_subject(view, GridIx(at))))
+    } else {
+        let below = region.subtree.clone().map(RegionIx).filter(move |ix| territory.region(*ix).level == level);
+        Box::new(below.map(|ix| region_subject(view, ix)))
+    };
+    let features = subjects.map(|subject| outline_of(subject, crs)).collect::<Answer<Vec<_>>>()?;
+    Ok(geojson(&Outlines { kind: "FeatureCollection", epoch: territory.epoch.0, number_matched: features.len(), features }))
+}
+
+fn region_subject(view: &View, ix: RegionIx) -> Subject<'_> {
+    let territory = &*view.territory;
+    let region = territory.region(ix);
+    Subject {
+        code: region.code.as_str(),
+        level: level_name(&territory.scheme, region),
+        name: &region.name,
+        parent: region.parent.map(|ix| territory.region(ix).code.as_str()),
+        epoch: territory.epoch.0,
+        area: territory.outline_region(ix),
+        label: region.label,
+    }
+}
+
+fn grid_subject(view: &View, ix: GridIx) -> Subject<'_> {
+    let territory = &*view.territory;
+    let grid = territory.grid(ix);
+    Subject {
+        code: grid.code.as_str(),
+        level: grid_level_name(&territory.scheme),
+        name: &grid.name,
+        parent: grid.parent.map(|ix| territory.region(ix).code.as_str()),
+        epoch: territory.epoch.0,
+        area: territory.outline_grid(ix),
+        label: Some(grid.label),
+    }
+}
+
 /// The feature of a subject in a CRS.
-pub fn outline<'a>(subject: Subject<'a>, crs: Crs) -> Answer<Outline<'a>> {
-    let Subject { mut properties, area, label } = subject;
+fn outline_of<'a>(subject: Subject<'a>, crs: Crs) -> Answer<Outline<'a>> {
+    let Subject { code, level, name, parent, epoch, area, label } = subject;
     let told = |p: LatticePoint| -> Answer<Position> {
         let p = crs.from_cgcs2000(p.lonlat()).map_err(|error| query::out_of_range("crs", error))?;
         // Seven decimals are a centimetre, which is what the lattice holds.
         Ok(Position([tidy(p.lon()), tidy(p.lat())]))
     };
-    properties.crs = crs.name();
-    properties.label_point = label.map(told).transpose()?;
+    let label_point = label.map(told).transpose()?;
+    let properties = OutlineProperties { code, level, name, parent, epoch, crs: crs.name(), label_point };
     let geometry = (!area.is_empty()).then(|| coordinates(&area, told)).transpose()?;
     let bbox = match (crs, &geometry) {
-        (Crs::Wgs84 | Crs::Cgcs2000, _) => area.bbox().map(|b: LatticeBox| super::shapes::bbox(b)),
+        (Crs::Wgs84 | Crs::Cgcs2000, _) => area.bbox().map(shapes::bbox),
         (_, geometry) => geometry.as_ref().map(|geometry| box_of(&geometry.coordinates)),
     };
-    Ok(Outline { kind: "Feature", id: properties.code, bbox, geometry, properties })
+    Ok(Outline { kind: "Feature", id: code, bbox, geometry, properties })
 }
 
 fn coordinates(area: &Area, told: impl Fn(LatticePoint) -> Answer<Position>) -> Answer<Geometry> {

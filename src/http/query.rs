@@ -158,7 +158,11 @@ macro_rules! given {
 }
 pub(crate) use given;
 
-given!(f64, u64, bool, String, Crs, Code, LatticeBox);
+given!(f64, u64, bool, String, Crs, Code, Bbox);
+
+/// `bbox=`: one box, or the two halves of one that reaches over the antimeridian (RFC 7946, 5.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bbox(pub Vec<LatticeBox>);
 
 impl Word for f64 {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
@@ -223,18 +227,26 @@ impl Word for Code {
     }
 }
 
-impl Word for LatticeBox {
-    /// `west,south,east,north` in degrees, WGS 84.
+impl Word for Bbox {
+    /// `west,south,east,north` in degrees, WGS 84; west of the antimeridian `west` is larger than `east`.
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
         let shape = || Problem::bad_parameter(field, "takes four numbers: west,south,east,north in degrees");
         let numbers: Vec<f64> = text.split(',').map(|part| part.trim().parse()).collect::<Result<_, _>>().map_err(|_| shape())?;
         let [west, south, east, north] = numbers[..] else { return Err(shape()) };
         let corner = |lon, lat| LonLat::new(lon, lat).map_err(|error| out_of_range(field, error));
         let (min, max) = (corner(west, south)?, corner(east, north)?);
-        if west > east || south > north {
-            return Err(Problem::bad_parameter(field, "west must not be larger than east, nor south than north"));
+        if south > north {
+            return Err(Problem::bad_parameter(field, "south must not be larger than north"));
         }
-        Ok(Self { min: LatticePoint::nearest(min), max: LatticePoint::nearest(max) })
+        let (min, max) = (LatticePoint::nearest(min), LatticePoint::nearest(max));
+        let box_of =
+            |west: i32, east: i32| LatticeBox { min: LatticePoint::new(west, min.y), max: LatticePoint::new(east, max.y) };
+        const ANTIMERIDIAN: i32 = 1_800_000_000;
+        Ok(Self(if min.x <= max.x {
+            vec![box_of(min.x, max.x)]
+        } else {
+            vec![box_of(min.x, ANTIMERIDIAN), box_of(-ANTIMERIDIAN, max.x)]
+        }))
     }
 }
 
@@ -326,9 +338,14 @@ mod tests {
 
     #[test]
     fn a_box_is_four_numbers_in_range_and_in_order() {
-        let parse = |text: &str| <LatticeBox as Word>::parse("bbox", text);
-        assert!(parse("122,29.5,122.5,30").is_ok());
-        for bad in ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "3,0,1,1", "0,3,1,1", "0,0,0,91", "NaN,0,0,0"] {
+        let parse = |text: &str| <Bbox as Word>::parse("bbox", text);
+        assert_eq!(parse("122,29.5,122.5,30").expect("a box").0.len(), 1);
+        let [west, east] = &parse("179,-10,-179,10").expect("two halves").0[..] else { panic!("not two boxes") };
+        assert_eq!(
+            (west.min.x, west.max.x, east.min.x, east.max.x),
+            (1_790_000_000, 1_800_000_000, -1_800_000_000, -1_790_000_000)
+        );
+        for bad in ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "0,3,1,1", "0,0,0,91", "NaN,0,0,0"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -3,8 +3,7 @@
 use super::asof::{self, Moment, SetName};
 use super::caller::Caller;
 use super::error::{Answer, Problem};
-use super::json::{CursorText, Limit, List, Pages, geojson, json};
-use super::outlines::{self, Outline, OutlineProperties, Outlines, Subject};
+use super::json::{CursorText, Limit, List, Pages, json};
 use super::path::InPath;
 use super::query::{Query, clipped, query};
 use super::shapes::{self, CountsShape, RegionName, Team};
@@ -12,8 +11,7 @@ use crate::app::view::View;
 use crate::app::{App, AppError};
 use crate::domain::id::{GridIx, RegionIx};
 use crate::domain::scheme::Scheme;
-use crate::geom::Crs;
-use crate::territory::{Grid, Region};
+use crate::territory::Region;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
@@ -71,6 +69,9 @@ pub struct Child<'a> {
 query! {
     /// In the boundaries of when.
     pub struct RegionQuery {
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
         /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset. Facilities and cases are today's.
         #[param(value_type = Option<String>)]
         at: Option<Moment>,
@@ -82,6 +83,9 @@ query! {
 query! {
     /// In the boundaries of when, in pages.
     pub struct ChildrenQuery {
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
         /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset. Facilities and cases are today's.
         #[param(value_type = Option<String>)]
         at: Option<Moment>,
@@ -139,7 +143,7 @@ pub async fn children(
 ) -> Answer<Response> {
     let view = asof::placed_view(&app, &actor, query.at, query.epoch).await?;
     let (ix, _) = view.region(&code)?;
-    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers);
+    let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     Ok(app.compute.run(move || json(&children_of(&view, ix, &pages))).await.map_err(AppError::from)?)
 }
 
@@ -180,140 +184,6 @@ fn children_of<'v>(view: &'v View, ix: RegionIx, pages: &Pages) -> List<Child<'v
         Below::Region(ix) => region(*ix),
         Below::Grid(ix) => grid(*ix),
     })
-}
-
-query! {
-    /// In which CRS, in the boundaries of when.
-    pub struct OutlineQuery {
-        /// CRS of the coordinates: `wgs84` (default), `cgcs2000`, `gcj02` or `bd09`.
-        #[param(value_type = Option<String>)]
-        crs: Option<Crs>,
-        /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
-        set: Option<SetName>,
-        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
-        #[param(value_type = Option<String>)]
-        at: Option<Moment>,
-        /// Boundaries of this epoch.
-        epoch: Option<u64>,
-    }
-}
-
-query! {
-    /// Which level, in which CRS, in the boundaries of when.
-    pub struct OutlinesQuery {
-        /// Name of the level; the level below the region when absent.
-        level: Option<String>,
-        /// CRS of the coordinates: `wgs84` (default), `cgcs2000`, `gcj02` or `bd09`.
-        #[param(value_type = Option<String>)]
-        crs: Option<Crs>,
-        /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
-        set: Option<SetName>,
-        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
-        #[param(value_type = Option<String>)]
-        at: Option<Moment>,
-        /// Boundaries of this epoch.
-        epoch: Option<u64>,
-    }
-}
-
-/// The outline of a region as a GeoJSON Feature.
-#[utoipa::path(get, path = "/api/v1/regions/{code}/outline", tag = "city", params(("code" = String, Path, description = "Code of the region"), OutlineQuery), responses((status = 200, content_type = "application/geo+json", body = Outline)))]
-pub async fn outline(
-    State(app): State<Arc<App>>,
-    Caller(actor): Caller,
-    InPath(code): InPath<String>,
-    Query(query): Query<OutlineQuery>,
-) -> Answer<Response> {
-    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
-    let (ix, _) = view.region(&code)?;
-    let crs = query.crs.unwrap_or(Crs::Wgs84);
-    let work = move || outlines::outline(region_subject(&view, ix), crs).map(|outline| geojson(&outline));
-    app.compute.run(work).await.map_err(AppError::from)?
-}
-
-/// The outline of a grid as a GeoJSON Feature.
-#[utoipa::path(get, path = "/api/v1/grids/{code}/outline", tag = "city", params(("code" = String, Path, description = "Code of the grid"), OutlineQuery), responses((status = 200, content_type = "application/geo+json", body = Outline)))]
-pub async fn grid_outline(
-    State(app): State<Arc<App>>,
-    Caller(actor): Caller,
-    InPath(code): InPath<String>,
-    Query(query): Query<OutlineQuery>,
-) -> Answer<Response> {
-    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
-    let (ix, _) = view.grid(&code)?;
-    let crs = query.crs.unwrap_or(Crs::Wgs84);
-    let work = move || outlines::outline(grid_subject(&view, ix), crs).map(|outline| geojson(&outline));
-    app.compute.run(work).await.map_err(AppError::from)?
-}
-
-/// The outlines of everything of one level below a region as a GeoJSON FeatureCollection.
-#[utoipa::path(get, path = "/api/v1/regions/{code}/outlines", tag = "city", params(("code" = String, Path, description = "Code of the region"), OutlinesQuery), responses((status = 200, content_type = "application/geo+json", body = Outlines)))]
-pub async fn outlines(
-    State(app): State<Arc<App>>,
-    Caller(actor): Caller,
-    InPath(code): InPath<String>,
-    Query(query): Query<OutlinesQuery>,
-) -> Answer<Response> {
-    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
-    let (ix, region) = view.region(&code)?;
-    let scheme = &view.territory.scheme;
-    let level = match &query.level {
-        Some(name) => level_named(scheme, name)?,
-        None => (region.level + 1).min(scheme.grid_level()),
-    };
-    let crs = query.crs.unwrap_or(Crs::Wgs84);
-    app.compute.run(move || outlines_of(&view, ix, level, crs)).await.map_err(AppError::from)?
-}
-
-fn outlines_of(view: &View, ix: RegionIx, level: usize, crs: Crs) -> Answer<Response> {
-    let territory = &*view.territory;
-    let region = territory.region(ix);
-    let subjects: Box<dyn Iterator<Item = Subject>> = if level == territory.scheme.grid_level() {
-        Box::new(region.grids.clone().map(|at| grid_subject(view, GridIx(at))))
-    } else {
-        let below = region.subtree.clone().map(RegionIx).filter(move |ix| territory.region(*ix).level == level);
-        Box::new(below.map(|ix| region_subject(view, ix)))
-    };
-    let features = subjects.map(|subject| outlines::outline(subject, crs)).collect::<Answer<Vec<_>>>()?;
-    Ok(geojson(&Outlines { kind: "FeatureCollection", epoch: territory.epoch.0, number_matched: features.len(), features }))
-}
-
-fn region_subject(view: &View, ix: RegionIx) -> Subject<'_> {
-    let territory = &*view.territory;
-    let region = territory.region(ix);
-    Subject {
-        properties: OutlineProperties {
-            code: region.code.as_str(),
-            level: level_name(&territory.scheme, region),
-            name: &region.name,
-            parent: region.parent.map(|ix| territory.region(ix).code.as_str()),
-            epoch: territory.epoch.0,
-            crs: "",
-            label_point: None,
-        },
-        area: territory.outline_region(ix),
-        label: region.label,
-    }
-}
-
-fn grid_subject(view: &View, ix: GridIx) -> Subject<'_> {
-    let territory = &*view.territory;
-    let grid: &Grid = territory.grid(ix);
-    Subject {
-        properties: OutlineProperties {
-            code: grid.code.as_str(),
-            level: grid_level_name(&territory.scheme),
-            name: &grid.name,
-            parent: grid.parent.map(|ix| territory.region(ix).code.as_str()),
-            epoch: territory.epoch.0,
-            crs: "",
-            label_point: None,
-        },
-        area: territory.outline_grid(ix),
-        label: Some(grid.label),
-    }
 }
 
 query! {
@@ -362,7 +232,7 @@ pub async fn codes(State(app): State<Arc<App>>, Caller(actor): Caller, Query(que
 }
 
 /// The level called `name`, or what there is.
-fn level_named(scheme: &Scheme, name: &str) -> Answer<usize> {
+pub fn level_named(scheme: &Scheme, name: &str) -> Answer<usize> {
     scheme.level_named(name).ok_or_else(|| {
         let allowed: Vec<&str> = scheme.levels().iter().map(|level| level.name.as_str()).collect();
         Problem::bad_parameter("level", format_args!("{:?} is none of {}", clipped(name), allowed.join(", ")))

@@ -1,5 +1,6 @@
 //! `GET /api/v1/search`.
 
+use super::asof::SetName;
 use super::caller::Caller;
 use super::error::{Answer, Problem};
 use super::json::{Limit, json};
@@ -26,6 +27,9 @@ query! {
         q: String,
         /// Only below this region, or in this grid.
         within: Option<String>,
+        /// Grid set; `governance` is the only one yet.
+        #[param(value_type = Option<String>)]
+        set: Option<SetName>,
         /// Most finds, 1 to 10,000; 20 when absent.
         #[param(value_type = Option<u32>)]
         limit: Option<Limit>,

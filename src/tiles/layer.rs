@@ -251,7 +251,10 @@ impl Fields {
     pub fn parse(text: &str) -> Result<Self, BadList> {
         let mut bits = 0;
         for word in text.split(',').filter(|word| !word.is_empty()) {
-            let field = Field::ALL.into_iter().find(|field| field.as_str() == word).ok_or_else(|| BadList::Unknown {
+            // `count_01` and its like come together with `count`.
+            let is_count = word.strip_prefix("count_").is_some_and(|major| major.len() == 2 && major.is_ascii());
+            let name = if is_count { "count" } else { word };
+            let field = Field::ALL.into_iter().find(|field| field.as_str() == name).ok_or_else(|| BadList::Unknown {
                 what: "field",
                 word: word.to_owned(),
                 allowed: Field::ALL.map(Field::as_str).join(", "),

@@ -1,7 +1,7 @@
 //! A change reaches exactly the tiles that it changes, and these before anyone reads the new city.
 
 use super::city::{self, at, code, now};
-use super::send;
+use super::{get, send};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -148,4 +148,27 @@ async fn a_published_boundary_changes_exactly_its_tiles() {
     let change = |city: &App| Change::Boundaries(Arc::clone(&city.published.load().territory));
     let changed = after(&app, &router, publish, change).await;
     assert!((5..100).contains(&changed), "{changed}");
+}
+
+#[tokio::test]
+async fn what_stands_in_a_region_without_grids_belongs_to_it() {
+    let app = city::app().await;
+    let router = wangge::http::router(Arc::clone(&app));
+    let count = async |uri: &str, pointer: &str| get(&router, uri).await.ok().pointer(pointer).unwrap().as_u64().unwrap();
+    let lists = ["/api/v1/facilities?within=330903", "/api/v1/search?q=部件&limit=100&within=330903"];
+    assert_eq!(count("/api/v1/regions/330903", "/counts/facilities").await, 0);
+    let city_before = count("/api/v1/regions/3309", "/counts/facilities").await;
+    put(&app.store, 0, 2.5, 0.5, "01050").await;
+    let scratch = scratch(&app).await;
+    app.applier.apply(app.store.revision().await.unwrap(), row(&scratch, 43)).await.unwrap();
+    for router in [router.clone(), wangge::http::router(scratch)] {
+        let count = async |uri: &str, pointer: &str| get(&router, uri).await.ok().pointer(pointer).unwrap().as_u64().unwrap();
+        assert_eq!(count("/api/v1/regions/330903", "/counts/facilities").await, 1);
+        assert_eq!(count("/api/v1/regions/3309", "/counts/facilities").await, city_before + 1);
+        for list in lists {
+            assert_eq!(get(&router, list).await.ok()["items"].as_array().unwrap().len(), 1, "{list}");
+        }
+        // Still outside every grid.
+        assert_eq!(count("/api/v1/meta", "/facilities_outside").await, 2);
+    }
 }

@@ -38,6 +38,10 @@ async fn every_filter_narrows_the_list() {
     assert_eq!(count("state=damaged&category=01001").await, 0);
     assert_eq!(count("bbox=122.1,30,122.12,30.02").await, 41);
     assert_eq!(count("bbox=122.1,30,122.1015,30.02").await, 5);
+    // Over the antimeridian, and all the way round to where it begins.
+    assert_eq!(count("bbox=179,-10,-179,10").await, 0);
+    assert_eq!(count("bbox=122.1015,30,122.1,30.02").await, 37);
+    assert_eq!(count("set=governance").await, 42);
     assert_eq!(count("within=330903").await, 0);
 }
 
@@ -57,6 +61,38 @@ async fn pages_follow_each_other_without_gap_or_overlap() {
     unique.sort_unstable();
     unique.dedup();
     assert_eq!((seen.len(), unique.len()), (40, 40));
+}
+
+#[tokio::test]
+async fn a_cursor_is_good_for_its_own_list_only() {
+    let router = city::router().await;
+    let cursor = async |uri: &str| get(&router, uri).await.ok()["cursor"].as_str().unwrap().to_owned();
+    let facilities = cursor("/api/v1/facilities?limit=5&category=01050").await;
+    // A page may be longer than the one before; what narrows the list may not change.
+    assert_eq!(get(&router, &format!("/api/v1/facilities?category=01050&limit=9&cursor={facilities}")).await.status, 200);
+    for other in ["facilities?x", "facilities?category=01001", "cases?x", "categories?x"] {
+        let uri = format!("/api/v1/{}&cursor={facilities}", other).replace("?x&", "?");
+        get(&router, &uri).await.problem(400, "bad_cursor");
+    }
+}
+
+#[tokio::test]
+async fn cases_come_in_pages_that_a_new_case_does_not_shift() {
+    let app = city::app().await;
+    let router = wangge::http::router(std::sync::Arc::clone(&app));
+    let ids = |page: &serde_json::Value| -> Vec<i64> {
+        page["items"].as_array().unwrap().iter().map(|case| case["id"].as_i64().unwrap()).collect()
+    };
+    let all = ids(&get(&router, "/api/v1/cases?limit=100").await.ok());
+    let first = get(&router, "/api/v1/cases?limit=10").await.ok();
+    let city = app.published.load();
+    let mut urgent = city.cases.case(wangge::domain::id::CaseId(all[20])).unwrap().clone();
+    std::sync::Arc::make_mut(&mut urgent.record).overdue = true;
+    let change = wangge::city::Change::Cases { put: vec![urgent], removed: vec![] };
+    app.applier.apply(wangge::domain::id::Revision(city.revision.0 + 1), change).await.unwrap();
+    let next = first["next"].as_str().unwrap().replace("http://localhost:8080", "");
+    let expected: Vec<i64> = all[10..].iter().copied().filter(|id| *id != all[20]).take(10).collect();
+    assert_eq!(ids(&get(&router, &next).await.ok()), expected);
 }
 
 #[tokio::test]
@@ -97,7 +133,7 @@ async fn bad_filters_are_named() {
     let router = city::router().await;
     for (query, field) in [
         ("bbox=1,2,3", "bbox"),
-        ("bbox=3,0,1,1", "bbox"),
+        ("bbox=0,3,1,1", "bbox"),
         ("state=broken", "state"),
         ("category=99999", "category"),
         ("category=", "category"),

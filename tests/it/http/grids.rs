@@ -88,6 +88,9 @@ async fn a_closed_code_is_answered_from_its_last_boundaries_with_its_successors(
     assert_eq!(card["facilities"]["total"], 41);
     let facilities = get(&router, &format!("/api/v1/grids/{CLOSED}/facilities?limit=10000")).await.ok();
     assert_eq!((&facilities["number_matched"], facilities["items"].as_array().unwrap().len()), (&json!(41), 41));
+    let outline = get(&router, &format!("/api/v1/grids/{CLOSED}/outline")).await.ok();
+    assert_eq!((&outline["properties"]["epoch"], &outline["bbox"]), (&json!(1), &card["grid"]["bbox"]));
+    assert_eq!(get(&router, &format!("/api/v1/grids/{CLOSED}/team?epoch=1")).await.ok()["epoch"], 1);
     get(&router, &format!("/api/v1/grids/{CLOSED}?epoch=2")).await.problem(404, "unknown_code");
     get(&router, &format!("/api/v1/grids/{CLOSED}?at=2026-06-01")).await.problem(404, "unknown_code");
     get(&router, "/api/v1/grids/330902001001777").await.problem(404, "unknown_code");
@@ -139,4 +142,17 @@ async fn the_outline_is_geojson_in_the_crs_asked_for() {
     let old = get(&router, &format!("/api/v1/grids/{CLOSED}/outline?epoch=1")).await.ok();
     assert_eq!(old["properties"]["epoch"], 1);
     get(&router, &format!("/api/v1/grids/{CLOSED}/outline")).await.problem(404, "unknown_code");
+}
+
+#[tokio::test]
+async fn every_route_that_names_a_grid_takes_its_set() {
+    let router = city::router().await;
+    for route in ["", "/outline", "/facilities", "/cases", "/team", "/neighbours", "/history"] {
+        assert_eq!(get(&router, &format!("/api/v1/grids/{GRID_1}{route}?set=governance")).await.status, 200, "{route}");
+        get(&router, &format!("/api/v1/grids/{GRID_1}{route}?set=police")).await.problem(400, "bad_parameter");
+    }
+    for route in ["regions/3309", "regions/3309/children", "cases", "search?q=1", "facilities"] {
+        let separator = if route.contains('?') { '&' } else { '?' };
+        assert_eq!(get(&router, &format!("/api/v1/{route}{separator}set=governance")).await.status, 200, "{route}");
+    }
 }

@@ -31,6 +31,26 @@ async fn ndjson_is_answered_line_by_line_and_a_bad_line_does_not_end_it() {
 }
 
 #[tokio::test]
+async fn an_id_is_given_back_digit_by_digit() {
+    let router = city::router().await;
+    for id in ["123456789012345678901234", "1.10", "\"a\\u4e1c\"", "{\"a\": [1]}"] {
+        let body = format!("{{\"id\":{id},\"position\":[122.105,30.005]}}");
+        let answer = post(&router, "/api/v1/locate?crs=wgs84", "application/x-ndjson", body).await;
+        assert_eq!(answer.text(), format!("{{\"id\":{id},\"grid\":\"{GRID_1}\",\"on_border\":false}}\n"));
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_instead_of_misread() {
+    let router = city::router().await;
+    for media_type in ["application/json", "application/x-ndjson", "text/csv"] {
+        let request =
+            Request::post("/api/v1/locate?crs=wgs84").header("content-type", media_type).header("content-encoding", "gzip");
+        send(&router, request.body(Body::from("{}")).unwrap()).await.problem(415, "unsupported_media_type");
+    }
+}
+
+#[tokio::test]
 async fn csv_keeps_its_columns_and_gets_two_more() {
     let router = city::router().await;
     let body = "\u{feff}id,\"Lat\",lon,note\r\n1,30.005,122.105,\"a, \"\"b\"\"\nc\"\r\n2,x,122.1,\n3,30.015,122.105,5\" pipe\n4,30,\n5,95,1,\n\n6,0,0,z";
