@@ -11,7 +11,6 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The whole body, at most `limit` bytes. A longer one is refused at its stated length, or cut off when it says none.
 pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Answer<Bytes> {
-    as_it_is(headers)?;
     let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if stated.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));

@@ -3,7 +3,7 @@
 use super::error::{Problem, ProblemCode};
 use super::metrics;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -41,9 +41,6 @@ pub async fn guard(request: Request, next: Next) -> Response {
         tracing::debug!(target: "wangge::access", %method, path, status = status.as_u16(), request_id = ?id, duration_us = started.elapsed().as_micros());
     }
     let headers = response.headers_mut();
-    if status == StatusCode::NO_CONTENT {
-        headers.remove(header::CONTENT_LENGTH);
-    }
     headers.insert(REQUEST_ID, id);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // What says nothing of its own may be kept but not shown again without asking.

@@ -208,6 +208,7 @@ pub async fn post(
     request: Request,
 ) -> Answer<Response> {
     let (parts, stream) = request.into_parts();
+    body::as_it_is(&parts.headers)?;
     let lines = match body::media_type(&parts.headers).as_str() {
         "application/json" => None,
         "application/x-ndjson" => Some(locate_stream::Format::Ndjson),
@@ -222,7 +223,6 @@ pub async fn post(
     match lines {
         Some(format) => {
             let crs = query.crs.ok_or_else(|| Crs::missing("crs"))?;
-            body::as_it_is(&parts.headers)?;
             locate_stream::response(app.compute.clone(), view, crs, format, stream).await
         }
         None if query.crs.is_some() => {

@@ -70,6 +70,7 @@ async fn put(store: &Store, id: i64, x: f64, y: f64, category: &str) {
     rows[0].code = Some(format!("moved-{id}"));
     rows[0].provenance.external_ids.clear();
     rows[0].at = at(x, y);
+    rows[0].grid = None;
     rows[0].category = category.to_owned();
     rows[0].version.0 = 0;
     store.facilities_commit(FacilityCommit { head: head(), rows, removed: vec![], import: None }).await.unwrap();

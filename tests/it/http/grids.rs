@@ -141,7 +141,7 @@ async fn the_outline_is_geojson_in_the_crs_asked_for() {
     assert_eq!(told["grid"]["code"], GRID_1);
     let old = get(&router, &format!("/api/v1/grids/{CLOSED}/outline?epoch=1")).await.ok();
     assert_eq!(old["properties"]["epoch"], 1);
-    get(&router, &format!("/api/v1/grids/{CLOSED}/outline")).await.problem(404, "unknown_code");
+    get(&router, &format!("/api/v1/grids/{CLOSED}/outline?epoch=2")).await.problem(404, "unknown_code");
 }
 
 #[tokio::test]
