@@ -3,6 +3,7 @@
 
 pub mod boundaries;
 pub mod csv;
+mod feature;
 pub mod fields;
 pub mod geojson;
 pub mod gpkg;

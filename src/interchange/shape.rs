@@ -11,12 +11,29 @@ use crate::geom::{Area, Crs, LatticePoint, LonLat, Polygon, Ring};
 /// 250,000.
 pub const DEFAULT_MAX_VERTICES: usize = 500_000;
 
+/// No slip of the decimal point makes a degree so large.
+const LEAST_METRES: f64 = 10_000.0;
+
+/// Longitudes and latitudes with China well inside.
+const CHINA: [std::ops::RangeInclusive<f64>; 2] = [72.0..=138.0, 2.0..=56.0];
+
+const EXCHANGED: &str = "the position is far from China, and in it with its axes exchanged: longitude comes first";
+
+/// West of 90° E both orders of the axes are positions on earth, and only one is where data in a Chinese CRS can be.
+fn is_exchanged(told: LonLat, crs: Crs) -> bool {
+    let in_china = |lon: f64, lat: f64| CHINA[0].contains(&lon) && CHINA[1].contains(&lat);
+    crs != Crs::Wgs84 && !in_china(told.lon(), told.lat()) && in_china(told.lat(), told.lon())
+}
+
 /// A ring needs three different points and the first again.
 const LEAST_RING: usize = 4;
 
 /// A point on the lattice, and what was told when that was another CRS.
 pub fn point(raw: [f64; 2], crs: Crs) -> Result<(LatticePoint, Option<OriginalPosition>), Fault> {
     let told = LonLat::new(raw[0], raw[1]).map_err(|error| position_fault(error, ""))?;
+    if is_exchanged(told, crs) {
+        return Err(Fault { place: Some(told), ..Fault::new(FaultKind::BadPosition, EXCHANGED) });
+    }
     let kept = crs.to_cgcs2000(told).map_err(|error| position_fault(error, ""))?;
     let original = match crs {
         Crs::Wgs84 | Crs::Cgcs2000 => None,
@@ -130,6 +147,11 @@ fn ring(raw: &[[f64; 2]], crs: Crs, whose: RingName, faults: &mut Vec<Fault>) ->
         return None;
     }
     let place = told.first().copied();
+    if let Some(first) = place.filter(|first| is_exchanged(*first, crs)) {
+        let detail = format!("{whose}, position 1 [{}, {}]: {EXCHANGED}", first.lon(), first.lat());
+        faults.push(Fault { place, ..Fault::new(FaultKind::BadPosition, detail) });
+        return None;
+    }
     let mut fault = |kind, detail: String, place| faults.push(Fault { place, ..Fault::new(kind, detail) });
     if told.len() < LEAST_RING {
         fault(FaultKind::EmptyRing, format!("{whose} has {} positions, a ring has at least {LEAST_RING}", told.len()), place);
@@ -168,7 +190,13 @@ fn check_turn(ring: &Ring, whose: RingName, repairs: &mut Vec<Repair>) {
 
 /// A position that is none.
 pub fn position_fault(error: PositionError, prefix: &str) -> Fault {
-    Fault::new(FaultKind::BadPosition, format!("{prefix}{error}"))
+    let hint = match error {
+        PositionError::OutOfRange { lon, lat, .. } if lon.abs().max(lat.abs()) > LEAST_METRES => {
+            "; these look like metres of a projection: convert the file to EPSG:4490 first (ogr2ogr -t_srs EPSG:4490)"
+        }
+        _ => "",
+    };
+    Fault::new(FaultKind::BadPosition, format!("{prefix}{error}{hint}"))
 }
 
 #[cfg(test)]
@@ -225,6 +253,20 @@ mod tests {
         let straight = area(&polygon(&[SQUARE]), Crs::Wgs84, 100).expect("right");
         assert!(straight.repairs.is_empty());
         assert_eq!(turned.area, straight.area);
+    }
+
+    #[test]
+    fn axes_exchanged_west_of_90_degrees_are_found_by_where_china_is() {
+        // Lhasa's latitude first.
+        for crs in [Crs::Cgcs2000, Crs::Gcj02, Crs::Bd09] {
+            let fault = point([29.65, 89.1], crs).expect_err("in the Arctic");
+            assert!(fault.detail.contains("exchanged") && fault.place.is_some(), "{fault}");
+            assert!(point([89.1, 29.65], crs).is_ok());
+        }
+        assert!(point([29.65, 89.1], Crs::Wgs84).is_ok(), "the whole earth has WGS 84");
+        let ring: &[[f64; 2]] = &[[29.6, 89.1], [29.6, 89.2], [29.7, 89.2], [29.6, 89.1]];
+        let faults = area(&polygon(&[ring]), Crs::Cgcs2000, 100).expect_err("in the Arctic");
+        assert!(faults.len() == 1 && faults[0].detail.contains("exchanged"), "{faults:?}");
     }
 
     #[test]

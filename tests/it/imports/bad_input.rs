@@ -39,6 +39,7 @@ async fn every_bad_ring_is_named_with_its_record_and_place() {
         ("[[[122.01,30.0],[122.02,30.0],[122.01,30.0]]]", FaultKind::EmptyRing, "at least 4"),
         ("[[[30.0,122.01],[30.0,122.02],[30.01,122.02],[30.0,122.01]]]", FaultKind::BadPosition, "swapped"),
         ("[[[122.01,30.0],[922.02,30.0],[122.02,30.01],[122.01,30.0]]]", FaultKind::BadPosition, "out of range"),
+        ("[[[502000,3320000],[503000,3320000],[503000,3321000],[502000,3320000]]]", FaultKind::BadPosition, "projection"),
         ("[[[179.0,30.0],[-179.0,30.0],[-179.0,30.01],[179.0,30.0]]]", FaultKind::Antimeridian, "antimeridian"),
         ("[[[122.01,30.0],[NaN,30.0],[122.02,30.01],[122.01,30.0]]]", FaultKind::BadPosition, "NaN"),
         ("[[[122.01,30.0],[null,30.0],[122.02,30.01],[122.01,30.0]]]", FaultKind::BadPosition, "not finite"),
@@ -140,7 +141,7 @@ async fn gbk_is_recognised_with_its_line_and_column() {
 #[tokio::test]
 async fn truncated_files_say_so() {
     let whole = row_of_grids("330902002001", 3, 122.0, 30.0, 0.01);
-    for cut in [whole.len() / 2, whole.len() - 10, 60] {
+    for cut in [whole.len() / 2, whole.len() - 10, whole.len() - 2, 60] {
         let faults = faults_of_file("grids.geojson", &whole.as_bytes()[..cut], Kind::Grids, "wgs84").await;
         assert!(faults.iter().any(|fault| fault.detail.contains("truncated")), "cut at {cut}: {faults:?}");
     }
@@ -152,9 +153,14 @@ async fn truncated_files_say_so() {
     let mut writer = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::default());
     std::io::Write::write_all(&mut writer, whole.as_bytes()).unwrap();
     writer.finish().unwrap();
-    packed.truncate(packed.len() * 2 / 3);
-    let faults = faults_of_file("grids.geojson.gz", &packed, Kind::Grids, "wgs84").await;
-    assert!(faults.iter().any(|fault| fault.detail.contains("truncated")), "{faults:?}");
+    // In the middle of the data, and in the checksum behind it.
+    for cut in [packed.len() * 2 / 3, packed.len() - 3] {
+        let faults = faults_of_file("grids.geojson.gz", &packed[..cut], Kind::Grids, "wgs84").await;
+        assert!(faults.iter().any(|fault| fault.detail.contains("truncated")), "{faults:?}");
+    }
+    let twice = whole.repeat(2);
+    let faults = faults_of_file("grids.geojson", twice.as_bytes(), Kind::Grids, "wgs84").await;
+    assert!(faults.iter().any(|fault| fault.detail.contains("something follows")), "{faults:?}");
     assert_eq!(faults_of_file("empty.csv", b"", Kind::Facilities, "wgs84").await.len(), 1);
 }
 
