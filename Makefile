@@ -4,7 +4,7 @@ LISTEN ?= 127.0.0.1:8080
 PRESET ?= zhoushan
 WANGGE = target/release/wangge
 
-.PHONY: run test check demo bench shots viewer build help
+.PHONY: run test check demo bench crash shots viewer build help
 
 run: build $(DATA) ## build everything, make the demo city if there is none, serve it at http://127.0.0.1:8080
 	$(WANGGE) serve --data $(DATA) --listen $(LISTEN)
@@ -40,6 +40,11 @@ build: viewer ## build the viewer and the server
 bench: ## measure, with the twins beside us; write what changed into benches/README.md
 	cargo bench --no-default-features --bench locate
 	cargo bench --bench tiles
+	cargo bench --bench store
+
+crash: ## kill -9 the program 1,000 times in the middle of imports: nothing it finished may be lost (about 10 minutes)
+	cargo build --release
+	KILLS=1000 WANGGE=$(WANGGE) cargo test --test it crash -- --nocapture
 
 shots: build ## screenshots of the viewer at three sizes, into web-viewer/shots
 	cd web-viewer && npm run shots

@@ -7,6 +7,7 @@ mod architecture;
 #[path = "../../benches/coverage.rs"]
 mod coverage;
 mod coverages;
+mod crash;
 mod demo;
 mod http;
 mod imports;
