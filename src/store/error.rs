@@ -62,8 +62,8 @@ pub enum StoreError {
         /// Its schema.
         found: i64,
     },
-    /// A write to a file opened for reading.
-    #[error("the store is open for reading only")]
+    /// A write to a file opened for reading, or closed.
+    #[error("the store is closed, or open for reading only")]
     ReadOnly,
     /// What is stored cannot be understood.
     #[error("the store is damaged: {0}")]

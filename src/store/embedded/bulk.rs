@@ -5,7 +5,7 @@ use super::log::{self, Entry};
 use super::numbered::{FEW, check_categories, places_of, sort_out, values_of, versions, write_few};
 use super::rebuild::{Pace, Rebuild};
 use super::sql::{Doing, id_list, write_rows, write_rows_returning};
-use super::{EmbeddedStore, begin, commit, rtree};
+use super::{EmbeddedStore, begin, begin_unseen, commit, rtree};
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{FacilityId, ImportId, Version};
 use crate::store::StoreError;
@@ -90,7 +90,7 @@ impl<R: Written> Bulk<R> {
             let count = some.len();
             let mut conn = self.store.writer().await?;
             let started = Instant::now();
-            let mut tx = begin(&mut conn).await?;
+            let mut tx = begin_unseen(&mut conn).await?;
             let sorted = sort_out(&mut tx, &table, some, self.head.on_stale, self.import, &mut self.counted).await?;
             let values = values_of(&sorted.rows);
             let new = sorted.new as u64;
@@ -123,7 +123,7 @@ impl<R: Written> Bulk<R> {
         let sql = format!("DELETE FROM \"{}\" WHERE fid IN (SELECT value FROM json_each(?)) RETURNING fid", self.rebuild.table());
         for some in ids.chunks(2000) {
             let mut conn = self.store.writer().await?;
-            let mut tx = begin(&mut conn).await?;
+            let mut tx = begin_unseen(&mut conn).await?;
             let gone: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(sql.clone()))
                 .bind(id_list(some.iter().copied()))
                 .fetch_all(&mut *tx)

@@ -6,6 +6,7 @@
 //! opened the next time.
 
 mod backup;
+mod beside;
 mod boundaries;
 mod bulk;
 mod check;
@@ -13,6 +14,7 @@ mod layers;
 mod log;
 mod migrate;
 mod numbered;
+mod publish;
 mod read;
 mod rebuild;
 mod rtree;
@@ -38,6 +40,9 @@ use tokio::sync::{MappedMutexGuard, Mutex as AsyncMutex, MutexGuard, OwnedMutexG
 
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// SQLite's result code `SQLITE_NOTADB`.
+const NOT_A_DATABASE: &str = "26";
 
 /// A store in one file. Clones share it.
 #[derive(Debug, Clone)]
@@ -95,8 +100,13 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 async fn connect(options: SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-    let doing = format!("opening {}", options.get_filename().display());
-    options.connect().await.doing(&doing)
+    let path = options.get_filename().to_owned();
+    let not_a_database =
+        |error: &sqlx::Error| error.as_database_error().is_some_and(|error| error.code().as_deref() == Some(NOT_A_DATABASE));
+    match options.connect().await {
+        Err(error) if not_a_database(&error) => Err(StoreError::NotOurs { path, reason: "it is not a database".to_owned() }),
+        other => other.doing(&format!("opening {}", path.display())),
+    }
 }
 
 /// Runs a write on a task of its own: it goes on when the caller does not wait any longer.
@@ -109,9 +119,21 @@ async fn on_own_task<T: Send + 'static>(
     })
 }
 
-/// Begins a transaction that may write.
+/// Begins a transaction that may write. When it is committed, it and all before it are on the disk.
 async fn begin(conn: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, StoreError> {
+    begin_synchronous(conn, "FULL").await
+}
+
+/// The same for what nobody sees before a later transaction shows it. Its commit does not wait for the disk: that later one does, for
+/// both, and what a power cut takes before that would have been swept away.
+async fn begin_unseen(conn: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, StoreError> {
+    begin_synchronous(conn, "NORMAL").await
+}
+
+async fn begin_synchronous<'a>(conn: &'a mut SqliteConnection, synchronous: &str) -> Result<Transaction<'a, Sqlite>, StoreError> {
     let doing = "beginning to write";
+    // Said each time: a caller that hangs up in between must not leave the next commit unsynchronized.
+    run_all(conn, format!("PRAGMA synchronous = {synchronous}"), doing).await?;
     let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.doing(doing)?;
     sqlx::query("INSERT INTO guard VALUES (1)").execute(&mut *tx).await.doing(doing)?;
     Ok(tx)
@@ -180,7 +202,7 @@ impl EmbeddedStore {
             .min_connections(0)
             .max_connections(6)
             .acquire_timeout(Duration::from_secs(30))
-            .connect_lazy_with(options(path).pragma("query_only", "1").pragma("cache_size", "-8000"));
+            .connect_lazy_with(options(path).pragma("query_only", "1").pragma("cache_size", "-2000"));
         let shared = Shared {
             path: path.to_owned(),
             access,
@@ -227,9 +249,9 @@ impl EmbeddedStore {
         Arc::clone(&self.shared.turn).lock_owned().await
     }
 
-    /// Refuses writes to a file that was opened for reading.
+    /// Refuses writes to a file that was opened for reading, or is closed.
     fn writable(&self) -> Result<(), StoreError> {
-        if self.shared.access == Access::Read { Err(StoreError::ReadOnly) } else { Ok(()) }
+        if self.shared.access == Access::Read || self.shared.readers.is_closed() { Err(StoreError::ReadOnly) } else { Ok(()) }
     }
 
     fn touched(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, HashSet<i64>>> {

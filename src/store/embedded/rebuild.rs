@@ -5,7 +5,7 @@ use super::layers::Layer;
 use super::rtree;
 use super::schema::{external_table, guards_create, guards_drop};
 use super::sql::{Doing, Value, Values, id_list, run, run_all, write_rows};
-use super::{EmbeddedStore, begin, commit};
+use super::{EmbeddedStore, begin_unseen, commit};
 use crate::store::StoreError;
 use crate::store::commit::external_key;
 use sqlx::AssertSqlSafe;
@@ -62,7 +62,7 @@ impl Rebuild {
         let rebuild = Self { store: store.clone(), layer, had_rows: false, places: false, externals: false };
         {
             let mut conn = store.writer().await?;
-            let mut tx = begin(&mut conn).await?;
+            let mut tx = begin_unseen(&mut conn).await?;
             run(&mut tx, layer.create(&rebuild.table()), "making a table").await?;
             // From here on every other write to the table says which rows it touched.
             store.touched().insert(layer.name, Default::default());
@@ -82,7 +82,7 @@ impl Rebuild {
             let mut conn = self.store.writer().await?;
             let started = Instant::now();
             let rows = pace.rows();
-            let mut tx = begin(&mut conn).await?;
+            let mut tx = begin_unseen(&mut conn).await?;
             let copied = sqlx::query(AssertSqlSafe(sql.clone()))
                 .bind(rows as i64)
                 .execute(&mut *tx)
@@ -104,7 +104,7 @@ impl Rebuild {
         let sql = format!("DELETE FROM \"{}\" WHERE fid IN (SELECT value FROM json_each(?))", self.table());
         for some in ids.chunks(2000) {
             let mut conn = self.store.writer().await?;
-            let mut tx = begin(&mut conn).await?;
+            let mut tx = begin_unseen(&mut conn).await?;
             sqlx::query(AssertSqlSafe(sql.clone()))
                 .bind(id_list(some.iter().copied()))
                 .execute(&mut *tx)
@@ -128,7 +128,7 @@ impl Rebuild {
             let rows = some.0.len() / width;
             let mut conn = self.store.writer().await?;
             let started = Instant::now();
-            let mut tx = begin(&mut conn).await?;
+            let mut tx = begin_unseen(&mut conn).await?;
             written += write_rows(&mut tx, sql, width, some, "writing rows").await?;
             commit(tx).await?;
             pace.learn(rows, started.elapsed());
@@ -145,7 +145,7 @@ impl Rebuild {
         };
         {
             let mut conn = self.store.writer().await?;
-            let mut tx = begin(&mut conn).await?;
+            let mut tx = begin_unseen(&mut conn).await?;
             rtree::create(&mut tx, &name).await?;
             commit(tx).await?;
         }
@@ -158,7 +158,7 @@ impl Rebuild {
         let name = next("facility_external");
         {
             let mut conn = self.store.writer().await?;
-            let mut tx = begin(&mut conn).await?;
+            let mut tx = begin_unseen(&mut conn).await?;
             run(&mut tx, external_table(&name), "making a table").await?;
             commit(tx).await?;
         }
@@ -168,7 +168,7 @@ impl Rebuild {
         for some in pairs.chunks(10_000) {
             let values = Values(some.iter().flat_map(|&(key, fid)| [Value::Int(key), Value::Int(fid)]).collect());
             let mut conn = self.store.writer().await?;
-            let mut tx = begin(&mut conn).await?;
+            let mut tx = begin_unseen(&mut conn).await?;
             write_rows(&mut tx, (&format!("INSERT INTO \"{name}\""), ""), 2, values, "writing names in other systems").await?;
             commit(tx).await?;
         }
@@ -304,7 +304,7 @@ async fn sweep_rows(conn: &mut SqliteConnection, name: &str) -> Result<bool, Sto
         "DELETE FROM \"{name}\" WHERE key <= (SELECT max(key) FROM (SELECT key FROM \"{name}\" ORDER BY key LIMIT 5000))"
     );
     let sql = if name.starts_with("facility_external") { by_key } else { by_fid };
-    let mut tx = begin(conn).await?;
+    let mut tx = begin_unseen(conn).await?;
     let gone = run(&mut tx, sql, "emptying an old table").await?;
     commit(tx).await?;
     Ok(gone > 0)

@@ -8,7 +8,7 @@
 
 use super::layers::Layer;
 use super::sql::{Doing, Value, Values, id_list, run, write_rows};
-use super::{EmbeddedStore, begin, commit, schema};
+use super::{EmbeddedStore, begin_unseen, commit, schema};
 use crate::geom::LatticeBox;
 use crate::geom::morton::spread;
 use crate::store::StoreError;
@@ -161,7 +161,7 @@ pub(super) async fn fill(store: &EmbeddedStore, table: &str, entries: Vec<Entry>
             }
         }
         let mut conn = store.writer().await?;
-        let mut tx = begin(&mut conn).await?;
+        let mut tx = begin_unseen(&mut conn).await?;
         write_rows(&mut tx, (&format!("INSERT OR REPLACE INTO \"{table}_node\""), ""), 2, blobs, doing).await?;
         write_rows(&mut tx, (&format!("INSERT INTO \"{table}_parent\""), ""), 2, parents, doing).await?;
         commit(tx).await?;
@@ -177,7 +177,7 @@ pub(super) async fn fill(store: &EmbeddedStore, table: &str, entries: Vec<Entry>
     for some in leaves.chunks(2 * BATCH) {
         let values = Values(some.iter().flat_map(|&(id, node)| [Value::Int(id), Value::Int(node)]).collect());
         let mut conn = store.writer().await?;
-        let mut tx = begin(&mut conn).await?;
+        let mut tx = begin_unseen(&mut conn).await?;
         write_rows(&mut tx, (&format!("INSERT INTO \"{table}_rowid\""), ""), 2, values, doing).await?;
         commit(tx).await?;
     }
