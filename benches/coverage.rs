@@ -116,12 +116,36 @@ impl Coverage {
         }
     }
 
+    /// A vertex, a lattice point on a border, or the lattice point nearest to a place on a border.
+    pub(crate) fn on_border(&self, random: &mut Random) -> LatticePoint {
+        let ring = &self.rings[random.between(0, self.rings.len() as i32 - 1) as usize];
+        let at = random.between(0, ring.len() as i32 - 1) as usize;
+        let (a, (dx, dy)) = (ring[at], ring[(at + 1) % ring.len()].minus(ring[at]));
+        let off = |dx: i64, dy: i64| LatticePoint::new((i64::from(a.x) + dx) as i32, (i64::from(a.y) + dy) as i32);
+        match random.between(0, 2) {
+            0 => a,
+            1 => {
+                let parts = greatest_common_divisor(dx.unsigned_abs(), dy.unsigned_abs()) as i64;
+                let k = (random.bits() % (parts as u64 + 1)) as i64;
+                off(dx / parts * k, dy / parts * k)
+            }
+            _ => {
+                let t = random.unit();
+                off((dx as f64 * t).round_ties_even() as i64, (dy as f64 * t).round_ties_even() as i64)
+            }
+        }
+    }
+
     /// The partition in which every cell belongs to the owner that `owner` names. Borders within one owner vanish.
     pub(crate) fn partition(&self, owner: impl Fn(usize) -> OwnerIx) -> Partition {
         let owner = |cell: Option<usize>| cell.map_or(OwnerIx::OUTSIDE, &owner);
         let arcs = self.borders.iter().map(|(line, left, right)| arc(line.clone(), owner(*left), owner(*right)));
         partition(arcs.filter(|arc| arc.left != arc.right).collect())
     }
+}
+
+pub(crate) fn greatest_common_divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 /// Arcs in blocks. Owners are not looked at by the index, so there are none.

@@ -1,22 +1,29 @@
 //! Point → grid: our index beside the usual Rust way (rstar boxes, then geo `contains`), interleaved, on the same points.
 //!
-//! `cargo bench --no-default-features --bench locate [-- 20000 …]`. The sizes are numbers of grids.
+//! `cargo bench --no-default-features --bench locate [-- 20000 … | answers]`. The sizes are numbers of grids. `answers` only compares: with brute
+//! force on two cities, and with GEOS on the communes of a country when that data is there.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its figures")]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, reason = "a bench prints its figures")]
 
+mod brute;
+mod communes;
 mod coverage;
 mod harness;
 
 use wangge::{geom, territory};
 
+use brute::Brute;
 use coverage::{Coverage, Patch, Random};
 use geo::Contains as _;
 use geom::{LatticeBox, LatticePoint};
 use harness::{ROUNDS, bytes, median, mix, seconds};
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
+use rayon::prelude::*;
 use territory::partition::OwnerIx;
-use territory::{Index, Located};
+use territory::{Index, Located, Territory};
+use wangge::domain::id::Epoch;
+use wangge::territory::mend::mend;
 
 #[global_allocator]
 static ALLOCATOR: harness::Counted = harness::Counted;
@@ -30,6 +37,19 @@ const ZHOUSHAN: LatticePoint = LatticePoint::new(1_221_000_000, 296_000_000);
 
 fn main() {
     let asked: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
+    let only_answers = std::env::args().any(|word| word == "answers");
+    if only_answers || asked.is_empty() {
+        println!("| answers | asked | on a border | mismatches | checksum |");
+        println!("| --- | --- | --- | --- | --- |");
+        for (name, patches) in [("even city", even(20_000)), ("uneven city", uneven(20_000))] {
+            compare_with_brute_force(name, &patches);
+        }
+        compare_with_geos();
+        println!();
+    }
+    if only_answers {
+        return;
+    }
     let sizes = if asked.is_empty() { vec![2_400, 20_000, 200_000] } else { asked };
     println!(
         "| city | grids | vertices | ours ns | batch ns | all cores ns | rstar + geo ns | × | index MB | ÷ rings | build s | peak ÷ index | checksum |"
@@ -117,6 +137,61 @@ fn run(name: &str, patches: &[Patch]) {
         held as f64 / (16 * vertices) as f64,
         peak as f64 / held as f64,
     );
+}
+
+/// Ten million random points and a million on and beside borders: the index against the exact twin, which must agree on the owner and on
+/// whether the point lies on a border.
+fn compare_with_brute_force(name: &str, patches: &[Patch]) {
+    let mut random = Random(3);
+    let coverage = Coverage::of(patches, &mut random);
+    let index = Index::build(&coverage.partition(|cell| OwnerIx(cell as u32)));
+    let brute = Brute::of(coverage.rings.iter().map(|ring| vec![ring.clone()]).collect());
+    let boxes: Vec<LatticeBox> = coverage.rings.iter().map(|ring| LatticeBox::around(ring.iter().copied()).unwrap()).collect();
+    let mut anywhere = random.clone();
+    let anywhere = std::iter::repeat_with(|| {
+        let b = anywhere.one_of(&boxes);
+        LatticePoint::new(anywhere.between(b.min.x, b.max.x), anywhere.between(b.min.y, b.max.y))
+    });
+    let on_borders = std::iter::repeat_with(|| coverage.on_border(&mut random));
+    let (anywhere, on_borders): (Vec<_>, Vec<_>) = (anywhere.take(10_000_000).collect(), on_borders.take(1_000_000).collect());
+    for (what, points) in [("random points", anywhere), ("points on borders", on_borders)] {
+        let answer = |found: Located| match found {
+            Located::Inside { owner, on_border } => owner.at().map(|at| (at, on_border)),
+            Located::Outside => None,
+        };
+        let found: Vec<Option<(usize, bool)>> = points.iter().map(|p| answer(index.locate(*p))).collect();
+        let differs = |(p, found): (&LatticePoint, &Option<(usize, bool)>)| brute.least(*p) != *found;
+        let mismatches = points.par_iter().zip(&found).filter(|pair| differs(*pair)).count();
+        let on_border = found.iter().flatten().filter(|(_, on_border)| *on_border).count();
+        let sum = found.iter().fold(0, |sum, found| mix(sum, found.map_or(u64::MAX, |(at, on)| 2 * at as u64 + u64::from(on))));
+        println!("| {name}, brute force, {what} | {} | {on_border} | {mismatches} | {sum:016x} |", points.len());
+        assert_eq!(mismatches, 0);
+    }
+}
+
+/// A million points and a million vertices of the communes of a country: the checksum (64-bit FNV-1a over the answers, as in
+/// tests/fixtures/README.md) is that of GEOS' answers.
+fn compare_with_geos() {
+    let Some(path) = communes::shared("data/fr_communes/fr_communes.geojson.gz") else { return };
+    let text = String::from_utf8(communes::unpacked(&path)).unwrap();
+    let features = communes::features(&text, "code");
+    let vertices = communes::vertices(&features);
+    let mended = mend(communes::communes_of(features), &communes::as_asked()).unwrap();
+    let territory = Territory::build(Epoch(1), &mended.boundaries).unwrap();
+    let ranks = communes::Ranks::of(&territory);
+    let points: Vec<LatticePoint> = communes::oracle_points().take(1_000_000).collect();
+    let places: Vec<LatticePoint> = communes::oracle_vertices(&vertices).take(1_000_000).collect();
+    for (what, points, expected) in
+        [("random points", points, 0x15bf_7fcd_ec48_079d_u64), ("vertices", places, 0xeaca_1a3f_7e7d_3336)]
+    {
+        let found: Vec<Located> = points.iter().map(|p| territory.locate(*p)).collect();
+        let on_border = found.iter().filter(|found| matches!(found, Located::Inside { on_border: true, .. })).count();
+        let bytes = found.iter().flat_map(|found| ranks.answer(*found).to_le_bytes());
+        let sum = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+        let verdict = if sum == expected { "0" } else { "some" };
+        println!("| communes, GEOS, {what} | {} | {on_border} | {verdict} | {sum:016x} |", points.len());
+        assert_eq!(sum, expected);
+    }
 }
 
 /// Folds the points with `step` and notes the nanoseconds a point of every chunk.

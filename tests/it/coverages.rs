@@ -1,77 +1,54 @@
 //! Real boundaries through mending and building: towns drawn by hand, and the communes of a country.
 
+use crate::communes::{self, as_asked, communes, communes_of, features, grids, shared, unpacked};
 use std::collections::BTreeSet;
-use std::io::Read;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Instant;
 use wangge::domain::code::Code;
 use wangge::domain::fault::{Fault, FaultKind};
-use wangge::domain::grid::{GridKind, GridRecord};
 use wangge::domain::id::{Epoch, GridIx};
-use wangge::domain::records::{BoundarySet, Provenance};
-use wangge::domain::scheme::Scheme;
-use wangge::geom::{Area, LatticePoint, LonLat, Polygon, Ring};
+use wangge::domain::records::BoundarySet;
+use wangge::geom::LatticePoint;
 use wangge::territory::Territory;
-use wangge::territory::mend::{Accept, check, mend};
-
-/// A file of the shared data, when that folder is there (`WANGGE_SHARED`, else `../shared`).
-pub(crate) fn shared(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("WANGGE_SHARED")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
-    let file = root.join(path);
-    if file.exists() {
-        return Some(file);
-    }
-    eprintln!("skipped: {} is not there", file.display());
-    None
-}
+use wangge::territory::mend::{Accept, Mended, check, mend};
 
 pub(crate) fn fixture(path: &str) -> String {
     std::fs::read_to_string(format!("{}/tests/fixtures/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// Grids from GeoJSON polygons, with the property `code` as code.
-fn grids(text: &str, code: &str) -> Vec<GridRecord> {
-    let file: serde_json::Value = serde_json::from_str(text).unwrap();
-    let ring = |ring: &serde_json::Value| -> Ring {
-        let position = |p: &serde_json::Value| LonLat::new(p[0].as_f64().unwrap(), p[1].as_f64().unwrap()).unwrap();
-        ring.as_array().unwrap().iter().map(|p| LatticePoint::nearest(position(p))).collect()
-    };
-    let polygon = |rings: &serde_json::Value| {
-        let mut rings = rings.as_array().unwrap().iter().map(ring);
-        Polygon { exterior: rings.next().unwrap(), holes: rings.collect() }
-    };
-    let area = |geometry: &serde_json::Value| match geometry["type"].as_str() {
-        Some("Polygon") => Area::canonical([polygon(&geometry["coordinates"])]),
-        _ => Area::canonical(geometry["coordinates"].as_array().unwrap().iter().map(polygon)),
-    };
-    let record = |feature: &serde_json::Value| GridRecord {
-        code: Code::new(feature["properties"][code].as_str().unwrap()).unwrap(),
-        name: String::new(),
-        kind: GridKind::Base,
-        parent: None,
-        area: area(&feature["geometry"]),
-        households: None,
-        population: None,
-        provenance: Provenance::default(),
-    };
-    file["features"].as_array().unwrap().iter().map(record).collect()
-}
-
 fn jurong() -> BoundarySet {
     let scheme = serde_json::from_str(r#"{"name":"towns","levels":[{"name":"town"}]}"#).unwrap();
-    BoundarySet { scheme, grids: grids(&fixture("jurong/jurong_townships_gcj02.geojson"), "name"), ..BoundarySet::default() }
+    BoundarySet { scheme, grids: grids(features(&fixture("jurong/jurong_townships_gcj02.geojson"), "name")), ..BoundarySet::default() }
 }
 
-pub(crate) fn communes(text: &str) -> BoundarySet {
-    let scheme: Scheme =
-        serde_json::from_str(r#"{"name":"fr","levels":[{"name":"department","length":2},{"name":"commune","length":5}]}"#)
-            .unwrap();
-    BoundarySet { scheme, grids: grids(text, "code"), ..BoundarySet::default() }
+/// The communes of a country, read, mended and built once for all tests that ask; nothing when the data is not there.
+pub(crate) fn country() -> Option<&'static Country> {
+    static COUNTRY: OnceLock<Option<Country>> = OnceLock::new();
+    COUNTRY.get_or_init(|| Some(Country::read(&shared("data/fr_communes/fr_communes.geojson.gz")?))).as_ref()
 }
 
-pub(crate) fn as_asked() -> Accept {
-    Accept { gaps_as_void: true, overlap_to_least_code: true, outside_claim: true, reason: "accepted at import".to_owned() }
+pub(crate) struct Country {
+    given: BoundarySet,
+    mended: Mended,
+    pub(crate) territory: Territory,
+    /// All vertices in the order of the file.
+    pub(crate) vertices: Vec<LatticePoint>,
+}
+
+impl Country {
+    fn read(path: &Path) -> Self {
+        let text = String::from_utf8(unpacked(path)).unwrap();
+        let features = features(&text, "code");
+        drop(text);
+        let vertices = communes::vertices(&features);
+        let given = communes_of(features);
+        let mended = mend(given.clone(), &as_asked()).unwrap();
+        let begun = Instant::now();
+        let territory = Territory::build(Epoch(1), &mended.boundaries).unwrap();
+        eprintln!("building: {:.2} s", begun.elapsed().as_secs_f64());
+        Self { given, mended, territory, vertices }
+    }
 }
 
 fn of_kind(faults: &[Fault], kind: FaultKind) -> Vec<&Fault> {
@@ -151,11 +128,7 @@ fn fifty_communes_are_clean_but_for_a_ring_that_touches_itself_and_the_one_left_
 
 #[test]
 fn the_communes_of_a_country_are_a_partition() {
-    let Some(path) = shared("data/fr_communes/fr_communes.geojson.gz") else { return };
-    let mut text = String::new();
-    flate2::read::MultiGzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
-    let given = communes(&text);
-    drop(text);
+    let Some(Country { given, mended, territory, .. }) = country() else { return };
     assert_eq!(given.grids.len(), 35_357);
 
     // What no commune covers: around Llívia, which is Spanish, and the Étang de Berre.
@@ -165,7 +138,6 @@ fn the_communes_of_a_country_are_a_partition() {
     let gaps: Vec<(FaultKind, u32)> = faults.iter().map(|fault| (fault.kind, (fault.area_m2.unwrap() / 1e4) as u32)).collect();
     assert_eq!(gaps, [(FaultKind::Gap, 1301), (FaultKind::Gap, 15_494)]);
 
-    let mended = mend(given.clone(), &as_asked()).unwrap();
     let repairs: Vec<(&str, &str)> =
         mended.repairs.iter().map(|repair| (repair.kind.as_str(), repair.codes[0].as_str())).collect();
     assert_eq!(repairs, [("ring_split", "14174"), ("spike_removed", "76646")]);
@@ -176,9 +148,6 @@ fn the_communes_of_a_country_are_a_partition() {
     assert_eq!(check(&mended.boundaries), []);
     eprintln!("checking: {:.2} s", begun.elapsed().as_secs_f64());
 
-    let begun = Instant::now();
-    let territory = Territory::build(Epoch(1), &mended.boundaries).unwrap();
-    eprintln!("building: {:.2} s", begun.elapsed().as_secs_f64());
     assert_eq!(territory.partition.arcs().count(), 105_541);
     for ix in (0..territory.grids.len()).step_by(7).map(|at| GridIx(at as u32)) {
         let code = &territory.grid(ix).code;

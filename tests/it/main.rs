@@ -4,6 +4,10 @@
 
 mod allocations;
 mod architecture;
+#[path = "../../benches/brute.rs"]
+mod brute;
+#[path = "../../benches/communes.rs"]
+mod communes;
 #[path = "../../benches/coverage.rs"]
 mod coverage;
 mod coverages;

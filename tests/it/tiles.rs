@@ -1,6 +1,7 @@
 //! Tiles of real boundaries: communes of France, fifty of them always, the whole country when the shared data is there.
 
-use crate::coverages::{as_asked, communes, fixture, shared};
+use crate::communes::{as_asked, communes, shared};
+use crate::coverages::fixture;
 use fast_mvt::{MvtReaderRef, MvtValueRef};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Read;

@@ -1,7 +1,7 @@
 //! Every answer of the index against the slow twin, on coverages made to be awkward.
 
 use super::*;
-use crate::territory::coverage::{Coverage, Patch, Random, arc, partition};
+use crate::territory::coverage::{Coverage, Patch, Random, arc, greatest_common_divisor, partition};
 
 /// Random points in and around, vertices and their neighbours, points on edges, and points on and beside the walls of cells of all sizes.
 fn same_as_brute_force(name: &str, partition: &Partition, points: usize, seed: u64) {
@@ -38,10 +38,6 @@ fn same_as_brute_force(name: &str, partition: &Partition, points: usize, seed: u
         assert_eq!(found, expected, "{name}, seed {seed}: {p:?}");
     }
     assert_eq!(index.locate_many(&asked), asked.iter().map(|p| index.locate(*p)).collect::<Vec<_>>(), "{name}: batch");
-}
-
-fn greatest_common_divisor(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 fn square(x: i32, y: i32, size: i32) -> Vec<LatticePoint> {
