@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each of those who include this file uses a part of it")]
 
+use crate::brute::Brute;
 use crate::coverage::Random;
+use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use wangge::domain::code::Code;
@@ -107,6 +109,32 @@ pub(crate) fn oracle_points() -> impl Iterator<Item = LatticePoint> {
 pub(crate) fn oracle_vertices(vertices: &[LatticePoint]) -> impl Iterator<Item = LatticePoint> {
     let mut random = Random(2);
     std::iter::repeat_with(move || vertices[(random.bits() % vertices.len() as u64) as usize])
+}
+
+/// Where mending changed a ring: vertices that it gave to one or took from one. (A corner of one commune that lay within 2 cm of another's border and
+/// not on it is on it afterwards.) There the rings as they were given have another answer than the territory.
+pub(crate) fn mended_places(given: &BoundarySet, mended: &BoundarySet) -> HashSet<LatticePoint> {
+    let vertices = |record: &GridRecord| record.area.rings().flatten().copied().collect::<HashSet<_>>();
+    let after: HashMap<&Code, &GridRecord> = mended.grids.iter().map(|record| (&record.code, record)).collect();
+    let changed = given.grids.iter().filter(|record| after[&record.code].area != record.area);
+    changed
+        .flat_map(|record| {
+            let (before, after) = (vertices(record), vertices(after[&record.code]));
+            before.symmetric_difference(&after).copied().collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// The rings as they were given, by rank of their code.
+pub(crate) fn brute(given: &BoundarySet) -> Brute {
+    let mut records: Vec<&GridRecord> = given.grids.iter().collect();
+    records.sort_by(|a, b| a.code.cmp(&b.code));
+    Brute::of(records.iter().map(|record| record.area.rings().cloned().collect()).collect())
+}
+
+/// An answer of brute force as the oracle writes it.
+pub(crate) fn rank(found: Option<(usize, bool)>) -> u16 {
+    found.map_or(NONE, |(at, _)| at as u16)
 }
 
 /// The place of every owner's code among the codes of all communes.

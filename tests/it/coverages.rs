@@ -29,8 +29,8 @@ pub(crate) fn country() -> Option<&'static Country> {
 }
 
 pub(crate) struct Country {
-    given: BoundarySet,
-    mended: Mended,
+    pub(crate) given: BoundarySet,
+    pub(crate) mended: Mended,
     pub(crate) territory: Territory,
     /// All vertices in the order of the file.
     pub(crate) vertices: Vec<LatticePoint>,
