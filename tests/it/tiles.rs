@@ -1,19 +1,25 @@
-//! Tiles of real boundaries: communes of France, fifty of them always, the whole country when the shared data is there.
+//! Tiles of real boundaries: communes of France, fifty of them always, the whole country when the shared data is there; and of
+//! the demo city.
+
+mod gdal;
 
 use crate::communes::{as_asked, communes, shared};
 use crate::coverages::fixture;
 use fast_mvt::{MvtReaderRef, MvtValueRef};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
-use wangge::city::{About, Cases, City, Facilities, Staff};
-use wangge::domain::category::CodeProfile;
-use wangge::domain::id::{Epoch, Revision};
+use wangge::city::{About, Case, Cases, City, Facilities, Facility, Staff};
+use wangge::demo::{self, Preset};
+use wangge::domain::case::CaseRecord;
+use wangge::domain::category::{CategoryKind, CodeProfile};
+use wangge::domain::id::{CaseId, Epoch, FacilityId, Revision};
 use wangge::domain::records::BoundarySet;
 use wangge::domain::scope::Scope;
-use wangge::geom::TileId;
 use wangge::geom::mercator::{MercatorPoint, tile_at};
+use wangge::geom::{LatticePoint, TileId};
+use wangge::interchange::profile;
 use wangge::territory::Territory;
 use wangge::territory::mend::mend;
 use wangge::tiles::tilejson::TileJson;
@@ -38,6 +44,35 @@ fn city(set: BoundarySet) -> City {
         facilities: Arc::new(Facilities::new(vec![], &profile, grids)),
         cases: Arc::new(Cases::new([], grids)),
         staff: Arc::new(Staff::default()),
+    }
+}
+
+/// The demo city as it is after import.
+fn demo(preset: Preset) -> City {
+    let now = "2026-11-21T04:00:00Z".parse().unwrap();
+    let made = demo::city(preset, demo::DEFAULT_SEED, now).unwrap();
+    let city = city(made.boundaries);
+    let profile = profile::standard();
+    let rows = made.facilities.into_iter().zip(1..).map(|(record, id)| Facility {
+        id: FacilityId(id),
+        at: record.at,
+        grid: city.grid_at(record.at),
+        category: profile.position(CategoryKind::Component, &record.category).unwrap(),
+        state: record.state,
+        version: record.version,
+        name: record.name.into(),
+        code: record.code.map(Into::into),
+    });
+    let cases = made.cases.into_iter().zip(1..).map(|(record, id)| Case {
+        grid: record.at.and_then(|at| city.grid_at(at)),
+        record: Arc::new(CaseRecord { id: CaseId(id), ..record }),
+    });
+    let grids = city.territory.grids.len();
+    City {
+        facilities: Arc::new(Facilities::new(rows.collect(), &profile, grids)),
+        cases: Arc::new(Cases::new(cases, grids)),
+        about: Arc::new(About { profile, ..About::clone(&city.about) }),
+        ..city
     }
 }
 
@@ -134,8 +169,15 @@ fn assert_no_crossing(lines: &[&[Point]], zoom: u8) {
     }
 }
 
-/// What two neighbours show where both reach is the same edge by edge, and within a tile no edge has two features of a level on one side.
+/// What two neighbours show where both reach is the same edge by edge. Within a tile no edge has two features of a level on one
+/// side, and edges that have something on one side only are the same for all levels: where a region ends all of its parts end, so
+/// nothing is missing between them.
 fn assert_seams(city: &City, tile: TileId, layers: &str) -> usize {
+    let territory = &city.territory;
+    let regions = territory.regions.iter().filter(|region| territory.shows(region.level, tile.z()) && region.bbox.is_some());
+    let grids = territory.grids.iter().filter(|_| territory.shows(territory.scheme.grid_level(), tile.z()));
+    let levels: BTreeSet<usize> =
+        regions.map(|r| &r.code).chain(grids.map(|g| &g.code)).map(|code| code.as_str().len()).collect();
     let edges = |tile: TileId| -> BTreeSet<(String, Point, Point)> {
         let mut edges = BTreeSet::new();
         let mut left: BTreeSet<(usize, Point, Point)> = BTreeSet::new();
@@ -149,6 +191,16 @@ fn assert_seams(city: &City, tile: TileId, layers: &str) -> usize {
                 }
             }
         }
+        // But for the border of the tile itself.
+        let window = [tile.x(), tile.y()].map(|at| [at as i32 * 4096 - 64, (at as i32 + 1) * 4096 + 64]);
+        let cut = |from: Point, to: Point| (0..2).any(|axis| from[axis] == to[axis] && window[axis].contains(&from[axis]));
+        let outer = |level: usize| -> BTreeSet<(Point, Point)> {
+            let of_level = left.range((level, [i32::MIN; 2], [i32::MIN; 2])..(level + 1, [i32::MIN; 2], [i32::MIN; 2]));
+            let open = of_level.filter(|(_, from, to)| !left.contains(&(level, *to, *from)) && !cut(*from, *to));
+            open.map(|(_, from, to)| (*from, *to)).collect()
+        };
+        let outer: BTreeSet<_> = levels.iter().map(|level| outer(*level)).collect();
+        assert!(outer.len() <= 1, "{tile}: levels end at different borders");
         edges
     };
     let here = edges(tile);
@@ -174,32 +226,33 @@ fn assert_seams(city: &City, tile: TileId, layers: &str) -> usize {
 /// Every feature that the zoom shows is drawn or a collapsed point, and not both.
 fn assert_complete(city: &City, zoom: u8) {
     let territory = &city.territory;
-    let labels = (0..2).flat_map(|level| territory.regions.iter().filter(move |r| r.level == level).filter_map(|r| r.label));
-    let labels = labels.chain(territory.grids.iter().map(|grid| grid.label));
-    let mut tiles: BTreeSet<TileId> = labels.map(|at| tile_at(MercatorPoint::of(at), zoom)).collect();
-    let around: Vec<TileId> = tiles
-        .iter()
-        .flat_map(|tile| {
-            (0..9).map(move |at| TileId::new(zoom, (tile.x() + at % 3).saturating_sub(1), (tile.y() + at / 3).saturating_sub(1)))
-        })
-        .filter_map(Result::ok)
-        .collect();
-    tiles.extend(around);
-    let (mut drawn, mut collapsed) = (BTreeSet::new(), BTreeSet::new());
-    for tile in tiles {
-        for feature in decoded(city, tile, "regions,grids,labels") {
+    let shown = |level: usize| territory.shows(level, zoom);
+    let regions = territory.regions.iter().filter(|region| shown(region.level));
+    let regions = regions.filter_map(|region| Some((region.code.to_string(), region.label?)));
+    let grids = territory.grids.iter().filter(|_| shown(territory.scheme.grid_level()));
+    let wanted: BTreeMap<String, LatticePoint> = regions.chain(grids.map(|grid| (grid.code.to_string(), grid.label))).collect();
+    let (mut drawn, mut collapsed, mut seen) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut look = |tile: TileId, drawn: &mut BTreeSet<String>| {
+        for feature in if seen.insert(tile) { decoded(city, tile, "regions,grids,labels") } else { vec![] } {
             if feature.collapsed {
                 collapsed.insert(feature.code);
             } else if feature.rings.iter().any(|ring| ring.len() > 2) {
                 drawn.insert(feature.code);
             }
         }
+    };
+    for (code, label) in &wanted {
+        let tile = tile_at(MercatorPoint::of(*label), zoom);
+        look(tile, &mut drawn);
+        // The tile has the label; of a simplified area it may have nothing.
+        for at in if drawn.contains(code) { 0..0 } else { 0..9 } {
+            let neighbour = TileId::new(zoom, (tile.x() + at % 3).saturating_sub(1), (tile.y() + at / 3).saturating_sub(1));
+            neighbour.into_iter().for_each(|tile| look(tile, &mut drawn));
+        }
     }
-    let mut wanted: BTreeSet<String> = BTreeSet::new();
-    let shown = |level: usize| territory.shows(level, zoom);
-    wanted.extend(territory.regions.iter().filter(|r| shown(r.level) && r.bbox.is_some()).map(|r| r.code.to_string()));
-    wanted.extend(territory.grids.iter().filter(|_| shown(territory.scheme.grid_level())).map(|grid| grid.code.to_string()));
-    assert_eq!(drawn.union(&collapsed).cloned().collect::<BTreeSet<_>>(), wanted, "zoom {zoom}");
+    let there: BTreeSet<&String> = drawn.union(&collapsed).collect();
+    let missing: Vec<&String> = wanted.keys().filter(|code| !there.contains(code)).collect();
+    assert_eq!((missing, there.len()), (vec![], wanted.len()), "zoom {zoom}");
     assert!(drawn.is_disjoint(&collapsed));
 }
 
@@ -224,9 +277,7 @@ fn tiles_of_fifty_communes_have_no_seams_and_miss_no_region() {
     let mut shared = 0;
     for zoom in levels[0].0..=16 {
         assert_zoom_is_sound(&city, zoom);
-        if zoom <= 13 {
-            assert_complete(&city, zoom);
-        }
+        assert_complete(&city, zoom);
         for tile in tiles_at(&city, zoom, 30) {
             shared += assert_seams(&city, tile, "regions,grids");
         }
@@ -254,22 +305,70 @@ fn tilejson_names_layers_fields_levels_and_bounds() {
     );
 }
 
+/// The communes of the whole country, when the shared data is there.
+fn country() -> Option<&'static BoundarySet> {
+    static COUNTRY: OnceLock<Option<BoundarySet>> = OnceLock::new();
+    let read = || {
+        let path = shared("data/fr_communes/fr_communes.geojson.gz")?;
+        let mut text = String::new();
+        flate2::read::MultiGzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+        Some(communes(&text))
+    };
+    COUNTRY.get_or_init(read).as_ref()
+}
+
 #[test]
 fn tiles_of_a_country_have_no_crossing_and_no_seams() {
-    let Some(path) = shared("data/fr_communes/fr_communes.geojson.gz") else { return };
-    let mut text = String::new();
-    flate2::read::MultiGzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
-    let city = city(communes(&text));
-    drop(text);
-    let mut sizes: BTreeMap<u8, usize> = BTreeMap::new();
+    let Some(set) = country() else { return };
+    let city = city(set.clone());
     for zoom in city.territory.level_zooms()[0].unwrap().0..=14 {
         let begun = Instant::now();
         city.territory.drawn(zoom);
         let took = begun.elapsed();
-        sizes.insert(zoom, assert_zoom_is_sound(&city, zoom));
-        eprintln!("zoom {zoom}: {} vertices, drawn in {:.2} s", sizes[&zoom], took.as_secs_f64());
+        let vertices = assert_zoom_is_sound(&city, zoom);
+        eprintln!("zoom {zoom}: {vertices} vertices, drawn in {:.2} s", took.as_secs_f64());
         for tile in tiles_at(&city, zoom, 12) {
             assert_seams(&city, tile, "regions,grids");
         }
+        if zoom <= 9 {
+            assert_complete(&city, zoom);
+        }
+    }
+}
+
+/// Coasts and islands (29), dense towns (75, 92 to 94), mountains (73), small communes at a border of the country (67).
+#[test]
+fn tiles_of_parts_of_a_country_have_no_crossing_no_seams_and_miss_no_region_at_the_deep_zooms() {
+    let Some(set) = country() else { return };
+    for departments in [["29"].as_slice(), &["75", "92", "93", "94"], &["73"], &["67"]] {
+        let mut part = set.clone();
+        part.grids.retain(|grid| departments.iter().any(|department| grid.code.as_str().starts_with(department)));
+        assert!(part.grids.len() > 100, "{departments:?}");
+        let city = city(part);
+        for zoom in 10..=16 {
+            assert_zoom_is_sound(&city, zoom);
+            assert_complete(&city, zoom);
+            for tile in tiles_at(&city, zoom, 40) {
+                assert_seams(&city, tile, "regions,grids");
+            }
+        }
+    }
+}
+
+#[test]
+fn tiles_of_the_demo_city_have_no_crossing_no_seams_and_miss_no_region_at_any_zoom() {
+    for (preset, most) in [(Preset::Small, 200), (Preset::Zhoushan, 30)] {
+        let city = demo(preset);
+        let levels = city.territory.level_zooms().iter().flatten().copied();
+        let (first, last) = levels.reduce(|(first, last), (from, to)| (first.min(from), last.max(to))).unwrap();
+        assert_eq!(last, 16);
+        let mut shared = 0;
+        for zoom in first..=last {
+            assert_zoom_is_sound(&city, zoom);
+            assert_complete(&city, zoom);
+            shared +=
+                tiles_at(&city, zoom, most).into_iter().map(|tile| assert_seams(&city, tile, "regions,grids")).sum::<usize>();
+        }
+        assert!(shared > 1_000, "{shared}");
     }
 }
