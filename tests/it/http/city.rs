@@ -44,6 +44,14 @@ pub(crate) fn now() -> Timestamp {
 }
 
 pub(crate) async fn app() -> Arc<App> {
+    Arc::new(App::open(store().await, config(), Clock::fixed(now())).await.unwrap())
+}
+
+pub(crate) fn config() -> Config {
+    Config { body_limit_bytes: 4 << 20, ..Config::new("unused.gpkg".into()) }
+}
+
+pub(crate) async fn store() -> Store {
     let mut meta = Meta::new("普陀区网格", profile::standard());
     meta.synthetic = true;
     meta.attribution = vec!["test data".to_owned()];
@@ -61,8 +69,7 @@ pub(crate) async fn app() -> Arc<App> {
     store.facilities_commit(FacilityCommit { head: head(), rows: facilities(), removed: vec![], import: None }).await.unwrap();
     store.staff_commit(StaffCommit { head: head(), rows: staff(), removed: vec![], import: None }).await.unwrap();
     store.cases_commit(CaseCommit { head: head(), rows: cases(), removed: vec![], import: None }).await.unwrap();
-    let config = Config { body_limit_bytes: 4 << 20, ..Config::new("unused.gpkg".into()) };
-    Arc::new(App::open(store, config, Clock::fixed(now())).await.unwrap())
+    store
 }
 
 /// A point in units of 0.01° from 122.1° E, 30° N.

@@ -1,12 +1,22 @@
 use super::city::{self, CLOSED, GRID_1, GRID_2, GRID_3};
 use super::{Answer, get, send};
+use crate::allocations::during;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use fast_mvt::{MvtReaderRef, MvtValueRef};
+use futures_util::FutureExt;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::sync::Arc;
+use tower::ServiceExt;
+use wangge::app::{Actor, App};
+use wangge::clock::Clock;
+use wangge::config::Config;
+use wangge::geom::TileId;
+use wangge::tiles::cache::Encoding;
+use wangge::tiles::{Fields, Layers};
 
 /// The tile at zoom 12 that holds the whole city.
 const TILE: &str = "12/3437/1689";
@@ -87,6 +97,47 @@ async fn a_known_tag_is_answered_304_whatever_the_encoding() {
     let fresh = with(&city::router().await, &uri, &[("if-none-match", &tag)]).await;
     assert_eq!(fresh.status, 304);
     assert_eq!(with(&router, &uri, &[("if-none-match", "W/\"0000000000000000\"")]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_cached_tile_and_a_known_tag_are_found_without_allocating() {
+    let app = city::app().await;
+    let actor = Actor::local();
+    let tile = TileId::new(12, 3437, 1689).unwrap();
+    let ask = || {
+        let view = app.view(&actor);
+        app.ask_tile(&actor, &view, tile, Layers::parse("regions,grids,labels").unwrap(), Fields::ALL)
+    };
+    for encoding in [Encoding::Identity, Encoding::Gzip, Encoding::Zstd] {
+        let built = app.tile(&ask(), encoding).await.unwrap();
+        // All that the handler does between reading the address and writing the headers. It never waits either.
+        let ((tag, cached), allocations) = during(|| {
+            let asked = ask();
+            (app.tile_tag(&asked), app.tile(&asked, encoding).now_or_never().unwrap().unwrap())
+        });
+        assert_eq!((tag, &cached), (Some(built.tag), &built));
+        assert_eq!(cached.body.as_ptr(), built.body.as_ptr(), "the very same bytes");
+        assert_eq!(allocations, 0, "{encoding:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_known_tag_is_answered_before_any_work() {
+    // Bodies are never kept here, so every answer but 304 has to be drawn by other threads, for which the handler must wait.
+    let config = Config { tile_cache_bytes: 0, ..city::config() };
+    let app = Arc::new(App::open(city::store().await, config, Clock::fixed(city::now())).await.unwrap());
+    let router = wangge::http::router(app);
+    let uri = format!("/tiles/grids/{TILE}");
+    let tag = get(&router, &uri).await.headers["etag"].clone();
+    let asked = |tag: Option<&axum::http::HeaderValue>| {
+        let mut request = Request::get(&uri);
+        if let Some(tag) = tag {
+            request = request.header("if-none-match", tag);
+        }
+        router.clone().oneshot(request.body(Body::empty()).unwrap()).now_or_never()
+    };
+    assert_eq!(asked(Some(&tag)).unwrap().unwrap().status(), 304);
+    assert!(asked(None).is_none(), "without a tag it is drawn");
 }
 
 #[tokio::test]
