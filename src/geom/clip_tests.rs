@@ -2,7 +2,7 @@ use super::*;
 use crate::geom::fuzz::{Mesh, Numbers, crossing_after_rounding};
 use crate::geom::mercator::{MercatorPoint, PixelGrid, tile_at};
 use crate::geom::route::HotPixels;
-use crate::geom::simplify::{Coverage, keep_apart};
+use crate::geom::simplify::simplified;
 use std::collections::BTreeSet;
 
 type Line = ((i32, i32), (i32, i32));
@@ -85,9 +85,7 @@ fn the_pieces_of_all_faces_fill_each_window_once_and_hold_what_the_face_holds() 
     for seed in 0..1_500 {
         let mut numbers = Numbers::new(seed);
         let mesh = Mesh::random(&mut numbers);
-        let coverage = Coverage::new(&mesh.lines);
-        let mut simplified: Vec<_> = (0..mesh.lines.len()).map(|line| coverage.simplified(line, 0)).collect();
-        keep_apart(&mesh.lines, &mut simplified);
+        let simplified = simplified(&mesh.lines, 0);
         let zoom = 8 + numbers.below(13) as u8;
         let grid = PixelGrid::of_zoom(zoom);
         let drawn: Vec<Vec<MercatorPoint>> = mesh

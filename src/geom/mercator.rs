@@ -1,8 +1,8 @@
 //! Web Mercator (EPSG:3857) in integers, the space in which tiles are simplified, rounded and clipped.
 //!
-//! The world is 2^32 units wide, so two lattice points never fall together (a unit is 0.93 cm on the equator, a lattice unit 1.11 cm),
-//! and the origin is its middle, so that coordinates fit `i32`. `x` grows east, `y` grows *south*. Sine and logarithm come from `libm`:
-//! the same bits on every machine.
+//! The world is 2^32 units wide, so two lattice points never fall together (a unit is 0.93 cm on the equator, a lattice unit 1.11
+//! cm), and the origin is its middle, so that coordinates fit `i32`. `x` grows east, `y` grows *south*. Sine and logarithm come
+//! from `libm`: the same bits on every machine.
 
 use super::lattice::{LatticeBox, LatticePoint, UNITS_PER_DEGREE};
 use super::tile_id::TileId;
@@ -69,8 +69,8 @@ pub fn in_tiles(p: LatticePoint) -> bool {
     f64::from(p.y).abs() <= MAX_LATITUDE * UNITS_PER_DEGREE
 }
 
-/// Twice the signed area of `a b c`: positive when `c` lies left of `a → b` in a plane whose `y` grows *up*, right of it on the map.
-/// Exact: differences take 33 bits, products 66.
+/// Twice the signed area of `a b c`: positive when `c` lies left of `a → b` in a plane whose `y` grows *up*, right of it on the
+/// map. Exact: differences take 33 bits, products 66.
 pub fn cross(a: MercatorPoint, b: MercatorPoint, c: MercatorPoint) -> i128 {
     let minus = |p: i32, q: i32| i128::from(i64::from(p) - i64::from(q));
     minus(b.x, a.x) * minus(c.y, a.y) - minus(b.y, a.y) * minus(c.x, a.x)
@@ -80,8 +80,8 @@ pub fn cross(a: MercatorPoint, b: MercatorPoint, c: MercatorPoint) -> i128 {
 /// Mercator units: a quarter of a tile unit of zoom 16, less than 4 cm.
 const BOW: f64 = 4.0;
 
-/// A line of lattice points in Mercator. Edges are straight in longitude and latitude, so long ones bow (20 km at 30° N: 2.3 m): they
-/// get extra points, which depend on the edge alone and not on the direction it is read in.
+/// A line of lattice points in Mercator. Edges are straight in longitude and latitude, so long ones bow (20 km at 30° N: 2.3 m):
+/// they get extra points, which depend on the edge alone and not on the direction it is read in.
 pub fn project_line(points: &[LatticePoint]) -> Vec<MercatorPoint> {
     let mut line = Vec::with_capacity(points.len());
     line.extend(points.first().map(|first| MercatorPoint::of(*first)));
@@ -100,8 +100,8 @@ pub fn project_line(points: &[LatticePoint]) -> Vec<MercatorPoint> {
     line
 }
 
-/// Into how many pieces an edge is cut. The bow of a piece is `Δφ² / 8 · sec φ · tan φ` northward, of which the part across the edge
-/// shows; it falls with the square of the number of pieces.
+/// Into how many pieces an edge is cut. The bow of a piece is `Δφ² / 8 · sec φ · tan φ` northward, of which the part across the
+/// edge shows; it falls with the square of the number of pieces.
 fn pieces(from: LatticePoint, to: LatticePoint) -> u32 {
     let (dx, dy) = to.minus(from);
     if dx == 0 || dy == 0 {
@@ -110,7 +110,8 @@ fn pieces(from: LatticePoint, to: LatticePoint) -> u32 {
     let radians = PI / (180.0 * UNITS_PER_DEGREE);
     let steepest = (f64::from(from.y).abs().max(f64::from(to.y).abs()) * radians).min(MAX_LATITUDE * PI / 180.0);
     let rise = dy as f64 * radians;
-    // Without the logarithm of the next line for the short edges that nearly all edges are: at 60° a rise of 300 m cannot bow so much.
+    // Without the logarithm of the next line for the short edges that nearly all edges are: at 60° a rise of 300 m cannot bow so
+    // much.
     if rise.abs() < 2e-5 && steepest < PI / 3.0 {
         return 1;
     }
@@ -120,7 +121,8 @@ fn pieces(from: LatticePoint, to: LatticePoint) -> u32 {
     (libm::ceil(libm::sqrt(north * across / BOW)) as u32).clamp(1, 4096)
 }
 
-/// The pixels of one zoom: the global lattice 2^(z+12) on which tiles of that zoom draw. Deeper than zoom 20 the lattice of zoom 20 is used.
+/// The pixels of one zoom: the global lattice 2^(z+12) on which tiles of that zoom draw. Deeper than zoom 20 the lattice of zoom
+/// 20 is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PixelGrid {
     zoom: u8,
@@ -220,7 +222,8 @@ pub fn tile_bounds(tile: TileId) -> (MercatorPoint, MercatorPoint) {
     (MercatorPoint::new(x as i32, y as i32), MercatorPoint::new((x + width - 1) as i32, (y + width - 1) as i32))
 }
 
-/// A lattice box that holds every lattice point of the tile's visible extent grown by `buffer` tile units on each side (and up to one unit more).
+/// A lattice box that holds every lattice point of the tile's visible extent grown by `buffer` tile units on each side (and up to
+/// one unit more).
 pub fn lattice_box(tile: TileId, buffer: u32) -> LatticeBox {
     let grow = i64::from(buffer) << (20_u32.saturating_sub(u32::from(tile.z())));
     let (first, last) = tile_bounds(tile);
@@ -244,7 +247,8 @@ pub struct TilePlaces {
     south: [f64; 5],
 }
 
-/// From this zoom on the polynomial of [`TilePlaces`] is right to a thousandth of a tile unit; farther out each point is projected.
+/// From this zoom on the polynomial of [`TilePlaces`] is right to a thousandth of a tile unit; farther out each point is
+/// projected.
 const POLYNOMIAL_ZOOM: u8 = 10;
 
 impl TilePlaces {

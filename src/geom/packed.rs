@@ -33,6 +33,11 @@ impl Bounds {
         }
     }
 
+    /// The box with all that is as near as `margin`, in both directions.
+    pub fn grown(self, margin: i32) -> Self {
+        Self { min: self.min.map(|at| at.saturating_sub(margin)), max: self.max.map(|at| at.saturating_add(margin)) }
+    }
+
     /// Whether the two share a point.
     pub fn meets(&self, other: &Self) -> bool {
         self.min[0] <= other.max[0] && other.min[0] <= self.max[0] && self.min[1] <= other.max[1] && other.min[1] <= self.max[1]
@@ -45,7 +50,7 @@ impl Bounds {
 }
 
 /// The tree. Items are named by their position in the slice it was made from.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PackedBoxes {
     /// Boxes of the items, then of sixteen each, up to a level of at most sixteen.
     levels: Vec<Vec<Bounds>>,
@@ -64,13 +69,18 @@ impl PackedBoxes {
         Self { levels }
     }
 
+    /// The boxes of all items.
+    pub fn items(&self) -> &[Bounds] {
+        &self.levels[0]
+    }
+
     /// The box of one item.
     pub fn bounds(&self, item: usize) -> Bounds {
         self.levels[0][item]
     }
 
-    /// Calls `found` for every item whose box, and all boxes above it, `meets` accepts, in the order of the items, until it answers
-    /// `false`. `meets` must accept a box whenever it accepts one inside it. Answers whether it came to the end.
+    /// Calls `found` for every item whose box, and all boxes above it, `meets` accepts, in the order of the items, until it
+    /// answers `false`. `meets` must accept a box whenever it accepts one inside it. Answers whether it came to the end.
     pub fn visit(&self, meets: impl Fn(&Bounds) -> bool, mut found: impl FnMut(usize) -> bool) -> bool {
         let Some(top) = self.levels.last() else { return true };
         self.visit_nodes(self.levels.len() - 1, 0..top.len(), &meets, &mut found)

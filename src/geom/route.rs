@@ -1,9 +1,9 @@
 //! Rounding lines to the pixels of a zoom without new crossings: snap rounding with hot pixels (Hobby; Guibas and Marimont).
 //!
 //! A pixel is hot when a vertex that the zoom draws rounds to it, or a segment crosses a line on which tiles are cut in it. Every
-//! segment is led through the centres of all hot pixels it passes through. Two lines may then share edges, which are the same vertex by
-//! vertex, but they never cross and no vertex lies inside another line's edge; and since the cutting lines are part of it, an edge never
-//! crosses one: cutting tiles needs no arithmetic and no rounding.
+//! segment is led through the centres of all hot pixels it passes through. Two lines may then share edges, which are the same
+//! vertex by vertex, but they never cross and no vertex lies inside another line's edge; and since the cutting lines are part of
+//! it, an edge never crosses one: cutting tiles needs no arithmetic and no rounding.
 
 use super::mercator::{BUFFER, MercatorPoint, Pixel, PixelGrid};
 use super::morton::{morton, unmorton};
@@ -23,9 +23,9 @@ const GROUP: usize = 8;
 
 impl HotPixels {
     /// The hot pixels of lines that meet at their ends only.
-    pub fn of(grid: PixelGrid, lines: &[Vec<MercatorPoint>]) -> Self {
+    pub fn of<L: AsRef<[MercatorPoint]>>(grid: PixelGrid, lines: &[L]) -> Self {
         let mut keys: Vec<u64> = vec![];
-        for line in lines {
+        for line in lines.iter().map(AsRef::as_ref) {
             keys.extend(line.iter().map(|p| key(grid.pixel(*p))));
             for pair in line.windows(2) {
                 seam_pixels(grid, pair[0], pair[1], |pixel| keys.push(key(pixel)));
@@ -43,8 +43,8 @@ impl HotPixels {
         &self.pixels
     }
 
-    /// Appends the line, led through hot pixels, to `routed`, as positions in [`Self::pixels`]; those that follow each other differ. A
-    /// line within one pixel leaves nothing.
+    /// Appends the line, led through hot pixels, to `routed`, as positions in [`Self::pixels`]; those that follow each other
+    /// differ. A line within one pixel leaves nothing.
     pub fn route(&self, line: &[MercatorPoint], routed: &mut Vec<u32>) {
         let start = routed.len();
         let mut passed: Vec<u32> = vec![];
@@ -142,8 +142,8 @@ impl Segment {
         i128::from(self.d.0) * i128::from(y - self.p.1) - i128::from(self.d.1) * i128::from(x - self.p.0)
     }
 
-    /// The least and greatest side of a closed box of pixels' corners, west, north, east, south, and whether each lies on the open
-    /// eastern or southern border.
+    /// The least and greatest side of a closed box of pixels' corners, west, north, east, south, and whether each lies on the
+    /// open eastern or southern border.
     fn sides(&self, bounds: &Bounds) -> ((i128, bool), (i128, bool)) {
         let unit = 1_i64 << self.shift;
         let edge = |pixel: i32, step: i64| (i64::from(pixel) << (self.shift + 1)) + step * unit;
@@ -179,7 +179,7 @@ impl Segment {
 mod tests {
     use super::*;
     use crate::geom::fuzz::{Mesh, Numbers, crossing_after_rounding};
-    use crate::geom::simplify::{Coverage, NEVER, keep_apart};
+    use crate::geom::simplify::{NEVER, simplified};
 
     #[test]
     fn a_pixel_comes_back_from_its_number() {
@@ -220,9 +220,7 @@ mod tests {
         for seed in 0..3_000 {
             let mut numbers = Numbers::new(seed);
             let mesh = Mesh::random(&mut numbers);
-            let coverage = Coverage::new(&mesh.lines);
-            let mut simplified: Vec<_> = (0..mesh.lines.len()).map(|line| coverage.simplified(line, 0)).collect();
-            keep_apart(&mesh.lines, &mut simplified);
+            let simplified = simplified(&mesh.lines, 0);
             let zoom = 5 + numbers.below(10) as u8;
             let drawn: Vec<Vec<MercatorPoint>> = mesh
                 .lines

@@ -1,18 +1,19 @@
 //! Simplification of a coverage without crossings: every line is simplified alone, and yet lines never cross or touch, whatever
 //! thresholds neighbouring lines are drawn at.
 //!
-//! Visvalingam's order (smallest triangle first) with one more condition: vertex `v` between its current neighbours `a` and `b` goes
-//! only if the closed triangle `a v b` holds no *original* vertex of the coverage but `a`, `v`, `b` themselves (as points) and this
-//! line's own originals strictly between `a` and `b`. Then removing `v` sweeps over nothing that any other line, at any threshold,
-//! could have a vertex in, so no line can be crossed. A blocked vertex waits until a neighbour is removed. Ends are never removed, a
-//! closed line keeps two more, and of several lines between the same two nodes all but one keep the vertex that would go last.
+//! Visvalingam's order (smallest triangle first) with one more condition: vertex `v` between its current neighbours `a` and `b`
+//! goes only if the closed triangle `a v b` holds no *original* vertex of the coverage but `a`, `v`, `b` themselves (as points)
+//! and this line's own originals strictly between `a` and `b`. Then removing `v` sweeps over nothing that any other line, at any
+//! threshold, could have a vertex in, so no line can be crossed. A blocked vertex waits until a neighbour is removed. Ends are
+//! never removed, a closed line keeps two more, and of several lines between the same two nodes all but one keep the vertex that
+//! would go last.
 //!
 //! The result is kept as one byte a vertex: the first zoom that draws it. Each zoom is then a comparison.
 
 use super::mercator::{MercatorPoint, cross, morton};
 use super::packed::{Bounds, PackedBoxes};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
 /// In place of a zoom: drawn at none.
 pub const NEVER: u8 = u8::MAX;
@@ -41,12 +42,12 @@ pub struct Simplified {
     /// For each point of the line the first zoom that draws it; 0 for ends, [`NEVER`] for what no zoom draws.
     pub first_zooms: Box<[u8]>,
     /// The interior point that went last, if every one went.
-    last: Option<usize>,
+    pub last: Option<usize>,
 }
 
 /// All lines of a coverage with their original vertices as obstacles.
 pub struct Coverage<'a> {
-    lines: &'a [Vec<MercatorPoint>],
+    lines: Vec<&'a [MercatorPoint]>,
     /// All vertices in Morton order, with the line and the position in it that they come from.
     vertices: Vec<Vertex>,
     /// Over groups of [`GROUP`] vertices.
@@ -96,7 +97,8 @@ impl Triangle {
 
 impl<'a> Coverage<'a> {
     /// Lines that meet at their ends only. A closed line repeats its first point.
-    pub fn new(lines: &'a [Vec<MercatorPoint>]) -> Self {
+    pub fn new<L: AsRef<[MercatorPoint]>>(lines: &'a [L]) -> Self {
+        let lines: Vec<&[MercatorPoint]> = lines.iter().map(AsRef::as_ref).collect();
         let mut keyed: Vec<(u64, Vertex)> = lines
             .iter()
             .enumerate()
@@ -115,10 +117,10 @@ impl<'a> Coverage<'a> {
         Self { lines, vertices, groups }
     }
 
-    /// Whether an original vertex forbids replacing `points[from] … points[to]` of `line`, of which `via` is the only point left, by
-    /// one segment.
+    /// Whether an original vertex forbids replacing `points[from] … points[to]` of `line`, of which `via` is the only point left,
+    /// by one segment.
     fn blocked(&self, line: usize, from: usize, via: usize, to: usize) -> bool {
-        let points = &self.lines[line];
+        let points = self.lines[line];
         let (a, v, b) = (points[from], points[via], points[to]);
         let triangle = Triangle::new(a, v, b);
         !self.groups.visit(
@@ -139,7 +141,7 @@ impl<'a> Coverage<'a> {
 
     /// Simplifies one line for zooms from `lowest` on. `O(n log n)` triangles, each tested against the vertices near it.
     pub fn simplified(&self, line: usize, lowest: u8) -> Simplified {
-        let points = &self.lines[line];
+        let points = self.lines[line];
         let end = points.len() - 1;
         let mut first_zooms = vec![0_u8; points.len()].into_boxed_slice();
         let closed = points[0] == points[end];
@@ -189,29 +191,28 @@ impl<'a> Coverage<'a> {
     }
 }
 
-/// Of the lines between the same two nodes all but one keep the vertex that went last, or they would fall together. The one is the
-/// line that has no other vertex if there is one, else the least.
-pub fn keep_apart(lines: &[Vec<MercatorPoint>], simplified: &mut [Simplified]) {
-    let mut between: HashMap<(MercatorPoint, MercatorPoint), Vec<usize>> = HashMap::new();
-    for (line, points) in lines.iter().enumerate() {
-        let (first, last) = (points[0], points[points.len() - 1]);
-        if first != last {
-            between.entry((first.min(last), first.max(last))).or_default().push(line);
+/// Of the lines between the same two nodes all but one keep the vertex that went last, or they would fall together: those lines,
+/// by position. For each line its ends and its rank; the one of the least rank needs no vertex. A line of two points must rank
+/// least.
+pub fn kept_apart<R: Ord>(lines: impl Iterator<Item = (MercatorPoint, MercatorPoint, R)>) -> Vec<usize> {
+    let open = lines.enumerate().filter(|(_, (first, last, _))| first != last);
+    let mut open: Vec<_> = open.map(|(at, (first, last, rank))| ((first.min(last), first.max(last)), rank, at)).collect();
+    open.sort_unstable_by(|one, other| one.cmp(other));
+    let groups = open.chunk_by(|one, other| one.0 == other.0);
+    groups.flat_map(|group| group[1..].iter().map(|(_, _, at)| *at)).collect()
+}
+
+/// All lines simplified, and kept apart.
+#[cfg(test)]
+pub(crate) fn simplified(lines: &[Vec<MercatorPoint>], lowest: u8) -> Vec<Simplified> {
+    let coverage = Coverage::new(lines);
+    let mut simplified: Vec<Simplified> = (0..lines.len()).map(|line| coverage.simplified(line, lowest)).collect();
+    for line in kept_apart(lines.iter().map(|line| (line[0], line[line.len() - 1], (line.len() > 2, line)))) {
+        if let Some(last) = simplified[line].last {
+            simplified[line].first_zooms[last] = 0;
         }
     }
-    for group in between.into_values().filter(|group| group.len() > 1) {
-        let straight = group.iter().copied().min_by(|&one, &other| {
-            let key = |line: usize| (lines[line].len() > 2, &lines[line]);
-            key(one).cmp(&key(other))
-        });
-        for line in group {
-            if Some(line) != straight
-                && let Some(last) = simplified[line].last
-            {
-                simplified[line].first_zooms[last] = 0;
-            }
-        }
-    }
+    simplified
 }
 
 #[cfg(test)]

@@ -1,14 +1,6 @@
 use super::*;
 use crate::geom::fuzz::{Mesh, Numbers, contact};
 
-fn simplified(lines: &[Vec<MercatorPoint>], lowest: u8) -> Vec<Simplified> {
-    let coverage = Coverage::new(lines);
-    let mut simplified: Vec<Simplified> = (0..lines.len()).map(|line| coverage.simplified(line, lowest)).collect();
-
-    keep_apart(lines, &mut simplified);
-    simplified
-}
-
 fn drawn(line: &[MercatorPoint], simplified: &Simplified, zoom: u8) -> Vec<MercatorPoint> {
     line.iter().zip(&simplified.first_zooms).filter(|(_, first)| **first <= zoom).map(|(p, _)| *p).collect()
 }
