@@ -5,7 +5,6 @@
 use crate::city::{Change, Published};
 use crate::domain::id::Revision;
 use crate::tiles::cache::TileCache;
-use crate::tiles::changed::changed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -77,7 +76,7 @@ fn step(published: &Published, tiles: &TileCache, in_order: Vec<Committed>) {
     let mut city = published.load();
     for Committed { revision, change, .. } in &in_order {
         let next = Arc::new(city.after(*revision, change));
-        tiles.apply(*revision, changed(&city, &next, change));
+        tiles.take(&city, &next, change);
         city = next;
     }
     published.replace(city);

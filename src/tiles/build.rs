@@ -1,8 +1,9 @@
-//! One tile from the city: select by box, cut the zoom's borders, close rings, encode. Deterministic: the same city makes the same
-//! bytes, so the hash of the bytes is the tile's tag on every server.
+//! One tile from the city: select by box, cut the zoom's borders, close rings, encode. Deterministic: the same city makes the
+//! same bytes, so the hash of the bytes is the tile's tag on every server.
 
 use super::encode::{Frame, LayerWriter};
 use super::layer::{Field, Fields, Layer, Layers};
+use crate::city::clusters::POINT_ZOOM;
 use crate::city::{City, Facility};
 use crate::domain::category::CodeProfile;
 use crate::domain::code::Code;
@@ -30,8 +31,8 @@ pub struct TileRequest {
     pub scope: Scope,
 }
 
-/// Most bytes of a tile before compression. What is over loses names, then points come as clusters, then borders lose detail; never a
-/// region.
+/// Most bytes of a tile before compression. What is over loses names, then points come as clusters, then borders lose detail;
+/// never a region.
 pub const MOST_BYTES: usize = 500_000;
 
 /// What a tile leaves out to become smaller.
@@ -62,9 +63,30 @@ pub fn build(city: &City, request: &TileRequest) -> Vec<u8> {
     bytes
 }
 
-/// The tile with everything that is asked for, however large.
-pub(super) fn build_whole(city: &City, request: &TileRequest) -> Vec<u8> {
-    built(city, request, &Visible::of(&city.territory, &request.scope), Savings::None)
+/// Whether a layer of a tile is the same in two cities for callers who see everything, whatever fields and other layers they ask
+/// for.
+pub(super) fn alike(old: &City, new: &City, tile: TileId, layer: Layer) -> bool {
+    let same = |layers: Layers, savings: Savings| {
+        let request = TileRequest { tile, layers, fields: Fields::ALL, scope: Scope::All };
+        built(old, &request, &Visible::All, savings) == built(new, &request, &Visible::All, savings)
+    };
+    if !same(layer.into(), Savings::None) {
+        return false;
+    }
+    // Points that do not move on the map may move the middle of a cluster; borders that are the same may not be with less detail.
+    let coarser = |steps: &u8| old.territory.is_drawn_with_less_detail(tile.z(), *steps);
+    let shown_when_too_large: Vec<Savings> = match layer {
+        Layer::Cases => vec![],
+        Layer::Facilities if tile.z() < POINT_ZOOM => vec![],
+        Layer::Facilities => vec![Savings::Points],
+        Layer::Regions | Layer::Grids | Layer::Labels => (1..=2).filter(coarser).map(Savings::Detail).collect(),
+    };
+    let all = Layer::ALL.into_iter().map(Layers::from).reduce(Layers::and).expect("there are layers");
+    let whole = TileRequest { tile, layers: all, fields: Fields::ALL, scope: Scope::All };
+    let too_large = |city: &City| built(city, &whole, &Visible::All, Savings::None).len() > MOST_BYTES;
+    shown_when_too_large.is_empty()
+        || !(too_large(old) || too_large(new))
+        || shown_when_too_large.into_iter().all(|savings| same(layer.into(), savings))
 }
 
 fn built(city: &City, request: &TileRequest, visible: &Visible, savings: Savings) -> Vec<u8> {
@@ -234,7 +256,7 @@ impl Build<'_> {
 
     fn facilities(&self, writer: &mut LayerWriter) {
         let facilities = &self.city.facilities;
-        let clustered = self.tile.z() < crate::city::clusters::POINT_ZOOM;
+        let clustered = self.tile.z() < POINT_ZOOM;
         match (clustered, self.visible) {
             (true, Visible::All) => {
                 for cell in facilities.clusters().in_tile(self.tile) {

@@ -1,12 +1,23 @@
-//! Built tiles, compressed once: by key, up to a limit of bytes. One build a key at a time, however many wait for it; a waiter that leaves
-//! does not stop it, and a panic or a full queue answers all of them.
+//! Built tiles, compressed once: by key, up to a limit of bytes. One build a key at a time, however many wait for it; a waiter
+//! that leaves does not stop it, and a panic or a full queue answers all of them.
 //!
 //! A change takes out exactly the tiles it changed. Tags stay when bodies are dropped for space, so "not modified" needs no work.
+//!
+//! Whoever makes the next city from the last one calls, in this order and one revision after the other,
+//! 1. [`City::after`], which nobody sees yet;
+//! 2. [`TileCache::take`], which draws the new borders, finds the tiles that changed and takes them out;
+//! 3. [`Published::replace`](crate::city::Published::replace), for one or several revisions together.
+//!
+//! Of new boundaries the most part of 2 can be done before the commit: `Territory::draw_after` draws what is not drawn yet.
+//!
+//! Between 2 and 3 and after, readers of older cities still ask and builds from older cities still end. None of that reaches a
+//! reader of the new city: a tile is kept, and a build joined, only if no change between the city it is built from and the newest
+//! one (or the reader's) hits it. What an older city's reader finds may be newer than his city, never older.
 
 use super::build::{TileRequest, build, tag};
-use super::changed::{Changed, Tiles};
+use super::changed::{Changed, Tiles, changed};
 use super::layer::Layers;
-use crate::city::City;
+use crate::city::{Change, City};
 use crate::compute::{Compute, NotDone};
 use crate::domain::id::{Epoch, Revision, TileTag};
 use crate::domain::scope::Scope;
@@ -14,7 +25,7 @@ use crate::geom::mercator::lattice_box;
 use crate::geom::{LatticeBox, TileId};
 use crate::territory::Territory;
 use bytes::Bytes;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use xxhash_rust::xxh3::Xxh3;
@@ -53,8 +64,8 @@ pub enum Boundaries {
     Of(Epoch),
 }
 
-/// What makes two requests the same tile: grid set, boundaries, what the scope leaves of the tile, layers, fields, address. Hashed with
-/// 128 bits, so that looking up allocates nothing; two of a billion tiles meet with a probability of 10^-21.
+/// What makes two requests the same tile: grid set, boundaries, what the scope leaves of the tile, layers, fields, address.
+/// Hashed with 128 bits, so that looking up allocates nothing; two of a billion tiles meet with a probability of 10^-21.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     hash: u128,
@@ -92,8 +103,7 @@ impl Key {
 
     /// Whether a change may have changed it.
     fn is_hit_by(&self, changed: &Changed) -> bool {
-        self.boundaries == Boundaries::InForce
-            && ((changed.scopes && self.scoped) || self.layers.iter().any(|layer| changed.holds(layer, self.tile)))
+        self.boundaries == Boundaries::InForce && self.layers.iter().any(|layer| changed.holds(layer, self.tile, self.scoped))
     }
 }
 
@@ -113,6 +123,14 @@ struct Entry {
     used: bool,
 }
 
+/// A build on its way.
+#[derive(Debug, Clone)]
+struct Flight {
+    /// Of the city it is built from.
+    revision: Revision,
+    result: watch::Receiver<Option<Outcome>>,
+}
+
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<Key, Entry>,
@@ -121,7 +139,7 @@ struct State {
     /// Keys with bodies in the order in which the hand looks at them: used ones get another round, others lose their bodies.
     hand: VecDeque<Key>,
     bytes: usize,
-    building: HashMap<(Key, Encoding), watch::Receiver<Option<Outcome>>>,
+    building: HashMap<(Key, Encoding), Flight>,
     /// The newest changes, oldest first: what a build that began before them must be compared with.
     changes: VecDeque<(Revision, Arc<Changed>)>,
     /// Builds of cities older than this may have missed a change that is no longer listed.
@@ -171,8 +189,8 @@ impl TileCache {
         self.state().bytes
     }
 
-    /// The tile, built on `compute` unless it is there or being built for someone else. `key` is that of the request and the city's
-    /// territory.
+    /// The tile, built on `compute` unless it is there or being built for someone else. `key` is that of the request and the
+    /// city's territory.
     pub async fn tile(
         &self,
         compute: &Compute,
@@ -186,11 +204,14 @@ impl TileCache {
         }
         let mut result = {
             let mut state = self.state();
-            match state.building.get(&(key, encoding)) {
-                Some(result) => result.clone(),
+            let going = state.building.get(&(key, encoding));
+            // Someone who loaded his city just before the last change may have begun one that is too old for us.
+            match going.filter(|flight| state.holds_since(&key, flight.revision, city.revision)) {
+                Some(flight) => flight.result.clone(),
                 None => {
                     let (done, result) = watch::channel(None);
-                    state.building.insert((key, encoding), result.clone());
+                    let flight = Flight { revision: city.revision, result: result.clone() };
+                    state.building.insert((key, encoding), flight);
                     drop(state);
                     // A task of its own: it goes on when this request is given up.
                     tokio::spawn(self.clone().fly(compute.clone(), Arc::clone(city), key, request.clone(), encoding, done));
@@ -223,7 +244,7 @@ impl TileCache {
         {
             let mut state = self.state();
             // If a change came between, someone may have begun a build of his own under this key.
-            if state.building.get(&(key, encoding)).is_some_and(|building| building.same_channel(&done.subscribe())) {
+            if state.building.get(&(key, encoding)).is_some_and(|flight| flight.result.same_channel(&done.subscribe())) {
                 state.building.remove(&(key, encoding));
             }
             if let Ok(tile) = &outcome
@@ -236,24 +257,33 @@ impl TileCache {
         let _ = done.send(Some(outcome));
     }
 
-    /// Takes out the tiles that `revision` changed. To be called before the city of that revision is published, so that nobody who reads
-    /// the new city finds an old tile; builds of older cities that end later are answered but not kept.
-    pub fn apply(&self, revision: Revision, changed: Changed) {
+    /// Finds the tiles that a change changed and takes them out. To be called before `new` is published; the head of this file
+    /// says why. It draws the new borders and builds the tiles that may have changed, so it belongs on a thread for heavy work.
+    /// What it returns is for those who tell clients.
+    pub fn take(&self, old: &City, new: &City, change: &Change) -> Arc<Changed> {
+        let changed = Arc::new(changed(old, new, change));
+        self.apply(new.revision, Arc::clone(&changed));
+        changed
+    }
+
+    /// Takes out the tiles that `revision` changed.
+    fn apply(&self, revision: Revision, changed: Arc<Changed>) {
         if changed.is_empty() {
             return;
         }
         let mut state = self.state();
         let state = &mut *state;
-        let some: Option<Vec<TileId>> = changed
+        let some: Option<BTreeSet<TileId>> = changed
             .layers
             .values()
+            .chain(changed.scoped.values())
             .map(|tiles| match tiles {
                 Tiles::Some(tiles) => Some(tiles.iter().copied()),
                 Tiles::All => None,
             })
             .collect::<Option<Vec<_>>>()
             .map(|tiles| tiles.into_iter().flatten().collect());
-        let hit: Vec<Key> = match some.filter(|_| !changed.scopes) {
+        let hit: Vec<Key> = match some {
             Some(tiles) => {
                 let keys = tiles.iter().filter_map(|tile| state.by_tile.get(tile)).flatten();
                 keys.filter(|key| key.is_hit_by(&changed)).copied().collect()
@@ -263,7 +293,7 @@ impl TileCache {
         hit.iter().for_each(|key| state.remove(key));
         // Their waiters asked before the change and are answered; who asks from now on begins anew.
         state.building.retain(|(key, _), _| !key.is_hit_by(&changed));
-        state.changes.push_back((revision, Arc::new(changed)));
+        state.changes.push_back((revision, changed));
         if state.changes.len() > CHANGES
             && let Some((revision, _)) = state.changes.pop_front()
         {
@@ -275,9 +305,15 @@ impl TileCache {
 impl State {
     /// Whether a tile built from the city of `revision` is still what a build would make now.
     fn is_current(&self, key: &Key, revision: Revision) -> bool {
+        self.holds_since(key, revision, Revision(u64::MAX))
+    }
+
+    /// Whether no change after the city of `from` and up to that of `to` hits a tile. (`from` may be the later one.)
+    fn holds_since(&self, key: &Key, from: Revision, to: Revision) -> bool {
+        let between = self.changes.iter().rev().take_while(|(at, _)| *at > from).filter(|(at, _)| *at <= to);
         key.boundaries != Boundaries::InForce
-            || (revision >= self.forgotten
-                && self.changes.iter().rev().take_while(|(at, _)| *at > revision).all(|(_, changed)| !key.is_hit_by(changed)))
+            || to <= from
+            || (from >= self.forgotten && between.into_iter().all(|(_, changed)| !key.is_hit_by(changed)))
     }
 
     fn store(&mut self, key: Key, encoding: Encoding, tile: &Tile, most_bytes: usize) {

@@ -1,23 +1,23 @@
 //! Which tiles a change changed: exactly those whose bytes differ, found without looking at all of them.
 //!
-//! First candidates: tiles of rows and cluster cells that were written; for boundaries, tiles of borders whose drawn form differs at
-//! a zoom, with what lies between the old and the new ones, and tiles of features whose attributes differ. Then candidates that came out
-//! the same drop out, as long as there are few enough to be built.
+//! First candidates: tiles of rows and cluster cells that were written; for boundaries, tiles of borders whose drawn form differs
+//! at a zoom, with what lies between the old and the new ones, and tiles of features whose attributes differ. Then candidates
+//! that came out the same drop out, as long as there are few enough to be built.
 
-use super::build::{TileRequest, build_whole};
-use super::layer::{Fields, Layer, Layers};
+use super::build::alike;
+use super::layer::{Layer, Layers};
 use crate::city::clusters::{CLUSTER_MIN_ZOOM, POINT_ZOOM};
 use crate::city::{Change, City};
 use crate::domain::code::Code;
 use crate::domain::id::{GridIx, RegionIx};
-use crate::domain::scope::Scope;
 use crate::geom::mercator::{MercatorPoint, Pixel, PixelGrid, in_tiles, tile_at};
 use crate::geom::packed::Bounds;
 use crate::geom::{LatticeBox, LatticePoint, TileId};
 use crate::territory::Territory;
 use crate::territory::drawn::{DrawnZoom, Feature};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use xxhash_rust::xxh3::Xxh3;
+use std::hash::{BuildHasherDefault, Hasher};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Above this many tiles of a layer the answer is "all of them": clients would not be told one by one either.
 pub const MOST_TILES: usize = 2_000;
@@ -34,16 +34,18 @@ pub enum Tiles {
 /// The tiles that changed, by layer; a layer without any is not there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changed {
-    /// By layer.
+    /// Exactly those that differ for callers who see everything.
     pub layers: BTreeMap<Layer, Tiles>,
-    /// Grids have other borders or owners: what callers with a narrower scope see of facilities and cases may differ in any tile.
-    pub scopes: bool,
+    /// Those that may differ for callers who see a part, these and some more: a point that moves by less than a pixel stays where
+    /// it is on the map of all and may leave the grid of one, and one that a cluster of thousands does not feel may be alone in a
+    /// part of it.
+    pub scoped: BTreeMap<Layer, Tiles>,
 }
 
 impl Changed {
-    /// Whether a tile of a layer is among them.
-    pub fn holds(&self, layer: Layer, tile: TileId) -> bool {
-        match self.layers.get(&layer) {
+    /// Whether a tile of a layer is among them, for a caller who sees everything or (`scoped`) a part.
+    pub fn holds(&self, layer: Layer, tile: TileId, scoped: bool) -> bool {
+        match if scoped { &self.scoped } else { &self.layers }.get(&layer) {
             None => false,
             Some(Tiles::All) => true,
             Some(Tiles::Some(tiles)) => tiles.contains(&tile),
@@ -52,45 +54,71 @@ impl Changed {
 
     /// Nothing changed on any map.
     pub fn is_empty(&self) -> bool {
-        self.layers.is_empty() && !self.scopes
+        self.layers.is_empty() && self.scoped.is_empty()
     }
 
-    fn put(&mut self, layer: Layer, tiles: Tiles) {
-        if tiles != Tiles::Some(BTreeSet::new()) {
-            self.layers.insert(layer, tiles);
+    /// Of the candidates: those that differ, and all of them for narrower scopes.
+    fn put(&mut self, old: &City, new: &City, layer: Layer, candidates: Tiles) {
+        let none = Tiles::Some(BTreeSet::new());
+        let differing = differing(old, new, layer, &candidates);
+        for (known, tiles) in [(&mut self.layers, differing), (&mut self.scoped, candidates)] {
+            if tiles != none {
+                known.insert(layer, tiles);
+            }
         }
     }
 }
 
-/// The tiles that differ between two revisions, of which the second came from the first by `change`. Of facilities and cases: at most
-/// two tiles a zoom and row. Of boundaries: some hundred milliseconds for a city of 20,000 grids, most of it for drawing the new
-/// borders, which are then there for the tiles.
+/// The tiles that differ between two revisions, of which the second came from the first by `change`. Of facilities and cases: at
+/// most a few tiles a zoom and row. Of boundaries: the new borders are drawn at every zoom, and are then there for the tiles.
 pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
     let mut changed = Changed::default();
     match change {
         Change::Boundaries(_) => {
-            changed.scopes = true;
-            let candidates = boundaries(old, new);
-            for (layer, tiles) in candidates {
-                changed.put(layer, differing(old, new, layer, tiles));
+            for (layer, tiles) in boundaries(old, new) {
+                changed.put(old, new, layer, tiles);
+            }
+            if !same_land(&old.territory, &new.territory) {
+                changed.scoped = Layer::ALL.map(|layer| (layer, Tiles::All)).into();
             }
         }
         Change::Facilities { put, removed } => {
+            let look = |city: &City, id| {
+                city.facilities.facility(id).map(|row| (row.at, row.grid, row.category, row.state, row.name.clone()))
+            };
             let ids = put.iter().map(|row| row.id).chain(removed.iter().copied());
-            let places = ids.flat_map(|id| [old, new].map(|city| city.facilities.facility(id).map(|row| row.at))).flatten();
-            let tiles = tiles_of(places, Layer::Facilities, old);
-            changed.put(Layer::Facilities, differing(old, new, Layer::Facilities, tiles));
+            let looks = ids.map(|id| [look(old, id), look(new, id)]).filter(|[was, is]| was != is);
+            let tiles = tiles_of(looks.flatten().flatten().map(|look| look.0), Layer::Facilities, old);
+            changed.put(old, new, Layer::Facilities, tiles);
         }
         Change::Cases { put, removed } => {
+            let look = |city: &City, id| {
+                let (case, record) = city.cases.case(id).map(|case| (case, &case.record))?;
+                Some((record.at?, case.grid, record.category.clone(), record.state, record.overdue, record.due_at))
+            };
             let ids = put.iter().map(|case| case.record.id).chain(removed.iter().copied());
-            let places = ids.flat_map(|id| [old, new].map(|city| city.cases.case(id).and_then(|case| case.record.at))).flatten();
-            let tiles = tiles_of(places, Layer::Cases, old);
-            changed.put(Layer::Cases, differing(old, new, Layer::Cases, tiles));
+            let looks = ids.map(|id| [look(old, id), look(new, id)]).filter(|[was, is]| was != is);
+            let tiles = tiles_of(looks.flatten().flatten().map(|look| look.0), Layer::Cases, old);
+            changed.put(old, new, Layer::Cases, tiles);
         }
-        Change::About(_) if old.about.profile != new.about.profile => changed.put(Layer::Facilities, Tiles::All),
+        Change::About(_) if old.about.profile != new.about.profile => {
+            changed.layers.insert(Layer::Facilities, Tiles::All);
+            changed.scoped.insert(Layer::Facilities, Tiles::All);
+        }
         Change::About(_) | Change::Staff(_) => {}
     }
     changed
+}
+
+/// Whether every place has the same owner and every owner the same regions above it, so that every scope sees the same places.
+fn same_land(before: &Territory, after: &Territory) -> bool {
+    let parents = |territory: &Territory| -> Vec<(Code, Option<u32>)> {
+        let regions = territory.regions.iter().map(|region| (region.code.clone(), region.parent));
+        let grids = territory.grids.iter().map(|grid| (grid.code.clone(), grid.parent));
+        regions.chain(grids).map(|(code, parent)| (code, parent.map(|ix| ix.0))).collect()
+    };
+    let (one, other) = (&before.partition, &after.partition);
+    one.owners == other.owners && one.arcs().eq(other.arcs()) && parents(before) == parents(after)
 }
 
 /// The tiles that hold these places at the zooms of a layer of points. The cluster cells of a place lie in the same tiles.
@@ -108,17 +136,12 @@ fn tiles_of(places: impl Iterator<Item = LatticePoint>, layer: Layer, city: &Cit
 }
 
 /// Those of the candidates whose bytes differ.
-fn differing(old: &City, new: &City, layer: Layer, candidates: Tiles) -> Tiles {
+fn differing(old: &City, new: &City, layer: Layer, candidates: &Tiles) -> Tiles {
     let Tiles::Some(candidates) = candidates else { return Tiles::All };
     if candidates.len() > 2 * MOST_TILES {
         return Tiles::All;
     }
-    let differs = |tile: TileId| {
-        let request = TileRequest { tile, layers: Layers::from(layer), fields: Fields::ALL, scope: Scope::All };
-        // Whole, since a tile that is too large loses what a request for fewer fields still has.
-        build_whole(old, &request) != build_whole(new, &request)
-    };
-    let differing: BTreeSet<TileId> = candidates.into_iter().filter(|tile| differs(*tile)).collect();
+    let differing: BTreeSet<TileId> = candidates.iter().copied().filter(|tile| !alike(old, new, *tile, layer)).collect();
     if differing.len() > MOST_TILES { Tiles::All } else { Tiles::Some(differing) }
 }
 
@@ -132,42 +155,41 @@ fn boundaries(old: &City, new: &City) -> Vec<(Layer, Tiles)> {
     let Some((first, last)) = Layers::parse("regions,grids,labels").ok().and_then(|layers| layers.zooms(new)) else {
         return vec![];
     };
+    after.draw_after(before);
     let mut candidates: BTreeMap<Layer, BTreeSet<TileId>> = BTreeMap::new();
     let touched = touched_features(before, after);
     for zoom in first..=last {
-        let (one, other) = (before.drawn(zoom), after.drawn(zoom));
-        let mut boxes: HashMap<(Layer, Code), Bounds> = HashMap::new();
-        grow_boxes(before, zoom, &edges_that_differ(before, one, after, other, zoom), &mut boxes);
-        grow_boxes(after, zoom, &edges_that_differ(after, other, before, one, zoom), &mut boxes);
+        let grid = before.drawn(zoom).grid();
         let mut too_many = HashSet::new();
-        let mut add = |layer: Layer, bounds: Bounds| {
-            if !add_tiles(candidates.entry(layer).or_default(), one.grid(), zoom, bounds) {
+        let mut add = |layer: Layer, grid: PixelGrid, bounds: Bounds| {
+            if !add_tiles(candidates.entry(layer).or_default(), grid, zoom, bounds) {
                 too_many.insert(layer);
             }
         };
-        boxes.into_iter().for_each(|((layer, _), bounds)| add(layer, bounds));
+        // With less detail too, if a tile was ever so large.
+        let coarser = (1..=2).filter(|steps| before.is_drawn_with_less_detail(zoom, *steps));
+        let coarser = coarser.map(|steps| [before, after].map(|territory| territory.drawn_with_less_detail(zoom, steps)));
+        let mut turned = vec![];
+        for [one, other] in std::iter::once([before.drawn(zoom), after.drawn(zoom)]).chain(coarser) {
+            if std::ptr::eq(one, other) {
+                continue;
+            }
+            let mut boxes: HashMap<(Layer, Code), Bounds> = HashMap::new();
+            let looks = [before, after].map(|territory| Looks::new(territory, zoom));
+            let (gone, new) = edges_that_differ((one, &looks[0]), (other, &looks[1]));
+            grow_boxes(before, zoom, &gone, &mut boxes);
+            grow_boxes(after, zoom, &new, &mut boxes);
+            boxes.into_iter().for_each(|((layer, _), bounds)| add(layer, one.grid(), bounds));
+            turned.extend(turned_into_points(before, one, after, other));
+        }
         for (level, layer, bbox) in &touched.areas {
             if before.shows(*level, zoom) {
-                add(*layer, pixel_box(one.grid(), *bbox));
+                add(*layer, grid, pixel_box(grid, *bbox));
             }
         }
+        let renamed = touched.labels.iter().filter(|(level, _)| before.shows(*level, zoom)).map(|(_, place)| *place);
         let labels = candidates.entry(Layer::Labels).or_default();
-        for (level, place) in &touched.labels {
-            if before.shows(*level, zoom) {
-                labels.insert(tile_at(MercatorPoint::of(*place), zoom));
-            }
-        }
-        let collapsed = |territory: &Territory, drawn: &DrawnZoom| -> HashMap<Code, Option<LatticePoint>> {
-            drawn
-                .collapsed()
-                .iter()
-                .map(|feature| (code_of(territory, *feature).clone(), label_of(territory, *feature)))
-                .collect()
-        };
-        let (was, is) = (collapsed(before, one), collapsed(after, other));
-        let turned =
-            was.iter().filter(|(code, _)| !is.contains_key(*code)).chain(is.iter().filter(|(code, _)| !was.contains_key(*code)));
-        labels.extend(turned.filter_map(|(_, place)| Some(tile_at(MercatorPoint::of((*place)?), zoom))));
+        labels.extend(renamed.chain(turned).map(|place| tile_at(MercatorPoint::of(place), zoom)));
         for layer in layers {
             let so_far = candidates.get(&layer).map_or(0, BTreeSet::len);
             if too_many.contains(&layer) || so_far > 2 * MOST_TILES {
@@ -176,6 +198,18 @@ fn boundaries(old: &City, new: &City) -> Vec<(Layer, Tiles)> {
         }
     }
     candidates.into_iter().map(|(layer, tiles)| (layer, Tiles::Some(tiles))).collect()
+}
+
+/// Labels of features that have an area in one of two drawings and are a point in the other.
+fn turned_into_points(before: &Territory, one: &DrawnZoom, after: &Territory, other: &DrawnZoom) -> Vec<LatticePoint> {
+    let points = |territory: &Territory, drawn: &DrawnZoom| -> HashMap<Code, Option<LatticePoint>> {
+        let collapsed = drawn.collapsed().iter();
+        collapsed.map(|feature| (code_of(territory, *feature).clone(), label_of(territory, *feature))).collect()
+    };
+    let (was, is) = (points(before, one), points(after, other));
+    let gone = was.iter().filter(|(code, _)| !is.contains_key(*code));
+    let come = is.iter().filter(|(code, _)| !was.contains_key(*code));
+    gone.chain(come).filter_map(|(_, place)| place.filter(|place| in_tiles(*place))).collect()
 }
 
 /// Features that are in one territory only, or whose attributes differ.
@@ -242,65 +276,99 @@ fn label_of(territory: &Territory, feature: Feature) -> Option<LatticePoint> {
     }
 }
 
-/// Edges of a zoom as numbers: where they run and what all shown levels have on both sides.
-fn hash_sides(territory: &Territory, sides: [Option<Feature>; 2], zoom: u8) -> u64 {
-    let mut hash = Xxh3::new();
-    for side in sides {
-        let shown = side.into_iter().flat_map(|feature| territory.upward(feature));
-        for feature in shown.filter(|feature| territory.shows(territory.level_of(*feature), zoom)) {
-            hash.update(code_of(territory, feature).as_str().as_bytes());
-            hash.update(b"/");
-        }
-        hash.update(b"|");
-    }
-    hash.digest()
+/// What the levels that a zoom shows have in each feature's place, as numbers: from the top down to the feature itself.
+struct Looks {
+    regions: Vec<u64>,
+    grids: Vec<u64>,
 }
 
-type EdgeKey = (Pixel, Pixel, u64);
+impl Looks {
+    fn new(territory: &Territory, zoom: u8) -> Self {
+        let shows: Vec<bool> = (0..territory.scheme.levels().len()).map(|level| territory.shows(level, zoom)).collect();
+        let look = |level: usize, code: &Code, above: u64| {
+            if shows[level] { mixed(above, xxh3_64(code.as_str().as_bytes())) } else { above }
+        };
+        let mut regions: Vec<u64> = Vec::with_capacity(territory.regions.len());
+        for region in &territory.regions {
+            // Depth first: what is above came before.
+            let above = region.parent.map_or(0, |ix| regions[ix.at()]);
+            regions.push(look(region.level, &region.code, above));
+        }
+        let grid_level = territory.scheme.grid_level();
+        let above = |parent: Option<RegionIx>| parent.map_or(0, |ix| regions[ix.at()]);
+        let grids = territory.grids.iter().map(|grid| look(grid_level, &grid.code, above(grid.parent))).collect();
+        Self { regions, grids }
+    }
 
-fn edge_key(pair: &[Pixel], sides: u64) -> EdgeKey {
-    (pair[0], pair[1], sides)
+    /// What is on both sides of a line.
+    fn of(&self, sides: [Option<Feature>; 2]) -> u64 {
+        let [left, right] = sides.map(|side| match side {
+            None => 0,
+            Some(Feature::Region(ix)) => self.regions[ix.at()],
+            Some(Feature::Grid(ix)) => self.grids[ix.at()],
+        });
+        mixed(left, right)
+    }
+}
+
+/// Two numbers as one. Of two pairs that differ in one place the results differ; else by chance alike once in 2^64.
+fn mixed(sum: u64, value: u64) -> u64 {
+    (sum ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+}
+
+/// A line's course and sides as a number.
+fn line_key(points: &[Pixel], sides: u64) -> u64 {
+    points.iter().fold(mixed(1, sides), |sum, [x, y]| mixed(sum, u64::from(*x as u32) << 32 | u64::from(*y as u32)))
+}
+
+/// A set of numbers that are hashes already.
+type Keys = HashSet<u64, BuildHasherDefault<Itself>>;
+
+/// The hash of a number that is one.
+#[derive(Default)]
+struct Itself(u64);
+
+impl Hasher for Itself {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys are numbers of 64 bits");
+    }
 }
 
 /// An edge and what is on its sides.
 type DrawnEdge = (Pixel, Pixel, [Option<Feature>; 2]);
 
-/// The edges of `drawn` that `other` has not, each with its sides.
-fn edges_that_differ(
-    territory: &Territory,
-    drawn: &DrawnZoom,
-    other_territory: &Territory,
-    other: &DrawnZoom,
-    zoom: u8,
-) -> Vec<DrawnEdge> {
-    let line_key = |points: &[Pixel], sides: u64| {
-        let mut hash = Xxh3::with_seed(sides);
-        points.iter().flatten().for_each(|at| hash.update(&at.to_le_bytes()));
-        hash.digest()
+/// The edges that only one of two drawings has, or has with other sides: those of the first, and those of the second.
+fn edges_that_differ(one: (&DrawnZoom, &Looks), other: (&DrawnZoom, &Looks)) -> (Vec<DrawnEdge>, Vec<DrawnEdge>) {
+    let keys = |(drawn, looks): (&DrawnZoom, &Looks)| -> Vec<u64> {
+        drawn.lines().map(|(points, sides)| line_key(points, looks.of(sides))).collect()
     };
     // Whole lines first: nearly all are the same.
-    let lines = |territory: &Territory, drawn: &DrawnZoom| -> Vec<u64> {
-        drawn.lines().map(|(points, sides)| line_key(points, hash_sides(territory, sides, zoom))).collect()
+    let (ours, theirs) = (keys(one), keys(other));
+    let only = |(drawn, looks): (&DrawnZoom, &Looks), keys: &[u64], others: &[u64]| -> Vec<(DrawnEdge, u64)> {
+        let known: Keys = others.iter().copied().collect();
+        let lines = drawn.lines().zip(keys).filter(|(_, key)| !known.contains(key)).map(|(line, _)| line);
+        let edges = lines.flat_map(|(points, sides)| {
+            let look = looks.of(sides);
+            points.windows(2).map(move |pair| ((pair[0], pair[1], sides), line_key(pair, look)))
+        });
+        edges.collect()
     };
-    let (ours, theirs) = (lines(territory, drawn), lines(other_territory, other));
-    let known: HashSet<u64> = theirs.iter().copied().collect();
-    let kept: HashSet<u64> = ours.iter().copied().collect();
-    let mut edges: HashSet<EdgeKey> = HashSet::new();
-    for (points, sides) in other.lines().zip(&theirs).filter(|(_, key)| !kept.contains(key)).map(|(line, _)| line) {
-        let sides = hash_sides(other_territory, sides, zoom);
-        edges.extend(points.windows(2).map(|pair| edge_key(pair, sides)));
-    }
-    let mut differing = vec![];
-    for (points, sides) in drawn.lines().zip(&ours).filter(|(_, key)| !known.contains(key)).map(|(line, _)| line) {
-        let hash = hash_sides(territory, sides, zoom);
-        let new = points.windows(2).filter(|pair| !edges.contains(&edge_key(pair, hash)));
-        differing.extend(new.map(|pair| (pair[0], pair[1], sides)));
-    }
-    differing
+    let (ours, theirs) = (only(one, &ours, &theirs), only(other, &theirs, &ours));
+    let without = |edges: &[(DrawnEdge, u64)], others: &[(DrawnEdge, u64)]| {
+        let known: Keys = others.iter().map(|(_, key)| *key).collect();
+        edges.iter().filter(|(_, key)| !known.contains(key)).map(|(edge, _)| *edge).collect()
+    };
+    (without(&ours, &theirs), without(&theirs, &ours))
 }
 
-/// Grows the box of every feature beside one of the edges. What a feature gained or lost is bounded by edges that differ, so it lies in the
-/// box of those of the old and of the new borders.
+/// Grows the box of every feature beside one of the edges. What a feature gained or lost is bounded by edges that differ, so it
+/// lies in the box of those of the old and of the new borders.
 fn grow_boxes(territory: &Territory, zoom: u8, edges: &[DrawnEdge], boxes: &mut HashMap<(Layer, Code), Bounds>) {
     for (from, to, sides) in edges {
         let bounds = Bounds::around([*from, *to]);

@@ -211,6 +211,11 @@ impl Layers {
         Layer::ALL.into_iter().enumerate().filter(move |(at, _)| self.0 >> at & 1 == 1).map(|(_, layer)| layer)
     }
 
+    /// These and others.
+    pub fn and(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
     /// Whether a layer is among them.
     pub fn holds(self, layer: Layer) -> bool {
         self.iter().any(|other| other == layer)

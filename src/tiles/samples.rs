@@ -1,11 +1,12 @@
 //! Cities for tests, and a reader of tiles that is not our own.
 
 use crate::city::{About, Case, Cases, City, Facilities, Facility, Staff};
+use crate::domain::case::{CaseRecord, CaseState, Located};
 use crate::domain::category::{Category, CategoryKind, CodeProfile};
 use crate::domain::code::Code;
 use crate::domain::facility::FacilityState;
 use crate::domain::grid::{GridKind, GridRecord};
-use crate::domain::id::{Epoch, FacilityId, Revision, Version};
+use crate::domain::id::{CaseId, Epoch, FacilityId, Revision, Version};
 use crate::domain::records::{BoundarySet, Provenance};
 use crate::domain::region::RegionRecord;
 use crate::geom::fuzz::{Mesh, Numbers};
@@ -198,6 +199,45 @@ pub(crate) fn facility(id: i64, at: LatticePoint, category: u16) -> Facility {
         name: format!("设施{id}").into(),
         code: None,
     }
+}
+
+/// An open case, somewhere or nowhere.
+pub(crate) fn case(id: i64, at: Option<LatticePoint>) -> Case {
+    let record = CaseRecord {
+        id: CaseId(id),
+        category: "06010".to_owned(),
+        state: CaseState::Reported,
+        text: String::new(),
+        channel: "hotline".to_owned(),
+        urgent: false,
+        reported_at: jiff::Timestamp::UNIX_EPOCH,
+        due_at: None,
+        overdue: false,
+        located: if at.is_some() { Located::Exact } else { Located::None },
+        at,
+        original: None,
+        within: None,
+        address_text: None,
+        grid: None,
+        epoch: Epoch(1),
+        owner: "wangge".to_owned(),
+        source_system: None,
+        external_id: None,
+        external_url: None,
+        external_state: None,
+        source_updated_at: None,
+        version: Version(1),
+        provenance: Provenance::default(),
+    };
+    Case { grid: None, record: Arc::new(record) }
+}
+
+/// A place in the box of the city's land.
+pub(crate) fn place_in(city: &City, numbers: &mut Numbers) -> LatticePoint {
+    let boxes = city.territory.grids.iter().map(|grid| grid.bbox);
+    let land = boxes.reduce(crate::geom::LatticeBox::union).expect("there are grids");
+    let mut between = |low: i32, high: i32| low + numbers.below((high - low) as u32) as i32;
+    LatticePoint::new(between(land.min.x, land.max.x), between(land.min.y, land.max.y))
 }
 
 /// Tiles of a zoom that meet the city's land, with those around.
