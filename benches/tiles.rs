@@ -1,4 +1,5 @@
-//! Tiles: drawing the borders, building tiles, and the encoder beside the crates `mvt` and `fast-mvt`, interleaved, on the same features.
+//! Tiles: drawing the borders, building tiles, and the encoder beside the crates `mvt` and `fast-mvt`, interleaved, on the same
+//! features.
 //!
 //! `cargo bench --bench tiles [-- 20000 …]`. The sizes are numbers of grids; 50 facilities a grid.
 
@@ -17,15 +18,16 @@ use harness::{ROUNDS, bytes, median, mix, seconds};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use territory::Territory;
-use wangge::city::{About, Case, Cases, City, Facilities, Facility, Staff};
+use wangge::city::{About, Case, Cases, Change, City, Facilities, Facility, Staff};
 use wangge::domain::category::{Category, CategoryKind, CodeProfile};
 use wangge::domain::code::Code;
 use wangge::domain::facility::FacilityState;
 use wangge::domain::grid::{GridKind, GridRecord};
-use wangge::domain::id::{Epoch, FacilityId, Revision, Version};
+use wangge::domain::id::{Epoch, FacilityId, GridIx, Revision, Version};
 use wangge::domain::records::{BoundarySet, Provenance};
 use wangge::domain::region::RegionRecord;
 use wangge::domain::scope::Scope;
+use wangge::tiles::changed::Tiles;
 use wangge::tiles::encode::{Frame, LayerWriter};
 use wangge::tiles::{Fields, Layers, TileRequest, build};
 
@@ -44,7 +46,7 @@ fn cpu_seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
 }
 
 const ZHOUSHAN: LatticePoint = LatticePoint::new(1_221_000_000, 296_000_000);
-const TILES_A_ZOOM: usize = 100;
+const TILES_A_ZOOM: usize = 200;
 
 fn main() {
     let asked: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
@@ -53,11 +55,13 @@ fn main() {
         let city = city(grids);
         borders(&city, grids);
         tiles(&city, grids);
+        publication(&city, grids);
     }
     encoders();
 }
 
-/// Blocks of about 250 m, 40 to 120 vertices each, twenty to a community, ten communities to a township, six townships to a county.
+/// Blocks of about 250 m, 40 to 120 vertices each, twenty to a community, ten communities to a township, six townships to a
+/// county.
 fn city(grids: usize) -> City {
     let rows = (grids as f64).sqrt() as usize;
     let columns = grids.div_ceil(rows);
@@ -158,115 +162,273 @@ fn profile() -> CodeProfile {
     CodeProfile::new("bench".to_owned(), ["01010", "01020", "02010", "03050"].map(category))
 }
 
+/// Five grids go to a neighbour each. What passes until a tile there is drawn anew, in the order in which it happens.
+fn publication(city: &City, grids: usize) {
+    let mut set = boundaries(&city.territory);
+    let before: Vec<usize> = (0..5).map(|n| set.grids.len() * (2 * n + 1) / 10).collect();
+    let mut touched = vec![];
+    for at in before.into_iter().rev() {
+        let gone = set.grids.remove(at);
+        let merged = (0..set.grids.len()).find_map(|other| Some((other, joined(&gone.area, &set.grids[other].area)?)));
+        let (other, area) = merged.unwrap();
+        set.grids[other].area = area;
+        touched.push(city.territory.grid(city.territory.grid_ix(gone.code.as_str()).unwrap()).label);
+    }
+    let mut rounds: [Vec<f64>; 4] = Default::default();
+    let (mut sum, mut hit) = (0, 0);
+    for _ in 0..ROUNDS {
+        let (building, territory) = seconds(|| Territory::build(Epoch(2), &set).unwrap());
+        let change = Change::Boundaries(Arc::new(territory));
+        let new = city.after(Revision(2), &change);
+        let (drawing_after, ()) = seconds(|| new.territory.draw_after(&city.territory));
+        let (finding, changed) = seconds(|| wangge::tiles::changed::changed(city, &new, &change));
+        let tiles: Vec<TileId> = touched.iter().flat_map(|p| (11..=16).map(|z| tile_of(*p, z))).collect();
+        let (drawing, bodies) =
+            seconds(|| tiles.iter().map(|tile| build(&new, &request("regions,grids,labels", ALL, *tile))).collect::<Vec<_>>());
+        let some = |tiles: &Tiles| if let Tiles::Some(tiles) = tiles { tiles.len() } else { 0 };
+        hit = changed.layers.values().map(some).sum();
+        sum = bodies.iter().fold(0, |sum, body| mix(sum, wangge::tiles::tag(body).0));
+        let times = [building, drawing_after, finding, drawing / tiles.len() as f64];
+        rounds.iter_mut().zip(times).for_each(|(rounds, time)| rounds.push(time * 1e3));
+    }
+    let [building, drawing_after, finding, drawing] = rounds.map(median);
+    println!("\n{grids} grids, 10 of them changed, ms:");
+    println!("\n| territory built | borders drawn, every zoom | {hit} changed tiles found | then a tile | checksum |");
+    println!("| --- | --- | --- | --- | --- |");
+    println!("| {building:.0} | {drawing_after:.1} | {finding:.1} | {drawing:.2} | {sum:016x} |");
+}
+
+fn tile_of(p: LatticePoint, zoom: u8) -> TileId {
+    geom::mercator::tile_at(geom::mercator::MercatorPoint::of(p), zoom)
+}
+
+/// The records that a territory was built from.
+fn boundaries(territory: &Territory) -> BoundarySet {
+    let regions = territory.regions.iter().map(|region| RegionRecord {
+        code: region.code.clone(),
+        level: territory.scheme.levels()[region.level].name.clone(),
+        name: region.name.clone(),
+        parent: None,
+        claim: None,
+        provenance: Provenance::default(),
+    });
+    let grids = territory.grids.iter().enumerate().map(|(at, grid)| GridRecord {
+        code: grid.code.clone(),
+        name: grid.name.clone(),
+        kind: grid.kind,
+        parent: None,
+        area: territory.outline_grid(GridIx(at as u32)),
+        households: None,
+        population: None,
+        provenance: Provenance::default(),
+    });
+    BoundarySet { regions: regions.collect(), grids: grids.collect(), ..BoundarySet::default() }
+}
+
+/// Two areas of one ring each as one, if they share one line.
+fn joined(one: &Area, other: &Area) -> Option<Area> {
+    let edges = |area: &Area| -> Vec<(LatticePoint, LatticePoint)> {
+        let ring = &area.polygons()[0].exterior;
+        (0..ring.len()).map(|at| (ring[at], ring[(at + 1) % ring.len()])).collect()
+    };
+    let (ours, theirs) = (edges(one), edges(other));
+    let theirs_set: BTreeSet<_> = theirs.iter().copied().collect();
+    if !ours.iter().any(|(from, to)| theirs_set.contains(&(*to, *from))) {
+        return None;
+    }
+    let ours_set: BTreeSet<_> = ours.iter().copied().collect();
+    let left = ours.iter().filter(|(from, to)| !theirs_set.contains(&(*to, *from)));
+    let left = left.chain(theirs.iter().filter(|(from, to)| !ours_set.contains(&(*to, *from))));
+    let next: std::collections::BTreeMap<_, _> = left.copied().collect();
+    let start = *next.keys().next()?;
+    let mut exterior = vec![start];
+    while let Some(to) = next.get(exterior.last()?).filter(|to| **to != start) {
+        exterior.push(*to);
+    }
+    (exterior.len() == next.len()).then(|| Area::canonical([Polygon { exterior, holes: vec![] }]))
+}
+
 /// How long each zoom takes when it is first asked for, and what it keeps.
 fn borders(city: &City, grids: usize) {
     println!("\n| {grids} grids: zoom | drawn in ms | MB kept |\n| --- | --- | --- |");
+    let mut all = 0.0;
     for zoom in 0..=16 {
         let (spent, (_, held, _)) = seconds(|| bytes(|| city.territory.drawn(zoom).window(TileId::new(0, 0, 0).unwrap())));
         println!("| {zoom} | {:.1} | {:.2} |", spent * 1e3, held as f64 / 1e6);
+        all += spent;
     }
+    println!("| all | {:.0} | |", all * 1e3);
 }
 
-/// Tiles over the land, spread evenly.
+/// Tiles of a zoom that hold land: all of them, or so many of them by chance.
 fn some_tiles(city: &City, zoom: u8) -> Vec<TileId> {
-    let mut random = Random(u64::from(zoom));
     let grids = &city.territory.grids;
-    (0..TILES_A_ZOOM)
-        .map(|_| {
-            let grid = &grids[random.bits() as usize % grids.len()];
-            geom::mercator::tile_at(geom::mercator::MercatorPoint::of(grid.label), zoom)
-        })
-        .collect()
+    let tile = |p: LatticePoint| geom::mercator::tile_at(geom::mercator::MercatorPoint::of(p), zoom);
+    let corners = grids.iter().flat_map(|grid| [grid.bbox.min, grid.label, grid.bbox.max]);
+    let mut tiles: Vec<TileId> = corners.map(tile).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut random = Random(u64::from(zoom));
+    while tiles.len() > TILES_A_ZOOM {
+        tiles.swap_remove(random.bits() as usize % tiles.len());
+    }
+    tiles
+}
+
+/// What tiles are asked for: layers, fields, zooms.
+const RUNS: [(&str, &str, std::ops::RangeInclusive<u8>); 8] = [
+    ("regions,grids,labels,facilities,cases", ALL, 6..=16),
+    ("regions,grids,labels", ALL, 11..=14),
+    ("grids", "code,name,kind,parent", 11..=14),
+    ("grids", "code", 11..=14),
+    ("regions", "code,name,level,parent", 5..=10),
+    ("regions", "code,name,level,parent", 13..=16),
+    ("facilities", "id,category,state,name", 14..=16),
+    ("facilities", "count", 8..=13),
+];
+const ALL: &str = "code,name,level,parent,kind,collapsed,id,category,state,count,overdue,due_at";
+
+fn request(layers: &str, fields: &str, tile: TileId) -> TileRequest {
+    let (layers, fields) = (Layers::parse(layers).unwrap(), Fields::parse(fields).unwrap());
+    TileRequest { tile, layers, fields, scope: Scope::All }
+}
+
+/// Every tile of a run, its bytes, and the least time of three that building it took.
+fn made(city: &City, (layers, fields, zooms): &(&str, &str, std::ops::RangeInclusive<u8>)) -> Vec<(Vec<u8>, f64)> {
+    let tiles = zooms.clone().flat_map(|zoom| some_tiles(city, zoom));
+    let made = tiles.map(|tile| {
+        let request = request(layers, fields, tile);
+        let (mut least, mut bytes) = (f64::MAX, vec![]);
+        for _ in 0..3 {
+            let (time, body) = cpu_seconds(|| build(city, &request));
+            (least, bytes) = (least.min(time), body);
+        }
+        (bytes, least)
+    });
+    made.collect()
 }
 
 fn tiles(city: &City, grids: usize) {
-    println!(
-        "\n| {grids} grids: layers | zooms | µs a tile | p99 µs | kB | kB gzip 1 | µs | kB gzip 6 | µs | kB zstd 1 | µs | kB zstd 3 | µs | checksum |"
-    );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
-    let runs: [(&str, &str, std::ops::RangeInclusive<u8>); 7] = [
-        ("grids", "code,name,kind,parent", 11..=14),
-        ("grids", "code", 11..=14),
-        ("regions,grids,labels", "code,name,level,parent,kind,collapsed", 11..=14),
-        ("regions", "code,name,level,parent", 5..=10),
-        ("regions", "code,name,level,parent", 13..=16),
-        ("facilities", "id,category,state,name", 14..=16),
-        ("facilities", "count", 8..=13),
-    ];
-    for (layers, fields, zooms) in runs {
-        let mut spent = vec![];
-        let mut made = vec![];
-        let mut sum = 0;
-        for zoom in zooms.clone() {
-            for tile in some_tiles(city, zoom) {
-                let request = TileRequest {
-                    tile,
-                    layers: Layers::parse(layers).unwrap(),
-                    fields: Fields::parse(fields).unwrap(),
-                    scope: Scope::All,
-                };
-                let times = (0..3).map(|_| {
-                    let (time, body) = cpu_seconds(|| build(city, &request));
-                    sum = mix(sum, wangge::tiles::tag(&body).0);
-                    made.push(body);
-                    time
-                });
-                spent.push(times.fold(f64::MAX, f64::min));
-            }
-        }
-        made.sort_unstable();
-        made.dedup();
-        let kilobytes = |sizes: usize| sizes as f64 / made.len() as f64 / 1e3;
-        let average = spent.iter().sum::<f64>() / spent.len() as f64;
-        let count = spent.len();
-        spent.sort_by(f64::total_cmp);
-        print!(
-            "| {layers} ({fields}) | {}–{} | {:.0} | {:.0} | {:.1} ",
+    println!("\n| {grids} grids: layers (fields) | zooms | tiles | µs a tile | p99 | largest kB | kB | checksum |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    let all: Vec<Vec<(Vec<u8>, f64)>> = RUNS.iter().map(|run| made(city, run)).collect();
+    for ((layers, fields, zooms), made) in RUNS.iter().zip(&all) {
+        let mut times: Vec<f64> = made.iter().map(|(_, time)| *time).collect();
+        times.sort_by(f64::total_cmp);
+        let (count, bytes) = (times.len(), made.iter().map(|(bytes, _)| bytes.len()));
+        println!(
+            "| {layers} ({}) | {}–{} | {count} | {:.0} | {:.0} | {:.1} | {:.1} | {:016x} |",
+            if *fields == ALL { "all" } else { fields },
             zooms.start(),
             zooms.end(),
-            average * 1e6,
-            spent[count * 99 / 100] * 1e6,
-            kilobytes(made.iter().map(Vec::len).sum()),
+            times.iter().sum::<f64>() / count as f64 * 1e6,
+            times[count * 99 / 100] * 1e6,
+            bytes.clone().max().unwrap() as f64 / 1e3,
+            bytes.sum::<usize>() as f64 / count as f64 / 1e3,
+            made.iter().fold(0, |sum, (bytes, _)| mix(sum, wangge::tiles::tag(bytes).0)),
         );
-        for (size, time) in compressed(&made) {
-            print!("| {:.1} | {:.0} ", kilobytes(size), time * 1e6 / made.len() as f64);
-        }
-        println!("| {sum:016x} |");
     }
+    #[cfg(feature = "server")]
+    served::compressed(grids, &all);
+    #[cfg(feature = "server")]
+    served::cached(city, grids);
 }
 
-/// Bytes and seconds of gzip 1 and 6 (libdeflate) and zstd 1 and 3.
+/// What needs the server's crates: compression and the cache.
 #[cfg(feature = "server")]
-fn compressed(bodies: &[Vec<u8>]) -> Vec<(usize, f64)> {
-    let gzip = |level| {
-        let mut compressor = libdeflater::Compressor::new(libdeflater::CompressionLvl::new(level).unwrap());
-        let (time, size) = cpu_seconds(|| {
-            let mut size = 0;
-            for body in bodies {
-                let mut out = vec![0; compressor.gzip_compress_bound(body.len())];
-                size += compressor.gzip_compress(body, &mut out).unwrap();
-            }
-            size
-        });
-        (size, time)
-    };
-    let zstd = |level| {
-        let (time, size) = cpu_seconds(|| bodies.iter().map(|body| zstd::bulk::compress(body, level).unwrap().len()).sum());
-        (size, time)
-    };
-    vec![gzip(1), gzip(6), zstd(1), zstd(3)]
-}
+mod served {
+    use super::{RUNS, cpu_seconds, request, some_tiles};
+    use crate::harness::{ROUNDS, median, mix, seconds};
+    use futures_util::FutureExt;
+    use std::sync::Arc;
+    use wangge::city::City;
+    use wangge::compute::Compute;
+    use wangge::tiles::TileRequest;
+    use wangge::tiles::cache::{Boundaries, Encoding, Key, TileCache};
 
-#[cfg(not(feature = "server"))]
-fn compressed(_: &[Vec<u8>]) -> Vec<(usize, f64)> {
-    vec![(0, 0.0); 4]
+    const GZIP: [i32; 7] = [1, 2, 3, 4, 5, 6, 9];
+    const ZSTD: [i32; 6] = [1, 2, 3, 4, 6, 9];
+
+    fn gzip(level: i32, body: &[u8]) -> usize {
+        let mut compressor = libdeflater::Compressor::new(libdeflater::CompressionLvl::new(level).unwrap());
+        let mut out = vec![0; compressor.gzip_compress_bound(body.len())];
+        compressor.gzip_compress(body, &mut out).unwrap()
+    }
+
+    fn zstd(level: i32, body: &[u8]) -> usize {
+        zstd::bulk::compress(body, level).unwrap().len()
+    }
+
+    /// Bytes and microseconds a tile by level, levels interleaved, tile by tile; and what building, compressing and both take at
+    /// worst.
+    pub(super) fn compressed(grids: usize, all: &[Vec<(Vec<u8>, f64)>]) {
+        type Compress = fn(i32, &[u8]) -> usize;
+        let levels: Vec<(String, i32, Compress)> = GZIP
+            .map(|level| (format!("gzip {level}"), level, gzip as Compress))
+            .into_iter()
+            .chain(ZSTD.map(|level| (format!("zstd {level}"), level, zstd as Compress)))
+            .collect();
+        let names: Vec<&str> = levels.iter().map(|(name, ..)| name.as_str()).collect();
+        println!("\n| {grids} grids: kB, µs a tile | plain | {} |", names.join(" | "));
+        println!("| --- | --- |{}", " --- |".repeat(levels.len()));
+        for ((layers, fields, _), made) in RUNS.iter().zip(all) {
+            let bodies: Vec<&[u8]> = made.iter().map(|(body, _)| body.as_slice()).filter(|body| !body.is_empty()).collect();
+            let mut sums = vec![(0, 0.0); levels.len()];
+            let mut slowest = vec![0.0_f64; levels.len()];
+            for (body, built) in made.iter().filter(|(body, _)| !body.is_empty()) {
+                for (at, (_, level, compress)) in levels.iter().enumerate() {
+                    let tries = (0..3).map(|_| cpu_seconds(|| compress(*level, body)));
+                    let (time, size) = tries.min_by(|one, other| one.0.total_cmp(&other.0)).unwrap();
+                    sums[at] = (sums[at].0 + size, sums[at].1 + time);
+                    slowest[at] = slowest[at].max(time + built);
+                }
+            }
+            let count = bodies.len() as f64;
+            print!(
+                "| {layers} ({}) | {:.1} ",
+                fields.len(),
+                bodies.iter().map(|body| body.len()).sum::<usize>() as f64 / count / 1e3
+            );
+            sums.iter().for_each(|(size, time)| print!("| {:.1}, {:.0} ", *size as f64 / count / 1e3, time / count * 1e6));
+            println!("|");
+            print!("| … the slowest tile with its building, ms | ");
+            slowest.iter().for_each(|time| print!("| {:.1} ", time * 1e3));
+            println!("|");
+        }
+    }
+
+    /// A tile that is there: naming it and finding it.
+    pub(super) fn cached(city: &City, grids: usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (cache, compute, city) = (TileCache::new(1 << 30), Compute::new(1_000), Arc::new(city.clone()));
+        let requests: Vec<TileRequest> = (12..=14)
+            .flat_map(|zoom| some_tiles(&city, zoom))
+            .map(|tile| request("regions,grids,labels", super::ALL, tile))
+            .collect();
+        let key = |request: &TileRequest| Key::new(&city.territory, Boundaries::InForce, request);
+        for request in &requests {
+            runtime.block_on(cache.tile(&compute, &city, key(request), request, Encoding::Gzip)).unwrap();
+        }
+        let mut sum = 0;
+        let rounds = (0..ROUNDS).map(|_| {
+            let (time, ()) = seconds(|| {
+                for request in (0..100).flat_map(|_| &requests) {
+                    let tile =
+                        cache.tile(&compute, &city, key(request), request, Encoding::Gzip).now_or_never().unwrap().unwrap();
+                    sum = mix(sum, tile.tag.0);
+                }
+            });
+            time / (100 * requests.len()) as f64 * 1e9
+        });
+        let found = median(rounds.collect());
+        println!("\n{grids} grids: a cached tile is found in {found:.0} ns (of {} tiles; checksum {sum:016x})", requests.len());
+    }
 }
 
 /// The same features through our encoder, `fast-mvt` and `mvt`, in turn.
 fn encoders() {
     println!(
-        "\n| features | ours ns | fast-mvt ns | mvt ns | bytes ours | fast-mvt | mvt |\n| --- | --- | --- | --- | --- | --- | --- |"
+        "\n| features | ours, ns a point | fast-mvt | mvt | bytes ours | fast-mvt | mvt | checksum of what each decodes to |"
     );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
     let mut random = Random(3);
     let points: Vec<(i32, i32, i64, &str, &str)> = (0..5_000)
         .map(|id| {
@@ -292,22 +454,46 @@ fn encoders() {
                 .collect()
         })
         .collect();
-    compare("points, 3 tags", points.len(), [&|| ours_points(&points), &|| fast_points(&points), &|| mvt_points(&points)]);
-    compare("polygons of 40, 2 tags", rings.len(), [&|| ours_rings(&rings), &|| fast_rings(&rings), &|| mvt_rings(&rings)]);
+    let count = points.len();
+    compare("points, 3 tags", count, [&|| ours_points(&points), &|| fast_points(&points), &|| mvt_points(&points)]);
+    let count = rings.iter().map(Vec::len).sum();
+    compare(
+        "points in rings of 40, 2 tags a ring",
+        count,
+        [&|| ours_rings(&rings), &|| fast_rings(&rings), &|| mvt_rings(&rings)],
+    );
 }
 
-fn compare(name: &str, features: usize, encode: [&dyn Fn() -> Vec<u8>; 3]) {
+fn compare(name: &str, points: usize, encode: [&dyn Fn() -> Vec<u8>; 3]) {
     let mut times = [vec![], vec![], vec![]];
-    let mut sizes = [0; 3];
     for _ in 0..ROUNDS {
         for at in 0..3 {
-            let (time, size) = cpu_seconds(|| (0..20).map(|_| encode[at]().len()).sum::<usize>() / 20);
-            times[at].push(time / 20.0 / features as f64 * 1e9);
-            sizes[at] = size;
+            let (time, size) = cpu_seconds(|| (0..20).map(|_| encode[at]().len()).sum::<usize>());
+            assert!(size > 0);
+            times[at].push(time / 20.0 / points as f64 * 1e9);
         }
     }
     let [ours, fast, mvt] = times.map(median);
-    println!("| {features} {name} | {ours:.0} | {fast:.0} | {mvt:.0} | {} | {} | {} |", sizes[0], sizes[1], sizes[2]);
+    let bodies = encode.map(|encode| encode());
+    let [one, two, three] = bodies.each_ref().map(Vec::len);
+    let sums = bodies.each_ref().map(|body| decoded_sum(body));
+    assert_eq!(sums, [sums[0]; 3], "the three say the same");
+    println!("| {points} {name} | {ours:.1} | {fast:.1} | {mvt:.1} | {one} | {two} | {three} | {:016x} |", sums[0]);
+}
+
+/// A checksum of ids, geometries and attributes, as `fast-mvt` reads them.
+fn decoded_sum(body: &[u8]) -> u64 {
+    let reader = fast_mvt::MvtReaderRef::new(body).unwrap();
+    let mut sum = 0;
+    for feature in reader.layers().flat_map(|layer| layer.features().collect::<Vec<_>>()) {
+        sum = mix(sum, feature.id().unwrap());
+        feature.geometry_commands().iter().for_each(|command| sum = mix(sum, u64::from(*command)));
+        for property in feature.properties() {
+            let text = format!("{:?}", property.unwrap());
+            text.bytes().for_each(|byte| sum = mix(sum, u64::from(byte)));
+        }
+    }
+    sum
 }
 
 fn ours_points(points: &[(i32, i32, i64, &str, &str)]) -> Vec<u8> {
