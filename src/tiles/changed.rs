@@ -2,7 +2,10 @@
 //!
 //! First candidates: tiles of rows and cluster cells that were written; for boundaries, tiles of borders whose drawn form differs
 //! at a zoom, with what lies between the old and the new ones, and tiles of features whose attributes differ. Then candidates
-//! that came out the same drop out, as long as there are few enough to be built.
+//! that came out the same drop out, as long as there are few enough to be built. Most need not be: a border that is there in one
+//! drawing only tells.
+
+mod borders;
 
 use super::build::alike;
 use super::layer::{Layer, Layers};
@@ -10,14 +13,13 @@ use crate::city::clusters::{CLUSTER_MIN_ZOOM, POINT_ZOOM};
 use crate::city::{Change, City};
 use crate::domain::code::Code;
 use crate::domain::id::{GridIx, RegionIx};
-use crate::geom::mercator::{MercatorPoint, Pixel, PixelGrid, in_tiles, tile_at};
+use crate::geom::mercator::{MercatorPoint, PixelGrid, in_tiles, tile_at};
 use crate::geom::packed::Bounds;
 use crate::geom::{LatticeBox, LatticePoint, TileId};
 use crate::territory::Territory;
 use crate::territory::drawn::{DrawnZoom, Feature};
+use borders::{Borders, Looks, code_of, edges_that_differ, grow_boxes, layer_of};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// Above this many tiles of a layer the answer is "all of them": clients would not be told one by one either.
 pub const MOST_TILES: usize = 2_000;
@@ -58,9 +60,9 @@ impl Changed {
     }
 
     /// Of the candidates: those that differ, and all of them for narrower scopes.
-    fn put(&mut self, old: &City, new: &City, layer: Layer, candidates: Tiles) {
+    fn put(&mut self, old: &City, new: &City, layer: Layer, candidates: Tiles, borders: &Borders) {
         let none = Tiles::Some(BTreeSet::new());
-        let differing = differing(old, new, layer, &candidates);
+        let differing = differing(old, new, layer, &candidates, borders);
         for (known, tiles) in [(&mut self.layers, differing), (&mut self.scoped, candidates)] {
             if tiles != none {
                 known.insert(layer, tiles);
@@ -75,8 +77,9 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
     let mut changed = Changed::default();
     match change {
         Change::Boundaries(_) => {
-            for (layer, tiles) in boundaries(old, new) {
-                changed.put(old, new, layer, tiles);
+            let (candidates, borders) = boundaries(old, new);
+            for (layer, tiles) in candidates {
+                changed.put(old, new, layer, tiles, &borders);
             }
             if !same_land(&old.territory, &new.territory) {
                 changed.scoped = Layer::ALL.map(|layer| (layer, Tiles::All)).into();
@@ -89,7 +92,7 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
             let ids = put.iter().map(|row| row.id).chain(removed.iter().copied());
             let looks = ids.map(|id| [look(old, id), look(new, id)]).filter(|[was, is]| was != is);
             let tiles = tiles_of(looks.flatten().flatten().map(|look| look.0), Layer::Facilities, old);
-            changed.put(old, new, Layer::Facilities, tiles);
+            changed.put(old, new, Layer::Facilities, tiles, &Borders::default());
         }
         Change::Cases { put, removed } => {
             let look = |city: &City, id| {
@@ -99,7 +102,7 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
             let ids = put.iter().map(|case| case.record.id).chain(removed.iter().copied());
             let looks = ids.map(|id| [look(old, id), look(new, id)]).filter(|[was, is]| was != is);
             let tiles = tiles_of(looks.flatten().flatten().map(|look| look.0), Layer::Cases, old);
-            changed.put(old, new, Layer::Cases, tiles);
+            changed.put(old, new, Layer::Cases, tiles, &Borders::default());
         }
         Change::About(_) if old.about.profile != new.about.profile => {
             changed.layers.insert(Layer::Facilities, Tiles::All);
@@ -136,27 +139,30 @@ fn tiles_of(places: impl Iterator<Item = LatticePoint>, layer: Layer, city: &Cit
 }
 
 /// Those of the candidates whose bytes differ.
-fn differing(old: &City, new: &City, layer: Layer, candidates: &Tiles) -> Tiles {
+fn differing(old: &City, new: &City, layer: Layer, candidates: &Tiles, borders: &Borders) -> Tiles {
     let Tiles::Some(candidates) = candidates else { return Tiles::All };
     if candidates.len() > 2 * MOST_TILES {
         return Tiles::All;
     }
-    let differing: BTreeSet<TileId> = candidates.iter().copied().filter(|tile| !alike(old, new, *tile, layer)).collect();
+    let differ = |tile: &TileId| borders.tell(&old.territory, &new.territory, *tile, layer) || !alike(old, new, *tile, layer);
+    let differing: BTreeSet<TileId> = candidates.iter().copied().filter(differ).collect();
     if differing.len() > MOST_TILES { Tiles::All } else { Tiles::Some(differing) }
 }
 
-/// Candidates of the layers of boundaries.
-fn boundaries(old: &City, new: &City) -> Vec<(Layer, Tiles)> {
+/// Candidates of the layers of boundaries, and the edges that differ.
+fn boundaries(old: &City, new: &City) -> (Vec<(Layer, Tiles)>, Borders) {
     let layers = [Layer::Regions, Layer::Grids, Layer::Labels];
+    let all = layers.map(|layer| (layer, Tiles::All)).to_vec();
     let (before, after) = (&*old.territory, &*new.territory);
     if before.scheme != after.scheme || before.level_zooms() != after.level_zooms() {
-        return layers.map(|layer| (layer, Tiles::All)).to_vec();
+        return (all, Borders::default());
     }
     let Some((first, last)) = Layers::parse("regions,grids,labels").ok().and_then(|layers| layers.zooms(new)) else {
-        return vec![];
+        return (vec![], Borders::default());
     };
     after.draw_after(before);
     let mut candidates: BTreeMap<Layer, BTreeSet<TileId>> = BTreeMap::new();
+    let mut borders = Borders::default();
     let touched = touched_features(before, after);
     for zoom in first..=last {
         let grid = before.drawn(zoom).grid();
@@ -170,15 +176,19 @@ fn boundaries(old: &City, new: &City) -> Vec<(Layer, Tiles)> {
         let coarser = (1..=2).filter(|steps| before.is_drawn_with_less_detail(zoom, *steps));
         let coarser = coarser.map(|steps| [before, after].map(|territory| territory.drawn_with_less_detail(zoom, steps)));
         let mut turned = vec![];
-        for [one, other] in std::iter::once([before.drawn(zoom), after.drawn(zoom)]).chain(coarser) {
+        let both = [before.drawn(zoom), after.drawn(zoom)];
+        for [one, other] in std::iter::once(both).chain(coarser) {
             if std::ptr::eq(one, other) {
                 continue;
             }
+            let mut of_coarser = Borders::default();
+            let borders = if std::ptr::eq(one, both[0]) { &mut borders } else { &mut of_coarser };
             let mut boxes: HashMap<(Layer, Code), Bounds> = HashMap::new();
             let looks = [before, after].map(|territory| Looks::new(territory, zoom));
             let (gone, new) = edges_that_differ((one, &looks[0]), (other, &looks[1]));
-            grow_boxes(before, zoom, &gone, &mut boxes);
-            grow_boxes(after, zoom, &new, &mut boxes);
+            for (territory, edges) in [(before, &gone), (after, &new)] {
+                grow_boxes(territory, zoom, edges, &mut boxes, borders);
+            }
             boxes.into_iter().for_each(|((layer, _), bounds)| add(layer, one.grid(), bounds));
             turned.extend(turned_into_points(before, one, after, other));
         }
@@ -193,11 +203,11 @@ fn boundaries(old: &City, new: &City) -> Vec<(Layer, Tiles)> {
         for layer in layers {
             let so_far = candidates.get(&layer).map_or(0, BTreeSet::len);
             if too_many.contains(&layer) || so_far > 2 * MOST_TILES {
-                return layers.map(|layer| (layer, Tiles::All)).to_vec();
+                return (all, Borders::default());
             }
         }
     }
-    candidates.into_iter().map(|(layer, tiles)| (layer, Tiles::Some(tiles))).collect()
+    (candidates.into_iter().map(|(layer, tiles)| (layer, Tiles::Some(tiles))).collect(), borders)
 }
 
 /// Labels of features that have an area in one of two drawings and are a point in the other.
@@ -244,7 +254,7 @@ fn touched_features(before: &Territory, after: &Territory) -> Touched {
     for (territory, features, other, others) in [(before, &old, after, &new), (after, &new, before, &old)] {
         for (code, feature) in features {
             let level = territory.level_of(*feature);
-            let layer = if matches!(feature, Feature::Grid(_)) { Layer::Grids } else { Layer::Regions };
+            let layer = layer_of(*feature);
             let (bbox, place) = match feature {
                 Feature::Region(ix) => (territory.region(*ix).bbox, territory.region(*ix).label),
                 Feature::Grid(ix) => (Some(territory.grid(*ix).bbox), Some(territory.grid(*ix).label)),
@@ -262,123 +272,10 @@ fn touched_features(before: &Territory, after: &Territory) -> Touched {
     touched
 }
 
-fn code_of(territory: &Territory, feature: Feature) -> &Code {
-    match feature {
-        Feature::Region(ix) => &territory.region(ix).code,
-        Feature::Grid(ix) => &territory.grid(ix).code,
-    }
-}
-
 fn label_of(territory: &Territory, feature: Feature) -> Option<LatticePoint> {
     match feature {
         Feature::Region(ix) => territory.region(ix).label,
         Feature::Grid(ix) => Some(territory.grid(ix).label),
-    }
-}
-
-/// What the levels that a zoom shows have in each feature's place, as numbers: from the top down to the feature itself.
-struct Looks {
-    regions: Vec<u64>,
-    grids: Vec<u64>,
-}
-
-impl Looks {
-    fn new(territory: &Territory, zoom: u8) -> Self {
-        let shows: Vec<bool> = (0..territory.scheme.levels().len()).map(|level| territory.shows(level, zoom)).collect();
-        let look = |level: usize, code: &Code, above: u64| {
-            if shows[level] { mixed(above, xxh3_64(code.as_str().as_bytes())) } else { above }
-        };
-        let mut regions: Vec<u64> = Vec::with_capacity(territory.regions.len());
-        for region in &territory.regions {
-            // Depth first: what is above came before.
-            let above = region.parent.map_or(0, |ix| regions[ix.at()]);
-            regions.push(look(region.level, &region.code, above));
-        }
-        let grid_level = territory.scheme.grid_level();
-        let above = |parent: Option<RegionIx>| parent.map_or(0, |ix| regions[ix.at()]);
-        let grids = territory.grids.iter().map(|grid| look(grid_level, &grid.code, above(grid.parent))).collect();
-        Self { regions, grids }
-    }
-
-    /// What is on both sides of a line.
-    fn of(&self, sides: [Option<Feature>; 2]) -> u64 {
-        let [left, right] = sides.map(|side| match side {
-            None => 0,
-            Some(Feature::Region(ix)) => self.regions[ix.at()],
-            Some(Feature::Grid(ix)) => self.grids[ix.at()],
-        });
-        mixed(left, right)
-    }
-}
-
-/// Two numbers as one. Of two pairs that differ in one place the results differ; else by chance alike once in 2^64.
-fn mixed(sum: u64, value: u64) -> u64 {
-    (sum ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-}
-
-/// A line's course and sides as a number.
-fn line_key(points: &[Pixel], sides: u64) -> u64 {
-    points.iter().fold(mixed(1, sides), |sum, [x, y]| mixed(sum, u64::from(*x as u32) << 32 | u64::from(*y as u32)))
-}
-
-/// A set of numbers that are hashes already.
-type Keys = HashSet<u64, BuildHasherDefault<Itself>>;
-
-/// The hash of a number that is one.
-#[derive(Default)]
-struct Itself(u64);
-
-impl Hasher for Itself {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("keys are numbers of 64 bits");
-    }
-}
-
-/// An edge and what is on its sides.
-type DrawnEdge = (Pixel, Pixel, [Option<Feature>; 2]);
-
-/// The edges that only one of two drawings has, or has with other sides: those of the first, and those of the second.
-fn edges_that_differ(one: (&DrawnZoom, &Looks), other: (&DrawnZoom, &Looks)) -> (Vec<DrawnEdge>, Vec<DrawnEdge>) {
-    let keys = |(drawn, looks): (&DrawnZoom, &Looks)| -> Vec<u64> {
-        drawn.lines().map(|(points, sides)| line_key(points, looks.of(sides))).collect()
-    };
-    // Whole lines first: nearly all are the same.
-    let (ours, theirs) = (keys(one), keys(other));
-    let only = |(drawn, looks): (&DrawnZoom, &Looks), keys: &[u64], others: &[u64]| -> Vec<(DrawnEdge, u64)> {
-        let known: Keys = others.iter().copied().collect();
-        let lines = drawn.lines().zip(keys).filter(|(_, key)| !known.contains(key)).map(|(line, _)| line);
-        let edges = lines.flat_map(|(points, sides)| {
-            let look = looks.of(sides);
-            points.windows(2).map(move |pair| ((pair[0], pair[1], sides), line_key(pair, look)))
-        });
-        edges.collect()
-    };
-    let (ours, theirs) = (only(one, &ours, &theirs), only(other, &theirs, &ours));
-    let without = |edges: &[(DrawnEdge, u64)], others: &[(DrawnEdge, u64)]| {
-        let known: Keys = others.iter().map(|(_, key)| *key).collect();
-        edges.iter().filter(|(_, key)| !known.contains(key)).map(|(edge, _)| *edge).collect()
-    };
-    (without(&ours, &theirs), without(&theirs, &ours))
-}
-
-/// Grows the box of every feature beside one of the edges. What a feature gained or lost is bounded by edges that differ, so it
-/// lies in the box of those of the old and of the new borders.
-fn grow_boxes(territory: &Territory, zoom: u8, edges: &[DrawnEdge], boxes: &mut HashMap<(Layer, Code), Bounds>) {
-    for (from, to, sides) in edges {
-        let bounds = Bounds::around([*from, *to]);
-        for feature in sides.iter().flatten().flat_map(|side| territory.upward(*side)) {
-            if territory.shows(territory.level_of(feature), zoom) {
-                let layer = if matches!(feature, Feature::Grid(_)) { Layer::Grids } else { Layer::Regions };
-                let known = boxes.entry((layer, code_of(territory, feature).clone())).or_insert(Bounds::EMPTY);
-                *known = known.union(bounds);
-            }
-        }
     }
 }
 
