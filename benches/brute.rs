@@ -32,10 +32,11 @@ impl Brute {
     /// The least area that touches the point, and whether the point lies on a border of any.
     pub(crate) fn least(&self, p: LatticePoint) -> Option<(usize, bool)> {
         let place = AABB::from_point([f64::from(p.x), f64::from(p.y)]);
-        let touching = self.boxes.locate_in_envelope_intersecting(place).filter_map(|item| match side(&self.areas[item.data], p) {
-            Side::Out => None,
-            side => Some((item.data, side == Side::On)),
-        });
+        let touching =
+            self.boxes.locate_in_envelope_intersecting(place).filter_map(|item| match side(&self.areas[item.data], p) {
+                Side::Out => None,
+                side => Some((item.data, side == Side::On)),
+            });
         touching.reduce(|(a, on), (b, also)| (a.min(b), on || also))
     }
 }

@@ -49,9 +49,8 @@ pub(crate) fn features(text: &str, code: &str) -> Vec<(String, Vec<Polygon>)> {
         Some("Polygon") => vec![polygon(&geometry["coordinates"])],
         _ => geometry["coordinates"].as_array().unwrap().iter().map(polygon).collect(),
     };
-    let feature = |feature: &serde_json::Value| {
-        (feature["properties"][code].as_str().unwrap().to_owned(), polygons(&feature["geometry"]))
-    };
+    let feature =
+        |feature: &serde_json::Value| (feature["properties"][code].as_str().unwrap().to_owned(), polygons(&feature["geometry"]));
     file["features"].as_array().unwrap().iter().map(feature).collect()
 }
 

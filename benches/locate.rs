@@ -17,9 +17,9 @@ use coverage::{Coverage, Patch, Random};
 use geo::Contains as _;
 use geom::{LatticeBox, LatticePoint};
 use harness::{ROUNDS, bytes, median, mix, seconds};
+use rayon::prelude::*;
 use rstar::primitives::{GeomWithData, Rectangle};
 use rstar::{AABB, RTree};
-use rayon::prelude::*;
 use territory::partition::OwnerIx;
 use territory::{Index, Located, Territory};
 use wangge::domain::id::Epoch;
@@ -200,7 +200,10 @@ fn compare_with_geos() {
             sum = answer.to_le_bytes().iter().fold(sum, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
         }
         let verdict = if sum == expected { "0" } else { "some" };
-        println!("| communes, GEOS, {what} ({put_in} answered as given) | {} | {on_border} | {verdict} | {sum:016x} |", points.len());
+        println!(
+            "| communes, GEOS, {what} ({put_in} answered as given) | {} | {on_border} | {verdict} | {sum:016x} |",
+            points.len()
+        );
         assert_eq!(sum, expected);
     }
 }

@@ -292,14 +292,14 @@ fn ran(command: &mut Command) -> Ran {
     let started = Instant::now();
     let mut program: Child = command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap();
     let mut peak_mb = 0;
-    let status = loop {
+    let end = loop {
         if let Some(status) = program.try_wait().unwrap() {
             break status;
         }
-        peak_mb = peak_mb.max(self::status(program.id(), "VmHWM"));
+        peak_mb = peak_mb.max(status(program.id(), "VmHWM"));
         std::thread::sleep(Duration::from_millis(5));
     };
-    assert!(status.success(), "{command:?}");
+    assert!(end.success(), "{command:?}");
     Ran { seconds: started.elapsed().as_secs_f64(), peak_mb }
 }
 

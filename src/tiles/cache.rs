@@ -157,12 +157,13 @@ const MOST_ENTRIES: usize = 500_000;
 pub struct TileCache {
     state: Arc<Mutex<State>>,
     most_bytes: usize,
+    most_entries: usize,
 }
 
 impl TileCache {
     /// Holds up to `most_bytes` of bodies.
     pub fn new(most_bytes: usize) -> Self {
-        Self { state: Arc::default(), most_bytes }
+        Self { state: Arc::default(), most_bytes, most_entries: MOST_ENTRIES }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -250,7 +251,7 @@ impl TileCache {
             if let Ok(tile) = &outcome
                 && state.is_current(&key, revision)
             {
-                state.store(key, encoding, tile, self.most_bytes);
+                state.store(key, encoding, tile, self.most_bytes, self.most_entries);
             }
         }
         // Everyone may have left.
@@ -316,7 +317,7 @@ impl State {
             || (from >= self.forgotten && between.into_iter().all(|(_, changed)| !key.is_hit_by(changed)))
     }
 
-    fn store(&mut self, key: Key, encoding: Encoding, tile: &Tile, most_bytes: usize) {
+    fn store(&mut self, key: Key, encoding: Encoding, tile: &Tile, most_bytes: usize, most_entries: usize) {
         if !self.entries.contains_key(&key) {
             self.by_tile.entry(key.tile).or_default().push(key);
         }
@@ -344,11 +345,12 @@ impl State {
                 self.bytes -= entry.bodies.iter_mut().filter_map(Option::take).map(|body| body.len()).sum::<usize>();
             }
         }
-        if self.entries.len() > MOST_ENTRIES {
-            // Rare and cheap enough: half of the tags without a body go, in no particular order.
-            let idle: Vec<Key> =
-                self.entries.iter().filter(|(_, entry)| entry.bodies.iter().all(Option::is_none)).map(|(key, _)| *key).collect();
-            idle.iter().take(MOST_ENTRIES / 2).for_each(|key| self.remove(key));
+        if self.entries.len() > most_entries {
+            // Rare and cheap enough: of what takes no bytes (tags whose bodies were dropped, empty tiles) a good part goes, in no
+            // particular order.
+            let idle = |entry: &Entry| entry.bodies.iter().flatten().all(Bytes::is_empty);
+            let idle: Vec<Key> = self.entries.iter().filter(|(_, entry)| idle(entry)).map(|(key, _)| *key).collect();
+            idle.iter().take(most_entries / 2).for_each(|key| self.remove(key));
         }
     }
 

@@ -179,7 +179,7 @@ fn with_facilities(seed: u64, count: i64) -> City {
     let mut numbers = Numbers::new(seed);
     let mut row = |id: i64| {
         let at = place_in(&city, &mut numbers);
-        Facility { grid: city.grid_at(at), ..facility(id, at, (id % 4) as u16) }
+        Facility { leaf: city.territory.leaf_at(at), ..facility(id, at, (id % 4) as u16) }
     };
     let rows = (1..=count).map(&mut row).collect();
     City { facilities: Arc::new(Facilities::new(rows, &profile(), city.territory.grids.len())), ..city }
@@ -397,4 +397,16 @@ async fn exactly_the_tiles_that_differ_lose_their_tag_and_who_sees_a_part_finds_
         }
         assert!(lost > 0 || seed % 4 == 3, "seed {seed}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn empty_tiles_do_not_fill_the_memory() {
+    let (cache, compute, city) = (TileCache::new(1 << 20), Compute::new(4), city(1));
+    let cache = TileCache { most_entries: 100, ..cache };
+    for x in 0..1000 {
+        // The middle of the Atlantic.
+        let tile = TileId::new(14, 6000 + x, 8000).expect("a tile");
+        assert!(ask(&cache, &compute, &city, tile).await.expect("not busy").body.is_empty());
+    }
+    assert!(cache.state().entries.len() <= 101 && cache.state().by_tile.len() <= 101);
 }

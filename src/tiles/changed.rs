@@ -87,7 +87,7 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
         }
         Change::Facilities { put, removed } => {
             let look = |city: &City, id| {
-                city.facilities.facility(id).map(|row| (row.at, row.grid, row.category, row.state, row.name.clone()))
+                city.facilities.facility(id).map(|row| (row.at, row.leaf, row.category, row.state, row.name.clone()))
             };
             let ids = put.iter().map(|row| row.id).chain(removed.iter().copied());
             let looks = ids.map(|id| [look(old, id), look(new, id)]).filter(|[was, is]| was != is);
@@ -97,7 +97,7 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
         Change::Cases { put, removed } => {
             let look = |city: &City, id| {
                 let (case, record) = city.cases.case(id).map(|case| (case, &case.record))?;
-                Some((record.at?, case.grid, record.category.clone(), record.state, record.overdue, record.due_at))
+                Some((record.at?, case.leaf, record.category.clone(), record.state, record.overdue, record.due_at))
             };
             let ids = put.iter().map(|case| case.record.id).chain(removed.iter().copied());
             let looks = ids.map(|id| [look(old, id), look(new, id)]).filter(|[was, is]| was != is);

@@ -150,7 +150,7 @@ fn the_same_boundaries_again_and_other_counts_of_households_change_no_tile() {
 fn with_facilities(city: City, numbers: &mut Numbers, count: i64) -> City {
     let mut row = |id: i64| {
         let at = place_in(&city, numbers);
-        Facility { grid: city.grid_at(at), ..facility(id, at, (id % 4) as u16) }
+        Facility { leaf: city.territory.leaf_at(at), ..facility(id, at, (id % 4) as u16) }
     };
     let rows = (1..=count).map(&mut row).collect();
     City { facilities: Arc::new(Facilities::new(rows, &profile(), city.territory.grids.len())), ..city }
@@ -236,14 +236,14 @@ fn a_case_that_comes_moves_changes_or_is_closed_changes_the_tiles_brute_force_fi
     let grids = city.territory.grids.len();
     let mut row = |id: i64| {
         let at = place_in(&city, &mut numbers);
-        Case { grid: city.grid_at(at), ..case(id, Some(at)) }
+        Case { leaf: city.territory.leaf_at(at), ..case(id, Some(at)) }
     };
     let rows: Vec<Case> = (1..=40).map(&mut row).collect();
     let mut old = City { cases: Arc::new(Cases::new(rows, grids)), ..city };
     let with = |city: &City, id: i64, change: &dyn Fn(&mut crate::domain::case::CaseRecord)| {
         let mut record = crate::domain::case::CaseRecord::clone(&city.cases.case(CaseId(id)).expect("there").record);
         change(&mut record);
-        Change::Cases { put: vec![Case { grid: None, record: Arc::new(record) }], removed: vec![] }
+        Change::Cases { put: vec![Case { leaf: None, record: Arc::new(record) }], removed: vec![] }
     };
     let place = place_in(&old, &mut numbers);
     type Make<'a> = &'a dyn Fn(&City) -> Change;

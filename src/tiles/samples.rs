@@ -229,7 +229,7 @@ pub(crate) fn case(id: i64, at: Option<LatticePoint>) -> Case {
         version: Version(1),
         provenance: Provenance::default(),
     };
-    Case { grid: None, record: Arc::new(record) }
+    Case { leaf: None, record: Arc::new(record) }
 }
 
 /// A place in the box of the city's land.

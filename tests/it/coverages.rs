@@ -19,7 +19,11 @@ pub(crate) fn fixture(path: &str) -> String {
 
 fn jurong() -> BoundarySet {
     let scheme = serde_json::from_str(r#"{"name":"towns","levels":[{"name":"town"}]}"#).unwrap();
-    BoundarySet { scheme, grids: grids(features(&fixture("jurong/jurong_townships_gcj02.geojson"), "name")), ..BoundarySet::default() }
+    BoundarySet {
+        scheme,
+        grids: grids(features(&fixture("jurong/jurong_townships_gcj02.geojson"), "name")),
+        ..BoundarySet::default()
+    }
 }
 
 /// The communes of a country, read, mended and built once for all tests that ask; nothing when the data is not there.

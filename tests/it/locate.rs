@@ -2,7 +2,9 @@
 
 use crate::allocations;
 use crate::brute::Brute;
-use crate::communes::{Ranks, as_asked, brute, communes_of, features, mended_places, oracle_points, oracle_vertices, rank, vertices};
+use crate::communes::{
+    Ranks, as_asked, brute, communes_of, features, mended_places, oracle_points, oracle_vertices, rank, vertices,
+};
 use crate::coverage::{Coverage, Patch, Random};
 use crate::coverages::{country, fixture};
 use flate2::read::GzDecoder;
@@ -100,7 +102,8 @@ fn fifty_communes_answer_as_their_rings_do() {
     let territory = Territory::build(Epoch(1), &mend(given, &as_asked()).unwrap().boundaries).unwrap();
     let ranks = Ranks::of(&territory);
     let mut random = Random(13);
-    let anywhere = std::iter::repeat_with(|| LatticePoint::new(random.between(b.min.x, b.max.x), random.between(b.min.y, b.max.y)));
+    let anywhere =
+        std::iter::repeat_with(|| LatticePoint::new(random.between(b.min.x, b.max.x), random.between(b.min.y, b.max.y)));
     for p in anywhere.take(20_000).chain(vertices) {
         assert_eq!(ranks.answer(territory.locate(p)), rank(brute.least(p)), "{p:?}");
     }

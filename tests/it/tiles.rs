@@ -56,7 +56,7 @@ fn demo(preset: Preset) -> City {
     let rows = made.facilities.into_iter().zip(1..).map(|(record, id)| Facility {
         id: FacilityId(id),
         at: record.at,
-        grid: city.grid_at(record.at),
+        leaf: city.territory.leaf_at(record.at),
         category: profile.position(CategoryKind::Component, &record.category).unwrap(),
         state: record.state,
         version: record.version,
@@ -64,7 +64,7 @@ fn demo(preset: Preset) -> City {
         code: record.code.map(Into::into),
     });
     let cases = made.cases.into_iter().zip(1..).map(|(record, id)| Case {
-        grid: record.at.and_then(|at| city.grid_at(at)),
+        leaf: record.at.and_then(|at| city.territory.leaf_at(at)),
         record: Arc::new(CaseRecord { id: CaseId(id), ..record }),
     });
     let grids = city.territory.grids.len();

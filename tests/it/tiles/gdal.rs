@@ -2,7 +2,8 @@
 //! finds every area valid. GDAL takes a tile as it is and gzipped.
 
 use super::{Point, city, demo, rings, tiles_at};
-use crate::coverages::{communes, fixture};
+use crate::communes::communes;
+use crate::coverages::fixture;
 use fast_mvt::{MvtReaderRef, MvtValueRef};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
