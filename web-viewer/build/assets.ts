@@ -6,7 +6,7 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 import type { Plugin } from 'vite';
 import { fonts } from './fonts.ts';
 import { sprite } from './sprite.ts';
-import { colours, style } from './style.ts';
+import { colours, style, THEMES } from './style.ts';
 
 const TOKENS = 'virtual:tokens.css';
 const TYPES: Record<string, string> = {
@@ -19,7 +19,7 @@ async function all(): Promise<Map<string, string | Uint8Array>> {
   const font = fonts();
   const json = JSON.stringify(sheet);
   return new Map<string, string | Uint8Array>([
-    ['styles/dark.json', JSON.stringify(style('dark', font.faces))],
+    ...THEMES.map((theme) => [`styles/${theme}.json`, JSON.stringify(style(theme, font.faces))] as const),
     // One sheet serves every density: distance fields are sharp at any size.
     ['sprites/icons.json', json], ['sprites/icons.png', png],
     ['sprites/icons@2x.json', json], ['sprites/icons@2x.png', png],
@@ -32,7 +32,7 @@ export function assets(): Plugin {
   return {
     name: 'wangge-assets',
     resolveId: (id) => (id === TOKENS ? `\0${TOKENS}` : undefined),
-    load: (id) => (id === `\0${TOKENS}` ? colours('dark') : undefined),
+    load: (id) => (id === `\0${TOKENS}` ? colours() : undefined),
     async generateBundle() {
       for (const [fileName, source] of await all()) this.emitFile({ type: 'asset', fileName, source });
     },

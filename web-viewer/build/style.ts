@@ -5,26 +5,31 @@ import type { FontFace } from './fonts.ts';
 const styles = new URL('../../styles/', import.meta.url);
 type Theme = Record<string, string>;
 
+/** Themes of tokens.json. Light and print are the same layout with other tokens. */
+export const THEMES = ['dark', 'light', 'print'];
+
 function tokens(theme: string): Theme {
   const found = (JSON.parse(readFileSync(new URL('tokens.json', styles), 'utf8')) as Record<string, Theme>)[theme];
   if (!found) throw new Error(`styles/tokens.json has no theme ${theme}`);
   return found;
 }
 
-/** The style `name` with its colours and fonts filled in. An unknown token fails the build. */
-export function style(name: string, faces: Record<string, FontFace[]>): unknown {
-  const theme = tokens(name);
-  const template = readFileSync(new URL(`${name}.json`, styles), 'utf8');
+/** The style of a theme: layers are the same in all, `styles/map.json`, with the theme's colours and the fonts filled in. An unknown token
+    fails the build. */
+export function style(theme: string, faces: Record<string, FontFace[]>): unknown {
+  const known = tokens(theme);
+  const template = readFileSync(new URL('map.json', styles), 'utf8');
   const filled: unknown = JSON.parse(template, (_, value: unknown) => {
     if (typeof value !== 'string' || !value.startsWith('@')) return value;
-    const colour = theme[value.slice(1)];
-    if (!colour) throw new Error(`styles/${name}.json names ${value}, which is not in tokens.json`);
+    const colour = known[value.slice(1)];
+    if (!colour) throw new Error(`styles/map.json names ${value}, which theme ${theme} of tokens.json does not have`);
     return colour;
   });
-  return { ...(filled as object), 'font-faces': faces };
+  return { ...(filled as object), name: `wangge ${theme}`, 'font-faces': faces };
 }
 
-/** The colours of a theme as CSS variables. */
-export function colours(name: string): string {
-  return `:root{color-scheme:${name};${Object.entries(tokens(name)).map(([token, colour]) => `--${token}:${colour}`).join(';')}}`;
+/** The colours of every theme as CSS variables: dark unless the page asks for another; paper has its own. */
+export function colours(): string {
+  const list = (theme: string) => Object.entries(tokens(theme)).map(([token, colour]) => `--${token}:${colour}`).join(';');
+  return `:root{color-scheme:dark;${list('dark')}}:root[data-theme="light"]{color-scheme:light;${list('light')}}@media print{:root{color-scheme:light;${list('print')}}}`;
 }

@@ -9,6 +9,8 @@ export interface Meta {
   title: string;
   synthetic: boolean;
   attribution: string[];
+  /** IANA name of the city's time zone. */
+  time_zone?: string;
   /** From the top down; the last level is that of the grids. No zooms: the level has no regions. */
   scheme: { levels: { name: string; minzoom?: number | null }[] };
   root: string[];
@@ -51,7 +53,7 @@ export interface Facility {
   id: number; code?: string | null; category: string; name: string; state: string; position: Position; source_date?: string | null;
 }
 export interface Category { kind: 'component' | 'matter'; code: string; name: string; icon: string }
-export interface Hit { kind: 'grid' | 'region' | 'facility' | 'case'; code?: string | null; name: string; level?: string; path?: Place[]; grid?: string | null; position?: Position | null }
+export interface Hit { kind: 'grid' | 'region' | 'facility' | 'case' | 'position'; code?: string | null; name: string; level?: string; path?: Place[]; grid?: string | null; position?: Position | null }
 export interface Located { grid: { code: string; name: string } | null; path: Place[] }
 
 interface List<T> { number_matched: number; items: T[]; next?: string | null; revision?: number }

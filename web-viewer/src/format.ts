@@ -1,4 +1,5 @@
 // Numbers, times and places as they are written on the screen.
+import { signal } from '@preact/signals';
 import { route } from './route';
 import { say } from './words';
 
@@ -32,18 +33,21 @@ export function due(dueAt: string | null, now: number): string {
     : `${left < 0 ? say('dueOver') : say('dueLeft')} ${span(left)}`;
 }
 
+/** The city's time zone; undefined: the browser's. */
+export const zone = signal<string | undefined>(undefined);
+
 const locale = () => (route.value.lang === 'en' ? 'en-GB' : 'zh-CN');
 
 /** 2026年11月22日 星期日 20:31. */
 export function dayAndTime(ms: number): string {
-  const date = new Intl.DateTimeFormat(locale(), { year: 'numeric', month: 'long', day: 'numeric' }).format(ms);
-  const weekday = new Intl.DateTimeFormat(locale(), { weekday: 'long' }).format(ms);
+  const date = new Intl.DateTimeFormat(locale(), { year: 'numeric', month: 'long', day: 'numeric', timeZone: zone.value }).format(ms);
+  const weekday = new Intl.DateTimeFormat(locale(), { weekday: 'long', timeZone: zone.value }).format(ms);
   return `${date} ${weekday} ${clock(ms).slice(0, 5)}`;
 }
 
-/** 20:31:07, in the browser's zone: the wall hangs in its city. */
+/** 20:31:07 as the clocks of the city show it. */
 export function clock(ms: number): string {
-  return new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' }).format(ms);
+  return new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZone: zone.value }).format(ms);
 }
 
 /** Longitude first, with as many digits as a pixel of this zoom is worth. */

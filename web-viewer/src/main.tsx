@@ -1,24 +1,29 @@
 // Starts the viewer: what the city is, then the map, then the panels; after that the address decides what is shown.
-import { effect, untracked } from '@preact/signals';
+import { effect, signal, untracked } from '@preact/signals';
 import { render } from 'preact';
 import 'virtual:tokens.css';
 import './ui/app.css';
 import { api, Problem } from './api';
 import { SOON_MS } from './casestate';
 import { colour } from './colour';
+import { zone } from './format';
 import { createMap } from './map/create';
 import { watchPointer } from './map/pointer';
-import { addSpotlight } from './map/spotlight';
+import { addSpotlight, drawSpot } from './map/spotlight';
 import { boundariesUrl, fit } from './map/style';
 import { enter, up, type Context } from './modes';
 import { format, listen, route } from './route';
-import { categories, categoryIcons, link, meta, now, path, shown } from './state';
-import { watchScreen } from './unit';
+import { categories, categoryIcons, link, meta, now, path, shown, spot, wanting } from './state';
+import { shape, watchScreen } from './unit';
 import { App } from './ui/App';
 import type { StyleSpecification, VectorTileSource } from 'maplibre-gl';
 
 /** How often the server is asked whether something changed. */
 const POLL_MS = 10_000;
+/** How often, while it does not answer. */
+const RETRY_MS = 2_000;
+/** So close a place that was searched for is shown. */
+const SPOT_ZOOM = 15;
 /** A cursor that rests this long is hidden. */
 const CURSOR_MS = 10_000;
 
@@ -29,16 +34,22 @@ async function start(): Promise<void> {
   render(<App />, document.getElementById('app')!);
   hideRestingCursor();
   effect(() => { document.documentElement.lang = route.value.lang; });
+  const { theme } = route.value;
+  document.documentElement.dataset.theme = theme;
+  // The map is painted once; another theme is another page.
+  effect(() => { if (route.value.theme !== theme) location.reload(); });
 
-  while (!(await ask())) await pause(2000);
+  while (!(await ask())) await pause(RETRY_MS);
   const city = meta.data!;
   document.title = city.title;
+  zone.value = city.time_zone;
   categories.value = (await api.categories().catch(() => null)) ?? [];
 
-  const style = await (await fetch('/styles/dark.json')).json() as StyleSpecification;
+  const style = await (await fetch(`/styles/${theme}.json`)).json() as StyleSpecification;
   const stage = await createMap(document.getElementById('map')!, fit(style, {
     levels: city.scheme.levels, icons: categoryIcons.value, origin: location.origin,
     at: route.value.at, background: city.background, landOther: colour('land-other'),
+    note: shape.value === 'desk' ? 14 : 16,
   }), city.bbox);
   const { map } = stage;
   addSpotlight(map, categoryIcons.value);
@@ -51,6 +62,12 @@ async function start(): Promise<void> {
     (map.getSource('boundaries') as VectorTileSource).setUrl(location.origin + boundariesUrl(boundariesAt));
   });
 
+  effect(() => {
+    drawSpot(map, spot.value);
+    if (spot.value && map.getZoom() < SPOT_ZOOM) map.jumpTo({ center: spot.value, zoom: SPOT_ZOOM });
+    else if (spot.value) map.jumpTo({ center: spot.value });
+  });
+
   const reloads = new Set<() => void>();
   const context: Context = {
     stage,
@@ -59,10 +76,13 @@ async function start(): Promise<void> {
       signal.addEventListener('abort', () => reloads.delete(reload));
     },
   };
+  /** Counts up when the mode must be entered again, because a part of it never came. */
+  const attempt = signal(0);
   // The mode that is shown stays until the next one has what it shows; one that is overtaken on the way never shows.
   let here = new AbortController(), coming = new AbortController();
   effect(() => {
     const there = route.value;
+    attempt.value;
     coming.abort();
     const next = coming = new AbortController();
     const arrive = () => {
@@ -78,14 +98,17 @@ async function start(): Promise<void> {
   });
   expose(map);
 
-  let known = city.revision;
+  // Time makes cases overdue without a revision.
+  const state = () => `${meta.data!.revision} ${meta.data!.counts.overdue}`;
+  let known = state();
   for (;;) {
-    await pause(POLL_MS);
-    const wasUp = link.value.up;
-    if (!(await ask()) || (meta.data!.revision === known && wasUp)) continue;
-    if (meta.data!.revision !== known) for (const source of ['boundaries', 'facilities', 'cases']) map.refreshTiles(source);
-    known = meta.data!.revision;
-    for (const reload of reloads) reload();
+    const { up } = link.value;
+    await pause(up ? POLL_MS : RETRY_MS);
+    if (!(await ask()) || (up && state() === known && !wanting.value)) continue;
+    if (state() !== known || !up) for (const source of ['boundaries', 'facilities', 'cases']) map.refreshTiles(source);
+    known = state();
+    if (wanting.value) attempt.value++;
+    else for (const reload of reloads) reload();
   }
 }
 

@@ -1,11 +1,11 @@
 // A mode is a function: it loads what it shows, draws it, and leaves nothing behind when its signal aborts.
 import { effect } from '@preact/signals';
-import { api, Problem, type Region } from './api';
+import { api, Problem, type Child, type Region } from './api';
 import { show, type Stage } from './map/create';
-import { drawCases, drawFacilities, drawUrgent, spotlight, type Outline } from './map/spotlight';
+import { drawCases, drawFacilities, drawUrgent, light, spotlight, type Outline } from './map/spotlight';
 import { loadTogether, type First } from './resource';
 import { go, type Mode, type Route } from './route';
-import { card, cases, children, facilities, grouped, groupsShown, meta, narrowed, region } from './state';
+import { below, card, cases, children, facilities, grouped, groupsShown, listed, meta, narrowed, region } from './state';
 
 /** What a mode needs: the stage, and a way to hear that the city changed. */
 export interface Context {
@@ -16,6 +16,9 @@ export interface Context {
 
 /** What other facilities fall to while those of a grid are shown. */
 const FACILITIES_BEHIND = 0.25;
+
+/** Parts so few that there is room to rank their parts as well. */
+const FEW = 6;
 
 /** Place above all regions: a city may have several top regions. */
 const TOP = '';
@@ -35,6 +38,7 @@ async function enterRegion(code: string, at: string | null, { stage, onChange }:
     return loadTogether([
       [region, code === TOP ? parts.then(whole) : api.region(code, at, signal)],
       [children, parts],
+      [below, parts.then((found) => partsOf(found, at, signal))],
       [cases, api.cases(code || null, signal)],
     ], signal, first);
   };
@@ -42,10 +46,21 @@ async function enterRegion(code: string, at: string | null, { stage, onChange }:
   await load({ after: outline.loaded, arrive: () => { arrive(); begin(stage, signal); spotlight(stage.map, outline.value, 'region'); } });
   if (signal.aborted) return;
   onChange(() => void load(), signal);
-  const stop = effect(() => drawUrgent(stage.map, cases.data ?? []));
+  const stop = effect(() => {
+    drawUrgent(stage.map, listed.value);
+    // The whole city, every case of it: nothing recedes.
+    light(stage.map, isTop && !narrowed.value ? null : listed.value);
+  });
   signal.addEventListener('abort', stop);
   const bbox = region.data?.bbox ?? (code === TOP ? meta.data!.bbox : null);
   if (bbox) show(stage, bbox);
+}
+
+/** The next level down of parts that are few; else nothing. */
+async function partsOf(parts: readonly Pick<Child, 'code' | 'kind'>[], at: string | null, signal: AbortSignal): Promise<Child[]> {
+  const regions = parts.filter((part) => !part.kind);
+  if (regions.length < 2 || regions.length > FEW) return [];
+  return (await Promise.all(regions.map(({ code }) => api.children(code, at, signal)))).flat();
 }
 
 /** An outline that may be missing: without it nothing recedes, and the rest is shown all the same. */
@@ -60,6 +75,7 @@ function begin(stage: Stage, signal: AbortSignal): void {
   narrowed.value = null;
   signal.addEventListener('abort', () => {
     spotlight(stage.map, null);
+    light(stage.map, null);
     drawUrgent(stage.map, []);
   });
 }
@@ -97,7 +113,7 @@ async function enterGrid(code: string, at: string | null, { stage, onChange }: C
   onChange(() => void load(), signal);
   const stops = [
     effect(() => drawFacilities(map, grouped.value.filter(({ group }) => groupsShown.value.has(group.id)).flatMap((of) => of.facilities))),
-    effect(() => { drawCases(map, cases.data ?? []); drawUrgent(map, cases.data ?? []); }),
+    effect(() => { drawCases(map, listed.value); drawUrgent(map, listed.value); light(map, listed.value); }),
   ];
   map.setPaintProperty('facilities', 'icon-opacity', FACILITIES_BEHIND);
   signal.addEventListener('abort', () => {

@@ -12,6 +12,12 @@ export interface Loaded<T> {
 
 const NOTHING: Loaded<never> = { data: null, at: 0, problem: null };
 
+/** Problems that asking again does not mend. */
+const LASTING = new Set(['unknown_code', 'not_found', 'no_boundaries', 'unknown_epoch']);
+
+/** Whether asking again may mend a problem. */
+export function isPassing(problem: string | null): boolean { return problem !== null && !LASTING.has(problem); }
+
 export class Resource<T> {
   readonly state = signal<Loaded<T>>(NOTHING);
 
@@ -38,18 +44,17 @@ export class Resource<T> {
 
 type Load<T> = readonly [Resource<T>, Promise<T>];
 
-/** What is shown for the first time waits for something more, and says when it comes. */
+/** What is shown for the first time waits for something more that never fails, and says when it comes. */
 export interface First { after: Promise<unknown>; arrive: () => void }
 
 /** Loads several things and shows them at the same moment, so that numbers that belong together agree. Nothing happens when the
     signal aborts before. */
-export async function loadTogether<A, B, C>(loads: readonly [Load<A>, Load<B>, Load<C>], signal: AbortSignal, first?: First): Promise<void> {
-  const settled = await Promise.allSettled([loads[0][1], loads[1][1], loads[2][1], first?.after] as const);
+export async function loadTogether<T extends unknown[]>(loads: readonly [...{ [K in keyof T]: Load<T[K]> }], signal: AbortSignal, first?: First): Promise<void> {
+  const settled = await Promise.allSettled(loads.map(([, fetching]) => fetching));
+  await first?.after;
   if (signal.aborted) return;
   batch(() => {
     first?.arrive();
-    loads[0][0].outcome(settled[0], first !== undefined);
-    loads[1][0].outcome(settled[1], first !== undefined);
-    loads[2][0].outcome(settled[2], first !== undefined);
+    loads.forEach(([resource], n) => (resource as Resource<unknown>).outcome(settled[n]!, first !== undefined));
   });
 }

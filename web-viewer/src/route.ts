@@ -1,8 +1,9 @@
-// The address is the mode: ?grid=CODE, ?region=CODE, with &at=DATE (boundaries of then) and &lang=en. Nothing else is remembered.
+// The address is the mode: ?grid=CODE, ?region=CODE, with &at=DATE (boundaries of then), &lang=en and &theme=light. Nothing else is
+// remembered.
 import { signal } from '@preact/signals';
 
 export type Mode = { kind: 'grid'; code: string } | { kind: 'region'; code: string } | { kind: 'top' };
-export interface Route { mode: Mode; at: string | null; lang: 'zh' | 'en' }
+export interface Route { mode: Mode; at: string | null; lang: 'zh' | 'en'; theme: 'dark' | 'light' }
 
 export function parse(query: string): Route {
   const told = new URLSearchParams(query);
@@ -11,15 +12,17 @@ export function parse(query: string): Route {
     mode: grid ? { kind: 'grid', code: grid } : region ? { kind: 'region', code: region } : { kind: 'top' },
     at: at && /^\d{4}-\d{2}-\d{2}$/.test(at) ? at : null,
     lang: told.get('lang') === 'en' ? 'en' : 'zh',
+    theme: told.get('theme') === 'light' ? 'light' : 'dark',
   };
 }
 
 /** The query string of a route, without a leading `?` when there is nothing to say. */
-export function format({ mode, at, lang }: Route): string {
+export function format({ mode, at, lang, theme }: Route): string {
   const query = new URLSearchParams();
   if (mode.kind !== 'top') query.set(mode.kind, mode.code);
   if (at) query.set('at', at);
   if (lang === 'en') query.set('lang', lang);
+  if (theme === 'light') query.set('theme', theme);
   const text = query.toString();
   return text && `?${text}`;
 }

@@ -1,13 +1,15 @@
 // What the panels show. Filled by the modes, read by ui/; the map has its own state.
 import { computed, signal } from '@preact/signals';
-import type { Case, Category, Child, Facility, FacilityGroup, GridCard, Meta, Place, Region } from './api';
-import { Resource } from './resource';
+import type { Case, Category, Child, Facility, FacilityGroup, GridCard, Meta, Place, Position, Region } from './api';
+import { isPassing, Resource } from './resource';
 import type { Route } from './route';
 
 export const meta = new Resource<Meta>();
 export const categories = signal<Category[]>([]);
 export const region = new Resource<Region>();
 export const children = new Resource<Child[]>();
+/** One level below the children, where these are few. */
+export const below = new Resource<Child[]>();
 export const cases = new Resource<Case[]>();
 export const card = new Resource<GridCard>();
 export const facilities = new Resource<Facility[]>();
@@ -17,6 +19,8 @@ export const shown = signal<Route | null>(null);
 export const gridShown = computed(() => shown.value?.mode.kind === 'grid');
 /** The present time in ms, advanced every second. */
 export const now = signal(Date.now());
+/** Changes once a minute, so that lists are not sorted every second. */
+export const minute = computed(() => Math.floor(now.value / 60_000) * 60_000);
 /** When the server last answered, in ms; and whether it answered the last time. */
 export const link = signal({ up: true, at: Date.now() });
 /** Facility groups that are drawn in the selected grid. */
@@ -24,6 +28,8 @@ export const groupsShown = signal<ReadonlySet<string>>(new Set());
 /** The facility or case that was clicked. */
 export const picked = signal<{ kind: 'facility' | 'case'; id: number } | null>(null);
 export const zoom = signal(0);
+/** A place that was searched for by its position. */
+export const spot = signal<Position | null>(null);
 /** Why the last click on the map led nowhere, as the code of a problem. */
 export const notice = signal<string | null>(null);
 /** What the pointer points at. */
@@ -69,3 +75,6 @@ export const grouped = computed(() => {
   const others: Pick<FacilityGroup, 'id' | 'icon'> & Partial<FacilityGroup> = { id: OTHERS, icon: 'component' };
   return [...groups, others].map((group) => ({ group, facilities: all.filter(({ category }) => (groupOf.get(category) ?? OTHERS) === group.id) }));
 });
+
+/** Something that should be shown did not come, and may come the next time. */
+export const wanting = computed(() => [region, children, below, cases, card, facilities].some(({ state }) => isPassing(state.value.problem)));

@@ -28,9 +28,17 @@ export async function createMap(container: HTMLElement, style: StyleSpecificatio
   });
   map.touchZoomRotate.disableRotation();
   effect(() => map.setPixelRatio(devicePixelRatio * unit.value));
+  if (bbox) {
+    const bound = () => map.setMinZoom(Math.max(0, (map.cameraForBounds(bbox, { padding: PADDING })?.zoom ?? 1) - OUT));
+    bound();
+    map.on('resize', bound);
+  }
   await new Promise<void>((resolve) => map.once('style.load', () => resolve()));
   return { map, still: isSoftware(map) || matchMedia('(prefers-reduced-motion: reduce)').matches };
 }
+
+/** How many zooms a person can go out beyond the whole city. Farther out there is nothing to see. */
+const OUT = 1;
 
 /** Room for what lies over the map's edges. */
 export const PADDING = { top: 72, bottom: 56, left: 190, right: 40 };

@@ -13,6 +13,8 @@ export interface City {
   background: string | null;
   /** Its colour. */
   landOther: string;
+  /** Size of the smallest names. */
+  note: number;
 }
 
 export function boundariesUrl(at: string | null): string {
@@ -26,7 +28,7 @@ const CN_ZOOMS = [11, 10, 8, 5, 0, 0];
     zooms of their own: its layers move by the difference. */
 export function fit(style: StyleSpecification, city: City): StyleSpecification {
   const absolute = (url: string) => (url.startsWith('/') ? city.origin + url : url);
-  const layers = style.layers.flatMap((layer): LayerSpecification[] => {
+  const layers = style.layers.map((layer) => grown(layer, city.note)).flatMap((layer): LayerSpecification[] => {
     const rank = (layer.metadata as { rank?: number } | undefined)?.rank;
     if (layer.id === 'facilities' && layer.type === 'symbol') {
       return [{ ...layer, layout: { ...layer.layout, 'icon-image': iconOf(city.icons) } }];
@@ -49,6 +51,12 @@ export function fit(style: StyleSpecification, city: City): StyleSpecification {
     layers.splice(1, 0, { id: 'land-other', type: 'fill', source: 'background', paint: { 'fill-color': city.landOther } });
   }
   return { ...style, sprite: absolute(style.sprite as string), sources, layers };
+}
+
+/** A layer whose names are at least so large. */
+function grown(layer: LayerSpecification, least: number): LayerSpecification {
+  if (layer.type !== 'symbol' || typeof layer.layout?.['text-size'] !== 'number') return layer;
+  return { ...layer, layout: { ...layer.layout, 'text-size': Math.max(least, layer.layout['text-size']) } };
 }
 
 /** The icon of a facility by its category. */

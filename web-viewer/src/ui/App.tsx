@@ -5,7 +5,8 @@ import { Breadcrumb } from './Breadcrumb';
 import { GridCard } from './GridCard';
 import { Legend } from './Legend';
 import { Readout } from './Readout';
-import { Ages, Categories, GridOverview, Neighbours, Parts, Pressing, RegionOverview } from './blocks';
+import { Ages, Below, Categories, FacilityCategories, GridOverview, Neighbours, Parts, Pressing, RegionOverview } from './blocks';
+import { Lost } from './Lost';
 import { Search } from './Search';
 import { Sentence } from './Sentence';
 import { TopBar } from './TopBar';
@@ -19,19 +20,18 @@ export function App() {
       <TopBar />
       <Sentence />
       {!desk && (
-        <aside class="rail left">
-          <Ages />
-          {grid ? <Neighbours /> : <Categories />}
-          {grid ? <GridOverview /> : <RegionOverview />}
+        <aside class={grid ? 'rail left of-grid' : 'rail left'}>
+          {grid ? <><FacilityCategories /><Neighbours /><GridOverview /></> : <><Ages /><Categories /><RegionOverview /></>}
         </aside>
       )}
       <main class="stage">
         <div class="scaled"><div id="map" /></div>
         <div class="over top"><Breadcrumb /><Search /></div>
+        <Lost />
         <div class="over bottom"><Legend /><div class="foot"><Readout /><p class="attribution">{meta.data?.attribution.join(' · ')}</p></div></div>
       </main>
       <aside class={grid ? 'rail right card-rail' : 'rail right'}>
-        {grid ? <GridCard /> : <><Pressing /><Parts />{desk && <RegionOverview />}</>}
+        {grid ? <GridCard /> : <><Pressing /><Parts />{desk ? <RegionOverview /> : <Below />}</>}
       </aside>
       {at && <div class="not-live"><span>{say('asOf')} {at}</span></div>}
     </div>

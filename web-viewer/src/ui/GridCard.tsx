@@ -108,8 +108,8 @@ function Team({ shown }: { shown: Card }) {
       {people.length === 0 ? <Empty words={say('noTeam')} /> : (
         <Rows items={people} row={(person) => (
           <li key={person.id} class={person === leader ? 'person leader' : 'person'}>
-            <span class="label">{person.name}</span>
-            <span class="second">{sayRole(person.role)}</span>
+            <span class="name">{person.name}</span>
+            <span class="label second">{sayRole(person.role)}</span>
             <span class="number second">{person.phone}</span>
           </li>
         )} />

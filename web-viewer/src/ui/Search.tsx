@@ -2,7 +2,9 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { api, Problem, type Hit } from '../api';
+import { position } from '../format';
 import { go } from '../route';
+import { spot } from '../state';
 import { say, sayValue } from '../words';
 import { Icon } from './Icon';
 
@@ -44,6 +46,7 @@ export function Search() {
     const grid = hit.kind === 'grid' ? hit.code : hit.kind === 'region' ? null : hit.grid;
     if (grid) go({ mode: { kind: 'grid', code: grid } });
     else if (hit.kind === 'region' && hit.code) go({ mode: { kind: 'region', code: hit.code } });
+    spot.value = hit.kind === 'position' ? hit.position ?? null : null;
     close();
   };
   const key = (event: KeyboardEvent) => {
@@ -68,8 +71,8 @@ export function Search() {
           {hits.value.map((hit, n) => (
             <li key={`${hit.kind}${hit.code ?? n}`} role="option" aria-selected={n === chosen.value}>
               <button type="button" tabIndex={-1} onClick={() => take(hit)}>
-                <span class="label">{hit.name || hit.code}</span>
-                <span class="second">{sayValue(hit.level ?? hit.kind)} · {parent(hit)}{hit.name ? hit.code : ''}</span>
+                <span class="label">{hit.name || hit.code || (hit.position && position(hit.position, 17))}</span>
+                <span class="second">{sayValue(hit.level ?? hit.kind)} · {parent(hit)}{hit.name ? hit.code : hit.kind === 'position' ? hit.grid ?? say('outside') : ''}</span>
               </button>
             </li>
           ))}

@@ -1,11 +1,15 @@
-// The whole state in one line: 普陀区 未结 87 · 超期 5. Only what needs a person is coloured.
+// The whole state in one line: 普陀区 未结 87 · 超期 5 · 近一小时 +31. Only what needs a person is coloured; each number opens its list.
+import type { Case } from '../api';
 import { count } from '../format';
-import { card, gridShown, link, now, path, region } from '../state';
+import { ageBand } from '../casestate';
+import { card, cases, gridShown, link, minute, narrow, narrowed, now, path, region } from '../state';
 import { say } from '../words';
 import { nothingYet } from './Block';
 
 /** Older than this a number is not shown as if it were fresh. */
 const STALE_MS = 5 * 60_000;
+
+const isRecent = (one: Case) => one.reported_at !== undefined && ageBand(one.reported_at, minute.value) === 0;
 
 export function Sentence() {
   const of = gridShown.value ? card : region;
@@ -18,7 +22,9 @@ export function Sentence() {
   return (
     <p class={stale ? 'sentence stale' : 'sentence'} aria-live="polite">
       {told
-        ? <>{name} <span>{say('open')} {count(told.open)}</span> · <span class={told.overdue > 0 ? 'overdue' : ''}>{say('overdue')} {count(told.overdue)}</span></>
+        ? <>{name} <button type="button" onClick={() => { narrowed.value = null; }}>{say('open')} {count(told.open)}</button>
+          {' · '}<button type="button" class={told.overdue > 0 ? 'overdue' : ''} onClick={() => narrow('overdue', say('overdue'), (one) => one.overdue)}>{say('overdue')} {count(told.overdue)}</button>
+          {cases.data && <>{' · '}<button type="button" class="second" onClick={() => narrow('age-0', say('age-0'), isRecent)}>{say('lastHour')} +{count(cases.data.filter(isRecent).length)}</button></>}</>
         : <span class="second">{nothingYet(of.state.value.problem)}</span>}
     </p>
   );

@@ -6,6 +6,7 @@ import { say } from '../words';
 
 export function TopBar() {
   const { up, at } = link.value;
+  const { theme } = route.value;
   const other = route.value.lang === 'en' ? 'zh' : 'en';
   return (
     <header class="top-bar">
@@ -14,6 +15,7 @@ export function TopBar() {
       <p class={up ? 'link' : 'link down'} role="status">
         <span>{up ? say('linked') : say('unlinked')}</span>
         <span>{say('dataTime')} <time>{clock(at)}</time></span>
+        <button type="button" onClick={() => go({ theme: theme === 'dark' ? 'light' : 'dark' })}>{say(theme === 'dark' ? 'light' : 'dark')}</button>
         <button type="button" lang={other} onClick={() => go({ lang: other })}>{other === 'en' ? 'English' : '中文'}</button>
       </p>
     </header>

