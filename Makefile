@@ -6,7 +6,8 @@ WANGGE = target/release/wangge
 
 .PHONY: run test check demo bench crash shots viewer build help
 
-run: build $(DATA) ## build everything, make the demo city if there is none, serve it at http://127.0.0.1:8080
+run: build ## build everything, make the demo city if there is none or only one of yesterday, serve it at http://127.0.0.1:8080
+	$(WANGGE) demo --renew --preset $(PRESET) --data $(DATA)
 	$(WANGGE) serve --data $(DATA) --listen $(LISTEN)
 
 test: ## install what the tests need (Debian packages, if absent and permitted) and run all of them
@@ -20,9 +21,6 @@ check: ## the quick part: formatting, lints, unit tests, no browser
 
 demo: build ## make the demo city anew: PRESET=small|zhoushan, DATA=city.gpkg
 	rm -f $(DATA) $(DATA)-wal $(DATA)-shm
-	$(WANGGE) demo --preset $(PRESET) --data $(DATA)
-
-$(DATA): | build
 	$(WANGGE) demo --preset $(PRESET) --data $(DATA)
 
 viewer: web-viewer/dist/index.html ## build the viewer into web-viewer/dist

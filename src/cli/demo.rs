@@ -4,11 +4,13 @@ use super::{Failure, Outcome, out};
 use crate::app::imports::{self, Incoming, Kind, Order, Report, Status, Watch};
 use crate::clock::Clock;
 use crate::demo::{self, City, Files, Preset};
+use crate::domain::id::Revision;
 use crate::domain::records::BoundarySet;
 use crate::domain::scope::Actor;
 use crate::geom::Crs;
 use crate::interchange::boundaries::{GridDraft, hashed_region};
-use crate::store::{Meta, Store};
+use crate::store::{Access, ImportRecord, Meta, Store, StoreError};
+use jiff::{SignedDuration, Timestamp};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +25,10 @@ pub(super) struct Args {
     /// The data file to make. It must not be there yet.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+    /// Keep a data file that is there, but make the city anew when nothing else is in it and it is older than a day: its deadlines have
+    /// passed.
+    #[arg(long)]
+    renew: bool,
     /// Another seed draws another city.
     #[arg(long, value_name = "N", default_value_t = demo::DEFAULT_SEED)]
     seed: u64,
@@ -32,6 +38,13 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
+    if args.data.exists() && args.renew {
+        if !is_yesterdays(&args.data, &Clock::System).await {
+            return Ok(true);
+        }
+        super::import::remove(&args.data);
+        out::say("the demo city is older than a day and is made anew");
+    }
     if args.data.exists() {
         return Err(Failure::Usage(format!("{} is there already; the demo makes a new city", args.data.display())));
     }
@@ -71,6 +84,25 @@ pub(super) async fn run(args: Args) -> Outcome {
     }
     out::say(&format!("{}（演示数据）: {}", meta.title, args.data.display()));
     Ok(true)
+}
+
+/// So old a demo city is made anew.
+const OLD: SignedDuration = SignedDuration::from_hours(24);
+
+/// Whether a file is a demo city, whole and with nothing else in it, that was made long ago and is used by nobody.
+async fn is_yesterdays(data: &Path, clock: &Clock) -> bool {
+    // In use, or no data file at all: whoever opens it next says so.
+    let Ok(store) = Store::open(data, Access::Import).await else { return false };
+    let told = async { Ok::<_, StoreError>((store.meta().await?, store.imports().await?, store.revision().await?)) }.await;
+    let closed = store.close().await;
+    let (Ok((meta, imports, revision)), Ok(())) = (told, closed) else { return false };
+    meta.synthetic && is_own_and_old(&imports, revision, clock.now())
+}
+
+/// Every change up to `revision` is an import of the demo's, made more than a day before `now`.
+fn is_own_and_old(imports: &[ImportRecord], revision: Revision, now: Timestamp) -> bool {
+    let fits = |import: &ImportRecord| import.source.as_deref() == Some(demo::SOURCE) && now.duration_since(import.at) > OLD;
+    !imports.is_empty() && imports.len() as u64 == revision.0 && imports.iter().all(fits)
 }
 
 fn meta(city: &City) -> Result<Meta, Failure> {
@@ -145,4 +177,34 @@ fn incoming(set: BoundarySet) -> Incoming {
 /// One line of what came in.
 fn summary(report: &Report) -> String {
     format!("{:<12}{:>8} new  {:>3} repaired  revision {}", report.kind, report.tally.new, report.tally.repaired, report.revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::ImportId;
+
+    fn import(source: &str, at: Timestamp) -> ImportRecord {
+        ImportRecord {
+            id: ImportId(1),
+            kind: "cases".to_owned(),
+            file: "cases.csv".to_owned(),
+            crs: None,
+            source: Some(source.to_owned()),
+            at,
+            report: serde_json::Value::Null,
+        }
+    }
+
+    #[test]
+    fn only_an_old_city_with_nothing_else_in_it_is_made_anew() {
+        let now: Timestamp = "2026-11-22T08:00:00Z".parse().expect("an instant");
+        let (old, young) = (now - SignedDuration::from_hours(25), now - SignedDuration::from_hours(23));
+        let two = |a: ImportRecord, b: ImportRecord| is_own_and_old(&[a, b], Revision(2), now);
+        assert!(two(import(demo::SOURCE, old), import(demo::SOURCE, old)));
+        assert!(!two(import(demo::SOURCE, old), import(demo::SOURCE, young)), "a part of it is of today");
+        assert!(!two(import(demo::SOURCE, old), import("the city's own lamps", old)), "a person brought something");
+        assert!(!is_own_and_old(&[import(demo::SOURCE, old)], Revision(2), now), "something else changed it");
+        assert!(!is_own_and_old(&[], Revision(0), now), "an empty file is someone's beginning");
+    }
 }

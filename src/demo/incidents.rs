@@ -55,12 +55,12 @@ const MATTERS: [Matter; 27] = [
 
 const CHANNELS: [(&str, f64); 5] = [("collector", 70.0), ("hotline", 15.0), ("video", 8.0), ("public", 5.0), ("transfer", 2.0)];
 
-const STATES: [(CaseState, f64); 11] = [
-    (CaseState::Reported, 8.0),
+/// States of cases that are not new.
+const STATES: [(CaseState, f64); 10] = [
     (CaseState::Verifying, 6.0),
     (CaseState::Accepted, 8.0),
     (CaseState::Filed, 8.0),
-    (CaseState::Dispatched, 20.0),
+    (CaseState::Dispatched, 28.0),
     (CaseState::Handling, 34.5),
     (CaseState::Feedback, 5.0),
     (CaseState::Checking, 6.0),
@@ -69,9 +69,18 @@ const STATES: [(CaseState, f64); 11] = [
     (CaseState::Suspended, 0.5),
 ];
 
-/// Shares of the open cases.
+/// Shares of the open cases: overdue, due within the hour, due within the day. The others are due within a month, so that a city that is
+/// shown for days does not turn red: of 600 cases 19 pass their time a day. (What is due at once is closed at once; what stays open is
+/// what takes long.)
 const OVERDUE: f64 = 0.035;
-const SOON: f64 = 0.08;
+const SOON: f64 = 0.02;
+const TODAY: f64 = 0.04;
+const MONTH_H: f64 = 30.0 * 24.0;
+/// Ages of cases that are not pressing: up to so many hours, this share.
+const AGES: [((f64, f64), f64); 3] = [((0.05, 24.0), 0.4), ((24.0, 72.0), 0.35), ((72.0, 240.0), 0.25)];
+/// A case reported within so many hours is new with this chance; an older one never is.
+const NEW_H: i64 = 2;
+const NEW: f64 = 0.6;
 const UNLOCATED: f64 = 0.03;
 const BY_ADDRESS: f64 = 0.02;
 const URGENT: f64 = 0.04;
@@ -106,22 +115,31 @@ pub(super) fn cases(scene: &Scene<'_>, total: usize, now: Timestamp, seed: u64) 
     let mut roles: Vec<usize> = (0..total).collect();
     random.shuffle(&mut roles);
     let (overdue, soon) = (count(OVERDUE), count(OVERDUE) + count(SOON));
+    let today = soon + count(TODAY);
     let region = soon + count(UNLOCATED);
     let address = region + count(BY_ADDRESS);
     let mut cases: Vec<CaseRecord> = roles
         .into_iter()
         .map(|role| {
             let matter = &MATTERS[random.weighted(&MATTERS.map(|matter| matter.share))];
-            let hours = if role < overdue {
-                (-26.0, -0.2)
-            } else if role < soon {
-                (0.2, 1.9)
+            let (reported_at, due_at) = if role < today {
+                let hours = match role {
+                    _ if role < overdue => (-26.0, -0.2),
+                    _ if role < soon => (0.1, 1.0),
+                    _ => (1.1, 24.0),
+                };
+                limited(matter.limit_h, hours, now, &mut random)
             } else {
-                (2.2, matter.limit_h as f64)
+                let age = AGES[random.weighted(&AGES.map(|(_, share)| share))].0;
+                let reported_at = busily(now, (-age.1, -age.0), &mut random);
+                (reported_at, later(now, random.between(24.0, MONTH_H)))
             };
-            let (reported_at, due_at) = times(matter.limit_h, hours, now, &mut random);
-            let state = STATES[random.weighted(&STATES.map(|(_, share)| share))].0;
-            let state = if state == CaseState::Suspended && role < soon { CaseState::Handling } else { state };
+            let is_new = now.duration_since(reported_at) < SignedDuration::from_hours(NEW_H) && random.chance(NEW);
+            let state = match STATES[random.weighted(&STATES.map(|(_, share)| share))].0 {
+                _ if is_new => CaseState::Reported,
+                CaseState::Suspended if role < today => CaseState::Handling,
+                state => state,
+            };
             let at =
                 if random.chance(HOT_CASES) { spots[random.below(hot)] } else { spots[hot + random.below(spots.len() - hot)] };
             let parcel = &scene.parcels[at];
@@ -174,24 +192,30 @@ pub(super) fn cases(scene: &Scene<'_>, total: usize, now: Timestamp, seed: u64) 
     cases
 }
 
-/// When a case was reported and is due, such that it is due so many `hours` (from, to) after `now`.
-fn times(limit_h: i64, hours: (f64, f64), now: Timestamp, random: &mut Random) -> (Timestamp, Timestamp) {
+/// When a case with a limit was reported and is due, such that it is due so many `hours` (from, to) after `now`.
+fn limited(limit_h: i64, hours: (f64, f64), now: Timestamp, random: &mut Random) -> (Timestamp, Timestamp) {
     let limit = SignedDuration::from_hours(limit_h);
-    let mut reported_at = now;
+    let reported_at = busily(now - limit, hours, random);
+    // Nothing is reported before it happened; a limit that would end before the wanted time was prolonged once.
+    let reported_at = reported_at.min(now - SignedDuration::from_mins(2));
+    (reported_at, (reported_at + limit).max(later(now, hours.0)))
+}
+
+/// An instant so many `hours` (from, to) after another, when people are about.
+fn busily(after: Timestamp, hours: (f64, f64), random: &mut Random) -> Timestamp {
+    let mut at = after;
     for _ in 0..60 {
-        let due_in_s = random.between(hours.0, hours.1.max(hours.0 + 0.1)) * 3600.0;
-        let minute = (due_in_s / 60.0) as i64;
-        let at = now + SignedDuration::from_mins(minute) - limit;
-        // Nothing is reported before it happened.
-        reported_at = at.min(now - SignedDuration::from_mins(2));
-        if random.chance(busy(reported_at)) {
+        at = later(after, random.between(hours.0, hours.1));
+        if random.chance(busy(at)) {
             break;
         }
     }
-    // A limit that ends before the wanted time was prolonged once.
-    let due_at = reported_at + limit;
-    let wanted = now + SignedDuration::from_mins((hours.0 * 60.0) as i64);
-    (reported_at, due_at.max(wanted))
+    at
+}
+
+/// So many hours after an instant, to the minute.
+fn later(at: Timestamp, hours: f64) -> Timestamp {
+    at + SignedDuration::from_mins((hours * 60.0) as i64)
 }
 
 /// How busy an instant is, 0 to 1.

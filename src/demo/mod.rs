@@ -183,8 +183,8 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
     let scene = incidents::Scene { streets: &streets, parcels: &parcels, grids: &codes, townships: &townships };
     Ok(City {
         title: match preset {
-            Preset::Small => "嵊泗县".to_owned(),
-            Preset::Zhoushan => "舟山市".to_owned(),
+            Preset::Small => "嵊泗县网格化管理指挥平台".to_owned(),
+            Preset::Zhoushan => "舟山市网格化管理指挥平台".to_owned(),
         },
         attribution: ["海岸轮廓 © OpenStreetMap contributors (ODbL 1.0)", "网格、街道、人员、部件、案件均为演示数据"]
             .map(str::to_owned)

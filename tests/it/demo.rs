@@ -34,6 +34,23 @@ fn the_small_city_comes_in_whole_and_its_files_bring_nothing_new() {
 }
 
 #[test]
+fn a_demo_city_of_today_is_not_renewed_and_another_file_never() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("city.gpkg");
+    let run = |arguments: &[&str]| wangge(folder.path(), arguments);
+    let renew = || {
+        let output = run(&["demo", "--renew", "--preset", "small", "--data", "city.gpkg"]);
+        assert!(output.status.success(), "{}", said(&output));
+        std::fs::metadata(&data).unwrap().modified().unwrap()
+    };
+    let made = renew();
+    assert_eq!(renew(), made, "a city of today stays");
+    std::fs::write(&data, "mine").unwrap();
+    renew();
+    assert_eq!(std::fs::read(&data).unwrap(), b"mine");
+}
+
+#[test]
 fn the_demo_leaves_a_data_file_that_is_there_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("city.gpkg"), "mine").unwrap();

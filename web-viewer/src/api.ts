@@ -1,5 +1,7 @@
 // The HTTP contract as the viewer uses it. Positions are [lon, lat] on CGCS2000; areas in m², distances in m; times RFC 3339.
 
+import type { StyleSpecification } from 'maplibre-gl';
+
 export type Position = [number, number];
 export type Box = [west: number, south: number, east: number, north: number];
 
@@ -77,7 +79,13 @@ async function json<T>(path: string, signal?: AbortSignal): Promise<T> {
     if (signal?.aborted) throw error;
     throw new Problem('offline', 0, 'no answer');
   }
-  if (response.ok) return await response.json() as T;
+  if (response.ok) {
+    // A body that breaks off is no answer either.
+    return await (response.json() as Promise<T>).catch((error: unknown) => {
+      if (signal?.aborted) throw error;
+      throw new Problem('offline', 0, 'the answer broke off');
+    });
+  }
   const told = await response.json().catch(() => ({})) as { code?: string; detail?: string; title?: string };
   throw new Problem(told.code ?? 'unknown', response.status, told.detail ?? told.title ?? response.statusText);
 }
@@ -100,6 +108,7 @@ const code = encodeURIComponent;
 /** `at` asks for the boundaries in force on a date. */
 export const api = {
   meta: (signal?: AbortSignal) => json<Meta>('/api/v1/meta', signal),
+  style: (theme: string, signal?: AbortSignal) => json<StyleSpecification>(`/styles/${theme}.json`, signal),
   categories: (signal?: AbortSignal) => all<Category>(withQuery('/api/v1/categories', { limit: PAGE }), signal),
   region: (region: string, at: string | null, signal?: AbortSignal) =>
     json<Region>(withQuery(`/api/v1/regions/${code(region)}`, { at }), signal),

@@ -6,13 +6,14 @@ export type Mark = 'overdue' | 'soon' | 'new' | 'open' | 'suspended';
 /** In order of urgency; also the order of the legend. */
 export const MARKS: readonly Mark[] = ['overdue', 'soon', 'new', 'open', 'suspended'];
 
-/** A case is due soon from an hour before its time. A guess; nothing depends on it. */
+/** A case is due soon from an hour before its time until then. A guess; nothing depends on it. */
 export const SOON_MS = 3_600_000;
 
 export function markOf(shown: Pick<Case, 'overdue' | 'state' | 'due_at'>, now: number): Mark {
   if (shown.overdue) return 'overdue';
   if (shown.state === 'suspended') return 'suspended';
-  if (shown.due_at && Date.parse(shown.due_at) - now < SOON_MS) return 'soon';
+  const left = shown.due_at ? Date.parse(shown.due_at) - now : Infinity;
+  if (left >= 0 && left < SOON_MS) return 'soon';
   return shown.state === 'reported' ? 'new' : 'open';
 }
 

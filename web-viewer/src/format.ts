@@ -24,13 +24,12 @@ export function span(ms: number): string {
   return `${Math.floor(minutes / 1440)} ${say('days')}`;
 }
 
-/** Time left or over: 剩 9 分, 超期 12 分. */
-export function due(dueAt: string | null, now: number): string {
+/** Time left or over: 剩 9 分, 超期 12 分; 到期已 12 分, when its time has passed and the server does not call it overdue. */
+export function due(dueAt: string | null, now: number, overdue: boolean): string {
   if (!dueAt) return say('noDue');
   const left = Date.parse(dueAt) - now;
-  return route.value.lang === 'en'
-    ? `${span(left)} ${left < 0 ? say('dueOver') : say('dueLeft')}`
-    : `${left < 0 ? say('dueOver') : say('dueLeft')} ${span(left)}`;
+  const word = say(left >= 0 ? 'dueLeft' : overdue ? 'dueOver' : 'duePassed');
+  return route.value.lang === 'en' ? `${span(left)} ${word}` : `${word} ${span(left)}`;
 }
 
 /** The city's time zone; undefined: the browser's. */

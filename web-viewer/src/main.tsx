@@ -13,10 +13,10 @@ import { addSpotlight, drawSpot } from './map/spotlight';
 import { boundariesUrl, fit } from './map/style';
 import { enter, up, type Context } from './modes';
 import { format, listen, route } from './route';
-import { categories, categoryIcons, link, meta, now, path, shown, spot, wanting } from './state';
+import { categories, categoryIcons, link, meta, minute, now, path, shown, spot, wanting } from './state';
 import { shape, watchScreen } from './unit';
 import { App } from './ui/App';
-import type { StyleSpecification, VectorTileSource } from 'maplibre-gl';
+import type { VectorTileSource } from 'maplibre-gl';
 
 /** How often the server is asked whether something changed. */
 const POLL_MS = 10_000;
@@ -43,9 +43,8 @@ async function start(): Promise<void> {
   const city = meta.data!;
   document.title = city.title;
   zone.value = city.time_zone;
-  categories.value = (await api.categories().catch(() => null)) ?? [];
-
-  const style = await (await fetch(`/styles/${theme}.json`)).json() as StyleSpecification;
+  categories.value = await persistently(() => api.categories());
+  const style = await persistently(() => api.style(theme));
   const stage = await createMap(document.getElementById('map')!, fit(style, {
     levels: city.scheme.levels, icons: categoryIcons.value, origin: location.origin,
     at: route.value.at, background: city.background, landOther: colour('land-other'),
@@ -54,7 +53,10 @@ async function start(): Promise<void> {
   const { map } = stage;
   addSpotlight(map, categoryIcons.value);
   watchPointer(map);
-  effect(() => { map.setGlobalStateProperty('soon_before', Math.floor((Math.floor(now.value / 60_000) * 60_000 + SOON_MS) / 1000)); });
+  effect(() => {
+    map.setGlobalStateProperty('now', minute.value / 1000);
+    map.setGlobalStateProperty('soon_before', (minute.value + SOON_MS) / 1000);
+  });
   let boundariesAt = route.value.at;
   effect(() => {
     if (route.value.at === boundariesAt) return;
@@ -107,8 +109,22 @@ async function start(): Promise<void> {
     if (!(await ask()) || (up && state() === known && !wanting.value)) continue;
     if (state() !== known || !up) for (const source of ['boundaries', 'facilities', 'cases']) map.refreshTiles(source);
     known = state();
+    const told = await api.categories().catch(() => null);
+    if (told) categories.value = told;
     if (wanting.value) attempt.value++;
     else for (const reload of reloads) reload();
+  }
+}
+
+/** Tries until it succeeds: a wall that started a moment too early must not stay half blind for weeks. */
+async function persistently<T>(fetching: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await fetching();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      await pause(RETRY_MS);
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import { show, type Stage } from './map/create';
 import { drawCases, drawFacilities, drawUrgent, light, spotlight, type Outline } from './map/spotlight';
 import { loadTogether, type First } from './resource';
 import { go, type Mode, type Route } from './route';
-import { below, card, cases, children, facilities, grouped, groupsShown, listed, meta, narrowed, region } from './state';
+import { below, card, cases, children, facilities, grouped, groupsShown, listed, meta, narrowed, notice, region } from './state';
 
 /** What a mode needs: the stage, and a way to hear that the city changed. */
 export interface Context {
@@ -73,6 +73,7 @@ function outlined(fetching: Promise<Outline> | null): { loaded: Promise<void>; v
 /** What every mode starts from and leaves behind. */
 function begin(stage: Stage, signal: AbortSignal): void {
   narrowed.value = null;
+  notice.value = null;
   signal.addEventListener('abort', () => {
     spotlight(stage.map, null);
     light(stage.map, null);

@@ -3,6 +3,7 @@ import { computed, signal } from '@preact/signals';
 import type { Case, Category, Child, Facility, FacilityGroup, GridCard, Meta, Place, Position, Region } from './api';
 import { isPassing, Resource } from './resource';
 import type { Route } from './route';
+import { OTHERS } from './words';
 
 export const meta = new Resource<Meta>();
 export const categories = signal<Category[]>([]);
@@ -23,6 +24,8 @@ export const now = signal(Date.now());
 export const minute = computed(() => Math.floor(now.value / 60_000) * 60_000);
 /** When the server last answered, in ms; and whether it answered the last time. */
 export const link = signal({ up: true, at: Date.now() });
+/** The time for which ages are told: while the server does not answer, that of its last answer. */
+export const told = computed(() => (link.value.up ? minute.value : link.value.at));
 /** Facility groups that are drawn in the selected grid. */
 export const groupsShown = signal<ReadonlySet<string>>(new Set());
 /** The facility or case that was clicked. */
@@ -35,11 +38,14 @@ export const notice = signal<string | null>(null);
 /** What the pointer points at. */
 export const pointer = signal<{ position: [number, number]; beidou: string | null } | null>(null);
 
+/** The name of the grids' level in the city's scheme. */
+export const gridLevel = computed(() => meta.data?.scheme.levels.at(-1)?.name ?? 'grid');
+
 /** From the top region to the one shown, the grid last. */
 export const path = computed<Place[]>(() => {
   if (gridShown.value) {
     const grid = card.data?.grid;
-    return grid ? [...card.data!.path, { level: 'grid', code: grid.code, name: grid.name || grid.code }] : [];
+    return grid ? [...card.data!.path, { level: gridLevel.value, code: grid.code, name: grid.name || grid.code }] : [];
   }
   const here = region.data;
   return here ? [...here.path.filter((place) => place.code !== here.code), { level: here.level, code: here.code, name: here.name || here.code }] : [];
@@ -63,9 +69,6 @@ export function narrow(key: string, label: string, holds: (shown: Case) => boole
 }
 
 export const listed = computed(() => (cases.data ?? []).filter(narrowed.value?.holds ?? (() => true)));
-
-/** The id of the group that holds what belongs to no other. */
-export const OTHERS = 'others';
 
 /** The groups, and the rest, with the facilities of the selected grid that belong to each. A facility is counted once. */
 export const grouped = computed(() => {

@@ -18,7 +18,7 @@ const WORDS = {
   search: ['编码、名称、坐标', 'Code, name, position'], searchLabel: ['查找', 'Search'], noHits: ['没有找到', 'Nothing found'],
   otherFacilities: ['其他设施', 'Other facilities'],
   asOf: ['历史边界', 'Boundaries of'], live: ['回到今天', 'Back to today'], superseded: ['已撤销', 'Superseded'], successors: ['现为', 'Now'],
-  dueLeft: ['剩', 'left'], dueOver: ['超期', 'over'], noDue: ['无时限', 'No deadline'],
+  dueLeft: ['剩', 'left'], dueOver: ['超期', 'over'], duePassed: ['到期已', 'past due'], noDue: ['无时限', 'No deadline'],
   minutes: ['分', 'min'], hours: ['小时', 'h'], days: ['天', 'd'],
   shared: ['共界', 'shared'], beidou: ['北斗网格码', 'BeiDou'], up: ['上一级', 'Up'], breadcrumb: ['所在位置', 'Where this is'],
   outside: ['此处不在任何网格内', 'No grid here'],
@@ -48,3 +48,12 @@ export function sayValue(value: string): string {
 
 /** A member's role: `police` is also a kind of grid. */
 export function sayRole(role: string): string { return sayValue(role === 'police' ? 'police_officer' : role); }
+
+/** The id of the group that holds what belongs to no other. */
+export const OTHERS = 'others';
+
+/** The name of a facility group in the language of the page. */
+export function groupName({ id, name, name_en }: { id: string; name?: string; name_en?: string }): string {
+  if (id === OTHERS) return say('otherFacilities');
+  return [name, name_en][column()] ?? id;
+}

@@ -1,8 +1,8 @@
 // What the pointer points at (coordinates at once, the BeiDou code when it rests) and what a click means.
 import type { Map, MapMouseEvent } from 'maplibre-gl';
-import { api, Problem, type Position } from '../api';
+import { api, Problem, type Located, type Position } from '../api';
 import { beidouLevel } from '../format';
-import { go, route } from '../route';
+import { go, route, type Mode } from '../route';
 import { cases, meta, notice, path, picked, pointer, zoom } from '../state';
 import { SELECTED_CASES, SELECTED_FACILITIES } from './spotlight';
 
@@ -18,16 +18,22 @@ export function watchPointer(map: Map): void {
     resting?.abort();
     pointer.value = { position: at, beidou: pointer.value?.beidou ?? null };
     resting = new AbortController();
-    void beidouAt(at, map.getZoom(), resting.signal);
+    const { signal } = resting;
+    const timer = setTimeout(() => void beidouAt(at, map.getZoom(), signal), REST_MS);
+    signal.addEventListener('abort', () => clearTimeout(timer));
     map.getCanvas().style.cursor = marksAt(map, event).length > 0 ? 'pointer' : '';
   });
   map.on('mouseout', () => { resting?.abort(); pointer.value = null; });
-  map.on('click', (event) => void click(map, event));
+  let clicked = new AbortController();
+  map.on('click', (event) => {
+    // The newest click decides, whichever answer comes first.
+    clicked.abort();
+    clicked = new AbortController();
+    void click(map, event, clicked.signal);
+  });
 }
 
 async function beidouAt(at: Position, atZoom: number, signal: AbortSignal): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, REST_MS));
-  if (signal.aborted) return;
   try {
     const { code } = await api.beidou(at, beidouLevel(atZoom), signal);
     if (!signal.aborted) pointer.value = { position: at, beidou: code };
@@ -45,7 +51,15 @@ function marksAt(map: Map, event: MapMouseEvent) {
 /** Where grids appear. */
 function gridZoom(): number { return meta.data?.scheme.levels.at(-1)?.minzoom ?? 11; }
 
-async function click(map: Map, event: MapMouseEvent): Promise<void> {
+/** What a click on land means: one step down from what it shares with the place shown; where grids are drawn large, the grid itself. */
+export function meant({ grid, path: above }: Located, here: readonly { code: string }[], large: boolean): Mode | null {
+  const shown = new Set(here.map((place) => place.code));
+  const step = large && grid ? undefined : above.find((place) => !shown.has(place.code));
+  if (step) return { kind: 'region', code: step.code };
+  return grid && !(shown.has(grid.code)) ? { kind: 'grid', code: grid.code } : null;
+}
+
+async function click(map: Map, event: MapMouseEvent, signal: AbortSignal): Promise<void> {
   notice.value = null;
   const mark = marksAt(map, event)[0];
   if (mark?.layer.id === SELECTED_FACILITIES) {
@@ -59,13 +73,12 @@ async function click(map: Map, event: MapMouseEvent): Promise<void> {
     return;
   }
   try {
-    const { grid, path: above } = await api.locate([event.lngLat.lng, event.lngLat.lat], route.value.at);
-    const chain = [...above, ...(grid ? [{ level: 'grid', ...grid }] : [])];
-    const here = new Set(path.value.map((place) => place.code));
-    // One step down from what both share; where grids are drawn large, the grid itself.
-    const next = grid && map.getZoom() >= gridZoom() + GRIDS_MEANT ? chain.at(-1) : chain.find((place) => !here.has(place.code));
-    if (next) go({ mode: { kind: next.code === grid?.code ? 'grid' : 'region', code: next.code } });
+    const found = await api.locate([event.lngLat.lng, event.lngLat.lat], route.value.at, signal);
+    if (signal.aborted) return;
+    const mode = meant(found, path.value, map.getZoom() >= gridZoom() + GRIDS_MEANT);
+    if (mode) go({ mode });
   } catch (error) {
+    if (signal.aborted) return;
     if (!(error instanceof Problem)) throw error;
     notice.value = error.code;
   }

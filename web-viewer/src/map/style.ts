@@ -1,5 +1,5 @@
 // The program's style, fitted to this city: absolute addresses, its own levels, the boundaries of a date.
-import type { LayerSpecification, StyleSpecification } from 'maplibre-gl';
+import type { DataDrivenPropertyValueSpecification, ExpressionSpecification, LayerSpecification, StyleSpecification } from 'maplibre-gl';
 
 export interface City {
   /** Levels of the code scheme from the top down; the last is that of the grids. */
@@ -60,6 +60,6 @@ function grown(layer: LayerSpecification, least: number): LayerSpecification {
 }
 
 /** The icon of a facility by its category. */
-export function iconOf(icons: ReadonlyMap<string, string>): any {
-  return icons.size === 0 ? 'component' : ['match', ['get', 'category'], ...[...icons].flat(), 'component'];
+export function iconOf(icons: ReadonlyMap<string, string>): DataDrivenPropertyValueSpecification<string> {
+  return icons.size === 0 ? 'component' : ['match', ['get', 'category'], ...[...icons].flat(), 'component'] as unknown as ExpressionSpecification;
 }

@@ -21,7 +21,7 @@ export function CaseRow({ shown }: { shown: Case }) {
         <Mark mark={mark} urgent={shown.urgent ?? false} />
         <span class="label">{name}{!gridShown.value && shown.grid_name && <small class="place">{shown.grid_name}</small>}</span>
         <span class={mark === 'open' ? 'second ordinary' : 'second'}>{mark === 'overdue' ? '' : `${mark === 'open' ? sayValue(shown.state) : markWord(mark)} `}</span>
-        <span class={`time ${mark}`}>{due(shown.due_at, now.value)}</span>
+        <span class={`time ${mark}`}>{due(shown.due_at, now.value, shown.overdue)}</span>
       </button>
     </li>
   );

@@ -2,10 +2,9 @@
 import { count, dayAndTime } from '../format';
 import type { GridCard as Card, Member } from '../api';
 import { go } from '../route';
-import { card, cases, categoryNames, facilities, grouped, groupsShown, listed, OTHERS, picked } from '../state';
+import { card, cases, categoryNames, facilities, grouped, groupsShown, listed, picked } from '../state';
 import { shape } from '../unit';
-import { route } from '../route';
-import { say, sayRole, sayValue } from '../words';
+import { groupName, say, sayRole, sayValue } from '../words';
 import { GridOverview, Narrowed, Neighbours } from './blocks';
 import { Block, Empty } from './Block';
 import { CaseRow } from './CaseRow';
@@ -28,12 +27,6 @@ export function GridCard() {
       </>}
     </article>
   );
-}
-
-/** The name of a facility group in the language of the page. */
-export function groupName({ id, name, name_en }: { id: string; name?: string; name_en?: string }): string {
-  if (id === OTHERS) return say('otherFacilities');
-  return (route.value.lang === 'en' ? name_en : name) ?? id;
 }
 
 function Identity({ shown }: { shown: Card }) {

@@ -2,10 +2,9 @@
 import { countMarks, markOf, MARKS } from '../casestate';
 import { count } from '../format';
 import type { ComponentChildren } from 'preact';
-import { groupName } from './GridCard';
 import type { Case } from '../api';
 import { cases, facilities, gridShown, grouped, groupsShown, narrow, narrowed, now } from '../state';
-import { say } from '../words';
+import { groupName, say } from '../words';
 import { Icon } from './Icon';
 import { Mark, markWord } from './Mark';
 

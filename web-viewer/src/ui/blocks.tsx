@@ -2,7 +2,7 @@
 import { AGE_BANDS, ageBand, countAges } from '../casestate';
 import { area, count } from '../format';
 import { go } from '../route';
-import { below, card, cases, categoryNames, children, listed, minute, narrow, narrowed, region } from '../state';
+import { below, card, cases, categoryNames, children, listed, narrow, narrowed, region, told } from '../state';
 import { shape } from '../unit';
 import { say, sayValue, type Word } from '../words';
 import { Block, Empty } from './Block';
@@ -13,8 +13,8 @@ import type { Child } from '../api';
 export function Ages() {
   const all = cases.data ?? [];
   const unlocated = all.filter((shown) => !shown.position).length;
-  const bands = countAges(all, minute.value);
-  const press = (n: number) => narrow(`age-${n}`, say(`age-${n}` as Word), (one) => one.reported_at !== undefined && ageBand(one.reported_at, minute.value) === n);
+  const bands = countAges(all, told.value);
+  const press = (n: number) => narrow(`age-${n}`, say(`age-${n}` as Word), (one) => one.reported_at !== undefined && ageBand(one.reported_at, told.value) === n);
   return (
     <Block title={`${say('open')} · ${say('byAge')}`} of={cases}>
       <p class="figure">{count(all.length)} <small>{say('items')}</small>{unlocated > 0 && <button type="button" onClick={() => narrow('unlocated', say('unlocated'), (one) => one.position === null)}>{say('unlocated')} {count(unlocated)}</button>}</p>
@@ -131,8 +131,7 @@ function ranked(parts: readonly Child[]): Bar[] {
 
 /** What stands in a grid, the most frequent first. */
 export function FacilityCategories() {
-  const told = card.data?.facilities;
-  const bars = [...told?.by_category ?? []].sort((a, b) => b.count - a.count || (a.category < b.category ? -1 : 1))
+  const bars = [...card.data?.facilities.by_category ?? []].sort((a, b) => b.count - a.count || (a.category < b.category ? -1 : 1))
     .map(({ category, name, count: value }) => ({ key: category, label: name || category, value }));
   return (
     <Block title={say('facilitiesByCategory')} of={card} class="by-category">

@@ -48,7 +48,7 @@ await withBrowser(async ({ base, open }) => {
       }
       return null;
     }, points);
-    assert(at, 'a place to click');
+    assert(at, `a place to click on the way to ${JSON.stringify(points).slice(0, 200)} from ${page.url()}`);
     const before = page.url();
     await page.mouse.click(at.x, at.y);
     await page.waitForFunction((url) => location.href !== url, before, { timeout: 30_000 });
@@ -57,8 +57,9 @@ await withBrowser(async ({ base, open }) => {
   const steps = [];
   for (const next of [...card.path.slice(1), { code: target }]) {
     if (page.url().includes('grid=')) break;
+    const { geometry } = await read(`/api/v1/${next.code === target ? 'grids' : 'regions'}/${next.code}/outline`);
     const near = await page.evaluate(() => window.wangge.map.getZoom() >= 13.5);
-    const inside = near || next.code === target ? spots(parts) : (await all(`/api/v1/regions/${next.code}/children?limit=1000`)).map((child) => child.label_point);
+    const inside = spots(near ? parts : geometry.type === 'Polygon' ? [geometry.coordinates] : geometry.coordinates);
     await click(inside);
     steps.push(new URL(page.url()).search);
   }

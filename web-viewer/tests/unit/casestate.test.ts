@@ -7,7 +7,7 @@ const hours = (n: number) => new Date(NOW + n * 3_600_000).toISOString();
 const made = (told: Partial<Case>): Case => ({ id: 1, category: '06010', state: 'handling', due_at: hours(5), overdue: false, position: null, ...told });
 
 test('overdue is the word of the server, not a comparison with now', () => {
-  expect(markOf(made({ due_at: hours(-1) }), NOW)).toBe('soon');
+  expect(markOf(made({ due_at: hours(-1) }), NOW)).toBe('open');
   expect(markOf(made({ due_at: hours(5), overdue: true }), NOW)).toBe('overdue');
 });
 

@@ -16,11 +16,12 @@ test('an area has a unit that leaves few digits', () => {
 
 test('time left and over is said in the language of the page', () => {
   const now = Date.parse('2026-11-22T12:00:00Z');
-  expect(due('2026-11-22T12:09:30Z', now)).toBe('剩 9 分');
-  expect(due('2026-11-22T11:48:00Z', now)).toBe('超期 12 分');
-  expect(due(null, now)).toBe('无时限');
+  expect(due('2026-11-22T12:09:30Z', now, false)).toBe('剩 9 分');
+  expect(due('2026-11-22T11:48:00Z', now, true)).toBe('超期 12 分');
+  expect(due('2026-11-22T11:48:00Z', now, false), 'overdue is the word of the server').toBe('到期已 12 分');
+  expect(due(null, now, false)).toBe('无时限');
   route.value = { ...route.value, lang: 'en' };
-  expect(due('2026-11-22T11:48:00Z', now)).toBe('12 min over');
+  expect(due('2026-11-22T11:48:00Z', now, true)).toBe('12 min over');
   expect(span(50 * 3_600_000)).toBe('2 d');
 });
 
