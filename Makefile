@@ -29,7 +29,7 @@ web-viewer/node_modules/.package-lock.json: web-viewer/package.json web-viewer/p
 	cd web-viewer && npm ci --no-audit --no-fund
 	touch $@
 
-web-viewer/dist/index.html: web-viewer/node_modules/.package-lock.json $(shell find web-viewer/src styles -type f 2>/dev/null) $(wildcard web-viewer/*.ts web-viewer/*.html web-viewer/scripts/*)
+web-viewer/dist/index.html: web-viewer/node_modules/.package-lock.json $(shell find web-viewer/src styles -type f 2>/dev/null) $(wildcard web-viewer/*.ts web-viewer/*.html web-viewer/build/*)
 	cd web-viewer && npm run build
 
 build: viewer ## build the viewer and the server
@@ -39,12 +39,13 @@ bench: ## measure, with the twins beside us; write what changed into benches/REA
 	cargo bench --no-default-features --bench locate
 	cargo bench --bench tiles
 	cargo bench --bench store
+	cargo bench --bench http
 
 crash: ## kill -9 the program 1,000 times in the middle of imports: nothing it finished may be lost (about 10 minutes)
 	cargo build --release
 	KILLS=1000 WANGGE=$(WANGGE) cargo test --test it crash -- --nocapture
 
-shots: build ## screenshots of the viewer at three sizes, into web-viewer/shots
+shots: build ## screenshots of the viewer at three sizes, into web-viewer/.shots
 	cd web-viewer && npm run shots
 
 help: ## this list

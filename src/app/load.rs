@@ -13,6 +13,7 @@ use crate::domain::records::BoundarySet;
 use crate::store::{Snapshot, Store};
 use crate::territory::Territory;
 use crate::tiles::cache::TileCache;
+use jiff::tz::TimeZone;
 use std::sync::Arc;
 
 impl App {
@@ -31,6 +32,9 @@ impl App {
 /// The city of a snapshot.
 fn city(snapshot: Snapshot) -> Result<City, AppError> {
     let Snapshot { meta, revision, epoch, boundaries, facilities, staff, cases } = snapshot;
+    if TimeZone::get(&meta.time_zone).is_err() {
+        return Err(AppError::TimeZone(meta.time_zone));
+    }
     let epoch = epoch.map_or(Epoch(0), |record| record.epoch);
     // Before the first publication there is no land, but there is a scheme.
     let boundaries = boundaries.unwrap_or_else(|| BoundarySet { scheme: meta.scheme.clone(), ..BoundarySet::default() });

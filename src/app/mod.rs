@@ -92,6 +92,9 @@ pub enum AppError {
     /// Nothing a caller could do; the log says why.
     #[error("the store did not answer")]
     Store(#[from] StoreError),
+    /// A city file with a zone that does not exist; nothing a caller could do.
+    #[error("the city's time zone {0:?} does not exist; IANA names like Asia/Shanghai do")]
+    TimeZone(String),
     /// Stored boundaries that do not build; nothing a caller could do.
     #[error("the stored boundaries of epoch {epoch} do not build: {} faults, the first: {}", .faults.len(), first(.faults))]
     Damaged {

@@ -45,11 +45,6 @@ impl Rings {
         self.ends.is_empty()
     }
 
-    /// Number of points of all rings.
-    pub fn point_count(&self) -> usize {
-        self.points.len()
-    }
-
     /// Appends a ring.
     pub fn push(&mut self, ring: impl IntoIterator<Item = Pixel>) {
         self.points.extend(ring);

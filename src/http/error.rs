@@ -166,7 +166,7 @@ impl From<AppError> for Problem {
             AppError::NoBoundaries { .. } => Self::new(C::NoBoundaries, detail),
             AppError::BadCursor => Self::new(C::BadCursor, detail).with("field", "cursor"),
             AppError::Busy => Self::new(C::Busy, detail),
-            AppError::Panicked | AppError::Store(_) | AppError::Damaged { .. } => {
+            AppError::Panicked | AppError::Store(_) | AppError::TimeZone(_) | AppError::Damaged { .. } => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(error = detail, cause, "a request failed");
                 Self::new(C::Internal, "the server could not answer; its log says why")

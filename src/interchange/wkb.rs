@@ -165,13 +165,6 @@ pub fn area_blob(area: &Area) -> Vec<u8> {
     out
 }
 
-/// An area as plain WKB, a multipolygon.
-pub fn area_wkb(area: &Area) -> Vec<u8> {
-    let mut out = Vec::with_capacity(32 + 16 * (area.vertex_count() + area.polygons().len() * 2));
-    write_area(&mut out, area);
-    out
-}
-
 fn lattice([lon, lat]: [f64; 2]) -> Result<LatticePoint, WkbError> {
     Ok(LatticePoint::nearest(LonLat::new(lon, lat)?))
 }

@@ -108,11 +108,6 @@ impl Noding {
         &self.edges
     }
 
-    /// The noded edges, taken out.
-    pub fn into_edges(self) -> Vec<Edge> {
-        self.edges
-    }
-
     /// Rounds that added a vertex; 0: the edges were noded already.
     pub fn rounds(&self) -> usize {
         self.rounds

@@ -124,6 +124,12 @@ async fn the_outline_is_geojson_in_the_crs_asked_for() {
         outline["geometry"],
         json!({ "type": "MultiPolygon", "coordinates": [[[[122.1, 30.0], [122.11, 30.0], [122.11, 30.01], [122.1, 30.01], [122.1, 30.0]]]] })
     );
+    // Another reader finds the rings the right way round: an exterior counts counter-clockwise (RFC 7946, 3.1.6).
+    let feature: geojson::Feature = outline.to_string().parse().unwrap();
+    let geojson::GeometryValue::MultiPolygon { coordinates } = feature.geometry.unwrap().value else { panic!("no MultiPolygon") };
+    let ring = &coordinates[0][0];
+    let area2: f64 = ring.windows(2).map(|pair| pair[0][0] * pair[1][1] - pair[1][0] * pair[0][1]).sum();
+    assert!(area2 > 0.0 && ring.first() == ring.last(), "{ring:?}");
     let gcj = get(&router, &format!("/api/v1/grids/{GRID_1}/outline?crs=gcj02")).await.ok();
     let corner = gcj["geometry"]["coordinates"][0][0][0].clone();
     let shift = corner[0].as_f64().unwrap() - 122.1;
