@@ -144,7 +144,8 @@ fn check_records(city: &City) {
         assert_eq!(case.within.is_some(), case.located == Located::Region);
     }
     let hours = |hours| noon() + jiff::SignedDuration::from_hours(hours);
-    let passed_at = |at| city.cases.iter().filter(|case| case.due_at.is_some_and(|due| due <= at)).count() as f64 / city.cases.len() as f64;
+    let passed_at =
+        |at| city.cases.iter().filter(|case| case.due_at.is_some_and(|due| due <= at)).count() as f64 / city.cases.len() as f64;
     assert!((0.02..=0.05).contains(&passed_at(noon())), "{}", passed_at(noon()));
     assert!(passed_at(hours(24)) < 0.15, "a city of yesterday is not past its time: {}", passed_at(hours(24)));
     assert!(passed_at(hours(7 * 24)) < 0.4, "nor is one of last week: {}", passed_at(hours(7 * 24)));

@@ -37,6 +37,9 @@ impl FacilityState {
         (Self::Removed, "removed", "移除"),
     ];
 
+    /// Every state.
+    pub const ALL: [Self; 5] = [Self::Intact, Self::Damaged, Self::Lost, Self::Abandoned, Self::Removed];
+
     /// The word in API, store and tiles.
     pub fn as_str(self) -> &'static str {
         Self::TABLE[self as usize].1

@@ -23,10 +23,10 @@ query! {
         /// Latitude in degrees, in `crs`.
         lat: f64,
         /// CRS of the position: `wgs84`, `cgcs2000`, `gcj02` or `bd09`. Never guessed.
-        #[param(value_type = String)]
+        #[param(schema_with = query::crs_schema)]
         crs: Crs,
         /// 1 (6° × 4°) to 10 (about 1.5 cm); 10 when absent.
-        #[param(value_type = Option<u8>)]
+        #[param(schema_with = query::beidou_level_schema)]
         level: Option<Level>,
     }
 }

@@ -21,17 +21,17 @@ query! {
         /// Code of a region (cases without a position that are known to be in it included) or of a grid.
         within: Option<String>,
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = crate::http::query::set_schema)]
         set: Option<SetName>,
         /// Where it stands in the workflow.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = crate::http::query::case_state_schema)]
         state: Option<CaseState>,
         /// Matter category; two characters stand for a whole major category.
         category: Option<String>,
         /// Overdue, or not.
         overdue: Option<bool>,
         /// Items of a page, 1 to 10,000; 100 when absent.
-        #[param(value_type = Option<u32>)]
+        #[param(schema_with = crate::http::query::limit_schema)]
         limit: Option<Limit>,
         /// Where the page begins, as the page before said.
         #[param(value_type = Option<String>)]

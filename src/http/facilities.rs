@@ -30,18 +30,18 @@ query! {
         /// Code of a region or grid that holds them.
         within: Option<String>,
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = crate::http::query::set_schema)]
         set: Option<SetName>,
         /// Component categories, comma-separated; two characters stand for a whole major category.
         category: Option<String>,
         /// `intact`, `damaged`, `lost`, `abandoned` or `removed`.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = crate::http::query::facility_state_schema)]
         state: Option<FacilityState>,
         /// Its name in another system: `system:id`.
         #[param(value_type = Option<String>)]
         external: Option<External>,
         /// Items of a page, 1 to 10,000; 100 when absent.
-        #[param(value_type = Option<u32>)]
+        #[param(schema_with = crate::http::query::limit_schema)]
         limit: Option<Limit>,
         /// Where the page begins, as the page before said.
         #[param(value_type = Option<String>)]
@@ -60,9 +60,7 @@ given!(FacilityState, External);
 
 impl Word for FacilityState {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
-        let allowed =
-            [Self::Intact, Self::Damaged, Self::Lost, Self::Abandoned, Self::Removed].map(|state| (state.as_str(), state));
-        one_of(field, text, &allowed)
+        one_of(field, text, &Self::ALL.map(|state| (state.as_str(), state)))
     }
 }
 
@@ -201,10 +199,10 @@ query! {
     /// In pages.
     pub struct CategoriesQuery {
         /// `component` (of facilities) or `matter` (of cases); both when absent.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = crate::http::query::category_kind_schema)]
         kind: Option<CategoryKind>,
         /// Items of a page, 1 to 10,000; 100 when absent.
-        #[param(value_type = Option<u32>)]
+        #[param(schema_with = crate::http::query::limit_schema)]
         limit: Option<Limit>,
         /// Where the page begins, as the page before said.
         #[param(value_type = Option<String>)]

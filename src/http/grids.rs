@@ -27,7 +27,7 @@ query! {
     /// In the boundaries of when.
     pub struct GridQuery {
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = crate::http::query::set_schema)]
         set: Option<SetName>,
         /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
         #[param(value_type = Option<String>)]
@@ -41,7 +41,7 @@ query! {
     /// In the boundaries of when, in pages.
     pub struct GridListQuery {
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = crate::http::query::set_schema)]
         set: Option<SetName>,
         /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
         #[param(value_type = Option<String>)]
@@ -49,7 +49,7 @@ query! {
         /// Boundaries of this epoch.
         epoch: Option<u64>,
         /// Items of a page, 1 to 10,000; 100 when absent.
-        #[param(value_type = Option<u32>)]
+        #[param(schema_with = crate::http::query::limit_schema)]
         limit: Option<Limit>,
         /// Where the page begins, as the page before said.
         #[param(value_type = Option<String>)]
@@ -358,7 +358,7 @@ query! {
     /// Of which grid set.
     pub struct HistoryQuery {
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = crate::http::query::set_schema)]
         set: Option<SetName>,
     }
 }

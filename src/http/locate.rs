@@ -28,10 +28,10 @@ query! {
         /// Latitude in degrees, in `crs`.
         lat: f64,
         /// CRS of the position: `wgs84`, `cgcs2000`, `gcj02` or `bd09`. Never guessed.
-        #[param(value_type = String)]
+        #[param(schema_with = query::crs_schema)]
         crs: Crs,
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = query::set_schema)]
         set: Option<SetName>,
         /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
         #[param(value_type = Option<String>)]
@@ -155,10 +155,10 @@ query! {
     /// Which boundaries; for streams also the CRS.
     pub struct LocateManyQuery {
         /// CRS of the positions of a stream. A JSON body names its own.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = query::crs_schema)]
         crs: Option<Crs>,
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = query::set_schema)]
         set: Option<SetName>,
         /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
         #[param(value_type = Option<String>)]

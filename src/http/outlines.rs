@@ -95,10 +95,10 @@ query! {
     /// In which CRS, in the boundaries of when.
     pub struct OutlineQuery {
         /// CRS of the coordinates: `wgs84` (default), `cgcs2000`, `gcj02` or `bd09`.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = query::crs_schema)]
         crs: Option<Crs>,
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = query::set_schema)]
         set: Option<SetName>,
         /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
         #[param(value_type = Option<String>)]
@@ -114,10 +114,10 @@ query! {
         /// Name of the level; the level below the region when absent.
         level: Option<String>,
         /// CRS of the coordinates: `wgs84` (default), `cgcs2000`, `gcj02` or `bd09`.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = query::crs_schema)]
         crs: Option<Crs>,
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = query::set_schema)]
         set: Option<SetName>,
         /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
         #[param(value_type = Option<String>)]

@@ -2,12 +2,17 @@
 //! name the field and what is allowed. [`query!`] turns a struct into such a query and into its OpenAPI description.
 
 use super::error::{Answer, Problem, ProblemCode};
+use super::json::Limit;
+use crate::domain::case::CaseState;
 use crate::domain::code::Code;
+use crate::domain::facility::FacilityState;
+use crate::domain::id::GridSet;
 use crate::geom::lonlat::PositionError;
 use crate::geom::{Crs, LatticeBox, LatticePoint, LonLat};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use std::borrow::Cow;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// A query string read strictly.
 #[derive(Debug)]
@@ -258,6 +263,44 @@ pub fn one_of<T: Copy>(field: &'static str, text: &str, allowed: &[(&'static str
     })
 }
 
+/// For the OpenAPI document: a text out of a fixed list.
+fn words<'w>(words: impl IntoIterator<Item = &'w str>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.into_iter().map(str::to_owned))).build()
+}
+
+/// For the OpenAPI document: a whole number in bounds.
+fn whole(from: usize, to: usize) -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(from)).maximum(Some(to)).build()
+}
+
+pub(super) fn crs_schema() -> Object {
+    words(Crs::NAMES)
+}
+
+pub(super) fn set_schema() -> Object {
+    words([GridSet::default().as_str()])
+}
+
+pub(super) fn limit_schema() -> Object {
+    whole(1, Limit::MOST)
+}
+
+pub(super) fn beidou_level_schema() -> Object {
+    whole(1, 10)
+}
+
+pub(super) fn facility_state_schema() -> Object {
+    words(FacilityState::ALL.map(FacilityState::as_str))
+}
+
+pub(super) fn case_state_schema() -> Object {
+    words(CaseState::TABLE.map(|(_, word)| word))
+}
+
+pub(super) fn category_kind_schema() -> Object {
+    words(["component", "matter"])
+}
+
 /// A position that cannot be one.
 pub fn out_of_range(field: &str, error: PositionError) -> Problem {
     let problem = Problem::new(ProblemCode::OutOfRange, format!("{field}: {error}")).with("field", field);
@@ -293,7 +336,7 @@ mod tests {
             /// Degrees.
             lon: f64,
             /// Told in.
-            #[param(value_type = String)]
+            #[param(schema_with = crs_schema)]
             crs: Crs,
             /// Words.
             q: Option<String>,

@@ -70,7 +70,7 @@ query! {
     /// In the boundaries of when.
     pub struct RegionQuery {
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = crate::http::query::set_schema)]
         set: Option<SetName>,
         /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset. Facilities and cases are today's.
         #[param(value_type = Option<String>)]
@@ -84,7 +84,7 @@ query! {
     /// In the boundaries of when, in pages.
     pub struct ChildrenQuery {
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = crate::http::query::set_schema)]
         set: Option<SetName>,
         /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset. Facilities and cases are today's.
         #[param(value_type = Option<String>)]
@@ -92,7 +92,7 @@ query! {
         /// Boundaries of this epoch.
         epoch: Option<u64>,
         /// Items of a page, 1 to 10,000; 100 when absent.
-        #[param(value_type = Option<u32>)]
+        #[param(schema_with = crate::http::query::limit_schema)]
         limit: Option<Limit>,
         /// Where the page begins, as the page before said.
         #[param(value_type = Option<String>)]
@@ -194,7 +194,7 @@ query! {
         /// Boundaries of this epoch; with it the answer never changes.
         epoch: Option<u64>,
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = crate::http::query::set_schema)]
         set: Option<SetName>,
     }
 }

@@ -28,10 +28,10 @@ query! {
         /// Only below this region, or in this grid.
         within: Option<String>,
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = crate::http::query::set_schema)]
         set: Option<SetName>,
         /// Most finds, 1 to 10,000; 20 when absent.
-        #[param(value_type = Option<u32>)]
+        #[param(schema_with = crate::http::query::limit_schema)]
         limit: Option<Limit>,
     }
 }

@@ -29,7 +29,7 @@ query! {
     /// Which boundaries and attributes.
     pub struct TileQuery {
         /// Grid set; `governance` is the only one yet.
-        #[param(value_type = Option<String>)]
+        #[param(schema_with = crate::http::query::set_schema)]
         set: Option<SetName>,
         /// Boundaries in force then, for `regions`, `grids`, `labels`: a date (00:00 in the city's zone) or RFC 3339 with offset.
         #[param(value_type = Option<String>)]
