@@ -1,5 +1,6 @@
-//! Who touches a point, decided edge by edge on closed rings: the slow exact twin of the lookup. It knows neither arcs nor cells; the boxes of the
-//! rings only say whom to ask. For the benches and the tests; the crate root that includes this file has `geom` in scope.
+//! Who touches a point, decided edge by edge on closed rings: the slow exact twin of the lookup. It knows neither arcs nor cells;
+//! the boxes of the rings only say whom to ask. For the benches and the tests; the crate root that includes this file has `geom`
+//! in scope.
 
 use crate::geom::{LatticeBox, LatticePoint};
 use rstar::primitives::{GeomWithData, Rectangle};

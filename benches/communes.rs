@@ -110,8 +110,9 @@ pub(crate) fn oracle_vertices(vertices: &[LatticePoint]) -> impl Iterator<Item =
     std::iter::repeat_with(move || vertices[(random.bits() % vertices.len() as u64) as usize])
 }
 
-/// Where mending changed a ring: vertices that it gave to one or took from one. (A corner of one commune that lay within 2 cm of another's border and
-/// not on it is on it afterwards.) There the rings as they were given have another answer than the territory.
+/// Where mending changed a ring: vertices that it gave to one or took from one. (A corner of one commune that lay within 2 cm of
+/// another's border and not on it is on it afterwards.) There the rings as they were given have another answer than the
+/// territory.
 pub(crate) fn mended_places(given: &BoundarySet, mended: &BoundarySet) -> HashSet<LatticePoint> {
     let vertices = |record: &GridRecord| record.area.rings().flatten().copied().collect::<HashSet<_>>();
     let after: HashMap<&Code, &GridRecord> = mended.grids.iter().map(|record| (&record.code, record)).collect();

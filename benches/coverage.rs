@@ -1,5 +1,5 @@
-//! Seeded gap-free coverages, for the benches and for the tests of the index: rectangular patches of cells with jagged shared borders. The
-//! crate root that includes this file has `geom` and `territory` in scope.
+//! Seeded gap-free coverages, for the benches and for the tests of the index: rectangular patches of cells with jagged shared
+//! borders. The crate root that includes this file has `geom` and `territory` in scope.
 
 #![allow(dead_code, reason = "each of those who include this file uses a part of it")]
 
@@ -164,8 +164,8 @@ pub(crate) fn arc(mut points: Vec<LatticePoint>, mut left: OwnerIx, mut right: O
     Arc { points: points.into(), left, right, bbox }
 }
 
-/// A line from `a` to `b` that stays within 17° of the straight one as seen from both ends, so that lines which meet at right angles, give or
-/// take the jitter, do not cross; along the straight line it only goes forward, so it does not cross itself.
+/// A line from `a` to `b` that stays within 17° of the straight one as seen from both ends, so that lines which meet at right
+/// angles, give or take the jitter, do not cross; along the straight line it only goes forward, so it does not cross itself.
 fn jagged(a: LatticePoint, b: LatticePoint, patch: &Patch, random: &mut Random) -> Vec<LatticePoint> {
     let edges = random.between(patch.edges.0, patch.edges.1);
     let (dx, dy) = b.minus(a);

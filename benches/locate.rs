@@ -1,7 +1,7 @@
 //! Point → grid: our index beside the usual Rust way (rstar boxes, then geo `contains`), interleaved, on the same points.
 //!
-//! `cargo bench --no-default-features --bench locate [-- 20000 … | answers]`. The sizes are numbers of grids. `answers` only compares: with brute
-//! force on two cities, and with GEOS on the communes of a country when that data is there.
+//! `cargo bench --no-default-features --bench locate [-- 20000 … | answers]`. The sizes are numbers of grids. `answers` only
+//! compares: with brute force on two cities, and with GEOS on the communes of a country when that data is there.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, reason = "a bench prints its figures")]
 
@@ -31,7 +31,8 @@ static ALLOCATOR: harness::Counted = harness::Counted;
 const POINTS: usize = 1_000_000;
 /// The twin is slow; its checksum is compared over these.
 const TWIN_POINTS: usize = 200_000;
-/// Points timed together; the figure is the median over all chunks of all rounds, so that what else runs on the machine matters little.
+/// Points timed together; the figure is the median over all chunks of all rounds, so that what else runs on the machine matters
+/// little.
 const CHUNK: usize = 5_000;
 const ZHOUSHAN: LatticePoint = LatticePoint::new(1_221_000_000, 296_000_000);
 
@@ -139,8 +140,8 @@ fn run(name: &str, patches: &[Patch]) {
     );
 }
 
-/// Ten million random points and a million on and beside borders: the index against the exact twin, which must agree on the owner and on
-/// whether the point lies on a border.
+/// Ten million random points and a million on and beside borders: the index against the exact twin, which must agree on the owner
+/// and on whether the point lies on a border.
 fn compare_with_brute_force(name: &str, patches: &[Patch]) {
     let mut random = Random(3);
     let coverage = Coverage::of(patches, &mut random);
@@ -170,8 +171,8 @@ fn compare_with_brute_force(name: &str, patches: &[Patch]) {
 }
 
 /// A million points and a million vertices of the communes of a country: the checksum (64-bit FNV-1a over the answers, as in
-/// tests/fixtures/README.md) is that of GEOS' answers. GEOS was asked about the rings as they were given; where mending gave a ring a vertex the
-/// answer of those rings is put in, and counted.
+/// tests/fixtures/README.md) is that of GEOS' answers. GEOS was asked about the rings as they were given; where mending gave a
+/// ring a vertex the answer of those rings is put in, and counted.
 fn compare_with_geos() {
     let Some(path) = communes::shared("data/fr_communes/fr_communes.geojson.gz") else { return };
     let text = String::from_utf8(communes::unpacked(&path)).unwrap();

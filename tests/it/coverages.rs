@@ -74,8 +74,8 @@ fn hand_drawn_towns_are_refused_with_every_overlap_and_gap() {
         overlaps.iter().filter(|fault| fault.codes.len() == 2).map(|fault| (&fault.codes[0], &fault.codes[1])).collect();
     assert_eq!(pairs.len(), 32);
 
-    // Shapely 2.2, in an equal-area projection: pairs overlap by 793,249.8 m² (land of three counts three times), and the union has 148
-    // holes of 598,504.9 m² together, two of them slivers
+    // Shapely 2.2, in an equal-area projection: pairs overlap by 793,249.8 m² (land of three counts three times), and the union
+    // has 148 holes of 598,504.9 m² together, two of them slivers
     let three_fold = overlaps.iter().filter(|fault| fault.codes.len() == 3).copied().collect::<Vec<_>>();
     assert_eq!(three_fold.len() + pairs.len(), overlaps.len());
     // (whose edges are straight in that projection and not in longitude and latitude).

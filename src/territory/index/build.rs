@@ -1,26 +1,39 @@
 //! Making the index: which edges touch which cell, and who owns the corner of each cell.
 //!
-//! A corner is known from the one before it: between the south-western corners of two neighbouring cells the owner changes at every edge in
-//! between. All corners are taken infinitesimally west of the wall (δ) and above the row (ε ≫ δ), so none lies on an edge.
+//! A corner is known from the one before it: between the south-western corners of two neighbouring cells the owner changes at
+//! every edge in between. All corners are taken infinitesimally west of the wall (δ) and above the row (ε ≫ δ), so none lies on
+//! an edge.
 
-use super::{Block, Index, LONG_EDGE, MAX_OWNERS, Raster, cell};
+use super::{Block, Index, LONG_EDGE, MAX_OWNERS, Raster, compact, narrow, wide};
 use crate::geom::lattice::cross;
 use crate::geom::{LatticeBox, LatticePoint};
 use crate::territory::partition::{self, OwnerIx, Partition};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
-/// Edges for each block of the outermost raster, on average.
+/// Edges for each block of the outermost raster, on average, at least. With 1,024, 2,048 and 4,096 lookups took the same within
+/// 10 %, with 128 and 32 they took longer; 4,096 takes the least memory.
 const EDGES_PER_BLOCK: usize = 4096;
-/// Cells for each edge: between half of this and this. 4 was faster in `benches/locate.rs` (benches/README.md), but an uneven city then
-/// takes more than 1.7 times its rings.
-const CELLS_PER_EDGE: f64 = 2.0;
+/// A block with more is cut: places of compact records have 13 or 14 bits. A guess; those that do not fit are only slower.
+const MANY_EDGES_OF_BLOCK: usize = 8192;
+/// A block with more edges than this is also cut when an eighth of them stand in cells that are crowded ([`MANY_EDGES`]):
+/// villages around a bay. Of the points of the uneven city of 2,400 grids half fell into cells that were cut once more, with this
+/// 1 %.
+const CROWD: usize = 128;
+/// Logarithm of how many blocks a block is cut into, across and up; at least and at most.
+const CUTS: (u32, u32) = (2, 4);
+/// Most cells of a block, and most when there are more that do not fit 16 bits than 14 bits can count.
+const MAX_CELLS: [usize; 2] = [1 << 16, narrow::MAX_OTHERS];
+/// Cells for each edge: between half of this and this. In the uneven city of 2,400 grids a lookup took 74 ns with 4, 55 with 6
+/// and 56 with 8, in the even one 36 with each, all of 20,000 grids about the same (interleaved, busy machine, 2026-11); 8 takes
+/// a quarter more memory than 6.
+const CELLS_PER_EDGE: f64 = 6.0;
 /// A raster is made coarser while an edge touches more cells than this on average (long edges).
 const CELLS_TOUCHED: f64 = 6.0;
 /// A cell with more edges, joints included, is cut once more. A guess between 8 and 16, which could not be told apart.
 const MANY_EDGES: usize = 12;
-/// Words free when a record is begun; most records are smaller.
-const ROOM: usize = 1024;
+/// Fewest quarters that a block grows by.
+const ROOM: usize = 256;
 /// Largest block: 2^30 units, so that masks fit `i32`.
 const MAX_SHIFT: u8 = 30;
 
@@ -90,14 +103,86 @@ pub(super) fn build(partition: &Partition) -> Index {
         debug_assert_eq!(owner, OwnerIx::OUTSIDE.0, "the owners along a row of blocks begin and end outside");
     }
 
-    let blocks = (0..frame.cell_count())
+    let trees: Vec<Tree> = (0..frame.cell_count())
         .into_par_iter()
         .map(|block| {
             let edges: Vec<Edge> = edges_of(&arcs, runs_of(block)).collect();
-            Block::build(&edges, frame.corner(block), index.block_shift, corners[block])
+            Tree::build(&edges, frame.corner(block), index.block_shift, corners[block])
         })
         .collect();
-    Index { blocks, ..index }
+    Index { blocks: Tree::flattened(trees), ..index }
+}
+
+/// A block, or the blocks that cut it.
+enum Tree {
+    Leaf(Block),
+    Cut(Raster, Vec<Tree>),
+}
+
+impl Tree {
+    fn build(edges: &[Edge], corner: LatticePoint, shift: u8, owner: u32) -> Self {
+        let many = edges.len() > MANY_EDGES_OF_BLOCK;
+        if many && let Some(cut) = Self::cut(edges, corner, shift, owner) {
+            return cut;
+        }
+        let raster = Raster::for_edges(edges.iter().copied(), shift, shift, MAX_CELLS[0]);
+        let sorted = Sorted::of_all(raster, corner, edges);
+        let crowded = !many && edges.len() > CROWD && sorted.is_crowded();
+        if crowded && let Some(cut) = Self::cut(edges, corner, shift, owner) {
+            return cut;
+        }
+        Self::Leaf(Writer::write(edges, raster, &sorted, owner).unwrap_or_else(|| {
+            let raster = Raster::for_edges(edges.iter().copied(), shift, shift, MAX_CELLS[1]);
+            Writer::write(edges, raster, &Sorted::of_all(raster, corner, edges), owner)
+                .expect("a block of 2^14 cells has no more than that which do not fit 16 bits")
+        }))
+    }
+
+    /// `None` when cutting does not help: long edges side by side do not become fewer.
+    fn cut(edges: &[Edge], corner: LatticePoint, shift: u8, owner: u32) -> Option<Self> {
+        // About as many inner blocks as there would be in the outermost raster.
+        let cuts = (edges.len() / EDGES_PER_BLOCK).max(1).ilog2().div_ceil(2).clamp(CUTS.0, CUTS.1);
+        let cuts = (cuts as u8).min(shift);
+        let raster = Raster { width: shift - cuts, height: shift - cuts, columns: cuts, rows: cuts };
+        let sorted = Sorted::of_all(raster, corner, edges);
+        if cuts == 0 || sorted.touching.len() > 2 * edges.len() {
+            return None;
+        }
+        let mut inner = Vec::with_capacity(raster.cell_count());
+        sorted.each(edges, owner, |_, corner, list, owner| inner.push((corner, list, owner)));
+        let build = |(corner, list, owner): (LatticePoint, &[u32], u32)| {
+            let edges: Vec<Edge> = list.iter().map(|&k| edges[k as usize]).collect();
+            Self::build(&edges, corner, shift - cuts, owner)
+        };
+        Some(Self::Cut(raster, inner.into_par_iter().map(build).collect()))
+    }
+
+    /// The blocks of one raster, then those that cut them, and so on.
+    fn flattened(trees: Vec<Self>) -> Vec<Block> {
+        fn count(trees: &[Tree]) -> usize {
+            let inner = |tree: &Tree| if let Tree::Cut(_, inner) = tree { count(inner) } else { 0 };
+            trees.len() + trees.iter().map(inner).sum::<usize>()
+        }
+        let mut blocks = Vec::with_capacity(count(&trees));
+        let mut level = trees;
+        while !level.is_empty() {
+            let mut first = blocks.len() + level.len();
+            let mut next = Vec::new();
+            for tree in level {
+                blocks.push(match tree {
+                    Self::Leaf(block) => block,
+                    Self::Cut(raster, inner) => {
+                        let block = Block { raster, first: first as u32, others: 0, quarters: Box::default() };
+                        first += inner.len();
+                        next.extend(inner);
+                        block
+                    }
+                });
+            }
+            level = next;
+        }
+        blocks
+    }
 }
 
 /// The smallest blocks of which there are not too many.
@@ -243,8 +328,8 @@ impl Frame {
         self.corner_at(cell % self.columns as usize + 1, cell / self.columns as usize)
     }
 
-    /// Corners east and north of the last cells may lie beyond the range of positions, but not beyond that of `i32`: blocks have at
-    /// most 2^30 units and begin within ±180°.
+    /// Corners east and north of the last cells may lie beyond the range of positions, but not beyond that of `i32`: blocks have
+    /// at most 2^30 units and begin within ±180°.
     fn corner_at(&self, column: usize, row: usize) -> LatticePoint {
         let place = |first: i32, at: usize, shift: u8| ((i64::from(first) + at as i64) << shift).min(i64::from(i32::MAX)) as i32;
         LatticePoint::new(place(self.first.0, column, self.width), place(self.first.1, row, self.height))
@@ -286,10 +371,72 @@ impl Frame {
     }
 }
 
+/// Edges by the cells of a raster that they touch.
+struct Sorted {
+    frame: Frame,
+    starts: Vec<u32>,
+    touching: Vec<u32>,
+}
+
+impl Sorted {
+    fn of_all(raster: Raster, corner: LatticePoint, edges: &[Edge]) -> Self {
+        Self::of(raster, corner, edges, &(0..edges.len() as u32).collect::<Vec<_>>())
+    }
+
+    /// Whether many edges stand in cells that would have to be cut once more.
+    fn is_crowded(&self) -> bool {
+        let counts = self.starts.windows(2).map(|ends| (ends[1] - ends[0]) as usize);
+        8 * counts.filter(|count| *count > MANY_EDGES).sum::<usize>() > self.touching.len()
+    }
+
+    /// `chosen` are the edges that may touch the raster.
+    fn of(raster: Raster, corner: LatticePoint, edges: &[Edge], chosen: &[u32]) -> Self {
+        let frame = Frame::of(raster, corner);
+        // In the order of `chosen`, so that chains stay chains.
+        let mut starts = vec![0u32; raster.cell_count() + 1];
+        for &k in chosen {
+            frame.visit(edges[k as usize].a, edges[k as usize].b, |cell| starts[cell + 1] += 1);
+        }
+        for cell in 1..starts.len() {
+            starts[cell] += starts[cell - 1];
+        }
+        let mut touching = vec![0; starts[raster.cell_count()] as usize];
+        let mut next = starts.clone();
+        for &k in chosen {
+            frame.visit(edges[k as usize].a, edges[k as usize].b, |cell| {
+                touching[next[cell] as usize] = k;
+                next[cell] += 1;
+            });
+        }
+        Self { frame, starts, touching }
+    }
+
+    /// Calls `visit` for every cell, row by row, with its number, its corner, its edges and who owns the corner. `owner` owns the
+    /// first corner.
+    fn each<'a>(&'a self, edges: &[Edge], owner: u32, mut visit: impl FnMut(usize, LatticePoint, &'a [u32], u32)) {
+        let mut row_owner = owner;
+        for row in 0..self.frame.rows as usize {
+            let mut owner = row_owner;
+            for column in 0..self.frame.columns as usize {
+                let cell = row * self.frame.columns as usize + column;
+                let here = self.frame.corner_at(column, row);
+                let list = &self.touching[self.starts[cell] as usize..self.starts[cell + 1] as usize];
+                visit(cell, here, list, owner);
+                let next = self.frame.corner_at(column + 1, row);
+                owner = list.iter().fold(owner, |owner, &k| owner ^ edges[k as usize].between_columns(here, next));
+                if column == 0 {
+                    let above = self.frame.corner_at(0, row + 1);
+                    row_owner = list.iter().fold(row_owner, |owner, &k| owner ^ edges[k as usize].between_rows(here, above));
+                }
+            }
+        }
+    }
+}
+
 impl Raster {
-    /// The finest raster for some edges in a box of `2^width × 2^height` units that keeps memory bounded by the number of edges. Cells
-    /// are as wide as high when measured by the edges' own extent.
-    fn for_edges(edges: impl Iterator<Item = Edge>, width: u8, height: u8) -> Self {
+    /// The finest raster for some edges in a box of `2^width × 2^height` units that keeps memory bounded by the number of edges.
+    /// Cells are as wide as high when measured by the edges' own extent.
+    fn for_edges(edges: impl Iterator<Item = Edge>, width: u8, height: u8, max_cells: usize) -> Self {
         let (mut count, mut across, mut up) = (0usize, 0.0, 0.0);
         let (most_across, most_up) = ((1u64 << width) as f64, (1u64 << height) as f64);
         for edge in edges {
@@ -312,7 +459,8 @@ impl Raster {
                 Self { height: raster.height - 1, rows: raster.rows + 1, ..raster }
             };
             let touched = count as f64 + across / (1u64 << next.width) as f64 + up / (1u64 << next.height) as f64;
-            let too_fine = next.cell_count() as f64 > CELLS_PER_EDGE * count as f64 || touched > CELLS_TOUCHED * count as f64;
+            let most = (CELLS_PER_EDGE * count as f64).min(max_cells as f64);
+            let too_fine = next.cell_count() as f64 > most || touched > CELLS_TOUCHED * count as f64;
             if too_fine || raster.width == 0 && raster.height == 0 {
                 return raster;
             }
@@ -321,134 +469,193 @@ impl Raster {
     }
 }
 
-impl Block {
-    fn build(edges: &[Edge], corner: LatticePoint, shift: u8, owner: u32) -> Self {
-        let raster = Raster::for_edges(edges.iter().copied(), shift, shift);
-        let mut words = vec![0; raster.cell_count()];
-        let mut writer = Writer { words: &mut words, locals: Vec::new() };
-        let all: Vec<u32> = (0..edges.len() as u32).collect();
-        writer.fill(raster, corner, edges, &all, owner, 0, true);
-        Self { raster, words: words.into_boxed_slice() }
-    }
-}
-
-struct Writer<'a> {
-    words: &'a mut Vec<u32>,
+struct Writer {
+    first: u32,
+    quarters: Vec<[u32; 4]>,
+    /// Cells that do not fit 16 bits.
+    others: Vec<u32>,
     /// Owners of the record being written, by local number.
     locals: Vec<u32>,
 }
 
-impl Writer<'_> {
-    /// Fills the cells of a raster, which stand at `at` in the words. `chosen` are the edges that touch it, `owner` owns its corner.
-    #[expect(clippy::too_many_arguments, reason = "one step of a recursion, called in two places")]
-    fn fill(
-        &mut self,
-        raster: Raster,
-        corner: LatticePoint,
-        edges: &[Edge],
-        chosen: &[u32],
-        owner: u32,
-        at: usize,
-        divide: bool,
-    ) {
-        let frame = Frame::of(raster, corner);
-        // Edges by cell, in the order of `chosen`, so that chains stay chains.
-        let mut starts = vec![0u32; raster.cell_count() + 1];
-        for &k in chosen {
-            frame.visit(edges[k as usize].a, edges[k as usize].b, |cell| starts[cell + 1] += 1);
+impl Writer {
+    /// Writes a block. `None` when too many cells do not fit 16 bits.
+    fn write(edges: &[Edge], raster: Raster, sorted: &Sorted, owner: u32) -> Option<Block> {
+        let owners = edges.iter().flat_map(|edge| [edge.left, edge.right]).chain([owner]);
+        let first = owners.min().unwrap_or(owner);
+        let mut writer = Self { first, quarters: Vec::new(), others: Vec::new(), locals: Vec::new() };
+        writer.take(raster.cell_count().div_ceil(8));
+        sorted.each(edges, owner, |cell, here, list, owner| {
+            let word = writer.cell(raster, here, edges, list, owner, true);
+            let narrow = writer.narrowed(word);
+            *writer.word(cell >> 1) |= narrow << (16 * (cell & 1));
+        });
+        if writer.others.len() > narrow::MAX_OTHERS {
+            return None;
         }
-        for cell in 1..starts.len() {
-            starts[cell] += starts[cell - 1];
+        let others = 4 * writer.take(writer.others.len().div_ceil(4));
+        for (at, other) in std::mem::take(&mut writer.others).into_iter().enumerate() {
+            *writer.word(others + at) = other;
         }
-        let mut touching = vec![0; starts[raster.cell_count()] as usize];
-        let mut next = starts.clone();
-        for &k in chosen {
-            frame.visit(edges[k as usize].a, edges[k as usize].b, |cell| {
-                touching[next[cell] as usize] = k;
-                next[cell] += 1;
-            });
-        }
-        drop(next);
+        Some(Block { raster, first, others: others as u32, quarters: writer.quarters.into_boxed_slice() })
+    }
 
-        let mut row_owner = owner;
-        for row in 0..frame.rows as usize {
-            let mut owner = row_owner;
-            for column in 0..frame.columns as usize {
-                let cell = row * frame.columns as usize + column;
-                let here = frame.corner_at(column, row);
-                let list = &touching[starts[cell] as usize..starts[cell + 1] as usize];
-                self.words[at + cell] = self.cell(raster, here, edges, list, owner, divide);
-                let next = frame.corner_at(column + 1, row);
-                owner = list.iter().fold(owner, |owner, &k| owner ^ edges[k as usize].between_columns(here, next));
-                if column == 0 {
-                    let above = frame.corner_at(0, row + 1);
-                    row_owner = list.iter().fold(row_owner, |owner, &k| owner ^ edges[k as usize].between_rows(here, above));
-                }
+    /// A cell as 16 bits.
+    fn narrowed(&mut self, word: u32) -> u32 {
+        let payload = word & wide::PAYLOAD;
+        let fitting = match wide::kind(word) {
+            wide::WHOLE if payload == wide::PAYLOAD => Some(narrow::OUTSIDE),
+            wide::WHOLE => Some(payload - self.first).filter(|number| *number < narrow::OUTSIDE),
+            wide::COMPACT => {
+                let (from, to) = match payload & !wide::PLACE {
+                    wide::NODE => (narrow::NODE, narrow::SHORT),
+                    wide::SHORT => (narrow::SHORT, narrow::COMPACT),
+                    _ => (narrow::COMPACT, narrow::OTHER),
+                };
+                Some(from + (payload & wide::PLACE)).filter(|cell| *cell < to)
             }
+            _ => None,
+        };
+        fitting.unwrap_or_else(|| {
+            self.others.push(word);
+            // When this is too much, the whole block is written anew.
+            narrow::OTHER + (self.others.len() - 1) as u32 % narrow::MAX_OTHERS as u32
+        })
+    }
+
+    fn word(&mut self, at: usize) -> &mut u32 {
+        &mut self.quarters[at >> 2][at & 3]
+    }
+
+    /// Takes quarters and returns the first.
+    fn take(&mut self, count: usize) -> usize {
+        let first = self.quarters.len();
+        if first + count > self.quarters.capacity() {
+            // Grow by an eighth: doubling would hold three times the block at its end.
+            self.quarters.reserve_exact(count.max(ROOM).max(first / 8));
         }
+        self.quarters.resize(first + count, [0; 4]);
+        first
+    }
+
+    /// Writes a record and returns its place.
+    fn put(&mut self, words: impl Iterator<Item = u32>, count: usize) -> usize {
+        let place = self.take(count.div_ceil(4));
+        assert!(place < wide::MAX_RECORD, "a block of the index holds less than 1 GB");
+        for (at, word) in words.enumerate() {
+            *self.word(4 * place + at) = word;
+        }
+        place
     }
 
     /// Writes what a cell needs and returns its word.
     fn cell(&mut self, raster: Raster, corner: LatticePoint, edges: &[Edge], list: &[u32], owner: u32, divide: bool) -> u32 {
         if list.is_empty() {
-            debug_assert!(owner == OwnerIx::OUTSIDE.0 || owner < cell::PAYLOAD, "owners are numbered from 0");
-            return cell::WHOLE << 30 | owner & cell::PAYLOAD;
+            debug_assert!(owner == OwnerIx::OUTSIDE.0 || owner < wide::PAYLOAD, "owners are numbered from 0");
+            return wide::WHOLE << 30 | owner & wide::PAYLOAD;
         }
         let joints = list.windows(2).filter(|pair| edges[pair[0] as usize].b != edges[pair[1] as usize].a).count();
-        if divide && list.len() + joints > MANY_EDGES {
-            let inner = Raster::for_edges(list.iter().map(|&k| edges[k as usize]), raster.width, raster.height);
-            if inner.cell_count() > 1 {
-                let pair = self.next_pair();
-                self.words.push(inner.to_word());
-                let at = self.words.len();
-                self.words.resize(at + inner.cell_count(), 0);
-                self.fill(inner, corner, edges, list, owner, at, false);
-                return cell::RASTER << 30 | pair;
+        let count = list.len() + joints;
+        if divide && count > MANY_EDGES {
+            let inner = Raster::for_edges(list.iter().map(|&k| edges[k as usize]), raster.width, raster.height, usize::MAX);
+            let fits = inner.columns <= wide::MAX_CUTS && inner.rows <= wide::MAX_CUTS && self.quarters.len() < wide::MAX_RASTER;
+            if inner.cell_count() > 1 && fits {
+                let place = self.take(inner.cell_count().div_ceil(4));
+                Sorted::of(inner, corner, edges, list).each(edges, owner, |cell, here, list, owner| {
+                    *self.word(4 * place + cell) = self.cell(inner, here, edges, list, owner, false);
+                });
+                return wide::RASTER << 30 | u32::from(inner.columns) << 26 | u32::from(inner.rows) << 22 | place as u32;
             }
         }
-        let compact = if list.len() + joints <= cell::MAX_EDGES { self.record(corner, edges, list, owner) } else { None };
-        compact.unwrap_or_else(|| self.long_record(corner, edges, list, owner))
+        let mut word = None;
+        if count <= compact::NODE_EDGES {
+            word = self.compact(raster, corner, edges, list, owner);
+        }
+        if word.is_none() && count <= wide::MAX_EDGES {
+            word = self.record(corner, edges, list, owner);
+        }
+        word.unwrap_or_else(|| self.long_record(corner, edges, list, owner))
     }
 
-    /// The place, in pairs of words, of what is written next.
-    fn next_pair(&mut self) -> u32 {
-        // Grow by an eighth: doubling would hold three times the block at its end.
-        if self.words.capacity() - self.words.len() < ROOM {
-            self.words.reserve_exact(ROOM.max(self.words.len() / 8));
+    /// Few edges near the cell, between few owners; `None` when they are not that.
+    fn compact(&mut self, raster: Raster, corner: LatticePoint, edges: &[Edge], list: &[u32], owner: u32) -> Option<u32> {
+        if raster.width > compact::REACH || raster.height > compact::REACH {
+            return None;
         }
-        if self.words.len() % 2 == 1 {
-            self.words.push(0);
-        }
-        u32::try_from(self.words.len() / 2)
-            .ok()
-            .filter(|pair| *pair < cell::PAYLOAD)
-            .expect("a block of the index holds less than 8 GB")
-    }
-
-    /// `None` when it has too many owners for the compact form, or when the block has become too large for it.
-    fn record(&mut self, corner: LatticePoint, edges: &[Edge], list: &[u32], owner: u32) -> Option<u32> {
         let list = || list.iter().map(|&k| &edges[k as usize]);
+        let reach = 1 << compact::REACH;
+        let point = |p: LatticePoint| {
+            let (x, y) = p.minus(corner);
+            (x.abs() <= reach && y.abs() <= reach).then_some(x as u32 & 0xffff | (y as u32) << 16)
+        };
+        self.gather_locals(owner, list(), compact::NODE_OWNERS)?;
+        let (locals, base) = (&self.locals, self.base(corner, owner, list()));
+        let mut owners = [narrow::OUTSIDE; compact::NODE_OWNERS];
+        for (at, owner) in locals.iter().enumerate().filter(|(_, owner)| **owner != OwnerIx::OUTSIDE.0) {
+            owners[at ^ base] = Some(owner - self.first).filter(|number| *number < narrow::OUTSIDE)?;
+        }
+        let (mut points, mut len) = ([0; compact::NODE_EDGES + 1], 0);
+        let (mut sides, mut joints) = (0, 0);
+        for edge in list() {
+            let (a, b) = (point(edge.a)?, point(edge.b)?);
+            if len == 0 || points[len - 1] != a {
+                if len > 0 {
+                    joints |= 1 << (len - 1);
+                }
+                points[len] = a;
+                len += 1;
+            }
+            let (left, right) = (self.local(edge.left) ^ base, self.local(edge.right) ^ base);
+            sides |= ((left | right << 2) as u32) << (4 * (len - 1));
+            points[len] = b;
+            len += 1;
+        }
+        let last = points[len - 1];
+        points[len..].fill(last);
+        let two = self.locals.len() <= 2;
+        let pair = [compact::owners(owners[0], owners[1], joints)];
+        let node = [owners[0] | owners[1] << 16, owners[2] | owners[3] << 16, sides];
+        let (form, head, count): (u32, &[u32], usize) = match len - 1 {
+            ..=compact::SHORT if two => (wide::SHORT, &pair, compact::SHORT),
+            ..=compact::MAX_EDGES if two => (0, &pair, compact::MAX_EDGES),
+            _ => (wide::NODE, &node, compact::NODE_EDGES),
+        };
+        let place = self.put(head.iter().chain(&points[..=count]).copied(), head.len() + count + 1);
+        Some(wide::COMPACT << 30 | form | place as u32)
+    }
+
+    /// Numbers the owners beside some edges, the one of the corner first; `None` when there are too many.
+    fn gather_locals<'e>(&mut self, owner: u32, edges: impl Iterator<Item = &'e Edge>, most: usize) -> Option<()> {
         self.locals.clear();
         self.locals.push(owner);
-        for side in list().flat_map(|edge| [edge.left, edge.right]) {
+        for side in edges.flat_map(|edge| [edge.left, edge.right]) {
             if !self.locals.contains(&side) {
-                if self.locals.len() == MAX_OWNERS {
+                if self.locals.len() == most {
                     return None;
                 }
                 self.locals.push(side);
             }
         }
-        let pair = self.next_pair();
-        if pair as usize >= cell::MAX_PAIRS {
-            return None;
-        }
-        let local = |owner: u32| self.locals.iter().position(|known| *known == owner).expect("all owners were gathered") as u32;
-        let base = list()
-            .filter(|edge| edge.is_counted_at(corner))
-            .fold(local(owner), |base, edge| base ^ local(edge.left) ^ local(edge.right));
-        // With every number shuffled by the base, a walk begins at 0.
-        let side = |edge: &Edge| ((local(edge.left) ^ base) | (local(edge.right) ^ base) << 4) as u8;
-        let (mut sides, mut points) = (Vec::with_capacity(cell::MAX_EDGES), Vec::with_capacity(cell::MAX_EDGES + 1));
+        Some(())
+    }
+
+    fn local(&self, owner: u32) -> usize {
+        self.locals.iter().position(|known| *known == owner).expect("all owners were gathered")
+    }
+
+    /// The local number before any edge is crossed. With every number shuffled by it, a walk begins at 0.
+    fn base<'e>(&self, corner: LatticePoint, owner: u32, edges: impl Iterator<Item = &'e Edge>) -> usize {
+        let counted = edges.filter(|edge| edge.is_counted_at(corner));
+        counted.fold(self.local(owner), |base, edge| base ^ self.local(edge.left) ^ self.local(edge.right))
+    }
+
+    /// `None` when it has too many owners.
+    fn record(&mut self, corner: LatticePoint, edges: &[Edge], list: &[u32], owner: u32) -> Option<u32> {
+        let list = || list.iter().map(|&k| &edges[k as usize]);
+        self.gather_locals(owner, list(), MAX_OWNERS)?;
+        let base = self.base(corner, owner, list());
+        let side = |edge: &Edge| ((self.local(edge.left) ^ base) | (self.local(edge.right) ^ base) << 4) as u8;
+        let (mut sides, mut points) = (Vec::with_capacity(wide::MAX_EDGES), Vec::with_capacity(wide::MAX_EDGES + 1));
         for edge in list() {
             if points.last() != Some(&edge.a) {
                 if !points.is_empty() {
@@ -460,23 +667,28 @@ impl Writer<'_> {
             points.push(edge.b);
             sides.push(side(edge));
         }
-        self.words.extend(sides.chunks(4).map(|four| four.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))));
-        self.words.extend(points.iter().flat_map(|p| [p.x as u32, p.y as u32]));
+        let mut words = Vec::with_capacity(4 + 2 * points.len() + MAX_OWNERS);
+        words.extend(sides.chunks(4).map(|four| four.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte))));
+        words.extend(points.iter().flat_map(|p| [p.x as u32, p.y as u32]));
         let table = 0..self.locals.len().next_power_of_two().max(2);
-        self.words.extend(table.map(|at| self.locals.get(at ^ base as usize).copied().unwrap_or(OwnerIx::OUTSIDE.0)));
-        Some(cell::RECORD << 30 | (sides.len() as u32 - 1) << 26 | pair)
+        words.extend(table.map(|at| self.locals.get(at ^ base).copied().unwrap_or(OwnerIx::OUTSIDE.0)));
+        Some(self.record_word(sides.len() - 1, &words))
     }
 
     fn long_record(&mut self, corner: LatticePoint, edges: &[Edge], list: &[u32], owner: u32) -> u32 {
-        let pair = self.next_pair();
         let list = || list.iter().map(|&k| &edges[k as usize]);
         let base = list().filter(|edge| edge.is_counted_at(corner)).fold(owner, |base, edge| base ^ edge.change());
-        self.words.extend([list().count() as u32, base]);
+        let mut words = vec![list().count() as u32, base];
         for edge in list() {
-            let words: [u32; LONG_EDGE] =
+            let edge: [u32; LONG_EDGE] =
                 [edge.a.x as u32, edge.a.y as u32, edge.b.x as u32, edge.b.y as u32, edge.left, edge.right];
-            self.words.extend(words);
+            words.extend(edge);
         }
-        cell::LONG << 30 | pair
+        self.record_word(wide::MAX_EDGES, &words)
+    }
+
+    fn record_word(&mut self, edges: usize, words: &[u32]) -> u32 {
+        let place = self.put(words.iter().copied(), words.len());
+        wide::RECORD << 30 | (edges as u32) << 26 | place as u32
     }
 }

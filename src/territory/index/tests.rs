@@ -3,7 +3,8 @@
 use super::*;
 use crate::territory::coverage::{Coverage, Patch, Random, arc, greatest_common_divisor, partition};
 
-/// Random points in and around, vertices and their neighbours, points on edges, and points on and beside the walls of cells of all sizes.
+/// Random points in and around, vertices and their neighbours, points on edges, and points on and beside the walls of cells of
+/// all sizes.
 fn same_as_brute_force(name: &str, partition: &Partition, points: usize, seed: u64) {
     let index = Index::build(partition);
     let mut random = Random(seed);
@@ -150,6 +151,14 @@ fn a_node_of_sixty_grids_belongs_to_the_least() {
     let partition = partition(arcs);
     assert_eq!(Index::build(&partition).locate(centre), Located::Inside { owner: OwnerIx(0), on_border: true });
     same_as_brute_force("star", &partition, 8_000, 1);
+}
+
+#[test]
+fn owners_whose_numbers_are_far_apart_answer_as_brute_force() {
+    let mut random = Random(6);
+    let patch = Patch { corner: ZHOUSHAN, columns: 12, rows: 12, size: 23_000, jitter: 0.12, roughness: 1.0, edges: (10, 30) };
+    let partition = Coverage::of(&[patch], &mut random).partition(|cell| OwnerIx(cell as u32 * 1_000_000));
+    same_as_brute_force("far apart", &partition, 4_000, 1);
 }
 
 #[test]
