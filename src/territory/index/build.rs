@@ -107,7 +107,7 @@ pub(super) fn build(partition: &Partition) -> Index {
         .into_par_iter()
         .map(|block| {
             let edges: Vec<Edge> = edges_of(&arcs, runs_of(block)).collect();
-            Tree::build(&edges, frame.corner(block), index.block_shift, corners[block])
+            Tree::build(edges, frame.corner(block), index.block_shift, corners[block])
         })
         .collect();
     Index { blocks: Tree::flattened(trees), ..index }
@@ -120,41 +120,47 @@ enum Tree {
 }
 
 impl Tree {
-    fn build(edges: &[Edge], corner: LatticePoint, shift: u8, owner: u32) -> Self {
+    fn build(mut edges: Vec<Edge>, corner: LatticePoint, shift: u8, owner: u32) -> Self {
         let many = edges.len() > MANY_EDGES_OF_BLOCK;
-        if many && let Some(cut) = Self::cut(edges, corner, shift, owner) {
-            return cut;
+        if many {
+            edges = match Self::cut(edges, corner, shift, owner) {
+                Ok(cut) => return cut,
+                Err(edges) => edges,
+            };
         }
         let raster = Raster::for_edges(edges.iter().copied(), shift, shift, MAX_CELLS[0]);
-        let sorted = Sorted::of_all(raster, corner, edges);
-        let crowded = !many && edges.len() > CROWD && sorted.is_crowded();
-        if crowded && let Some(cut) = Self::cut(edges, corner, shift, owner) {
-            return cut;
+        let sorted = Sorted::of_all(raster, corner, &edges);
+        if !many && edges.len() > CROWD && sorted.is_crowded() {
+            edges = match Self::cut(edges, corner, shift, owner) {
+                Ok(cut) => return cut,
+                Err(edges) => edges,
+            };
         }
-        Self::Leaf(Writer::write(edges, raster, &sorted, owner).unwrap_or_else(|| {
+        Self::Leaf(Writer::write(&edges, raster, &sorted, owner).unwrap_or_else(|| {
             let raster = Raster::for_edges(edges.iter().copied(), shift, shift, MAX_CELLS[1]);
-            Writer::write(edges, raster, &Sorted::of_all(raster, corner, edges), owner)
+            Writer::write(&edges, raster, &Sorted::of_all(raster, corner, &edges), owner)
                 .expect("a block of 2^14 cells has no more than that which do not fit 16 bits")
         }))
     }
 
-    /// `None` when cutting does not help: long edges side by side do not become fewer.
-    fn cut(edges: &[Edge], corner: LatticePoint, shift: u8, owner: u32) -> Option<Self> {
+    /// Gives the edges back when cutting does not help: long edges side by side do not become fewer.
+    fn cut(edges: Vec<Edge>, corner: LatticePoint, shift: u8, owner: u32) -> Result<Self, Vec<Edge>> {
         // About as many inner blocks as there would be in the outermost raster.
         let cuts = (edges.len() / EDGES_PER_BLOCK).max(1).ilog2().div_ceil(2).clamp(CUTS.0, CUTS.1);
         let cuts = (cuts as u8).min(shift);
         let raster = Raster { width: shift - cuts, height: shift - cuts, columns: cuts, rows: cuts };
-        let sorted = Sorted::of_all(raster, corner, edges);
+        let sorted = Sorted::of_all(raster, corner, &edges);
         if cuts == 0 || sorted.touching.len() > 2 * edges.len() {
-            return None;
+            return Err(edges);
         }
         let mut inner = Vec::with_capacity(raster.cell_count());
-        sorted.each(edges, owner, |_, corner, list, owner| inner.push((corner, list, owner)));
-        let build = |(corner, list, owner): (LatticePoint, &[u32], u32)| {
-            let edges: Vec<Edge> = list.iter().map(|&k| edges[k as usize]).collect();
-            Self::build(&edges, corner, shift - cuts, owner)
-        };
-        Some(Self::Cut(raster, inner.into_par_iter().map(build).collect()))
+        sorted.each(&edges, owner, |_, corner, list, owner| {
+            inner.push((list.iter().map(|&k| edges[k as usize]).collect::<Vec<Edge>>(), corner, owner));
+        });
+        // Only one copy of the edges is held while the inner blocks are built.
+        drop((edges, sorted));
+        let build = |(edges, corner, owner)| Self::build(edges, corner, shift - cuts, owner);
+        Ok(Self::Cut(raster, inner.into_par_iter().map(build).collect()))
     }
 
     /// The blocks of one raster, then those that cut them, and so on.
