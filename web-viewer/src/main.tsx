@@ -7,7 +7,7 @@ import { api, Problem } from './api';
 import { SOON_MS } from './casestate';
 import { colour } from './colour';
 import { zone } from './format';
-import { createMap } from './map/create';
+import { createMap, type Stage } from './map/create';
 import { watchPointer } from './map/pointer';
 import { addSpotlight, drawSpot } from './map/spotlight';
 import { boundariesUrl, fit } from './map/style';
@@ -22,6 +22,8 @@ import type { VectorTileSource } from 'maplibre-gl';
 const POLL_MS = 10_000;
 /** How often, while it does not answer. */
 const RETRY_MS = 2_000;
+/** The map waits so long for the first numbers. */
+const NUMBERS_MS = 700;
 /** So close a place that was searched for is shown. */
 const SPOT_ZOOM = 15;
 /** A cursor that rests this long is hidden. */
@@ -43,36 +45,13 @@ async function start(): Promise<void> {
   const city = meta.data!;
   document.title = city.title;
   zone.value = city.time_zone;
+  const styled = persistently(() => api.style(theme));
   categories.value = await persistently(() => api.categories());
-  const style = await persistently(() => api.style(theme));
-  const stage = await createMap(document.getElementById('map')!, fit(style, {
-    levels: city.scheme.levels, icons: categoryIcons.value, origin: location.origin,
-    at: route.value.at, background: city.background, landOther: colour('land-other'),
-    note: shape.value === 'desk' ? 14 : 16,
-  }), city.bbox);
-  const { map } = stage;
-  addSpotlight(map, categoryIcons.value);
-  watchPointer(map);
-  effect(() => {
-    map.setGlobalStateProperty('now', minute.value / 1000);
-    map.setGlobalStateProperty('soon_before', (minute.value + SOON_MS) / 1000);
-  });
-  let boundariesAt = route.value.at;
-  effect(() => {
-    if (route.value.at === boundariesAt) return;
-    boundariesAt = route.value.at;
-    (map.getSource('boundaries') as VectorTileSource).setUrl(location.origin + boundariesUrl(boundariesAt));
-  });
 
-  effect(() => {
-    drawSpot(map, spot.value);
-    if (spot.value && map.getZoom() < SPOT_ZOOM) map.jumpTo({ center: spot.value, zoom: SPOT_ZOOM });
-    else if (spot.value) map.jumpTo({ center: spot.value });
-  });
-
+  const stage = deferred<Stage>(), numbers = deferred<void>();
   const reloads = new Set<() => void>();
   const context: Context = {
-    stage,
+    stage: stage.promise,
     onChange(reload, signal) {
       reloads.add(reload);
       signal.addEventListener('abort', () => reloads.delete(reload));
@@ -91,9 +70,40 @@ async function start(): Promise<void> {
       here.abort();
       [here, coming] = [next, new AbortController()];
       shown.value = there;
+      numbers.resolve();
     };
     void untracked(() => enter(there, context, next.signal, arrive));
   });
+
+  // Making the map holds everything up: the first numbers are painted before, when they come soon.
+  await Promise.race([numbers.promise.then(painted), pause(NUMBERS_MS)]);
+  const { at } = route.value;
+  const made = await createMap(document.getElementById('map')!, fit(await styled, {
+    levels: city.scheme.levels, icons: categoryIcons.value, origin: location.origin,
+    at, background: city.background, landOther: colour('land-other'),
+    note: shape.value === 'desk' ? 14 : 16,
+  }), city.bbox);
+  const { map } = made;
+  addSpotlight(map, categoryIcons.value);
+  watchPointer(map);
+  stage.resolve(made);
+  effect(() => {
+    map.setGlobalStateProperty('now', minute.value / 1000);
+    map.setGlobalStateProperty('soon_before', (minute.value + SOON_MS) / 1000);
+  });
+  let boundariesAt = at;
+  effect(() => {
+    if (route.value.at === boundariesAt) return;
+    boundariesAt = route.value.at;
+    (map.getSource('boundaries') as VectorTileSource).setUrl(location.origin + boundariesUrl(boundariesAt));
+  });
+
+  effect(() => {
+    drawSpot(map, spot.value);
+    if (spot.value && map.getZoom() < SPOT_ZOOM) map.jumpTo({ center: spot.value, zoom: SPOT_ZOOM });
+    else if (spot.value) map.jumpTo({ center: spot.value });
+  });
+
   effect(() => { if (shown.value) document.documentElement.dataset.shown = format(shown.value); });
   addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && !event.defaultPrevented) up(path.value);
@@ -134,6 +144,14 @@ async function ask(): Promise<boolean> {
   link.value = answered ? { up: true, at: Date.now() } : { ...link.value, up: false };
   return answered !== null;
 }
+
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve!: (value: T) => void;
+  return { promise: new Promise<T>((given) => { resolve = given; }), resolve };
+}
+
+/** A frame was painted. */
+const painted = () => new Promise<void>((resolve) => { requestAnimationFrame(() => setTimeout(resolve)); });
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

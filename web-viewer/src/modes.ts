@@ -9,7 +9,8 @@ import { below, card, cases, children, facilities, grouped, groupsShown, listed,
 
 /** What a mode needs: the stage, and a way to hear that the city changed. */
 export interface Context {
-  stage: Stage;
+  /** The map takes longer to come than the first numbers. */
+  stage: Promise<Stage>;
   /** Calls back after each new revision, and when the server answers again after a silence. */
   onChange(reload: () => void, signal: AbortSignal): void;
 }
@@ -31,7 +32,7 @@ export async function enter({ mode, at }: Route, context: Context, signal: Abort
   else await enterRegion(target.kind === 'region' ? target.code : TOP, at, context, signal, arrive);
 }
 
-async function enterRegion(code: string, at: string | null, { stage, onChange }: Context, signal: AbortSignal, arrive: () => void): Promise<void> {
+async function enterRegion(code: string, at: string | null, { stage: coming, onChange }: Context, signal: AbortSignal, arrive: () => void): Promise<void> {
   const isTop = code === TOP || meta.data!.root.includes(code);
   const load = (first?: First) => {
     const parts = code === TOP ? roots(at, signal) : api.children(code, at, signal);
@@ -43,9 +44,13 @@ async function enterRegion(code: string, at: string | null, { stage, onChange }:
     ], signal, first);
   };
   const outline = outlined(isTop ? null : api.outline('regions', code, at, signal));
-  await load({ after: outline.loaded, arrive: () => { arrive(); begin(stage, signal); spotlight(stage.map, outline.value, 'region'); } });
+  await load({ after: outline.loaded, arrive: () => { arrive(); begin(); } });
   if (signal.aborted) return;
   onChange(() => void load(), signal);
+  const stage = await coming;
+  if (signal.aborted) return;
+  spotlight(stage.map, outline.value, 'region');
+  leaveNothing(stage, signal);
   const stop = effect(() => {
     drawUrgent(stage.map, listed.value);
     // The whole city, every case of it: nothing recedes.
@@ -70,10 +75,14 @@ function outlined(fetching: Promise<Outline> | null): { loaded: Promise<void>; v
   return outline;
 }
 
-/** What every mode starts from and leaves behind. */
-function begin(stage: Stage, signal: AbortSignal): void {
+/** What every mode starts from. */
+function begin(): void {
   narrowed.value = null;
   notice.value = null;
+}
+
+/** What every mode takes away again. */
+function leaveNothing(stage: Stage, signal: AbortSignal): void {
   signal.addEventListener('abort', () => {
     spotlight(stage.map, null);
     light(stage.map, null);
@@ -93,8 +102,7 @@ function whole(): Region {
   return { level: '', code: TOP, name: title, path: [], bbox, counts, revision, epoch };
 }
 
-async function enterGrid(code: string, at: string | null, { stage, onChange }: Context, signal: AbortSignal, arrive: () => void): Promise<void> {
-  const { map } = stage;
+async function enterGrid(code: string, at: string | null, { stage: coming, onChange }: Context, signal: AbortSignal, arrive: () => void): Promise<void> {
   const load = (first?: First) => loadTogether([
     [card, api.card(code, at, signal)],
     [facilities, api.facilities(code, at, signal)],
@@ -105,13 +113,17 @@ async function enterGrid(code: string, at: string | null, { stage, onChange }: C
     after: outline.loaded,
     arrive: () => {
       arrive();
-      begin(stage, signal);
+      begin();
       groupsShown.value = new Set(meta.data?.default_facility_groups.map((group) => group.id));
-      spotlight(map, outline.value, 'grid');
     },
   });
   if (signal.aborted) return;
   onChange(() => void load(), signal);
+  const stage = await coming;
+  if (signal.aborted) return;
+  const { map } = stage;
+  spotlight(map, outline.value, 'grid');
+  leaveNothing(stage, signal);
   const stops = [
     effect(() => drawFacilities(map, grouped.value.filter(({ group }) => groupsShown.value.has(group.id)).flatMap((of) => of.facilities))),
     effect(() => { drawCases(map, listed.value); drawUrgent(map, listed.value); light(map, listed.value); }),
