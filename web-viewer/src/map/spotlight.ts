@@ -36,7 +36,7 @@ export function addSpotlight(map: Map, icons: ReadonlyMap<string, string>): void
   map.addLayer({
     id: URGENT, type: 'symbol', source: URGENT,
     layout: { 'icon-image': 'case-urgent', 'icon-size': ['interpolate', ['linear'], ['zoom'], 7, 0.55, 8, 0.7, 13, 0.95], 'icon-allow-overlap': true },
-    paint: { 'icon-color': colour('text'), 'icon-halo-color': colour('ground'), 'icon-halo-width': 1.5 },
+    paint: { 'icon-color': colour('text'), 'icon-halo-color': colour('ground'), 'icon-halo-width': 2 },
   });
   map.addLayer({
     id: SPOT, type: 'symbol', source: SPOT, layout: { 'icon-image': 'spot', 'icon-size': 1.4, 'icon-allow-overlap': true },

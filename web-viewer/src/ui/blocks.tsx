@@ -143,7 +143,7 @@ export function FacilityCategories() {
 export function Neighbours() {
   const items = card.data?.neighbours.items ?? [];
   return (
-    <Block title={`${say('neighbours')} ${count(card.data?.neighbours.total ?? 0)}`} of={card} class="neighbours">
+    <Block title={card.data ? `${say('neighbours')} ${count(card.data.neighbours.total)}` : say('neighbours')} of={card} class="neighbours">
       {items.length === 0 ? <Empty words={say('noNeighbours')} /> : (
         <Rows items={items} row={({ code, name, shared_m }) => (
           <li key={code}>
