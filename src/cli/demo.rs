@@ -91,12 +91,19 @@ const OLD: SignedDuration = SignedDuration::from_hours(24);
 
 /// Whether a file is a demo city, whole and with nothing else in it, that was made long ago and is used by nobody.
 async fn is_yesterdays(data: &Path, clock: &Clock) -> bool {
-    // In use, or no data file at all: whoever opens it next says so.
-    let Ok(store) = Store::open(data, Access::Import).await else { return false };
+    // No data file at all: whoever opens it next says so.
+    let Ok(store) = Store::open(data, Access::Read).await else { return false };
     let told = async { Ok::<_, StoreError>((store.meta().await?, store.imports().await?, store.revision().await?)) }.await;
     let closed = store.close().await;
     let (Ok((meta, imports, revision)), Ok(())) = (told, closed) else { return false };
-    meta.synthetic && is_own_and_old(&imports, revision, clock.now())
+    if !meta.synthetic || !is_own_and_old(&imports, revision, clock.now()) {
+        return false;
+    }
+    // Nobody uses it when it can be had for writing.
+    match Store::open(data, Access::Import).await {
+        Ok(store) => store.close().await.is_ok(),
+        Err(_) => false,
+    }
 }
 
 /// Every change up to `revision` is an import of the demo's, made more than a day before `now`.
