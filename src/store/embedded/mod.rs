@@ -64,7 +64,7 @@ struct Shared {
     /// Rows written to a table while its `_next` is filled.
     touched: Mutex<HashMap<&'static str, HashSet<i64>>>,
     /// Held as long as the store is open; `None` for readers.
-    lock: Mutex<Option<File>>,
+    lock: Mutex<Option<Lock>>,
 }
 
 /// `path` with something at its end.
@@ -74,8 +74,21 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The lock beside a data file, held until it is dropped.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing is not enough: a child process that is just being started has the file open too, until it runs its own program.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the lock beside the data file is given back only at the end of the process");
+        }
+    }
+}
+
 /// Takes the lock beside a data file.
-fn lock(path: &Path) -> Result<File, StoreError> {
+fn lock(path: &Path) -> Result<Lock, StoreError> {
     let file = File::options()
         .create(true)
         .truncate(false)
@@ -83,7 +96,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         .open(beside(path, ".lock"))
         .doing(&format!("opening the lock beside {}", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
         Err(std::fs::TryLockError::Error(error)) => Err(error).doing(&format!("locking {}", path.display())),
     }

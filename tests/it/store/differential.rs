@@ -224,6 +224,12 @@ async fn same(oracle: &Store, store: &Store, place: &str) {
             set.voids.iter_mut().for_each(|row| row.provenance.import_id = None);
         }
     }
+    assert_eq!((found.revision, &found.epoch), (wanted.revision, &wanted.epoch), "{place}");
+    assert!(found.boundaries == wanted.boundaries, "{place}: the boundaries differ");
+    let differing = found.facilities.iter().zip(&wanted.facilities).find(|(found, wanted)| found != wanted);
+    assert_eq!((found.facilities.len(), differing), (wanted.facilities.len(), None), "{place}");
+    let differing = found.cases.iter().zip(&wanted.cases).find(|(found, wanted)| found != wanted);
+    assert_eq!((found.cases.len(), differing), (wanted.cases.len(), None), "{place}");
     assert!(found == wanted, "{place}: the snapshots differ");
     let periods = |epochs: Vec<wangge::domain::records::EpochRecord>| {
         epochs.into_iter().map(|epoch| (epoch.epoch, epoch.base, epoch.period)).collect::<Vec<_>>()
