@@ -7,7 +7,7 @@
 use super::layers::{Bounding, Layer, time_text};
 use super::log;
 use super::schema::{BOUNDARY_LAYERS, past_name};
-use super::sql::{Doing, Values, run};
+use super::sql::{Doing, Values, id_list, run};
 use super::{EmbeddedStore, begin, begin_unseen, commit, on_own_task};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::grid::GridRecord;
@@ -89,6 +89,25 @@ pub(super) async fn boundaries_at(conn: &mut SqliteConnection, record: &EpochRec
         grids: rows_at::<GridRecord>(conn, set, chain, epoch).await?,
         voids: rows_at::<VoidRecord>(conn, set, chain, epoch).await?,
     })
+}
+
+/// Copies rows to the past, where they stand until `epoch`. Those that began in it have no past.
+pub(super) async fn end_rows(conn: &mut SqliteConnection, layer: &Layer, ended: &[i64], epoch: Epoch) -> Result<(), StoreError> {
+    let columns: Vec<String> = layer.columns().map(|name| format!("\"{name}\"")).collect();
+    let columns = columns.join(", ");
+    let sql = format!(
+        "INSERT INTO \"{}\" ({columns}, chain, epoch_until) SELECT {columns}, 0, ?1 FROM \"{}\"
+         WHERE fid IN (SELECT value FROM json_each(?2)) AND epoch_from < ?1",
+        past_name(layer),
+        layer.name
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(epoch.0.cast_signed())
+        .bind(id_list(ended.iter().copied()))
+        .execute(conn)
+        .await
+        .map(drop)
+        .doing("ending rows")
 }
 
 /// Removes rows of epochs that were never published.

@@ -1,12 +1,11 @@
 //! The next boundaries of the chain in force: rows that end, rows that begin, and the facilities and cases that are in other grids now.
 //! What is much is written beforehand, invisibly; one transaction publishes.
 
-use super::boundaries::{Begin, epoch_insert, key_column, scheme_text};
+use super::boundaries::{Begin, end_rows, epoch_insert, key_column, scheme_text};
 use super::layers::{Bounding, CASES, FACILITIES, Layer, REGIONS, time_text};
 use super::log::{self, Entry};
 use super::numbered::FEW;
 use super::rebuild::Rebuild;
-use super::schema::past_name;
 use super::sql::{Doing, Update, Value, Values, id_list, write_rows, write_rows_returning};
 use super::{EmbeddedStore, begin, begin_unseen, commit, rtree};
 use crate::domain::code::Code;
@@ -153,7 +152,7 @@ impl Edit {
         for ended in self.ended.chunks(FEW) {
             let mut conn = store.writer().await?;
             let mut tx = begin_unseen(&mut conn).await?;
-            self.end_rows(&mut tx, ended, epoch).await?;
+            end_rows(&mut tx, self.layer, ended, epoch).await?;
             commit(tx).await?;
         }
         let mut rebuild = Rebuild::begin(store, self.layer).await?;
@@ -167,24 +166,6 @@ impl Edit {
         Ok(())
     }
 
-    /// Copies rows that end to the past.
-    async fn end_rows(&self, conn: &mut SqliteConnection, ended: &[i64], epoch: Epoch) -> Result<(), StoreError> {
-        let columns: Vec<String> = self.layer.columns().map(|name| format!("\"{name}\"")).collect();
-        let columns = columns.join(", ");
-        let sql = format!(
-            "INSERT INTO \"{}\" ({columns}, chain, epoch_until) SELECT {columns}, 0, ? FROM \"{}\" WHERE fid IN (SELECT value FROM json_each(?))",
-            past_name(self.layer),
-            self.layer.name
-        );
-        sqlx::query(AssertSqlSafe(sql))
-            .bind(epoch.0.cast_signed())
-            .bind(id_list(ended.iter().copied()))
-            .execute(conn)
-            .await
-            .map(drop)
-            .doing("ending rows")
-    }
-
     /// Makes it visible.
     async fn apply(mut self, conn: &mut SqliteConnection, epoch: Epoch) -> Result<(), StoreError> {
         if let Some(rebuild) = &self.rebuild {
@@ -192,7 +173,7 @@ impl Edit {
         }
         let layer = self.layer;
         if !self.ended.is_empty() {
-            self.end_rows(conn, &self.ended, epoch).await?;
+            end_rows(conn, layer, &self.ended, epoch).await?;
             let sql = format!("DELETE FROM \"{}\" WHERE fid IN (SELECT value FROM json_each(?))", layer.name);
             sqlx::query(AssertSqlSafe(sql))
                 .bind(id_list(self.ended.iter().copied()))
@@ -304,7 +285,8 @@ impl EmbeddedStore {
         };
         let scheme_now = scheme_text(&set.scheme)?;
         let publishes = head.is_none() || counted.differs() || scheme.as_deref() != Some(scheme_now.as_str());
-        let period = checked_period(set.period, head.as_ref().map(|head| head.period), at)?;
+        let ended = head.as_ref().map(|head| head.period);
+        let period = if publishes { checked_period(set.period, ended, at)? } else { set.period };
         for edit in &mut edits {
             edit.prepare(self, epoch).await?;
         }

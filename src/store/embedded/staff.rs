@@ -4,10 +4,10 @@ use super::layers::{GRIDS, STAFF, Stored, staff_row};
 use super::log::{self, Entry};
 use super::numbered::FEW;
 use super::rebuild::Rebuild;
-use super::sql::{Doing, Update, Values, write_rows, write_rows_returning};
+use super::sql::{Doing, Update, Value, Values, write_rows, write_rows_returning};
 use super::{EmbeddedStore, begin, boundaries, commit, on_own_task};
 use crate::domain::grid::GridRecord;
-use crate::domain::id::GridSet;
+use crate::domain::id::{Epoch, GridSet};
 use crate::domain::records::HouseholdCount;
 use crate::domain::staff::StaffRecord;
 use crate::store::StoreError;
@@ -73,17 +73,23 @@ impl EmbeddedStore {
             let _turn = store.turn().await;
             store.sweep().await?;
             let (values, counted) = store.counts(&counts).await?;
+            let epoch = log::current(&mut *store.reader().await?, &GridSet::default()).await?.map_or(Epoch(0), |head| head.epoch);
             let rebuild = if counted.changed as usize > FEW { Some(Rebuild::begin(&store, &GRIDS).await?) } else { None };
             if let Some(rebuild) = &rebuild {
-                rebuild.write(counts_update(&rebuild.table()).each(), 4, values.clone()).await?;
+                rebuild.write(counts_update(&rebuild.table(), epoch).each(), 4, values.clone()).await?;
             }
             let mut conn = store.writer().await?;
             let mut tx = begin(&mut conn).await?;
             log::current_checked(&mut tx, &head).await?;
             let import = log::import(&mut tx, import, &head.actor, None).await?;
+            // Earlier epochs keep the counts they had.
+            let fids = values.0.chunks(4).filter_map(|row| if let [Value::Int(fid), ..] = row { Some(*fid) } else { None });
+            boundaries::end_rows(&mut tx, &GRIDS, &fids.collect::<Vec<_>>(), epoch).await?;
             match &rebuild {
                 Some(rebuild) => rebuild.swap(&mut tx).await?,
-                None => write_rows(&mut tx, counts_update(GRIDS.name).each(), 4, values, "writing counts").await.map(drop)?,
+                None => {
+                    write_rows(&mut tx, counts_update(GRIDS.name, epoch).each(), 4, values, "writing counts").await?;
+                }
             }
             let entry =
                 Entry { kind: LogKind::Households, actor: &head.actor, at: to_millisecond(head.at), import, published: None };
@@ -133,8 +139,9 @@ impl EmbeddedStore {
     }
 }
 
-fn counts_update(table: &str) -> Update {
-    Update::of(table, &["households", "population", "row_hash"], "")
+/// `epoch`: the one from which the counts hold.
+fn counts_update(table: &str, epoch: Epoch) -> Update {
+    Update::of(table, &["households", "population", "row_hash"], &format!(", \"epoch_from\" = {epoch}"))
 }
 
 /// All staff, by id.

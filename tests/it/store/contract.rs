@@ -479,6 +479,10 @@ pub(super) async fn counts_of_households_are_those_of_today(bed: Bed) {
     next.grids[1].name = "renamed".into();
     let published = bed.store.boundaries_commit(publication(1, next)).await.unwrap();
     assert_eq!((published.changed, published.same), (1, 3001), "counts that were written are no change of the boundaries");
+    bed.store.households_commit(commit(vec![count(3, Some(7), None)])).await.unwrap();
+    let households = |set: Option<BoundarySet>| set.unwrap().grids[2].households;
+    assert_eq!(households(bed.store.boundaries_at(published.epoch).await.unwrap()), Some(7));
+    assert_eq!(households(bed.store.boundaries_at(Epoch(1)).await.unwrap()), Some(103), "an earlier epoch keeps its counts");
     bed.sound().await;
 }
 

@@ -38,6 +38,17 @@ enum Commit {
     Staff(StaffCommit),
 }
 
+impl Commit {
+    /// How many rows with a number it has.
+    fn rows(&self) -> usize {
+        match self {
+            Self::Facilities(commit) | Self::Load(commit) => commit.rows.len(),
+            Self::Cases(commit) => commit.rows.len(),
+            Self::Boundaries(_) | Self::Households(_) | Self::Staff(_) => 0,
+        }
+    }
+}
+
 async fn given(store: &Store, commit: Commit) -> Result<Committed, StoreError> {
     match commit {
         Commit::Boundaries(commit) => store.boundaries_commit(*commit).await,
@@ -193,13 +204,19 @@ async fn the_file_does_what_the_oracle_does() {
     for seed in told.map_or(1..4, |seed: u64| seed..seed + 1) {
         eprintln!("SEED={seed}");
         let mut random = Random(seed);
-        let (oracle, mut bed) = (Bed::memory().await, Bed::embedded().await);
+        let (mut oracle, mut bed) = (Bed::memory().await, Bed::embedded().await);
         for turn in 0..40 {
             let commit = next(&mut random, &oracle.store).await;
+            let many = commit.rows() > 1000;
             let wanted = given(&oracle.store, commit.clone()).await;
             let answer = given(&bed.store, commit).await;
+            let refused = wanted.is_err();
             assert_eq!(plain(answer), plain(wanted), "seed {seed}, turn {turn}");
             same(&oracle.store, &bed.store, &format!("seed {seed}, turn {turn}")).await;
+            if refused && many {
+                // Rows on their way in may have taken numbers, which are never given again: they count from 1 anew.
+                (oracle, bed) = (Bed::memory().await, Bed::embedded().await);
+            }
             if random.once_in(10) {
                 bed = bed.reopened().await;
             }
