@@ -361,6 +361,17 @@ mod tests {
     }
 
     #[test]
+    fn seventeen_digits_are_read_as_the_nearest_double() {
+        // All of them close to the middle between two lattice points: one unit in the last place would choose the other one, and a
+        // table that says the same would differ.
+        for text in ["122.16557845000001", "122.19934325000001", "122.27014854999999", "122.06071214999999"] {
+            let feature = format!(r#"{{"type":"Feature","geometry":{{"type":"Point","coordinates":[{text},30]}}}}"#);
+            let nearest: f64 = text.parse().expect("a number");
+            assert_eq!(parse(&feature).expect("a feature").shape, RawShape::Point([nearest, 30.0]), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_feature_is_a_fault_of_its_record() {
         for (text, kind, word) in [
             (
