@@ -499,7 +499,7 @@ fn decoded_sum(body: &[u8]) -> u64 {
 fn ours_points(points: &[(i32, i32, i64, &str, &str)]) -> Vec<u8> {
     let mut layer = LayerWriter::new("facilities");
     for (x, y, id, category, state) in points {
-        layer.feature(Some(*id as u64)).point(*x, *y).tag("id", *id).tag("category", *category).tag("state", *state);
+        layer.feature(Some(*id as u64)).point(*x, *y).tag_once("id", *id).tag("category", *category).tag("state", *state);
     }
     let mut bytes = vec![];
     layer.finish(&mut bytes);
