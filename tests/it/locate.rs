@@ -128,13 +128,16 @@ fn the_communes_of_a_country_answer_as_geos_does() {
     let differing: Vec<(LatticePoint, u16, u16)> = points.zip(&answers).filter_map(differ).collect();
     assert_eq!(differing, []);
 
-    // Every vertex of the file against the rings as they were before mending.
+    // Every vertex of the file against the rings as they were before mending. One differs: a corner of 76467 that lies a quarter of a
+    // unit (3 mm) off the border of 76375, with a spike of 76646 in between, is on that border once the spike is removed.
     let (places, brute) = (mended_places(&country.given, &country.mended.boundaries), brute(&country.given));
     let differ = |p: &LatticePoint| {
         let (found, expected) = (ranks.answer(country.territory.locate(*p)), rank(brute.least(*p)));
         (found != expected).then_some((*p, found, expected))
     };
     let differing: BTreeSet<(LatticePoint, u16, u16)> = country.vertices.par_iter().filter_map(differ).collect();
-    eprintln!("{} places, differing {differing:?}", places.len());
-    assert!(differing.iter().all(|(p, ..)| places.contains(p)));
+    let corner = LatticePoint::new(6_821_800, 498_242_900);
+    let rank_of = |code: &str| country.territory.grids.iter().filter(|grid| grid.code.as_str() < code).count() as u16;
+    assert_eq!(differing, BTreeSet::from([(corner, rank_of("76375"), rank_of("76467"))]));
+    assert!(places.contains(&corner));
 }
