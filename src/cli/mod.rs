@@ -22,7 +22,6 @@ struct Cli {
     command: Command,
 }
 
-#[expect(clippy::large_enum_variant, reason = "made once, at start")]
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves the map, the API and the tiles of one city.

@@ -197,7 +197,7 @@ impl<'a> Coverage<'a> {
 pub fn kept_apart<R: Ord>(lines: impl Iterator<Item = (MercatorPoint, MercatorPoint, R)>) -> Vec<usize> {
     let open = lines.enumerate().filter(|(_, (first, last, _))| first != last);
     let mut open: Vec<_> = open.map(|(at, (first, last, rank))| ((first.min(last), first.max(last)), rank, at)).collect();
-    open.sort_unstable_by(|one, other| one.cmp(other));
+    open.sort_unstable();
     let groups = open.chunk_by(|one, other| one.0 == other.0);
     groups.flat_map(|group| group[1..].iter().map(|(_, _, at)| *at)).collect()
 }

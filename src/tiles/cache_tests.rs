@@ -211,7 +211,7 @@ fn gated() -> (Compute, Vec<std::sync::mpsc::Sender<()>>) {
 }
 
 async fn under_way(cache: &TileCache, key: &Key, revision: Revision) {
-    while !cache.state().building.get(&(*key, Encoding::Gzip)).is_some_and(|flight| flight.revision == revision) {
+    while cache.state().building.get(&(*key, Encoding::Gzip)).is_none_or(|flight| flight.revision != revision) {
         tokio::task::yield_now().await;
     }
 }

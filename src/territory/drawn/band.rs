@@ -106,7 +106,7 @@ impl Band {
         }
         let lines = lines.into_iter().map(|line| line.expect("what is new is made"));
         let mut lines: Vec<(Arc<BandLine>, [Option<Feature>; 2])> = lines.zip(chains.iter().map(|chain| chain.sides)).collect();
-        lines.sort_by(|(one, _), (other, _)| (one.place, one.key).cmp(&(other.place, other.key)));
+        lines.sort_by_key(|(one, _)| (one.place, one.key));
         let (lines, sides): (Vec<_>, Vec<_>) = lines.into_iter().unzip();
         Self::of(lines, sides)
     }
