@@ -41,7 +41,7 @@ export async function createMap(container: HTMLElement, style: StyleSpecificatio
 const OUT = 1;
 
 /** Room for what lies over the map's edges. */
-export const PADDING = { top: 72, bottom: 56, left: 190, right: 40 };
+export const PADDING = { top: 72, bottom: 56, left: 222, right: 40 };
 
 /** Shows a box, easing unless nothing may move. */
 export function show({ map, still }: Stage, [west, south, east, north]: Box): void {
