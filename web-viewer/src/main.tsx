@@ -75,6 +75,11 @@ async function start(): Promise<void> {
     void untracked(() => enter(there, context, next.signal, arrive));
   });
 
+  effect(() => { if (shown.value) document.documentElement.dataset.shown = format(shown.value); });
+  addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && !event.defaultPrevented) up(path.value);
+  });
+
   // Making the map holds everything up: the first numbers are painted before, when they come soon.
   await Promise.race([numbers.promise.then(painted), pause(NUMBERS_MS)]);
   const { at } = route.value;
@@ -104,10 +109,6 @@ async function start(): Promise<void> {
     else if (spot.value) map.jumpTo({ center: spot.value });
   });
 
-  effect(() => { if (shown.value) document.documentElement.dataset.shown = format(shown.value); });
-  addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && !event.defaultPrevented) up(path.value);
-  });
   expose(map);
 
   // Time makes cases overdue without a revision.
