@@ -139,6 +139,8 @@ fn usage(error: impl std::fmt::Display) -> Failure {
 
 pub(super) async fn run(args: Args) -> Outcome {
     let mut order = order(&args)?;
+    // A time that is none is told before a file is made; which instant it is, the city's zone says.
+    period(&args, "UTC")?;
     let (store, fresh) = open(&args, &order).await?;
     let zone = store.meta().await?.time_zone;
     order.boundaries.period = period(&args, &zone)?;
@@ -156,8 +158,8 @@ pub(super) async fn run(args: Args) -> Outcome {
             return Err(error.into());
         }
     };
-    // A refused import leaves no empty city behind.
-    if fresh && report.status == Status::Refused {
+    // An import that brings nothing leaves no empty city behind.
+    if fresh && report.status != Status::Imported {
         remove(&args.data);
     }
     out::say(&report.text());
@@ -229,7 +231,7 @@ async fn open(args: &Args, order: &Order) -> Result<(Store, bool), Failure> {
 
 /// Removes a data file and what lies beside it.
 pub(super) fn remove(path: &Path) {
-    for ending in ["", "-wal", "-shm", ".lock"] {
+    for ending in ["", "-wal", "-shm", "-journal", ".lock"] {
         let mut name = path.as_os_str().to_owned();
         name.push(ending);
         // What is not there need not go.

@@ -1,4 +1,4 @@
-//! Cases: incidents that someone must see to (案件). State moves only through the workflow (later); here is what a case is.
+//! Cases: incidents that someone must see to (案件). Here is what a case is; its state moves only through a workflow.
 
 use super::code::Code;
 use super::facility::OriginalPosition;
@@ -109,15 +109,27 @@ pub enum Located {
     None,
 }
 
+/// A word that says no way of knowing a place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is none of exact, address, region, none")]
+pub struct UnknownLocated(pub String);
+
 impl Located {
+    /// Every way with its word in API, files and store.
+    pub const TABLE: [(Self, &'static str); 4] =
+        [(Self::Exact, "exact"), (Self::Address, "address"), (Self::Region, "region"), (Self::None, "none")];
+
     /// The word in API and store.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Address => "address",
-            Self::Region => "region",
-            Self::None => "none",
-        }
+        Self::TABLE[self as usize].1
+    }
+}
+
+impl std::str::FromStr for Located {
+    type Err = UnknownLocated;
+    fn from_str(word: &str) -> Result<Self, UnknownLocated> {
+        let found = Self::TABLE.iter().find(|(_, known)| *known == word);
+        found.map(|(located, _)| *located).ok_or_else(|| UnknownLocated(word.to_owned()))
     }
 }
 

@@ -34,28 +34,29 @@ pub enum GridKind {
 pub struct UnknownGridKind(pub String);
 
 impl GridKind {
+    /// Every kind with its word in API, files and tiles.
+    pub const TABLE: [(Self, &'static str); 8] = [
+        (Self::Base, "base"),
+        (Self::Dedicated, "dedicated"),
+        (Self::Micro, "micro"),
+        (Self::Unit, "unit"),
+        (Self::Duty, "duty"),
+        (Self::Evaluation, "evaluation"),
+        (Self::Police, "police"),
+        (Self::Business, "business"),
+    ];
+
     /// The word in API, files and tiles.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Base => "base",
-            Self::Dedicated => "dedicated",
-            Self::Micro => "micro",
-            Self::Unit => "unit",
-            Self::Duty => "duty",
-            Self::Evaluation => "evaluation",
-            Self::Police => "police",
-            Self::Business => "business",
-        }
+        Self::TABLE[self as usize].1
     }
 }
 
 impl std::str::FromStr for GridKind {
     type Err = UnknownGridKind;
     fn from_str(word: &str) -> Result<Self, UnknownGridKind> {
-        [Self::Base, Self::Dedicated, Self::Micro, Self::Unit, Self::Duty, Self::Evaluation, Self::Police, Self::Business]
-            .into_iter()
-            .find(|kind| kind.as_str() == word)
-            .ok_or_else(|| UnknownGridKind(word.to_owned()))
+        let found = Self::TABLE.iter().find(|(_, known)| *known == word);
+        found.map(|(kind, _)| *kind).ok_or_else(|| UnknownGridKind(word.to_owned()))
     }
 }
 

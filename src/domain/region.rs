@@ -47,12 +47,25 @@ pub enum VoidKind {
     Excluded,
 }
 
+/// A word that is no kind of void.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown kind of void {0:?}: one of water, excluded")]
+pub struct UnknownVoidKind(pub String);
+
 impl VoidKind {
+    /// Every kind with its word in API, files and store.
+    pub const TABLE: [(Self, &'static str); 2] = [(Self::Water, "water"), (Self::Excluded, "excluded")];
+
     /// The word in API and store.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Water => "water",
-            Self::Excluded => "excluded",
-        }
+        Self::TABLE[self as usize].1
+    }
+}
+
+impl std::str::FromStr for VoidKind {
+    type Err = UnknownVoidKind;
+    fn from_str(word: &str) -> Result<Self, UnknownVoidKind> {
+        let found = Self::TABLE.iter().find(|(_, known)| *known == word);
+        found.map(|(kind, _)| *kind).ok_or_else(|| UnknownVoidKind(word.to_owned()))
     }
 }

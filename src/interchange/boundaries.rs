@@ -1,9 +1,9 @@
 //! Records of regions, grids and voids from sorted-out fields.
 
-use super::Terms;
 use super::fields::{Field, Fields};
 use super::shape;
 use super::text::is_damaged;
+use super::{Terms, own};
 use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind, Repair};
 use crate::domain::grid::{GridKind, GridRecord};
@@ -40,6 +40,12 @@ impl GridDraft {
     pub fn of(record: GridRecord, number: u64) -> Self {
         let GridRecord { code, name, kind, parent, area, households, population, provenance } = record;
         Self { number, code: Some(code), name, kind, parent, area, households, population, provenance }.hashed()
+    }
+
+    /// As a record, when it has a code.
+    pub fn record(self) -> Option<GridRecord> {
+        let Self { number: _, code, name, kind, parent, area, households, population, provenance } = self;
+        Some(GridRecord { code: code?, name, kind, parent, area, households, population, provenance })
     }
 
     /// With the hash of what it says. The code is not part of it: codes that are assigned here must not make a record different.
@@ -97,11 +103,7 @@ pub fn land(fields: &Fields, terms: &Terms) -> Result<Made<Land>, Vec<Fault>> {
     let population = take(&mut faults, fields.count(Field::Population));
     let provenance = take(&mut faults, provenance(fields, terms)).unwrap_or_default();
     let kind_word = fields.text(Field::GridKind).unwrap_or_default();
-    let void = match kind_word.as_str() {
-        "water" => Some(VoidKind::Water),
-        "excluded" => Some(VoidKind::Excluded),
-        _ => None,
-    };
+    let void = kind_word.parse::<VoidKind>().ok();
     let kind = match void {
         Some(_) => GridKind::default(),
         None => take(&mut faults, fields.parsed::<GridKind>(Field::GridKind)).flatten().unwrap_or_default(),
@@ -201,8 +203,13 @@ pub(super) fn name_of(fields: &Fields) -> Result<String, Fault> {
 
 /// Where the record comes from, without its hash.
 pub(super) fn provenance(fields: &Fields, terms: &Terms) -> Result<Provenance, Fault> {
+    let source_date = fields.day(Field::SourceDate)?;
+    if terms.own {
+        let (external_ids, source) = (own::external_ids(fields)?, own::text(fields, "source"));
+        return Ok(Provenance { external_ids, source, source_date, import_id: None, source_hash: None });
+    }
     let external_ids = fields.text(Field::Id).map(|id| (terms.system.clone(), id)).into_iter().collect();
-    let source_date = fields.day(Field::SourceDate)?.or(terms.source_date);
+    let source_date = source_date.or(terms.source_date);
     Ok(Provenance { external_ids, source: terms.source.clone(), source_date, import_id: None, source_hash: None })
 }
 
@@ -275,6 +282,8 @@ mod tests {
             source: None,
             source_date: None,
             max_vertices: 100,
+            own: false,
+            file: None,
         }
     }
 

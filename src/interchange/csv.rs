@@ -7,13 +7,14 @@ use super::{RawRecord, RawShape, Sink, shape};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::geom::{Crs, LatticePoint};
 use serde_json::Value;
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// An opened table.
 pub struct CsvReader {
-    rows: csv::Reader<Box<dyn BufRead + Send>>,
+    rows: csv::Reader<Quoted<Box<dyn BufRead + Send>>>,
+    quotes: Quotes,
     header: Vec<Arc<str>>,
     progress: Progress,
 }
@@ -25,6 +26,7 @@ impl CsvReader {
         let mut text = input.into_text();
         let first = text.fill_buf().map_err(|error| read_fault(&error))?;
         let delimiter = delimiter_of(first);
+        let (text, quotes) = Quoted::of(text, delimiter);
         let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text);
         let header = rows.byte_headers().map_err(|error| csv_fault(&error, 0))?.clone();
         let mut names: Vec<Arc<str>> = Vec::new();
@@ -41,7 +43,7 @@ impl CsvReader {
             }
             names.push(name.into());
         }
-        Ok(Self { rows, header: names, progress })
+        Ok(Self { rows, quotes, header: names, progress })
     }
 
     /// All rows in order.
@@ -51,6 +53,10 @@ impl CsvReader {
             let line = self.rows.position().line();
             let taken = match self.rows.read_byte_record(&mut row) {
                 Ok(false) => break,
+                _ if self.quotes.unclosed(self.rows.position()) => {
+                    let _ = sink(Err(self.quotes.fault()));
+                    return;
+                }
                 Ok(true) => sink(self.record(&row)),
                 Err(error) => {
                     let ends = matches!(error.kind(), csv::ErrorKind::Io(_));
@@ -96,6 +102,89 @@ pub fn delimiter_of(text: &[u8]) -> u8 {
     [b'\t', b';', b','].into_iter().max_by_key(|delimiter| count(*delimiter)).unwrap_or(b',')
 }
 
+/// A text on its way to the parser, whose quotes are followed: the parser takes a quote that is never closed for one that is closed by
+/// the end, and gives the rest of the file as one field.
+struct Quoted<R> {
+    text: R,
+    delimiter: u8,
+    state: QuoteState,
+    line: u64,
+    offset: u64,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// RFC 4180, and as the parser does it: a quote inside a field that did not begin with one is a character like others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum QuoteState {
+    FieldStart,
+    Plain,
+    Quoted,
+    /// Behind a quote in a quoted field: the end of it, or the first of two.
+    QuoteInQuoted,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// Line and offset of the quote that is open.
+    open: Option<(u64, u64)>,
+    ended: bool,
+}
+
+/// What is known about the quotes of a text.
+struct Quotes(Arc<Mutex<Seen>>);
+
+impl<R: Read> Quoted<R> {
+    fn of(text: R, delimiter: u8) -> (Self, Quotes) {
+        let seen = Arc::<Mutex<Seen>>::default();
+        let quotes = Quotes(Arc::clone(&seen));
+        (Self { text, delimiter, state: QuoteState::FieldStart, line: 1, offset: 0, seen }, quotes)
+    }
+}
+
+impl<R: Read> Read for Quoted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        use QuoteState::{FieldStart, Plain, QuoteInQuoted, Quoted};
+        let read = self.text.read(buffer)?;
+        let mut opened = None;
+        for &byte in &buffer[..read] {
+            self.state = match (self.state, byte) {
+                (FieldStart, b'"') => {
+                    opened = Some((self.line, self.offset));
+                    Quoted
+                }
+                (Quoted, b'"') => QuoteInQuoted,
+                (QuoteInQuoted, b'"') | (Quoted, _) => Quoted,
+                (_, b'\n' | b'\r') => FieldStart,
+                (_, byte) if byte == self.delimiter => FieldStart,
+                _ => Plain,
+            };
+            self.line += u64::from(byte == b'\n');
+            self.offset += 1;
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.open = if self.state == Quoted { opened.or(seen.open) } else { None };
+        seen.ended = read == 0 && !buffer.is_empty();
+        Ok(read)
+    }
+}
+
+impl Quotes {
+    fn open(&self) -> Option<(u64, u64)> {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.open.filter(|_| seen.ended)
+    }
+
+    /// Whether the row that ends here holds a quote that is never closed. Only the last one can.
+    fn unclosed(&self, end: &csv::Position) -> bool {
+        self.open().is_some_and(|(_, offset)| offset < end.byte())
+    }
+
+    fn fault(&self) -> Fault {
+        let detail = "a quote opens in this line and is never closed: the rest of the file would be one field";
+        Fault { record: self.open().map(|(line, _)| line), ..Fault::new(FaultKind::BadSyntax, detail) }
+    }
+}
+
 /// What became of the rows of an annotated table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Annotated {
@@ -127,6 +216,7 @@ pub fn annotate<'a>(
     opened(progress.clone());
     let mut text = input.into_text();
     let delimiter = delimiter_of(text.fill_buf().map_err(|error| read_fault(&error))?);
+    let (text, quotes) = Quoted::of(text, delimiter);
     let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text);
     let mut out = csv::WriterBuilder::new().delimiter(delimiter).flexible(true).from_writer(output);
     let mut header = rows.byte_headers().map_err(|error| csv_fault(&error, 1))?.clone();
@@ -142,6 +232,9 @@ pub fn annotate<'a>(
     let mut counts = Annotated::default();
     let mut row = csv::ByteRecord::new();
     while rows.read_byte_record(&mut row).map_err(|error| csv_fault(&error, 0))? {
+        if quotes.unclosed(rows.position()) {
+            return Err(quotes.fault());
+        }
         counts.rows += 1;
         let found = if row.len() == width {
             row_position(&row, (lon, lat), crs)
@@ -225,6 +318,32 @@ mod tests {
         assert_eq!(delimiter_of(b"lon\tlat\n"), b'\t');
         assert_eq!(delimiter_of(b"lon,lat\n"), b',');
         assert_eq!(delimiter_of(b"code\n"), b',');
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_named_with_its_line_and_swallows_no_row() {
+        let read = |table: &str| {
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            std::fs::write(file.path(), table).expect("written");
+            let reader = CsvReader::open(Input::open(file.path()).expect("it is there")).expect("a header");
+            let mut seen = Vec::new();
+            reader.for_each(&mut |record| {
+                seen.push(record.map(|record| record.number).map_err(|fault| (fault.record, fault.detail)));
+                std::ops::ControlFlow::Continue(())
+            });
+            seen
+        };
+        for table in ["a,b\n1,x\n2,\"y\n3,z\n4,w\n", "a,b\r\n1,x\r\n2,\"y \"\"z\r\n3,z\r\n"] {
+            let seen = read(table);
+            assert_eq!(seen[0], Ok(2), "{table:?}");
+            assert!(matches!(&seen[1..], [Err((Some(3), detail))] if detail.contains("never closed")), "{table:?}: {seen:?}");
+        }
+        for whole in ["a,b\n1,\"x\ny\"\n2,5\" pipe\n3,\"say \"\"yes\"\"\"", "a,b\n1,\"\"\n2,\"x\"z\n3,\"\"\"\"\n"] {
+            assert_eq!(read(whole).iter().filter(|record| record.is_ok()).count(), 3, "{whole:?}");
+        }
+        let large: String = (0..60_000).map(|n| format!("{n},\"text, {n}\"\n")).collect();
+        let seen = read(&format!("a,b\n{large}"));
+        assert!(seen.len() == 60_000 && seen.iter().all(Result::is_ok));
     }
 
     #[test]

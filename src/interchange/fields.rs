@@ -1,6 +1,6 @@
 //! Columns of a file → fields of a record: by the field's own name, by names that standards and common exports use, or as told.
 
-use super::RawRecord;
+use super::{RawRecord, own};
 use crate::domain::fault::{Fault, FaultKind};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -144,7 +144,7 @@ fields! {
     /// The place in words.
     Address = "address" ["事发位置", "sfwz", "地址", "address_text", "详情地址"],
     /// A page about the case in its own system.
-    Url = "url" ["链接"],
+    Url = "url" ["链接", "external_url"],
     /// The state in the words of that system.
     ExternalState = "external_state" ["外部状态"],
     /// When the case changed in that system.
@@ -178,6 +178,8 @@ enum Told {
 pub struct Columns {
     kind: Kind,
     told: BTreeMap<Field, Told>,
+    /// Columns of a copy of our own data: no other names are looked for.
+    own: bool,
     /// Extra names, of tag rules; before the aliases.
     extra: Vec<(Field, String)>,
     resolved: HashMap<Arc<str>, Vec<(Field, usize)>>,
@@ -201,7 +203,7 @@ impl Columns {
     /// `told`: `field=column`, `field==constant`, or `field=` for "no column of this file".
     pub fn new(kind: Kind, told: &[String]) -> Result<Self, Fault> {
         let mut columns =
-            Self { kind, told: BTreeMap::new(), extra: Vec::new(), resolved: HashMap::new(), used: BTreeMap::new() };
+            Self { kind, told: BTreeMap::new(), own: false, extra: Vec::new(), resolved: HashMap::new(), used: BTreeMap::new() };
         for text in told {
             let bad = |detail: String| Fault { field: Some("--map".to_owned()), ..Fault::new(FaultKind::BadField, detail) };
             let Some((word, column)) = text.split_once('=') else {
@@ -223,6 +225,14 @@ impl Columns {
         Ok(columns)
     }
 
+    /// Whether the next file is a copy of our own data, whose columns are known.
+    pub fn set_own(&mut self, own: bool) {
+        if self.own != own {
+            self.own = own;
+            self.resolved.clear();
+        }
+    }
+
     /// Further names for a field, tried before its usual ones.
     pub fn also(&mut self, field: Field, names: &[String]) {
         self.extra.extend(names.iter().map(|name| (field, name.clone())));
@@ -241,6 +251,12 @@ impl Columns {
                     continue;
                 }
                 Some(Told::Constant(_) | Told::Nothing) => continue,
+                None if self.own => {
+                    if own::column(field) == column {
+                        found.push((field, 0));
+                    }
+                    continue;
+                }
                 None => {}
             }
             let extra = self.extra.iter().filter(|(of, _)| *of == field).position(|(_, name)| name == column);
@@ -256,7 +272,7 @@ impl Columns {
         found
     }
 
-    /// Sorts out the columns of a record. With `keep_used` columns that feed a field stand in `rest` too.
+    /// Sorts out the columns of a record. Those that feed no field go to `rest`.
     pub fn sort_out(&mut self, record: RawRecord) -> Fields {
         let mut known: Vec<(Field, usize, Value)> = Vec::with_capacity(8);
         let mut rest = Vec::with_capacity(record.fields.len());
@@ -327,8 +343,9 @@ impl Columns {
 
     /// Columns that fed nothing, for the report.
     pub fn ignored(&self) -> Vec<String> {
+        let fed_nothing = self.resolved.iter().filter(|(_, feeds)| feeds.is_empty()).map(|(column, _)| column);
         let mut ignored: Vec<String> =
-            self.resolved.iter().filter(|(_, feeds)| feeds.is_empty()).map(|(column, _)| column.to_string()).collect();
+            fed_nothing.filter(|column| !(self.own && own::is_beside(column))).map(|column| column.to_string()).collect();
         ignored.sort_unstable();
         ignored
     }

@@ -9,6 +9,7 @@ pub mod geojson;
 pub mod gpkg;
 pub mod input;
 pub mod json_scan;
+pub mod own;
 pub mod people;
 pub mod points;
 pub mod profile;
@@ -79,6 +80,10 @@ pub struct Terms {
     pub source_date: Option<jiff::civil::Date>,
     /// Most vertices of one record.
     pub max_vertices: usize,
+    /// The file is a copy of our own data.
+    pub own: bool,
+    /// Its name, when there are several.
+    pub file: Option<Arc<str>>,
 }
 
 /// A file that has been opened and recognised.
@@ -127,6 +132,11 @@ impl Reader {
             Source::GeoJson(reader) => reader.format_name(),
             Source::GeoPackage(_) => "gpkg",
         }
+    }
+
+    /// Whether it is a copy of our own data.
+    pub fn is_own(&self) -> bool {
+        matches!(&self.source, Source::GeoPackage(reader) if reader.is_own())
     }
 
     /// How far reading has come, in bytes of the file.

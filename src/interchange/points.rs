@@ -2,15 +2,16 @@
 
 use super::boundaries::{Hashed, code_of, name_of, provenance, take};
 use super::fields::{Field, Fields};
+use super::own::Origin;
 use super::tags::{TagRules, Tagged};
-use super::{RawRecord, RawShape, Terms, shape};
+use super::{RawRecord, RawShape, Terms, own, shape};
 use crate::domain::case::{CaseRecord, CaseState, Located};
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::code::Code;
 use crate::domain::facility::{FacilityRecord, FacilityState, OriginalPosition};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::{CaseId, Epoch, FacilityId, Version};
-use crate::geom::LatticePoint;
+use crate::geom::{LatticePoint, LonLat};
 use std::collections::HashMap;
 
 /// How categories are found.
@@ -27,11 +28,21 @@ pub struct Catalogue<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome<T> {
     /// A record.
-    Made(T),
+    Made {
+        /// With the hash of what it says.
+        record: T,
+        /// When it comes from a copy of our own data.
+        origin: Option<Origin>,
+    },
     /// The tag rules leave it out.
     Skipped,
     /// No category: the tag or word that has none.
-    Unmapped(String),
+    Unmapped {
+        /// Which.
+        word: String,
+        /// Where the record is.
+        place: Option<LonLat>,
+    },
     /// All that is wrong with it.
     Faulty(Vec<Fault>),
 }
@@ -123,6 +134,11 @@ fn tags<'r>(catalogue: &'r Catalogue<'_>, raw: &RawRecord) -> (Option<Tagged<'r>
     }
 }
 
+fn unmapped<T>(word: String, fields: &Fields, terms: &Terms) -> Outcome<T> {
+    let place = position(fields, terms).ok().flatten().map(|(at, _)| at.lonlat());
+    Outcome::Unmapped { word, place }
+}
+
 /// A facility. `sort_out` sorts out the columns of a raw record.
 pub fn facility(
     raw: RawRecord,
@@ -135,7 +151,7 @@ pub fn facility(
     let category = match catalogue.find(tagged, || telling, &fields) {
         Found::Category(code) => code,
         Found::Skipped => return Outcome::Skipped,
-        Found::Unmapped(what) => return Outcome::Unmapped(what),
+        Found::Unmapped(word) => return unmapped(word, &fields, terms),
     };
     let mut faults = Vec::new();
     let place = take(&mut faults, position(&fields, terms)).flatten();
@@ -155,11 +171,17 @@ pub fn facility(
     if place.is_none() && faults.is_empty() {
         faults.push(fields.fault(Field::Lon, "a facility needs a position: a Point, or columns lon and lat"));
     }
-    let (Some((at, original)), true) = (place, faults.is_empty()) else { return Outcome::Faulty(faults) };
+    let told = if terms.own { take(&mut faults, own::properties(&fields)) } else { None };
+    let (Some((at, mut original)), true) = (place, faults.is_empty()) else { return Outcome::Faulty(faults) };
+    let origin = terms.own.then(|| Origin::of(&fields));
+    if terms.own {
+        original = own::original(&fields);
+    }
     let mut properties = serde_json::Map::new();
     let mut hash = Hashed::new(&category).text(code.as_deref().unwrap_or("")).text(&name).text(state.as_str());
     hash = hash.text(accuracy.as_deref().unwrap_or("")).ids(&provenance).point(at);
-    for (column, value) in fields.rest {
+    let told = told.into_iter().flatten().map(|(column, value)| (column.into(), value));
+    for (column, value) in fields.rest.into_iter().filter(|(column, _)| !(terms.own && own::is_beside(column))).chain(told) {
         // A string is by far the most frequent value, and the quotes would only cost.
         hash = match &value {
             serde_json::Value::String(text) => hash.text(&column).text(text),
@@ -168,7 +190,7 @@ pub fn facility(
         properties.insert(column.to_string(), value);
     }
     provenance.source_hash = Some(hash.finish());
-    Outcome::Made(FacilityRecord {
+    let record = FacilityRecord {
         id: FacilityId(0),
         code,
         category,
@@ -181,7 +203,8 @@ pub fn facility(
         properties,
         version: Version(0),
         provenance,
-    })
+    };
+    Outcome::Made { record, origin }
 }
 
 /// Longest identifier of a facility. Standards have 17; 20 for cameras (GB/T 28181).
@@ -229,7 +252,7 @@ pub fn case(
     let category = match catalogue.find(tagged, || telling, &fields) {
         Found::Category(code) => code,
         Found::Skipped => return Outcome::Skipped,
-        Found::Unmapped(what) => return Outcome::Unmapped(what),
+        Found::Unmapped(word) => return unmapped(word, &fields, terms),
     };
     let mut faults = Vec::new();
     let place = take(&mut faults, position(&fields, terms)).flatten();
@@ -243,7 +266,7 @@ pub fn case(
     let overdue = take(&mut faults, fields.flag(Field::Overdue)).flatten().unwrap_or(false);
     let urgent = take(&mut faults, fields.flag(Field::Urgent)).flatten().unwrap_or(false);
     let within = take(&mut faults, code_of(&fields, Field::Within)).flatten();
-    let stated = take(&mut faults, located_of(&fields)).flatten();
+    let stated = take(&mut faults, fields.parsed::<Located>(Field::Located)).flatten();
     let mut provenance = take(&mut faults, provenance(&fields, terms)).unwrap_or_default();
     let located = match (stated, place.is_some(), within.is_some()) {
         (Some(Located::Address), true, _) => Located::Address,
@@ -252,7 +275,16 @@ pub fn case(
         (_, false, false) => Located::None,
     };
     let (Some(reported_at), true) = (reported_at, faults.is_empty()) else { return Outcome::Faulty(faults) };
-    let external_id = provenance.external_ids.get(&terms.system).cloned();
+    let mut external_id = provenance.external_ids.get(&terms.system).cloned();
+    let mut source_system = external_id.is_some().then(|| terms.system.clone());
+    let mut owner = source_system.clone();
+    let mut original = place.and_then(|(_, original)| original);
+    let origin = terms.own.then(|| Origin::of(&fields));
+    if terms.own {
+        let told = |column| own::text(&fields, column);
+        (external_id, source_system, owner) = (told("external_id"), told("source_system"), told("owner"));
+        original = own::original(&fields);
+    }
     let mut record = CaseRecord {
         id: CaseId(0),
         category,
@@ -264,14 +296,14 @@ pub fn case(
         due_at,
         overdue,
         located,
-        at: place.as_ref().map(|(at, _)| *at),
-        original: place.and_then(|(_, original)| original),
+        at: place.map(|(at, _)| at),
+        original,
         within: within.filter(|_| located == Located::Region),
         address_text: fields.text(Field::Address),
         grid: None,
         epoch: Epoch(0),
-        owner: if external_id.is_some() { terms.system.clone() } else { "wangge".to_owned() },
-        source_system: external_id.is_some().then(|| terms.system.clone()),
+        owner: owner.unwrap_or_else(|| "wangge".to_owned()),
+        source_system,
         external_id,
         external_url: fields.text(Field::Url),
         external_state: fields.text(Field::ExternalState),
@@ -282,16 +314,7 @@ pub fn case(
     let said = serde_json::to_string(&record).expect("a case is plain data");
     provenance.source_hash = Some(Hashed::new(&said).finish());
     record.provenance = provenance;
-    Outcome::Made(record)
-}
-
-fn located_of(fields: &Fields) -> Result<Option<Located>, Fault> {
-    let Some(word) = fields.text(Field::Located) else { return Ok(None) };
-    [Located::Exact, Located::Address, Located::Region, Located::None]
-        .into_iter()
-        .find(|located| located.as_str() == word)
-        .map(Some)
-        .ok_or_else(|| fields.fault(Field::Located, format!("{word:?} is none of exact, address, region, none")))
+    Outcome::Made { record, origin }
 }
 
 /// The grid or region code that a case or a member of staff names must exist; whoever knows the territory asks this.
@@ -320,6 +343,8 @@ mod tests {
             source: None,
             source_date: None,
             max_vertices: 100,
+            own: false,
+            file: None,
         }
     }
 
@@ -337,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_facility_with_the_attributes_of_the_standard_is_understood() {
-        let Outcome::Made(facility) = made(json!({
+        let Outcome::Made { record: facility, .. } = made(json!({
             "标识码": "33090201037000123", "名称": "解放路12号杆", "状态": "破损", "变更日期": "20260301", "材质": "钢"
         })) else {
             panic!("it is complete")
@@ -352,8 +377,11 @@ mod tests {
     #[test]
     fn categories_are_known_by_code_and_by_name_and_must_agree_with_the_record_s_own_code() {
         let category = |values| match made(values) {
-            Outcome::Made(facility) => Ok(facility.category),
-            Outcome::Unmapped(what) => Err(what),
+            Outcome::Made { record, .. } => Ok(record.category),
+            Outcome::Unmapped { word, place } => {
+                assert!(place.is_some(), "it can be found");
+                Err(word)
+            }
             other => panic!("{other:?}"),
         };
         assert_eq!(category(json!({"category": "01050"})), Ok("01050".to_owned()));
@@ -373,7 +401,8 @@ mod tests {
         let matters = Catalogue::new(&profile, CategoryKind::Matter, None, None).expect("nothing unmapped");
         let values = json!({"category": "06010", "lon": "0.0", "lat": "0.0", "上报时间": "2026-03-01 09:30:00", "id": "A-1"});
         let mut columns = Columns::new(Kind::Cases, &[]).expect("nothing told");
-        let Outcome::Made(case) = case(raw(&values, RawShape::Absent), |raw| columns.sort_out(raw), &matters, &terms(Crs::Wgs84))
+        let Outcome::Made { record: case, .. } =
+            case(raw(&values, RawShape::Absent), |raw| columns.sort_out(raw), &matters, &terms(Crs::Wgs84))
         else {
             panic!("a case needs no place")
         };

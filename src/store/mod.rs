@@ -11,7 +11,7 @@ pub use commit::{
     BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, HouseholdCommit,
     ImportRecord, LogEntry, LogKind, Meta, OnStale, Snapshot, StaffCommit, external_key,
 };
-pub use embedded::EmbeddedStore;
+pub use embedded::{EmbeddedStore, grid_row_hash, region_row_hash};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 
@@ -310,7 +310,59 @@ impl Store {
     }
 }
 
-/// What one boundary set stands in force at an instant: the highest epoch of its grid set whose period holds it.
+/// What one boundary set stands in force at an instant. The chain answers for every instant it says it was in force. A set beside it
+/// answers for its own period, where the chain only says "since ever".
 pub fn epoch_at<'a>(epochs: &'a [EpochRecord], set: &crate::domain::id::GridSet, instant: Timestamp) -> Option<&'a EpochRecord> {
-    epochs.iter().rev().find(|epoch| epoch.set == *set && epoch.period.holds(instant))
+    let mut holding = epochs.iter().rev().filter(|epoch| epoch.set == *set && epoch.period.holds(instant));
+    let chain = holding.clone().find(|epoch| epoch.base.is_some());
+    let beside = holding.find(|epoch| epoch.base.is_none());
+    match (chain, beside) {
+        (Some(chain), Some(beside)) if chain.period.from.is_none() && beside.period.until.is_some() => Some(beside),
+        (chain, beside) => chain.or(beside),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::GridSet;
+    use crate::domain::period::Period;
+
+    #[test]
+    fn a_set_beside_the_chain_answers_for_the_past_and_never_for_what_the_chain_says() {
+        let day = |text: &str| format!("{text}T00:00:00Z").parse::<Timestamp>().expect("a time");
+        let epoch = |number: u64, base: Option<u64>, from: &str, until: &str| EpochRecord {
+            epoch: Epoch(number),
+            set: GridSet::default(),
+            base: base.map(Epoch),
+            period: Period { from: (!from.is_empty()).then(|| day(from)), until: (!until.is_empty()).then(|| day(until)) },
+            import_id: None,
+        };
+        let at = |epochs: &[EpochRecord], instant: &str| {
+            epoch_at(epochs, &GridSet::default(), day(instant)).map(|found| found.epoch.0)
+        };
+        let begun = [
+            epoch(1, Some(0), "2012-01-01", "2026-01-01"),
+            epoch(2, None, "2008-01-01", "2011-01-01"),
+            epoch(3, None, "2011-01-01", "2012-01-01"),
+            epoch(4, Some(1), "2026-01-01", ""),
+            // As older programs let it in.
+            epoch(5, None, "2020-01-01", ""),
+        ];
+        let answers = [
+            ("2007-01-01", None),
+            ("2009-01-01", Some(2)),
+            ("2011-06-01", Some(3)),
+            ("2021-01-01", Some(1)),
+            ("2026-06-01", Some(4)),
+        ];
+        for (instant, answer) in answers {
+            assert_eq!(at(&begun, instant), answer, "{instant}");
+        }
+        let since_ever =
+            [epoch(1, Some(0), "", ""), epoch(2, None, "2008-01-01", "2011-01-01"), epoch(3, None, "2020-01-01", "")];
+        for (instant, answer) in [("2007-01-01", Some(1)), ("2009-01-01", Some(2)), ("2021-01-01", Some(1))] {
+            assert_eq!(at(&since_ever, instant), answer, "{instant}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use crate::domain::scheme::Scheme;
 use crate::geom::planar::inner_point;
 use crate::geom::{Area, LatticePoint, area::ring_area2};
 use crate::interchange::boundaries::GridDraft;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Gives a code to every draft without one. `known`: codes in force by external id (system and id) or source hash, so that a grid that
 /// was numbered before keeps its number; new ones are numbered behind the highest of their community.
@@ -28,7 +28,8 @@ pub(super) fn assign(drafts: &mut [GridDraft], scheme: &Scheme, known: &Known) -
             });
             continue;
         };
-        match known.code(draft).filter(|code| !taken.contains_key(*code)).cloned() {
+        // A grid that now lies in another community gets a number there.
+        match known.code(draft).filter(|code| !taken.contains_key(*code) && known.lies_in(scheme, code, &community)).cloned() {
             Some(code) => {
                 taken.insert(code.clone(), draft.number);
                 draft.code = Some(code);
@@ -36,6 +37,7 @@ pub(super) fn assign(drafts: &mut [GridDraft], scheme: &Scheme, known: &Known) -
             None => by_community.entry(community).or_default().push(at),
         }
     }
+    let is_taken: HashSet<&Code> = known.codes.iter().map(|(code, _)| code).collect();
     for (community, mut members) in by_community {
         let width = match width(scheme, &community) {
             Ok(width) => width,
@@ -46,7 +48,10 @@ pub(super) fn assign(drafts: &mut [GridDraft], scheme: &Scheme, known: &Known) -
         };
         let most = 10_u64.pow(u32::try_from(width.min(18)).unwrap_or(18)) - 1;
         sort_by_rows(&mut members, |at| &drafts[at].area);
-        let last = known.last(&community).max(taken.keys().filter_map(|code| sequence(code, &community)).max().unwrap_or(0));
+        let given = drafts.iter().filter_map(|draft| Some((draft.code.as_ref()?, draft.parent.as_ref())));
+        let codes = known.codes.iter().map(|(code, parent)| (code, parent.as_ref())).chain(given);
+        let own = codes.filter(|(code, parent)| lies_in(scheme, code, *parent, &community));
+        let last = own.filter_map(|(code, _)| sequence(code, &community)).max().unwrap_or(0);
         if last + members.len() as u64 > most {
             let detail = format!(
                 "community {community} has {} grids to number behind {last}, the scheme has room for {most}",
@@ -56,8 +61,12 @@ pub(super) fn assign(drafts: &mut [GridDraft], scheme: &Scheme, known: &Known) -
             faults.push(Fault { record: Some(first), codes: vec![community.clone()], ..Fault::new(FaultKind::BadField, detail) });
             continue;
         }
-        for (number, at) in (last + 1..).zip(members) {
-            match Code::new(&format!("{community}{number:0width$}")) {
+        // In a scheme without lengths the code of another community's grid may read like one of this one's.
+        let mut free = (last + 1..).map(|number| Code::new(&format!("{community}{number:0width$}"))).filter(|code| {
+            code.as_ref().is_ok_and(|code| !is_taken.contains(code) && !taken.contains_key(code)) || code.is_err()
+        });
+        for at in members {
+            match free.next().expect("numbers do not end") {
                 Ok(code) => drafts[at].code = Some(code),
                 Err(error) => {
                     faults.push(Fault { record: Some(drafts[at].number), ..Fault::new(FaultKind::BadField, error.to_string()) })
@@ -73,8 +82,8 @@ pub(super) fn assign(drafts: &mut [GridDraft], scheme: &Scheme, known: &Known) -
 pub(super) struct Known {
     pub(super) by_external: HashMap<(String, String), Code>,
     pub(super) by_hash: HashMap<u64, Code>,
-    /// All codes there are or ever were: a code is never given twice.
-    pub(super) codes: Vec<Code>,
+    /// All codes there are or ever were, with the parents they stated: a code is never given twice.
+    pub(super) codes: Vec<(Code, Option<Code>)>,
 }
 
 impl Known {
@@ -85,8 +94,18 @@ impl Known {
         external().or_else(hashed)
     }
 
-    fn last(&self, community: &Code) -> u64 {
-        self.codes.iter().filter_map(|code| sequence(code, community)).max().unwrap_or(0)
+    fn lies_in(&self, scheme: &Scheme, code: &Code, community: &Code) -> bool {
+        let stated = self.codes.iter().rev().find(|(known, _)| known == code).and_then(|(_, parent)| parent.as_ref());
+        lies_in(scheme, code, stated, community)
+    }
+}
+
+/// Whether a grid lies in a community: by its code, or as it states.
+fn lies_in(scheme: &Scheme, code: &Code, stated: Option<&Code>, community: &Code) -> bool {
+    if scheme.has_lengths() {
+        scheme.ancestors_of(code).next().is_some_and(|(_, above)| above == *community)
+    } else {
+        stated == Some(community)
     }
 }
 
@@ -102,9 +121,13 @@ fn width(scheme: &Scheme, community: &Code) -> Result<usize, Fault> {
     match grid {
         // A scheme without lengths: three digits, as in the standard.
         None => Ok(3),
-        Some(grid) if grid > own && scheme.level_of(community).is_ok() => Ok(grid - own),
+        // A number behind the code of a higher level would read as a code of a community in between.
+        Some(grid) if scheme.level_of(community).is_ok_and(|level| level + 1 == scheme.grid_level()) => Ok(grid - own),
         Some(grid) => {
-            let detail = format!("parent {community} has {own} characters; grids have {grid}, and it must be a level above them");
+            let level = scheme.grid_level().checked_sub(1).map_or("none", |level| scheme.levels()[level].name.as_str());
+            let detail = format!(
+                "parent {community} has {own} characters, grids have {grid}: it must be of the level right above ({level})"
+            );
             Err(Fault { field: Some("parent".to_owned()), ..Fault::new(FaultKind::NotInScheme, detail) })
         }
     }
@@ -172,12 +195,43 @@ mod tests {
         let code = |text: &str| Code::new(text).expect("a code");
         let known = Known {
             by_hash: HashMap::from([(2, code("330902002001007"))]),
-            codes: vec![code("330902002001007"), code("330902002001009"), code("330902002002050")],
+            codes: ["330902002001007", "330902002001009", "330902002002050"].map(|text| (code(text), None)).to_vec(),
             ..Known::default()
         };
         let mut drafts = vec![draft(1, 0, 0), draft(2, 200, 180)];
         assign(&mut drafts, &Scheme::cn(), &known).expect("there is room");
         assert_eq!(numbers(&drafts), [(1, "010".to_owned()), (2, "007".to_owned())]);
+    }
+
+    #[test]
+    fn a_grid_that_moved_to_another_community_is_numbered_there() {
+        let code = |text: &str| Code::new(text).expect("a code");
+        let known = Known {
+            by_hash: HashMap::from([(1, code("330902002001007")), (2, code("330902002001008"))]),
+            codes: ["330902002001007", "330902002001008"].map(|text| (code(text), None)).to_vec(),
+            ..Known::default()
+        };
+        let mut drafts = vec![draft(1, 0, 0), GridDraft { parent: Some(code("330902002003")), ..draft(2, 200, 180) }];
+        assign(&mut drafts, &Scheme::cn(), &known).expect("there is room");
+        let codes: Vec<_> = drafts.iter().map(|draft| draft.code.as_ref().expect("assigned").as_str()).collect();
+        assert_eq!(codes, ["330902002001007", "330902002003001"]);
+    }
+
+    #[test]
+    fn where_parents_are_stated_only_their_own_grids_count() {
+        let code = |text: &str| Code::new(text).expect("a code");
+        let scheme: Scheme =
+            serde_json::from_str(r#"{"name":"x","levels":[{"name":"area"},{"name":"grid"}]}"#).expect("a scheme");
+        let codes =
+            vec![(code("A10999"), Some(code("A10"))), (code("A1001"), Some(code("A10"))), (code("A1002"), Some(code("A1")))];
+        let known = Known { codes, ..Known::default() };
+        let mut drafts = vec![GridDraft { parent: Some(code("A1")), ..draft(1, 0, 0) }];
+        assign(&mut drafts, &scheme, &known).expect("there is room");
+        assert_eq!(drafts[0].code, Some(code("A1003")), "behind A1's own 002, not behind A10's 999");
+        let known = Known { codes: vec![(code("A1001"), Some(code("A10")))], ..Known::default() };
+        let mut drafts = vec![GridDraft { parent: Some(code("A1")), ..draft(1, 0, 0) }];
+        assign(&mut drafts, &scheme, &known).expect("there is room");
+        assert_eq!(drafts[0].code, Some(code("A1002")), "A1001 is another grid's");
     }
 
     #[test]
@@ -189,6 +243,9 @@ mod tests {
             assign(&mut drafts, &Scheme::cn(), &Known::default()).expect_err("11 characters")[0].kind,
             FaultKind::NotInScheme
         );
+        let mut drafts = vec![GridDraft { parent: Some(Code::new("330902002").expect("a code")), ..draft(1, 0, 0) }];
+        let faults = assign(&mut drafts, &Scheme::cn(), &Known::default()).expect_err("a township is two levels above");
+        assert_eq!((faults[0].kind, faults[0].field.as_deref()), (FaultKind::NotInScheme, Some("parent")));
         let mut drafts = vec![GridDraft { parent: None, ..draft(1, 0, 0) }];
         assert!(assign(&mut drafts, &Scheme::cn(), &Known::default()).is_err());
     }

@@ -2,22 +2,25 @@
 //! published as the next epoch, facilities and cases placed anew in the same transaction.
 
 use super::assign::{Known, assign};
+use super::matching::{RecordName, Seen};
 use super::read::{Rules, read};
 use super::report::{Report, Status};
 use super::{ImportError, Job, Step, grid_at};
 use crate::domain::code::Code;
-use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::fault::{Fault, FaultKind, Repair};
 use crate::domain::grid::GridRecord;
 use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, RegionIx};
 use crate::domain::period::Period;
-use crate::domain::records::{BoundarySet, EpochRecord};
+use crate::domain::records::{BoundarySet, EpochRecord, Provenance};
 use crate::domain::region::{RegionRecord, VoidRecord};
 use crate::domain::scheme::Scheme;
 use crate::domain::scope::Actor;
 use crate::geom::{Area, LatticeBox};
-use crate::interchange::boundaries::{GridDraft, Land, land, region};
-use crate::interchange::fields::Kind;
-use crate::store::{BoundaryCommit, Chain, Store};
+use crate::interchange::Terms;
+use crate::interchange::boundaries::{GridDraft, Land, Made, land, region};
+use crate::interchange::fields::{Field, Fields, Kind};
+use crate::interchange::own::Origin;
+use crate::store::{BoundaryCommit, Chain, Store, grid_row_hash, region_row_hash};
 use crate::territory::Territory;
 use crate::territory::mend::{Accept as MendAccept, mend};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -59,7 +62,7 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
         (job, report, incoming)
     })
     .await?;
-    if report.tally.refused > 0 && !job.order.accept.refused {
+    if job.refuses(&report) {
         report.status = Status::Refused;
         return Ok(report);
     }
@@ -71,50 +74,100 @@ fn read_boundaries(job: &Job, report: &mut Report) -> Incoming {
     let mut rules = match Rules::of(job, &job.meta.profile) {
         Ok(rules) => rules,
         Err(fault) => {
-            report.tally.refused += 1;
-            report.faults.push(fault);
+            report.refuse(fault);
             return incoming;
         }
     };
-    let scheme = &job.meta.scheme;
-    let assigns = job.order.boundaries.assign_codes;
+    let mut seen: Seen<Code, ()> = Seen::default();
     read(job, &mut rules, report, &mut |raw, columns, terms, report| {
         let number = raw.number;
         let fields = columns.sort_out(raw);
-        match job.order.kind {
-            Kind::Regions => match region(&fields, terms) {
-                Ok(made) => {
-                    if let Err(fault) = fits_region(scheme, &made.record) {
-                        return vec![Fault { record: Some(number), ..fault }];
-                    }
-                    report.repairs.extend(made.repairs);
-                    incoming.regions.push(made.record);
-                    incoming.region_numbers.push(number);
-                }
-                Err(faults) => return faults,
-            },
-            _ => match land(&fields, terms) {
-                Ok(made) => {
-                    match made.record {
-                        Land::Void(void) => incoming.voids.push(void),
-                        Land::Grid(draft) => {
-                            if draft.code.is_none() && !assigns {
-                                return fields.required(crate::interchange::fields::Field::Code).err().into_iter().collect();
-                            }
-                            if let Err(fault) = fits_grid(scheme, &draft) {
-                                return vec![Fault { record: Some(number), ..fault }];
-                            }
-                            incoming.grids.push(draft);
-                        }
-                    }
-                    report.repairs.extend(made.repairs);
-                }
-                Err(faults) => return faults,
-            },
+        let origin = terms.own.then(|| Origin::of(&fields));
+        if origin.as_ref().and_then(|origin| origin.set.as_ref()).is_some_and(|set| set != job.order.boundaries.set.as_str()) {
+            report.tally.skipped += 1;
+            return Vec::new();
         }
+        let repairs = match job.order.kind {
+            Kind::Regions => read_region(job, &fields, origin, terms, report).map(|(record, repairs)| {
+                incoming.region_numbers.extend(record.as_ref().map(|_| number));
+                incoming.regions.extend(record);
+                repairs
+            }),
+            _ => read_land(job, &fields, origin, terms).map(|(land, repairs)| {
+                match land {
+                    Land::Void(void) => incoming.voids.push(void),
+                    Land::Grid(draft) => incoming.grids.push(draft),
+                }
+                repairs
+            }),
+        };
+        let repairs = match repairs {
+            Ok(repairs) => repairs,
+            Err(faults) => return faults,
+        };
+        // Within one file the store's own check finds them all; here the name of the other file is still known.
+        if terms.file.is_some()
+            && let Some(code) = fields.parsed::<Code>(Field::Code).ok().flatten()
+            && let Some(earlier) = seen.earlier([code.clone()], &RecordName::new(number, terms), &())
+        {
+            let detail = format!("code {code} stands in {} too", earlier.name);
+            let fault = Fault { codes: vec![code], ..fields.fault(Field::Code, detail) };
+            return vec![Fault { kind: FaultKind::DuplicateCode, ..fault }];
+        }
+        report.repairs.extend(repairs);
         Vec::new()
     });
     incoming
+}
+
+/// A grid or void of a file, and what was mended in it.
+fn read_land(job: &Job, fields: &Fields, origin: Option<Origin>, terms: &Terms) -> Result<(Land, Vec<Repair>), Vec<Fault>> {
+    let Made { mut record, repairs } = land(fields, terms)?;
+    if let Land::Grid(draft) = &mut record {
+        if draft.code.is_none() && !job.order.boundaries.assign_codes {
+            return Err(fields.required(Field::Code).err().into_iter().collect());
+        }
+        fits_grid(&job.meta.scheme, draft).map_err(|fault| vec![Fault { record: Some(fields.number), ..fault }])?;
+        // A row of a copy that nobody edited says what its record said when it was imported.
+        if let Some(origin) = origin
+            && let Some(mut copied) = draft.clone().record()
+        {
+            copied.provenance.source_hash = origin.source_hash;
+            if origin.row_hash == Some(grid_row_hash(&copied, &job.order.boundaries.set)) {
+                draft.provenance.source_hash = origin.source_hash;
+            }
+        }
+    }
+    Ok((record, repairs))
+}
+
+/// A region of a file, and what was mended in it; none when a copy has one that is only derived.
+fn read_region(
+    job: &Job,
+    fields: &Fields,
+    origin: Option<Origin>,
+    terms: &Terms,
+    report: &mut Report,
+) -> Result<(Option<RegionRecord>, Vec<Repair>), Vec<Fault>> {
+    let Made { mut record, repairs } = region(fields, terms)?;
+    let level = fits_region(&job.meta.scheme, &record).map_err(|fault| vec![Fault { record: Some(fields.number), ..fault }])?;
+    if let Some(origin) = origin {
+        let copied = RegionRecord {
+            provenance: Provenance { source_hash: origin.source_hash, ..record.provenance.clone() },
+            ..record.clone()
+        };
+        if origin.row_hash == Some(region_row_hash(&copied, &job.order.boundaries.set)) {
+            if is_derived(&copied) {
+                report.tally.same += 1;
+                return Ok((None, repairs));
+            }
+            record = copied;
+        }
+    }
+    if record.level.is_empty() {
+        record.level.clone_from(&job.meta.scheme.levels()[level].name);
+    }
+    Ok((Some(record), repairs))
 }
 
 /// The code's length must be that of grids.
@@ -142,8 +195,8 @@ fn fits_grid(scheme: &Scheme, draft: &GridDraft) -> Result<(), Fault> {
     }
 }
 
-/// The code's length, or the stated level, must be one above grids.
-fn fits_region(scheme: &Scheme, record: &RegionRecord) -> Result<(), Fault> {
+/// The level of a region by its code's length, or as stated: one above grids.
+fn fits_region(scheme: &Scheme, record: &RegionRecord) -> Result<usize, Fault> {
     let misfit = |field: &str, detail: String| Fault {
         field: Some(field.to_owned()),
         codes: vec![record.code.clone()],
@@ -160,7 +213,7 @@ fn fits_region(scheme: &Scheme, record: &RegionRecord) -> Result<(), Fault> {
     if level == scheme.grid_level() {
         return Err(misfit("code", format!("{} is on the level of grids; import it as grids", record.code)));
     }
-    Ok(())
+    Ok(level)
 }
 
 /// Publishes boundaries that come as records: what a file of them would do.
@@ -193,8 +246,8 @@ async fn current(store: &Store, job: &Job) -> Result<Current, ImportError> {
     let epochs = store.epochs().await?;
     let of_set = |epoch: &&EpochRecord| epoch.set == terms.set;
     let found = if terms.beside {
-        // The same set imported again is recognised by its period.
-        epochs.iter().filter(of_set).find(|epoch| epoch.base.is_none() && epoch.period == terms.period)
+        // The same set imported again is recognised by its period; of several the newest says how it is now.
+        epochs.iter().filter(of_set).rev().find(|epoch| epoch.base.is_none() && epoch.period == terms.period)
     } else {
         epochs.iter().filter(of_set).rev().find(|epoch| epoch.base.is_some())
     };
@@ -219,6 +272,9 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
         return refuse(report, vec![fault]);
     }
     let current = current(store, &job).await?;
+    if let Err(faults) = within_fits(&job, &incoming, current.set.as_ref()) {
+        return refuse(report, faults);
+    }
     if job.order.boundaries.assign_codes
         && let Err(faults) = assign(&mut incoming.grids, &job.meta.scheme, &known(store, current.set.as_ref()).await?)
     {
@@ -280,7 +336,6 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
     };
     let outlines = tokio::task::spawn_blocking(move || outlines(&territory)).await?;
     job.tell(Step::Writing { rows: (mended.boundaries.grids.len() + mended.boundaries.regions.len()) as u64 });
-    job.meta_settle(store).await?;
     report.status = Status::Imported;
     report.tally.moved = (moves.facilities.len() + moves.cases.len()) as u64;
     let commit = BoundaryCommit {
@@ -294,9 +349,14 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
         actor: job.actor.clone(),
         at: job.at,
     };
-    let committed = store.boundaries_commit(commit).await?;
+    let before = store.revision().await?;
+    let committed = job.commit(store, &mut report, store.boundaries_commit(commit)).await?;
     report.revision = committed.revision;
     report.epoch = committed.epoch;
+    if committed.revision == before {
+        // What the files say differently is the same land after mending.
+        report.status = Status::Unchanged;
+    }
     Ok(report)
 }
 
@@ -312,8 +372,9 @@ fn plausible(job: &Job) -> Result<(), Fault> {
         Period { until: Some(_), .. } if !terms.beside => {
             bad("--until", "boundaries in force end when the next ones begin; with an end of its own the set stands --beside")
         }
-        Period { from: None, until: None } if terms.beside => {
-            bad("--beside", "a set beside the chain needs a period: --from, --until or both")
+        // Otherwise it would be in force, with none of what a publication does.
+        Period { until, .. } if terms.beside && until.is_none_or(|until| until > job.at) => {
+            bad("--until", "a set beside the chain needs a period that has ended: --until, at the latest now")
         }
         _ => Ok(()),
     }
@@ -332,7 +393,7 @@ async fn known(store: &Store, current: Option<&BoundarySet>) -> Result<Known, Im
     }
     for record in store.epochs().await? {
         if let Some(set) = store.boundaries_at(record.epoch).await? {
-            known.codes.extend(set.grids.into_iter().map(|grid| grid.code));
+            known.codes.extend(set.grids.into_iter().map(|grid| (grid.code, grid.parent)));
         }
     }
     Ok(known)
@@ -368,44 +429,119 @@ fn first_place(area: &Area) -> Option<crate::geom::LonLat> {
     area.rings().next().and_then(|ring| ring.first()).map(|p| p.lonlat())
 }
 
-/// The set as it would be: what the files replace leaves, the rest stays, records that say the same stay as they are stored.
+/// Where land changes.
+#[derive(Default)]
+struct Touched(Vec<LatticeBox>);
+
+impl Touched {
+    fn add<'a>(&mut self, areas: impl IntoIterator<Item = &'a Area>) {
+        self.0.extend(areas.into_iter().filter_map(Area::bbox));
+    }
+
+    fn meets<'a>(&self, areas: impl IntoIterator<Item = &'a Area>) -> bool {
+        areas.into_iter().filter_map(Area::bbox).any(|own| self.0.iter().any(|land| land.meets(own)))
+    }
+}
+
+/// A record of the files beside the stored one of its code.
+enum Told<'a, R> {
+    New,
+    /// The store says something else.
+    Changed(&'a R),
+    /// The store says the same.
+    Same(&'a R),
+}
+
+/// The set as it would be: what the files replace leaves, the rest stays. A record that says the same stays as it was mended, unless
+/// land beside it changes: then it is mended anew from what its file says, since its border was cut to fit the land that was there.
 fn merge(job: &Job, incoming: Incoming, current: Option<&BoundarySet>, report: &mut Report) -> BoundarySet {
     let terms = &job.order.boundaries;
     let scheme = &job.meta.scheme;
     let none = BoundarySet::default();
     let current = current.unwrap_or(&none);
-    let replaced = Replaced::of(terms, scheme, job.order.kind, &incoming);
-    // Where land changes; voids that an import made there are looked for anew.
-    let mut touched: Option<LatticeBox> = None;
-    let mut touch = |area: &Area| touched = [touched, area.bbox()].into_iter().flatten().reduce(LatticeBox::union);
+    let replaced = Replaced::of(terms, scheme, job.order.kind, &incoming, current);
+    let mut touched = Touched::default();
+    let mut count = |told: Counting| match told {
+        Counting::New => report.tally.new += 1,
+        Counting::Changed => report.tally.changed += 1,
+        Counting::Same => report.tally.same += 1,
+        Counting::Removed => report.tally.removed += 1,
+    };
 
     let mut grids: BTreeMap<Code, GridRecord> = BTreeMap::new();
     let given: HashSet<&Code> = incoming.grids.iter().filter_map(|grid| grid.code.as_ref()).collect();
     let before: HashMap<&Code, &GridRecord> = current.grids.iter().map(|grid| (&grid.code, grid)).collect();
     for grid in current.grids.iter().filter(|grid| !given.contains(&grid.code)) {
         if replaced.grid(grid) {
-            report.tally.removed += 1;
-            touch(&grid.area);
+            count(Counting::Removed);
+            touched.add([&grid.area]);
         } else {
             grids.insert(grid.code.clone(), grid.clone());
         }
     }
-    for draft in incoming.grids {
-        let code = draft.code.clone().expect("codes were asked for or assigned before");
-        let old = before.get(&code).copied();
-        if let Some(old) = old.filter(|old| old.provenance.source_hash == draft.provenance.source_hash) {
-            report.tally.same += 1;
-            grids.insert(code, old.clone());
-            continue;
+    let told_grids: Vec<(Code, GridDraft, Told<'_, GridRecord>)> = incoming
+        .grids
+        .into_iter()
+        .map(|draft| {
+            let code = draft.code.clone().expect("codes were asked for or assigned before");
+            let told = told(before.get(&code).copied(), draft.provenance.source_hash, |old| old.provenance.source_hash);
+            (code, draft, told)
+        })
+        .collect();
+    for (_, draft, told) in &told_grids {
+        count(told.counting());
+        touched.add(told.old_land(|old| Some(&old.area)).chain(told.differs().then_some(&draft.area)));
+    }
+
+    let given: HashSet<&Code> = incoming.regions.iter().map(|region| &region.code).collect();
+    let mut regions: BTreeMap<Code, RegionRecord> = BTreeMap::new();
+    let before: HashMap<&Code, &RegionRecord> =
+        current.regions.iter().filter(|region| !is_derived(region)).map(|region| (&region.code, region)).collect();
+    for region in before.values().filter(|region| !given.contains(&region.code)) {
+        if replaced.region(region) {
+            count(Counting::Removed);
+            touched.add(&region.claim);
+        } else {
+            regions.insert(region.code.clone(), (*region).clone());
         }
-        match old {
-            Some(old) => {
-                report.tally.changed += 1;
-                touch(&old.area);
+    }
+    let told_regions: Vec<(&RegionRecord, Told<'_, RegionRecord>)> = incoming
+        .regions
+        .iter()
+        .map(|region| {
+            let old = before.get(&region.code).copied();
+            (region, told(old, region.provenance.source_hash, |old| old.provenance.source_hash))
+        })
+        .collect();
+    for (region, told) in &told_regions {
+        count(told.counting());
+        touched.add(told.old_land(|old| old.claim.as_ref()).chain(region.claim.iter().filter(|_| told.differs())));
+    }
+
+    let by_name: HashMap<&str, &VoidRecord> = current.voids.iter().map(|void| (void.name.as_str(), void)).collect();
+    let told_voids: Vec<(VoidRecord, Told<'_, VoidRecord>)> = incoming
+        .voids
+        .into_iter()
+        .map(|void| {
+            let old = by_name.get(void.name.as_str()).copied();
+            let told = told(old, void.provenance.source_hash, |old| old.provenance.source_hash);
+            (void, told)
+        })
+        .collect();
+    for (void, told) in &told_voids {
+        count(told.counting());
+        touched.add(told.old_land(|old| Some(&old.area)).chain(told.differs().then_some(&void.area)));
+    }
+
+    for (code, draft, told) in told_grids {
+        let old = match told {
+            Told::Same(old) if !touched.meets([&draft.area, &old.area]) => {
+                grids.insert(code, old.clone());
+                continue;
             }
-            None => report.tally.new += 1,
-        }
-        touch(&draft.area);
+            Told::Same(old) | Told::Changed(old) => Some(old),
+            Told::New => None,
+        };
         let record = GridRecord {
             code: code.clone(),
             name: draft.name,
@@ -417,59 +553,38 @@ fn merge(job: &Job, incoming: Incoming, current: Option<&BoundarySet>, report: &
             population: draft.population.or(old.and_then(|old| old.population)),
             provenance: draft.provenance,
         };
+        // Only its land is told anew: everything else stands as it is stored.
+        let record = match told {
+            Told::Same(old) => GridRecord { area: record.area, ..old.clone() },
+            _ => record,
+        };
         grids.insert(code, record);
     }
-
-    let given: HashSet<&Code> = incoming.regions.iter().map(|region| &region.code).collect();
-    let mut regions: BTreeMap<Code, RegionRecord> = BTreeMap::new();
-    let before: HashMap<&Code, &RegionRecord> = current.regions.iter().map(|region| (&region.code, region)).collect();
-    for region in current.regions.iter().filter(|region| !given.contains(&region.code) && !is_derived(region)) {
-        if replaced.region(region) {
-            report.tally.removed += 1;
-            region.claim.iter().for_each(&mut touch);
-        } else {
-            regions.insert(region.code.clone(), region.clone());
-        }
-    }
-    for region in &incoming.regions {
-        match before.get(&region.code) {
-            Some(old) if old.provenance.source_hash == region.provenance.source_hash && !is_derived(old) => {
-                report.tally.same += 1;
-                regions.insert(region.code.clone(), (*old).clone());
-                continue;
+    for (region, told) in told_regions {
+        let record = match told {
+            Told::Same(old) if touched.meets(region.claim.iter().chain(&old.claim)) => {
+                RegionRecord { claim: region.claim.clone(), ..old.clone() }
             }
-            Some(old) if !is_derived(old) => {
-                report.tally.changed += 1;
-                old.claim.iter().for_each(&mut touch);
-            }
-            _ => report.tally.new += 1,
-        }
-        region.claim.iter().for_each(&mut touch);
-        regions.insert(region.code.clone(), region.clone());
+            Told::Same(old) => old.clone(),
+            Told::New | Told::Changed(_) => region.clone(),
+        };
+        regions.insert(region.code.clone(), record);
     }
     for parent in missing_parents(scheme, &grids, &regions) {
         regions.insert(parent.code.clone(), parent);
     }
-
     let mut voids: BTreeMap<String, VoidRecord> = BTreeMap::new();
-    let by_name: HashMap<&str, &VoidRecord> = current.voids.iter().map(|void| (void.name.as_str(), void)).collect();
-    for void in incoming.voids {
-        match by_name.get(void.name.as_str()) {
-            Some(old) if old.provenance.source_hash == void.provenance.source_hash => {
-                report.tally.same += 1;
-                voids.insert(void.name.clone(), (*old).clone());
-                continue;
-            }
-            Some(_) => report.tally.changed += 1,
-            None => report.tally.new += 1,
-        }
-        touch(&void.area);
-        voids.insert(void.name.clone(), void);
+    for (void, told) in told_voids {
+        let record = match told {
+            Told::Same(old) if !touched.meets([&void.area, &old.area]) => old.clone(),
+            _ => void,
+        };
+        voids.insert(record.name.clone(), record);
     }
     for void in &current.voids {
+        // Voids that an import made are looked for anew where land changes.
         let made_by_import = void.provenance.source_hash.is_none();
-        let meets = matches!((void.area.bbox(), touched), (Some(own), Some(touched)) if own.meets(touched));
-        if !(voids.contains_key(&void.name) || made_by_import && meets) {
+        if !(voids.contains_key(&void.name) || made_by_import && touched.meets([&void.area])) {
             voids.insert(void.name.clone(), void.clone());
         }
     }
@@ -480,6 +595,45 @@ fn merge(job: &Job, incoming: Incoming, current: Option<&BoundarySet>, report: &
         regions: regions.into_values().collect(),
         grids: grids.into_values().collect(),
         voids: voids.into_values().collect(),
+    }
+}
+
+/// What a record counts as.
+enum Counting {
+    New,
+    Changed,
+    Same,
+    Removed,
+}
+
+fn told<'a, R>(old: Option<&'a R>, hash: Option<u64>, stored: impl Fn(&R) -> Option<u64>) -> Told<'a, R> {
+    match old {
+        None => Told::New,
+        Some(old) if stored(old) == hash => Told::Same(old),
+        Some(old) => Told::Changed(old),
+    }
+}
+
+impl<'a, R> Told<'a, R> {
+    fn counting(&self) -> Counting {
+        match self {
+            Self::New => Counting::New,
+            Self::Changed(_) => Counting::Changed,
+            Self::Same(_) => Counting::Same,
+        }
+    }
+
+    fn differs(&self) -> bool {
+        !matches!(self, Self::Same(_))
+    }
+
+    /// The stored land of a record that changes.
+    fn old_land(&self, land: impl Fn(&'a R) -> Option<&'a Area>) -> impl Iterator<Item = &'a Area> {
+        match self {
+            Self::Changed(old) => land(old),
+            Self::New | Self::Same(_) => None,
+        }
+        .into_iter()
     }
 }
 
@@ -507,24 +661,102 @@ fn missing_parents(
             name: String::new(),
             parent: None,
             claim: None,
-            provenance: crate::domain::records::Provenance::default(),
+            provenance: Provenance::default(),
         })
         .collect()
 }
 
+/// What lies at or below a code: by the codes, or by the stated parents.
+struct Below<'a> {
+    within: &'a Code,
+    scheme: &'a Scheme,
+    parents: HashMap<&'a Code, &'a Code>,
+}
+
+impl<'a> Below<'a> {
+    fn of(within: &'a Code, scheme: &'a Scheme, incoming: &'a Incoming, current: &'a BoundarySet) -> Self {
+        let mut parents = HashMap::new();
+        if !scheme.has_lengths() {
+            let regions = current.regions.iter().chain(&incoming.regions).map(|region| (Some(&region.code), &region.parent));
+            let stored = current.grids.iter().map(|grid| (Some(&grid.code), &grid.parent));
+            let given = incoming.grids.iter().map(|grid| (grid.code.as_ref(), &grid.parent));
+            // What the files say goes before what is stored.
+            for (code, parent) in stored.chain(regions).chain(given) {
+                parents.extend(code.zip(parent.as_ref()));
+            }
+        }
+        Self { within, scheme, parents }
+    }
+
+    fn has(&self, code: &Code) -> bool {
+        if self.scheme.has_lengths() {
+            return code == self.within || self.scheme.ancestors_of(code).any(|(_, above)| above == *self.within);
+        }
+        // A chain of parents that bites its tail is refused elsewhere; here it must only end.
+        let chain = std::iter::successors(Some(code), |code| self.parents.get(*code).copied());
+        chain.take(self.scheme.levels().len() + 1).any(|above| above == self.within)
+    }
+
+    /// A grid that is to be numbered has only its parent.
+    fn has_draft(&self, grid: &GridDraft) -> bool {
+        grid.code.iter().chain(&grid.parent).any(|code| self.has(code))
+    }
+}
+
+/// The code of `--within` is one of the city's, or the files bring it; and everything in the files lies below it.
+fn within_fits(job: &Job, incoming: &Incoming, current: Option<&BoundarySet>) -> Result<(), Vec<Fault>> {
+    let Some(within) = &job.order.boundaries.within else { return Ok(()) };
+    let none = BoundarySet::default();
+    let current = current.unwrap_or(&none);
+    let below = Below::of(within, &job.meta.scheme, incoming, current);
+    let stray = |number: u64, code: Option<&Code>| Fault {
+        record: (number > 0).then_some(number),
+        field: Some("--within".to_owned()),
+        codes: code.into_iter().cloned().collect(),
+        ..Fault::new(FaultKind::BadField, format!("the record does not lie below {within}"))
+    };
+    let numbers = incoming.region_numbers.iter().copied().chain(std::iter::repeat(0));
+    let regions = incoming.regions.iter().zip(numbers).filter(|(region, _)| !below.has(&region.code));
+    let grids = incoming.grids.iter().filter(|grid| !below.has_draft(grid));
+    let faults: Vec<Fault> = regions
+        .map(|(region, number)| stray(number, Some(&region.code)))
+        .chain(grids.map(|grid| stray(grid.number, grid.code.as_ref().or(grid.parent.as_ref()))))
+        .collect();
+    let is_known = || {
+        let codes = current.regions.iter().map(|region| &region.code).chain(current.grids.iter().map(|grid| &grid.code));
+        let given = incoming.regions.iter().map(|region| &region.code);
+        codes.chain(given).any(|code| below.has(code)) || incoming.grids.iter().any(|grid| below.has_draft(grid))
+    };
+    if faults.is_empty() && !is_known() {
+        let fault =
+            Fault::new(FaultKind::UnknownCode, format!("no region or grid has the code {within}, and none lies below it"));
+        return Err(vec![Fault { field: Some("--within".to_owned()), codes: vec![within.clone()], ..fault }]);
+    }
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
 /// What leaves when the files do not have it.
 struct Replaced {
-    within: Option<Code>,
+    /// Everything at or below the code of `--within`.
+    within: HashSet<Code>,
+    /// The code itself, which stays.
+    top: Option<Code>,
     /// Parents of the files' grids; `None` stands for grids without a parent.
     communities: HashSet<Option<Code>>,
     community_length: Option<usize>,
 }
 
 impl Replaced {
-    fn of(terms: &BoundaryTerms, scheme: &Scheme, kind: Kind, incoming: &Incoming) -> Self {
+    fn of(terms: &BoundaryTerms, scheme: &Scheme, kind: Kind, incoming: &Incoming, current: &BoundarySet) -> Self {
         let above = scheme.grid_level().checked_sub(1).and_then(|level| scheme.levels()[level].length);
-        let mut replaced = Self { within: terms.within.clone(), communities: HashSet::new(), community_length: above };
-        if terms.within.is_none() && kind == Kind::Grids {
+        let mut replaced =
+            Self { within: HashSet::new(), top: terms.within.clone(), communities: HashSet::new(), community_length: above };
+        if let Some(within) = &terms.within {
+            // As it is stored: a grid that the files move out of it is in the files.
+            let below = Below::of(within, scheme, incoming, current);
+            let codes = current.regions.iter().map(|region| &region.code).chain(current.grids.iter().map(|grid| &grid.code));
+            replaced.within = codes.filter(|code| below.has(code)).cloned().collect();
+        } else if kind == Kind::Grids {
             replaced.communities = incoming
                 .grids
                 .iter()
@@ -541,18 +773,12 @@ impl Replaced {
         }
     }
 
-    fn is_within(&self, code: &Code) -> bool {
-        self.within.as_ref().is_some_and(|within| code.as_str().starts_with(within.as_str()))
-    }
-
     fn grid(&self, grid: &GridRecord) -> bool {
-        self.is_within(&grid.code)
-            || grid.parent.as_ref().is_some_and(|parent| self.is_within(parent))
-            || self.communities.contains(&self.community(&grid.code, grid.parent.as_ref()))
+        self.within.contains(&grid.code) || self.communities.contains(&self.community(&grid.code, grid.parent.as_ref()))
     }
 
     fn region(&self, region: &RegionRecord) -> bool {
-        self.is_within(&region.code) && self.within.as_ref() != Some(&region.code)
+        self.within.contains(&region.code) && self.top.as_ref() != Some(&region.code)
     }
 }
 

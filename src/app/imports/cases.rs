@@ -1,19 +1,29 @@
 //! Open cases: those of other systems are mirrored by their id there.
 
-use super::facilities::{swapped, twice};
+use super::facilities::swapped;
+use super::matching::{RecordName, Seen};
 use super::read::{Rules, read};
 use super::report::{Report, Status};
 use super::{ImportError, Job, Step, grid_at, territory_at};
 use crate::domain::case::CaseRecord;
 use crate::domain::category::CategoryKind;
-use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::id::Epoch;
+use crate::domain::id::{CaseId, Epoch};
 use crate::interchange::fields::Field;
+use crate::interchange::own::Origin;
 use crate::interchange::points::{Catalogue, Outcome, case, unknown_code};
-use crate::store::{CaseCommit, CaseKey, CommitHead, Store, external_key};
+use crate::store::{CaseCommit, CaseKey, Store, external_key};
 use crate::territory::Territory;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// Cases to be written.
+#[derive(Default)]
+struct Rows {
+    /// New ones and changed ones.
+    sure: Vec<CaseRecord>,
+    /// Rows of a copy of this or another city, with their numbers: whether they were edited is seen beside the stored rows.
+    copied: Vec<(u64, CaseRecord, Origin)>,
+}
 
 pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Report, ImportError> {
     let territory = territory_at(store, job.at).await?;
@@ -24,42 +34,29 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
         let job = Arc::clone(&job);
         tokio::task::spawn_blocking(move || read_and_match(&job, report, &keys, territory.as_deref())).await?
     };
+    let rows = compare_copied(store, &mut report, rows).await?;
     report.epoch = epoch;
-    let refused = report.tally.refused + report.tally.conflict > 0 && !job.order.accept.refused;
-    report.status = if refused {
-        Status::Refused
-    } else if job.order.dry_run {
-        Status::DryRun
-    } else if rows.is_empty() {
-        Status::Unchanged
-    } else {
+    report.status = job.status(&report, rows.is_empty());
+    if report.status == Status::Imported {
         job.tell(Step::Writing { rows: rows.len() as u64 });
-        job.meta_settle(store).await?;
-        report.status = Status::Imported;
-        let commit = CaseCommit {
-            head: CommitHead { epoch: (epoch.0 > 0).then_some(epoch), ..CommitHead::new(job.actor.clone(), job.at) },
-            rows,
-            removed: Vec::new(),
-            import: Some(job.import_record(&report)),
-        };
-        report.revision = store.cases_commit(commit).await?.revision;
-        Status::Imported
-    };
+        let import = Some(job.import_record(&report));
+        let commit = CaseCommit { head: job.head(epoch), rows, removed: Vec::new(), import };
+        report.revision = job.commit(store, &mut report, store.cases_commit(commit)).await?.revision;
+    }
     Ok(report)
 }
 
-fn key_of(record: &CaseRecord) -> Option<u64> {
+fn key_of(record: &CaseRecord, source_hash: Option<u64>) -> Option<u64> {
     match (&record.source_system, &record.external_id) {
         (Some(system), Some(id)) => Some(external_key(system, id)),
-        _ => record.provenance.source_hash,
+        _ => source_hash,
     }
 }
 
-fn read_and_match(job: &Job, mut report: Report, stored: &[CaseKey], territory: Option<&Territory>) -> (Report, Vec<CaseRecord>) {
-    let refused = |mut report: Report, fault: Fault| {
-        report.tally.refused += 1;
-        report.faults.push(fault);
-        (report, Vec::new())
+fn read_and_match(job: &Job, mut report: Report, stored: &[CaseKey], territory: Option<&Territory>) -> (Report, Rows) {
+    let refused = |mut report: Report, fault| {
+        report.refuse(fault);
+        (report, Rows::default())
     };
     let profile = &job.meta.profile;
     let mut rules = match Rules::of(job, profile) {
@@ -78,19 +75,18 @@ fn read_and_match(job: &Job, mut report: Report, stored: &[CaseKey], territory: 
             _ => key.source_hash.map(|hash| (hash, key)),
         })
         .collect();
-    let mut seen: HashMap<u64, (u64, Option<u64>)> = HashMap::new();
-    let mut rows = Vec::new();
+    let mut seen: Seen<u64> = Seen::default();
+    let mut rows = Rows::default();
     read(job, &mut rules, &mut report, &mut |raw, columns, terms, report| {
         let number = raw.number;
-        let mut record = match case(raw, |raw| columns.sort_out(raw), &catalogue, terms) {
-            Outcome::Made(record) => record,
+        let (mut record, origin) = match case(raw, |raw| columns.sort_out(raw), &catalogue, terms) {
+            Outcome::Made { record, origin } => (record, origin),
             Outcome::Skipped => {
                 report.tally.skipped += 1;
                 return Vec::new();
             }
-            Outcome::Unmapped(what) => {
-                *report.unmapped.entry(what).or_default() += 1;
-                report.tally.refused += 1;
+            Outcome::Unmapped { word, place } => {
+                report.unmapped(number, word, place);
                 return Vec::new();
             }
             Outcome::Faulty(faults) => return faults,
@@ -112,31 +108,29 @@ fn read_and_match(job: &Job, mut report: Report, stored: &[CaseKey], territory: 
             report.tally.outside += 1;
         }
         let hash = record.provenance.source_hash;
-        let Some(key) = key_of(&record) else { return Vec::new() };
-        if let Some((first, said)) = seen.insert(key, (number, hash)) {
-            if said == hash {
-                report.tally.repaired += 1;
-                report.repairs.push(twice(number, first, record.at.unwrap_or_default()));
-            } else {
-                report.tally.conflict += 1;
-                let detail = format!("record {first} has the same id and says something else");
-                let fault = Fault::new(FaultKind::DuplicateCode, detail);
-                report.faults.push(Fault { record: Some(number), field: Some("id".to_owned()), ..fault });
-            }
+        let source_hash = origin.as_ref().and_then(|origin| origin.source_hash).or(hash);
+        let Some(key) = key_of(&record, source_hash) else { return Vec::new() };
+        if let Some(earlier) = seen.earlier([key], &RecordName::new(number, terms), &hash) {
+            earlier.report(report, number, "id", record.at);
             return Vec::new();
         }
-        match by_key.get(&key) {
-            None => {
+        match (by_key.get(&key), origin) {
+            (None, _) => {
                 report.tally.new += 1;
-                rows.push(record);
+                record.provenance.source_hash = source_hash;
+                rows.sure.push(record);
             }
-            Some(old) if old.source_hash == hash => report.tally.same += 1,
             // What is older than what is known says nothing new.
-            Some(old) if is_older(&record, old) => report.tally.same += 1,
-            Some(old) => {
+            (Some(old), _) if is_older(&record, old) => report.tally.same += 1,
+            (Some(old), Some(origin)) => {
+                record.id = old.id;
+                rows.copied.push((number, record, origin));
+            }
+            (Some(old), None) if old.source_hash == hash => report.tally.same += 1,
+            (Some(old), None) => {
                 report.tally.changed += 1;
                 (record.id, record.version) = (old.id, old.version);
-                rows.push(record);
+                rows.sure.push(record);
             }
         }
         Vec::new()
@@ -147,3 +141,37 @@ fn read_and_match(job: &Job, mut report: Report, stored: &[CaseKey], territory: 
 fn is_older(record: &CaseRecord, stored: &CaseKey) -> bool {
     matches!((record.source_updated_at, stored.source_updated_at), (Some(new), Some(old)) if new < old)
 }
+
+/// Rows to write: those that are sure, and those of a copy that were edited there.
+async fn compare_copied(store: &Store, report: &mut Report, rows: Rows) -> Result<Vec<CaseRecord>, ImportError> {
+    let Rows { mut sure, copied } = rows;
+    let ids: Vec<CaseId> = copied.iter().map(|(_, row, _)| row.id).collect();
+    let stored: HashMap<CaseId, CaseRecord> = store.cases_by_ids(&ids).await?.into_iter().map(|row| (row.id, row)).collect();
+    for (number, mut row, origin) in copied {
+        let Some(old) = stored.get(&row.id) else { continue };
+        row.version = old.version;
+        row.provenance.import_id = old.provenance.import_id;
+        if row.at == old.at {
+            (row.grid, row.epoch) = (old.grid.clone(), old.epoch);
+        } else {
+            row.original = None;
+        }
+        // A case without an id elsewhere is recognised by it.
+        let said = if row.external_id.is_some() { row.provenance.source_hash } else { origin.source_hash };
+        row.provenance.source_hash = old.provenance.source_hash;
+        if row == *old {
+            report.tally.same += 1;
+        } else if origin.version.is_some_and(|version| version != old.version) {
+            report.conflict(number, "version", row.at, CHANGED_SINCE.to_owned());
+        } else {
+            report.tally.changed += 1;
+            row.provenance.source_hash = said;
+            sure.push(row);
+        }
+    }
+    Ok(sure)
+}
+
+/// Nobody can say who is right: the copy, or the city that moved on.
+pub(super) const CHANGED_SINCE: &str =
+    "it says something else than the city, where it changed since the copy was made: edit a new copy";

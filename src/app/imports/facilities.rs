@@ -1,6 +1,7 @@
 //! Facilities of any number: read, matched with what the store has, placed, and streamed into it.
 
-use super::matching::{Seen, Stored, Verdict};
+use super::cases::CHANGED_SINCE;
+use super::matching::{Matched, RecordName, Stored, Verdict};
 use super::read::{Rules, read};
 use super::report::{Report, Status};
 use super::{ImportError, Job, Step, grid_at, territory_at};
@@ -9,8 +10,9 @@ use crate::domain::facility::FacilityRecord;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::{Epoch, FacilityId, Version};
 use crate::geom::LatticePoint;
+use crate::interchange::own::Origin;
 use crate::interchange::points::{Catalogue, Outcome, facility};
-use crate::store::{CommitHead, FacilityLoad, Store};
+use crate::store::{FacilityLoad, Store};
 use crate::territory::Territory;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,21 +23,29 @@ const BATCH: usize = 2048;
 /// Batches that may wait for the store.
 const WAITING: usize = 4;
 
+/// A facility on its way into the store.
+struct Row {
+    number: u64,
+    record: FacilityRecord,
+    /// Of a row of a copy that is a facility of the city: whether it was edited is still to be seen.
+    copied: Option<Origin>,
+}
+
 pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Report, ImportError> {
     let territory = territory_at(store, job.at).await?;
     let epoch = territory.as_ref().map_or(Epoch(0), |territory| territory.epoch);
     let stored = Arc::new(Stored::of(&store.facility_keys().await?));
     let job = Arc::new(job);
-    if job.meta_changes && !job.order.dry_run {
+    if job.settings.is_some() && !job.order.dry_run {
         // New categories go into the store before the rows that need them, so the rows are looked at before that.
-        let (sender, _batches) = mpsc::channel(WAITING);
-        let (job, report, stored, territory) = (Arc::clone(&job), report.clone(), Arc::clone(&stored), territory.clone());
-        let tried = tokio::task::spawn_blocking(move || {
-            let report = read_and_match(&job, report, &stored, territory.as_deref(), sender, false);
-            let refused = is_refused(&job, &report);
-            (report, refused)
-        });
-        if let (mut report, true) = tried.await? {
+        let (sender, batches) = mpsc::channel(WAITING);
+        drop(batches);
+        let tried = {
+            let (job, report, stored, territory) = (Arc::clone(&job), report.clone(), Arc::clone(&stored), territory.clone());
+            tokio::task::spawn_blocking(move || read_and_match(&job, report, &stored, territory.as_deref(), sender))
+        };
+        let mut report = tried.await?;
+        if job.refuses(&report) {
             report.epoch = epoch;
             report.status = Status::Refused;
             return Ok(report);
@@ -44,44 +54,68 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
     let (sender, mut batches) = mpsc::channel(WAITING);
     let reading = {
         let job = Arc::clone(&job);
-        let write = !job.order.dry_run;
-        tokio::task::spawn_blocking(move || read_and_match(&job, report, &stored, territory.as_deref(), sender, write))
+        tokio::task::spawn_blocking(move || read_and_match(&job, report, &stored, territory.as_deref(), sender))
     };
     let mut load: Option<FacilityLoad> = None;
-    let mut rows = 0;
-    while let Some(mut batch) = batches.recv().await {
-        compare_names(store, &mut batch).await?;
-        rows += batch.len() as u64;
-        if load.is_none() {
-            job.meta_settle(store).await?;
-            let head = CommitHead { epoch: (epoch.0 > 0).then_some(epoch), ..CommitHead::new(job.actor.clone(), job.at) };
-            load = Some(store.facilities_load(head).await?);
+    let mut written = async {
+        let mut rows = 0;
+        let mut found = Compared::default();
+        while let Some(batch) = batches.recv().await {
+            let batch = compare(store, batch, &mut found).await?;
+            if batch.is_empty() || job.order.dry_run {
+                continue;
+            }
+            rows += batch.len() as u64;
+            if load.is_none() {
+                job.settings_set(store).await?;
+                load = Some(store.facilities_load(job.head(epoch)).await?);
+            }
+            load.as_mut().expect("it was begun above").push(batch).await?;
+            job.tell(Step::Writing { rows });
         }
-        load.as_mut().expect("it was begun above").push(batch).await?;
-        job.tell(Step::Writing { rows });
+        Ok::<_, ImportError>(found)
     }
+    .await;
+    // A reader that nobody listens to any more comes to its end.
+    drop(batches);
     let mut report = reading.await?;
     report.epoch = epoch;
-    report.status = match load {
+    if let Ok(found) = &mut written {
+        report.tally.same += found.same;
+        report.tally.changed -= found.same + found.stale.len() as u64;
+        for (number, at) in found.stale.drain(..) {
+            report.conflict(number, "version", Some(at), CHANGED_SINCE.to_owned());
+        }
+        report.status = job.status(&report, load.is_none());
+    }
+    let begun = load.is_some();
+    let ended = match (written, load) {
+        (Err(error), _) => Err(error),
+        (Ok(_), Some(load)) if report.status == Status::Imported => {
+            load.finish(job.import_record(&report)).await.map(Some).map_err(Into::into)
+        }
         // Dropping what was begun leaves nothing of it.
-        _ if is_refused(&job, &report) => Status::Refused,
-        _ if job.order.dry_run => Status::DryRun,
-        None => Status::Unchanged,
-        Some(load) => {
-            report.status = Status::Imported;
-            let committed = load.finish(job.import_record(&report)).await?;
+        (Ok(_), _) => Ok(None),
+    };
+    match ended {
+        Ok(Some(committed)) => {
+            report.settings = job.settings.as_ref().map(|settings| settings.names.clone()).unwrap_or_default();
             report.revision = committed.revision;
             report.tally.new = committed.new;
             report.tally.changed = committed.changed;
             report.tally.same += committed.same;
-            if committed.new + committed.changed > 0 { Status::Imported } else { Status::Unchanged }
+            if committed.new + committed.changed == 0 && job.settings.is_none() {
+                report.status = Status::Unchanged;
+            }
+            Ok(report)
         }
-    };
-    Ok(report)
-}
-
-fn is_refused(job: &Job, report: &Report) -> bool {
-    report.tally.refused + report.tally.conflict > 0 && !job.order.accept.refused
+        ended => {
+            if begun {
+                job.settings_take_back(store).await?;
+            }
+            ended.map(|_| report)
+        }
+    }
 }
 
 fn read_and_match(
@@ -89,9 +123,12 @@ fn read_and_match(
     mut report: Report,
     stored: &Stored,
     territory: Option<&Territory>,
-    sender: mpsc::Sender<Vec<FacilityRecord>>,
-    write: bool,
+    sender: mpsc::Sender<Vec<Row>>,
 ) -> Report {
+    let refused = |mut report: Report, fault| {
+        report.refuse(fault);
+        report
+    };
     let profile = &job.meta.profile;
     let mut rules = match Rules::of(job, profile) {
         Ok(rules) => rules,
@@ -102,12 +139,12 @@ fn read_and_match(
         Ok(catalogue) => catalogue,
         Err(fault) => return refused(report, fault),
     };
-    let mut seen = Seen::default();
+    let mut matched = Matched::default();
     let mut batch = Vec::new();
-    let mut flow = |record: FacilityRecord, report: &Report| {
+    let mut flow = |row: Row, report: &Report| {
         // What would be refused anyway need not be written.
-        if write && !is_refused(job, report) {
-            batch.push(record);
+        if (!job.order.dry_run || row.copied.is_some()) && !job.refuses(report) {
+            batch.push(row);
             if batch.len() == BATCH {
                 // A receiver that went away has failed, and says so itself.
                 let _ = sender.blocking_send(std::mem::take(&mut batch));
@@ -116,15 +153,14 @@ fn read_and_match(
     };
     read(job, &mut rules, &mut report, &mut |raw, columns, terms, report| {
         let number = raw.number;
-        let mut record = match facility(raw, |raw| columns.sort_out(raw), &catalogue, terms) {
-            Outcome::Made(record) => record,
+        let (mut record, origin) = match facility(raw, |raw| columns.sort_out(raw), &catalogue, terms) {
+            Outcome::Made { record, origin } => (record, origin),
             Outcome::Skipped => {
                 report.tally.skipped += 1;
                 return Vec::new();
             }
-            Outcome::Unmapped(what) => {
-                *report.unmapped.entry(what).or_default() += 1;
-                report.tally.refused += 1;
+            Outcome::Unmapped { word, place } => {
+                report.unmapped(number, word, place);
                 return Vec::new();
             }
             Outcome::Faulty(faults) => return faults,
@@ -140,37 +176,36 @@ fn read_and_match(
         } else {
             report.tally.outside += 1;
         }
-        match stored.verdict(&mut seen, number, &record) {
+        match stored.verdict(&mut matched, &RecordName::new(number, terms), &record, origin.as_ref()) {
             Verdict::New => {
                 report.tally.new += 1;
-                flow(record, report);
+                if let Some(source_hash) = origin.and_then(|origin| origin.source_hash) {
+                    record.provenance.source_hash = Some(source_hash);
+                }
+                flow(Row { number, record, copied: None }, report);
             }
             Verdict::Same => report.tally.same += 1,
             Verdict::Changed { id, version } => {
                 report.tally.changed += 1;
                 (record.id, record.version) = (id, version);
-                flow(record, report);
+                flow(Row { number, record, copied: None }, report);
             }
-            Verdict::Repeated { first } => {
-                report.tally.repaired += 1;
-                report.repairs.push(twice(number, first, record.at));
+            Verdict::Copied { id } => {
+                report.tally.changed += 1;
+                record.id = id;
+                flow(Row { number, record, copied: origin }, report);
             }
+            Verdict::Repeated(first) => report.twice(number, &first, Some(record.at)),
             Verdict::Conflict(detail) => {
-                report.tally.conflict += 1;
-                report.faults.push(conflict(number, &record, detail));
+                let field = if record.code.is_some() { "code" } else { "id" };
+                report.conflict(number, field, Some(record.at), detail);
             }
         }
         Vec::new()
     });
-    if !batch.is_empty() && !is_refused(job, &report) {
+    if !batch.is_empty() && !job.refuses(&report) {
         let _ = sender.blocking_send(batch);
     }
-    report
-}
-
-fn refused(mut report: Report, fault: Fault) -> Report {
-    report.tally.refused += 1;
-    report.faults.push(fault);
     report
 }
 
@@ -188,45 +223,63 @@ pub(super) fn swapped(territory: &Territory, at: LatticePoint, number: u64) -> O
     })
 }
 
-pub(super) fn twice(number: u64, first: u64, at: LatticePoint) -> crate::domain::fault::Repair {
-    crate::domain::fault::Repair {
-        kind: "said_twice".to_owned(),
-        detail: format!("record {number} says the same as record {first}: taken once"),
-        codes: Vec::new(),
-        place: Some(at.lonlat()),
-        area_m2: 0.0,
-    }
-}
-
-fn conflict(number: u64, record: &FacilityRecord, detail: String) -> Fault {
-    Fault {
-        record: Some(number),
-        field: Some(if record.code.is_some() { "code" } else { "id" }.to_owned()),
-        place: Some(record.at.lonlat()),
-        ..Fault::new(FaultKind::DuplicateCode, detail)
-    }
+/// What was found beside the stored rows.
+#[derive(Default)]
+struct Compared {
+    /// Rows of a copy that say what is stored.
+    same: u64,
+    /// Rows of a copy that say something else, while the city's row changed too: their numbers and places.
+    stale: Vec<(u64, LatticePoint)>,
 }
 
 /// Keys are 64-bit numbers: before a row is overwritten, the names themselves are compared. A row whose names differ is another one.
-async fn compare_names(store: &Store, batch: &mut [FacilityRecord]) -> Result<(), ImportError> {
-    let ids: Vec<FacilityId> = batch.iter().map(|row| row.id).filter(|id| id.0 != 0).collect();
+/// Of rows of a copy only those that were edited there are left.
+async fn compare(store: &Store, batch: Vec<Row>, found: &mut Compared) -> Result<Vec<FacilityRecord>, ImportError> {
+    let ids: Vec<FacilityId> = batch.iter().map(|row| row.record.id).filter(|id| id.0 != 0).collect();
     if ids.is_empty() {
-        return Ok(());
+        return Ok(batch.into_iter().map(|row| row.record).collect());
     }
     let before: HashMap<FacilityId, FacilityRecord> =
         store.facilities_by_ids(&ids).await?.into_iter().map(|row| (row.id, row)).collect();
-    for row in batch.iter_mut().filter(|row| row.id.0 != 0) {
-        let Some(old) = before.get(&row.id) else { continue };
-        let same_code = row.code.is_some() && row.code == old.code;
+    let mut rows = Vec::with_capacity(batch.len());
+    for Row { number, mut record, copied } in batch {
+        let Some(old) = before.get(&record.id) else {
+            rows.push(record);
+            continue;
+        };
+        let same_code = record.code.is_some() && record.code == old.code;
         let same_name = |(system, id): (&String, &String)| old.provenance.external_ids.get(system) == Some(id);
-        if !same_code && !row.provenance.external_ids.iter().any(same_name) {
-            (row.id, row.version) = (FacilityId(0), Version(0));
-        } else {
+        let nameless = record.code.is_none() && record.provenance.external_ids.is_empty();
+        if !same_code && !record.provenance.external_ids.iter().any(same_name) && !(nameless && copied.is_some()) {
+            (record.id, record.version) = (FacilityId(0), Version(0));
+            rows.push(record);
+            continue;
+        }
+        let Some(origin) = copied else {
             // Names that another system gave stay with the facility.
             for (system, id) in &old.provenance.external_ids {
-                row.provenance.external_ids.entry(system.clone()).or_insert_with(|| id.clone());
+                record.provenance.external_ids.entry(system.clone()).or_insert_with(|| id.clone());
             }
+            rows.push(record);
+            continue;
+        };
+        // A facility without a name is recognised by the hash it came with.
+        let said = if nameless { origin.source_hash } else { record.provenance.source_hash };
+        if record.at != old.at {
+            record.original = None;
+        }
+        record.version = old.version;
+        record.provenance.import_id = old.provenance.import_id;
+        record.provenance.source_hash = old.provenance.source_hash;
+        let grid = std::mem::replace(&mut record.grid, old.grid.clone());
+        if record == *old {
+            found.same += 1;
+        } else if origin.version.is_some_and(|version| version != old.version) {
+            found.stale.push((number, record.at));
+        } else {
+            (record.grid, record.provenance.source_hash) = (grid, said);
+            rows.push(record);
         }
     }
-    Ok(())
+    Ok(rows)
 }

@@ -1,10 +1,17 @@
-//! Which facility of the store a record is: by its code, else its ids in other systems, else by what it says.
+//! Which facility of the store a record is: by its code, else its ids in other systems, else by what it says. And what a file says twice.
 
+use super::report::Report;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::hash::hash64_of_parts;
 use crate::domain::id::{FacilityId, Version};
+use crate::geom::LatticePoint;
+use crate::interchange::Terms;
+use crate::interchange::own::Origin;
 use crate::store::{FacilityKey, external_key};
 use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
 
 /// What becomes of a record.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,18 +27,90 @@ pub(super) enum Verdict {
         /// What its version was.
         version: Version,
     },
-    /// An earlier record said the same.
-    Repeated {
-        /// Number of that record.
-        first: u64,
+    /// A row of a copy of this or another city: whether it was edited is seen beside the whole stored row.
+    Copied {
+        /// Which facility it is.
+        id: FacilityId,
     },
+    /// An earlier record said the same.
+    Repeated(RecordName),
     /// It contradicts an earlier record, or is two facilities at once.
     Conflict(String),
 }
 
-/// Key → number and hash of the record of this import that had it first.
-#[derive(Debug, Default)]
-pub(super) struct Seen(HashMap<u64, (u64, u64)>);
+/// How messages call an earlier record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RecordName {
+    /// Its number in its file.
+    pub(super) number: u64,
+    /// Its file, where there are several.
+    pub(super) file: Option<Arc<str>>,
+}
+
+impl RecordName {
+    pub(super) fn new(number: u64, terms: &Terms) -> Self {
+        Self { number, file: terms.file.clone() }
+    }
+}
+
+impl fmt::Display for RecordName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "record {}", self.number)?;
+        match &self.file {
+            Some(file) => write!(f, " of {file}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Key → the record of this import that had it first, and what that said.
+#[derive(Debug)]
+pub(super) struct Seen<K, S = Option<u64>>(HashMap<K, (RecordName, S)>);
+
+impl<K, S> Default for Seen<K, S> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+/// An earlier record with one of the same keys.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Earlier {
+    pub(super) name: RecordName,
+    /// It said the same.
+    pub(super) same: bool,
+}
+
+impl<K: Eq + Hash, S: PartialEq + Clone> Seen<K, S> {
+    /// The first record with one of the keys, else notes this one.
+    pub(super) fn earlier(&mut self, keys: impl IntoIterator<Item = K> + Clone, name: &RecordName, said: &S) -> Option<Earlier> {
+        let found = keys.clone().into_iter().find_map(|key| self.0.get(&key));
+        if let Some((first, before)) = found {
+            return Some(Earlier { name: first.clone(), same: before == said });
+        }
+        self.0.extend(keys.into_iter().map(|key| (key, (name.clone(), said.clone()))));
+        None
+    }
+}
+
+impl Earlier {
+    /// Reports the record that came later.
+    pub(super) fn report(&self, report: &mut Report, number: u64, field: &str, place: Option<LatticePoint>) {
+        if self.same {
+            report.twice(number, &self.name, place);
+        } else {
+            report.conflict(number, field, place, format!("{} has the same {field} and says something else", self.name));
+        }
+    }
+}
+
+/// What the records of an import were matched with so far.
+#[derive(Default)]
+pub(super) struct Matched {
+    seen: Seen<u64>,
+    /// A facility has one record.
+    by_id: HashMap<FacilityId, RecordName>,
+}
 
 /// What the store has, by the numbers that facilities are recognised by.
 pub(super) struct Stored {
@@ -71,25 +150,34 @@ impl Stored {
         stored
     }
 
-    /// What becomes of a record, by what the store has and what the file had before it.
-    pub(super) fn verdict(&self, seen: &mut Seen, number: u64, record: &FacilityRecord) -> Verdict {
-        let keys = keys_of(record);
-        let hash = record.provenance.source_hash.unwrap_or_default();
-        if let Some(&(first, said)) = keys.iter().find_map(|key| seen.0.get(key)) {
-            return match said == hash {
-                true => Verdict::Repeated { first },
-                false => Verdict::Conflict(format!("record {first} has the same code or id and says something else")),
+    /// What becomes of a record, by what the store has and what the file had before it. `origin`: of a row of a copy.
+    pub(super) fn verdict(
+        &self,
+        matched: &mut Matched,
+        name: &RecordName,
+        record: &FacilityRecord,
+        origin: Option<&Origin>,
+    ) -> Verdict {
+        let hash = record.provenance.source_hash;
+        let keys = keys_of(record, origin.and_then(|origin| origin.source_hash).or(hash));
+        if let Some(earlier) = matched.seen.earlier(keys.iter().copied(), name, &hash) {
+            return match earlier.same {
+                true => Verdict::Repeated(earlier.name),
+                false => Verdict::Conflict(format!("{} has the same code or id and says something else", earlier.name)),
             };
         }
-        seen.0.extend(keys.iter().map(|key| (*key, (number, hash))));
         let mut matches = keys.iter().filter_map(|key| self.row(*key));
-        match matches.next() {
-            None => Verdict::New,
-            Some((at, _)) if matches.any(|(other, _)| other != at) => {
-                Verdict::Conflict("its code and its id belong to two different facilities".to_owned())
-            }
-            Some((_, row)) if row.source_hash == Some(hash) => Verdict::Same,
-            Some((_, row)) => Verdict::Changed { id: row.id, version: row.version },
+        let Some((at, row)) = matches.next() else { return Verdict::New };
+        if matches.any(|(other, _)| other != at) {
+            return Verdict::Conflict("its code and its id belong to two different facilities".to_owned());
+        }
+        if let Some(first) = matched.by_id.insert(row.id, name.clone()) {
+            return Verdict::Conflict(format!("it is the same facility as {first}, which has its other name"));
+        }
+        match origin {
+            Some(_) => Verdict::Copied { id: row.id },
+            None if row.source_hash.is_some() && row.source_hash == hash => Verdict::Same,
+            None => Verdict::Changed { id: row.id, version: row.version },
         }
     }
 
@@ -100,11 +188,11 @@ impl Stored {
 }
 
 /// The numbers a record is recognised by: code first, then external ids; its content when it has neither.
-fn keys_of(record: &FacilityRecord) -> Vec<u64> {
+fn keys_of(record: &FacilityRecord, source_hash: Option<u64>) -> Vec<u64> {
     let code = record.code.as_deref().map(code_key);
     let external = record.provenance.external_ids.iter().map(|(system, id)| external_key(system, id));
     let named: Vec<u64> = code.into_iter().chain(external).collect();
-    match (named.is_empty(), record.provenance.source_hash) {
+    match (named.is_empty(), source_hash) {
         (true, Some(hash)) => vec![nameless_key(hash)],
         _ => named,
     }
@@ -115,7 +203,6 @@ mod tests {
     use super::*;
     use crate::domain::facility::FacilityState;
     use crate::domain::records::Provenance;
-    use crate::geom::LatticePoint;
 
     fn record(code: Option<&str>, id: Option<&str>, hash: u64) -> FacilityRecord {
         let external_ids = id.map(|id| ("s".to_owned(), id.to_owned())).into_iter().collect();
@@ -133,6 +220,10 @@ mod tests {
             version: Version(0),
             provenance: Provenance { external_ids, source_hash: Some(hash), ..Provenance::default() },
         }
+    }
+
+    fn name(number: u64) -> RecordName {
+        RecordName { number, file: None }
     }
 
     fn stored(rows: &[FacilityRecord]) -> Stored {
@@ -153,7 +244,7 @@ mod tests {
     #[test]
     fn a_code_goes_before_an_id_and_an_id_before_the_content() {
         let store = stored(&[record(Some("c"), None, 1), record(None, Some("i"), 2), record(None, None, 3)]);
-        let verdict = |record: &FacilityRecord| store.verdict(&mut Seen::default(), 1, record);
+        let verdict = |record: &FacilityRecord| store.verdict(&mut Matched::default(), &name(1), record, None);
         let changed = |id| Verdict::Changed { id: FacilityId(id), version: Version(1) };
         assert_eq!(verdict(&record(Some("c"), None, 1)), Verdict::Same);
         assert_eq!(verdict(&record(Some("c"), Some("j"), 9)), changed(1));
@@ -166,9 +257,20 @@ mod tests {
     #[test]
     fn a_file_that_repeats_or_contradicts_itself_is_found_out() {
         let store = stored(&[]);
-        let mut seen = Seen::default();
-        assert_eq!(store.verdict(&mut seen, 1, &record(Some("c"), None, 1)), Verdict::New);
-        assert_eq!(store.verdict(&mut seen, 2, &record(Some("c"), None, 1)), Verdict::Repeated { first: 1 });
-        assert!(matches!(store.verdict(&mut seen, 3, &record(Some("c"), None, 2)), Verdict::Conflict(_)));
+        let mut matched = Matched::default();
+        let mut verdict = |number, record| store.verdict(&mut matched, &name(number), &record, None);
+        assert_eq!(verdict(1, record(Some("c"), None, 1)), Verdict::New);
+        assert_eq!(verdict(2, record(Some("c"), None, 1)), Verdict::Repeated(name(1)));
+        assert!(matches!(verdict(3, record(Some("c"), None, 2)), Verdict::Conflict(_)));
+    }
+
+    #[test]
+    fn two_records_of_one_facility_are_a_conflict_that_names_both() {
+        let store = stored(&[record(Some("c"), Some("i"), 1)]);
+        let mut matched = Matched::default();
+        let mut verdict = |number, record| store.verdict(&mut matched, &name(number), &record, None);
+        assert!(matches!(verdict(4, record(Some("c"), None, 2)), Verdict::Changed { .. }));
+        let Verdict::Conflict(detail) = verdict(9, record(None, Some("i"), 3)) else { panic!("one facility, two records") };
+        assert!(detail.contains("record 4"), "{detail}");
     }
 }

@@ -24,7 +24,7 @@ use crate::domain::scheme::Scheme;
 use crate::domain::scope::Actor;
 use crate::geom::{Crs, LatticePoint};
 use crate::interchange::settings;
-use crate::store::{ImportRecord, Meta, Store, StoreError, epoch_at};
+use crate::store::{CommitHead, ImportRecord, Meta, Store, StoreError, epoch_at};
 use crate::territory::Territory;
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -190,25 +190,39 @@ pub async fn run(store: &Store, order: Order, actor: &Actor, clock: &Clock, watc
     report.files = job.order.files.iter().map(|file| file_name(file)).collect();
     report.source = job.order.source.clone();
     report.revision = store.revision().await?;
-    match settled(&job) {
-        Ok(_) => {}
-        Err(fault) => {
-            report.faults.push(fault);
-            report.status = Status::Refused;
-            return Ok(report);
-        }
+    if let Err(fault) = scheme_fits(&job) {
+        report.refuse(fault);
+        report.status = Status::Refused;
+        return Ok(report);
     }
-    match job.order.kind {
-        Kind::Regions | Kind::Grids => boundaries::import(store, job, report).await,
-        Kind::Facilities => facilities::import(store, job, report).await,
-        Kind::Cases => cases::import(store, job, report).await,
-        Kind::Staff => people::staff(store, job, report).await,
-        Kind::Households => people::households(store, job, report).await,
+    let settings = job.settings.clone();
+    let mut report = match job.order.kind {
+        Kind::Regions | Kind::Grids => boundaries::import(store, job, report).await?,
+        Kind::Facilities => facilities::import(store, job, report).await?,
+        Kind::Cases => cases::import(store, job, report).await?,
+        Kind::Staff => people::staff(store, job, report).await?,
+        Kind::Households => people::households(store, job, report).await?,
+    };
+    // Records that change nothing do not take the settings that came with them along.
+    if let (Some(settings), Status::Unchanged) = (settings, report.status) {
+        report.revision = store.meta_set(settings.after, &actor.id, at).await?.revision;
+        report.settings = settings.names;
+        report.status = Status::Imported;
     }
+    Ok(report)
 }
 
 fn file_name(path: &std::path::Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// What an import changes about the city itself.
+#[derive(Clone)]
+struct Settings {
+    before: Meta,
+    after: Meta,
+    /// Of the options that say so.
+    names: Vec<&'static str>,
 }
 
 /// An order with what it needs to know about the city.
@@ -216,8 +230,8 @@ struct Job {
     order: Order,
     /// As it will be after the import.
     meta: Meta,
-    /// `meta` differs from what is stored.
-    meta_changes: bool,
+    /// When `meta` differs from what is stored.
+    settings: Option<Settings>,
     has_boundaries: bool,
     scheme_before: Scheme,
     zone: jiff::tz::TimeZone,
@@ -233,11 +247,14 @@ impl Job {
         meta.scheme = order.scheme.clone().unwrap_or(meta.scheme);
         meta.profile = order.profile.clone().unwrap_or(meta.profile);
         let zone = jiff::tz::TimeZone::get(&meta.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
+        let mut names = Vec::new();
+        names.extend((meta.scheme != stored.scheme).then_some("--scheme"));
+        names.extend((meta.profile != stored.profile).then_some("--codes"));
         Ok(Self {
-            meta_changes: meta != stored,
-            meta,
             has_boundaries: !store.epochs().await?.is_empty(),
-            scheme_before: stored.scheme,
+            scheme_before: stored.scheme.clone(),
+            settings: (!names.is_empty()).then(|| Settings { before: stored, after: meta.clone(), names }),
+            meta,
             zone,
             actor: actor.id.clone(),
             at,
@@ -263,17 +280,66 @@ impl Job {
         }
     }
 
-    /// A new scheme or profile goes before the rows that need it.
-    async fn meta_settle(&self, store: &Store) -> Result<(), StoreError> {
-        if self.meta_changes {
-            store.meta_set(self.meta.clone(), &self.actor, self.at).await?;
+    /// Whether the records so far refuse the whole.
+    fn refuses(&self, report: &Report) -> bool {
+        report.tally.refused + report.tally.conflict > 0 && !self.order.accept.refused
+    }
+
+    /// How an import ends whose records have all been read; `nothing`: none of them is to be written.
+    fn status(&self, report: &Report, nothing: bool) -> Status {
+        if self.refuses(report) {
+            Status::Refused
+        } else if self.order.dry_run {
+            Status::DryRun
+        } else if nothing {
+            Status::Unchanged
+        } else {
+            Status::Imported
         }
-        Ok(())
+    }
+
+    /// Who writes, into which epoch.
+    fn head(&self, epoch: Epoch) -> CommitHead {
+        CommitHead { epoch: (epoch.0 > 0).then_some(epoch), ..CommitHead::new(self.actor.clone(), self.at) }
+    }
+
+    /// Commits what was validated. A new scheme or profile goes before the rows that need it, and is taken back when the store refuses them.
+    async fn commit<T>(
+        &self,
+        store: &Store,
+        report: &mut Report,
+        write: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.settings_set(store).await?;
+        match write.await {
+            Ok(committed) => {
+                report.settings = self.settings.as_ref().map(|settings| settings.names.clone()).unwrap_or_default();
+                Ok(committed)
+            }
+            Err(error) => {
+                self.settings_take_back(store).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn settings_set(&self, store: &Store) -> Result<(), StoreError> {
+        match &self.settings {
+            Some(settings) => store.meta_set(settings.after.clone(), &self.actor, self.at).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn settings_take_back(&self, store: &Store) -> Result<(), StoreError> {
+        match &self.settings {
+            Some(settings) => store.meta_set(settings.before.clone(), &self.actor, self.at).await.map(drop),
+            None => Ok(()),
+        }
     }
 }
 
 /// A scheme cannot change under boundaries that follow another one.
-fn settled(job: &Job) -> Result<(), Fault> {
+fn scheme_fits(job: &Job) -> Result<(), Fault> {
     if job.has_boundaries && job.meta.scheme != job.scheme_before {
         let detail = format!(
             "the city's boundaries follow scheme {:?}; a different one ({:?}) needs a file of its own",

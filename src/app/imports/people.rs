@@ -1,17 +1,19 @@
 //! Staff, and counts of households and residents by grid.
 
+use super::matching::{RecordName, Seen};
 use super::read::{Rules, read};
 use super::report::{Report, Status};
 use super::{ImportError, Job, territory_at};
 use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::Epoch;
-use crate::domain::records::HouseholdCount;
+use crate::domain::records::{HouseholdCount, Provenance};
 use crate::domain::staff::StaffRecord;
 use crate::interchange::fields::Field;
+use crate::interchange::own::Origin;
 use crate::interchange::people;
 use crate::interchange::points::unknown_code;
-use crate::store::{CommitHead, HouseholdCommit, StaffCommit, Store};
+use crate::store::{HouseholdCommit, StaffCommit, Store};
 use crate::territory::Territory;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -27,30 +29,13 @@ pub(super) async fn staff(store: &Store, job: Job, report: Report) -> Result<Rep
         tokio::task::spawn_blocking(move || match_staff(&job, report, &stored, territory.as_deref())).await?
     };
     report.epoch = epoch;
-    report.status = settle(&job, &report, rows.is_empty());
+    report.status = job.status(&report, rows.is_empty());
     if report.status == Status::Imported {
-        job.meta_settle(store).await?;
-        let commit = StaffCommit {
-            head: CommitHead { epoch: (epoch.0 > 0).then_some(epoch), ..CommitHead::new(job.actor.clone(), job.at) },
-            rows,
-            removed: Vec::new(),
-            import: Some(job.import_record(&report)),
-        };
-        report.revision = store.staff_commit(commit).await?.revision;
+        let import = Some(job.import_record(&report));
+        let commit = StaffCommit { head: job.head(epoch), rows, removed: Vec::new(), import };
+        report.revision = job.commit(store, &mut report, store.staff_commit(commit)).await?.revision;
     }
     Ok(report)
-}
-
-fn settle(job: &Job, report: &Report, nothing: bool) -> Status {
-    if report.tally.refused + report.tally.conflict > 0 && !job.order.accept.refused {
-        Status::Refused
-    } else if job.order.dry_run {
-        Status::DryRun
-    } else if nothing {
-        Status::Unchanged
-    } else {
-        Status::Imported
-    }
 }
 
 fn match_staff(
@@ -64,11 +49,12 @@ fn match_staff(
         Err(fault) => return (refused(report, fault), Vec::new()),
     };
     let by_id: HashMap<&str, &StaffRecord> = stored.iter().map(|row| (row.id.as_str(), row)).collect();
-    let mut seen: HashMap<String, (u64, Option<u64>)> = HashMap::new();
+    let mut seen: Seen<String> = Seen::default();
     let mut rows = Vec::new();
     read(job, &mut rules, &mut report, &mut |raw, columns, terms, report| {
         let number = raw.number;
-        let record = match people::staff(&columns.sort_out(raw), terms) {
+        let fields = columns.sort_out(raw);
+        let mut record = match people::staff(&fields, terms) {
             Ok(record) => record,
             Err(faults) => return faults,
         };
@@ -76,18 +62,29 @@ fn match_staff(
             return vec![unknown_code(number, Field::Assigned, &record.assigned)];
         }
         let hash = record.provenance.source_hash;
-        if let Some((first, said)) = seen.insert(record.id.clone(), (number, hash)) {
-            if said == hash {
-                report.tally.repaired += 1;
-            } else {
-                report.tally.conflict += 1;
-                report.faults.push(conflict(number, "id", format!("record {first} has the same id and says something else")));
-            }
+        if let Some(earlier) = seen.earlier([record.id.clone()], &RecordName::new(number, terms), &hash) {
+            earlier.report(report, number, "id", None);
             return Vec::new();
         }
-        match by_id.get(record.id.as_str()) {
+        let old = by_id.get(record.id.as_str());
+        let same = match old {
+            // A row of a copy says the same when all of it does.
+            Some(old) if terms.own => {
+                let Provenance { import_id, source_hash, .. } = old.provenance;
+                let provenance = Provenance { import_id, source_hash, ..record.provenance.clone() };
+                **old == StaffRecord { provenance, ..record.clone() }
+            }
+            Some(old) => old.provenance.source_hash == hash,
+            None => {
+                if let Some(source_hash) = Origin::of(&fields).source_hash.filter(|_| terms.own) {
+                    record.provenance.source_hash = Some(source_hash);
+                }
+                false
+            }
+        };
+        match old {
             None => report.tally.new += 1,
-            Some(old) if old.provenance.source_hash == hash => {
+            Some(_) if same => {
                 report.tally.same += 1;
                 return Vec::new();
             }
@@ -100,13 +97,8 @@ fn match_staff(
 }
 
 fn refused(mut report: Report, fault: Fault) -> Report {
-    report.tally.refused += 1;
-    report.faults.push(fault);
+    report.refuse(fault);
     report
-}
-
-fn conflict(number: u64, field: &str, detail: String) -> Fault {
-    Fault { record: Some(number), field: Some(field.to_owned()), ..Fault::new(FaultKind::DuplicateCode, detail) }
 }
 
 fn is_known(territory: Option<&Territory>, code: &Code) -> bool {
@@ -123,14 +115,10 @@ pub(super) async fn households(store: &Store, job: Job, report: Report) -> Resul
         tokio::task::spawn_blocking(move || match_households(&job, report, territory.as_deref())).await?
     };
     report.epoch = epoch;
-    report.status = settle(&job, &report, counts.is_empty());
+    report.status = job.status(&report, counts.is_empty());
     if report.status == Status::Imported {
-        let commit = HouseholdCommit {
-            head: CommitHead { epoch: (epoch.0 > 0).then_some(epoch), ..CommitHead::new(job.actor.clone(), job.at) },
-            counts,
-            import: Some(job.import_record(&report)),
-        };
-        report.revision = store.households_commit(commit).await?.revision;
+        let commit = HouseholdCommit { head: job.head(epoch), counts, import: Some(job.import_record(&report)) };
+        report.revision = job.commit(store, &mut report, store.households_commit(commit)).await?.revision;
     }
     Ok(report)
 }
@@ -140,8 +128,9 @@ fn match_households(job: &Job, mut report: Report, territory: Option<&Territory>
         Ok(rules) => rules,
         Err(fault) => return (refused(report, fault), Vec::new()),
     };
-    let mut counts: BTreeMap<Code, (u64, HouseholdCount)> = BTreeMap::new();
-    read(job, &mut rules, &mut report, &mut |raw, columns, _, report| {
+    let mut seen: Seen<Code, HouseholdCount> = Seen::default();
+    let mut counts: BTreeMap<Code, HouseholdCount> = BTreeMap::new();
+    read(job, &mut rules, &mut report, &mut |raw, columns, terms, report| {
         let number = raw.number;
         let count = match people::households(&columns.sort_out(raw)) {
             Ok(count) => count,
@@ -155,13 +144,8 @@ fn match_households(job: &Job, mut report: Report, territory: Option<&Territory>
                 ..Fault::new(FaultKind::UnknownCode, format!("no grid has the code {}", count.grid))
             }];
         };
-        if let Some((first, said)) = counts.get(&count.grid) {
-            if *said == count {
-                report.tally.repaired += 1;
-            } else {
-                report.tally.conflict += 1;
-                report.faults.push(conflict(number, "grid", format!("record {first} counts the same grid differently")));
-            }
+        if let Some(earlier) = seen.earlier([count.grid.clone()], &RecordName::new(number, terms), &count) {
+            earlier.report(report, number, "grid", None);
             return Vec::new();
         }
         let grid = territory.expect("the grid was found in it").grid(ix);
@@ -175,7 +159,7 @@ fn match_households(job: &Job, mut report: Report, territory: Option<&Territory>
             }
             _ => report.tally.changed += 1,
         }
-        counts.insert(count.grid.clone(), (number, count));
+        counts.insert(count.grid.clone(), count);
         Vec::new()
     });
     let differs = |count: &HouseholdCount| {
@@ -185,5 +169,5 @@ fn match_households(job: &Job, mut report: Report, territory: Option<&Territory>
                 || count.population.is_some_and(|n| Some(n) != grid.population)
         })
     };
-    (report, counts.into_values().map(|(_, count)| count).filter(differs).collect())
+    (report, counts.into_values().filter(differs).collect())
 }

@@ -10,6 +10,7 @@ use crate::interchange::tags::TagRules;
 use crate::interchange::{RawRecord, Reader, Terms};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// Records between two words of progress. A guess; nothing depends on it.
 const TELL_EVERY: u64 = 2048;
@@ -57,7 +58,8 @@ pub(super) fn read(job: &Job, rules: &mut Rules, report: &mut Report, each: &mut
     let mut before = 0;
     let mut crs_seen = BTreeSet::new();
     for file in &order.files {
-        let prefix = if order.files.len() > 1 { format!("{}: ", file_name(file)) } else { String::new() };
+        let name: Option<Arc<str>> = (order.files.len() > 1).then(|| file_name(file).into());
+        let prefix = name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
         let told = |mut fault: Fault| {
             fault.detail.insert_str(0, &prefix);
             fault
@@ -65,8 +67,7 @@ pub(super) fn read(job: &Job, rules: &mut Rules, report: &mut Report, each: &mut
         let reader = match Reader::open(file, order.layer.as_deref()) {
             Ok(reader) => reader,
             Err(fault) => {
-                report.tally.refused += 1;
-                report.faults.push(told(fault));
+                report.refuse(told(fault));
                 continue;
             }
         };
@@ -77,13 +78,11 @@ pub(super) fn read(job: &Job, rules: &mut Rules, report: &mut Report, each: &mut
             Ok(Some(crs)) => crs,
             Ok(None) if !needs_crs => Crs::Cgcs2000,
             Ok(None) => {
-                report.tally.refused += 1;
-                report.faults.push(told(missing_crs(reader.format_name())));
+                report.refuse(told(missing_crs(reader.format_name())));
                 continue;
             }
             Err(fault) => {
-                report.tally.refused += 1;
-                report.faults.push(told(fault));
+                report.refuse(told(fault));
                 continue;
             }
         };
@@ -97,7 +96,10 @@ pub(super) fn read(job: &Job, rules: &mut Rules, report: &mut Report, each: &mut
             source: order.source.clone(),
             source_date: order.source_date,
             max_vertices: order.max_vertices,
+            own: reader.is_own(),
+            file: name,
         };
+        rules.columns.set_own(terms.own);
         let progress = reader.progress();
         reader.for_each(&mut |record| {
             report.tally.records += 1;
@@ -118,6 +120,9 @@ pub(super) fn read(job: &Job, rules: &mut Rules, report: &mut Report, each: &mut
         job.tell(Step::Reading { read: before, total });
     }
     report.crs = (!crs_seen.is_empty()).then(|| crs_seen.into_iter().collect::<Vec<_>>().join(", "));
+    if report.tally.records == 0 && report.tally.refused == 0 {
+        report.refuse(Fault::new(FaultKind::BadSyntax, "there is no record in it"));
+    }
     if report.tally.records > 0 {
         let unseen = rules.columns.unseen();
         report.tally.refused += unseen.len() as u64;

@@ -1,7 +1,9 @@
 //! What an import did, or why it did nothing: for people, for programs, and for the store's history.
 
+use super::matching::RecordName;
 use crate::domain::fault::{Fault, FaultKind, Repair};
 use crate::domain::id::{Epoch, Revision};
+use crate::geom::{LatticePoint, LonLat};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -50,6 +52,18 @@ pub struct Tally {
     pub moved: u64,
 }
 
+/// Records with one tag or word that has no category.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Unmapped {
+    /// How many.
+    pub records: u64,
+    /// Number of the first.
+    pub first: u64,
+    /// Where that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<LonLat>,
+}
+
 /// The report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
@@ -71,6 +85,9 @@ pub struct Report {
     pub revision: Revision,
     /// The epoch published, or the one the points were placed in.
     pub epoch: Epoch,
+    /// Options that changed the city's settings along with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<&'static str>,
     /// Counts.
     #[serde(flatten)]
     pub tally: Tally,
@@ -78,8 +95,8 @@ pub struct Report {
     pub columns: BTreeMap<&'static str, Vec<String>>,
     /// Columns that fed no field. Of facilities they are kept as properties.
     pub other_columns: Vec<String>,
-    /// Tags and words without a category, with their numbers.
-    pub unmapped: BTreeMap<String, u64>,
+    /// Tags and words without a category.
+    pub unmapped: BTreeMap<String, Unmapped>,
     /// Small things that were mended.
     pub repairs: Vec<Repair>,
     /// Faults that were taken as asked.
@@ -110,6 +127,7 @@ impl Report {
             status: Status::Unchanged,
             revision: Revision(0),
             epoch: Epoch(0),
+            settings: Vec::new(),
             tally: Tally::default(),
             columns: BTreeMap::new(),
             other_columns: Vec::new(),
@@ -118,6 +136,41 @@ impl Report {
             accepted: Vec::new(),
             faults: Vec::new(),
         }
+    }
+
+    /// A record, or the whole, that cannot be imported.
+    pub(super) fn refuse(&mut self, fault: Fault) {
+        self.tally.refused += 1;
+        self.faults.push(fault);
+    }
+
+    /// A record without a category.
+    pub(super) fn unmapped(&mut self, number: u64, word: String, place: Option<LonLat>) {
+        self.tally.refused += 1;
+        self.unmapped.entry(word).or_insert(Unmapped { records: 0, first: number, place }).records += 1;
+    }
+
+    /// A record that contradicts another one.
+    pub(super) fn conflict(&mut self, number: u64, field: &str, place: Option<LatticePoint>, detail: String) {
+        self.tally.conflict += 1;
+        self.faults.push(Fault {
+            record: Some(number),
+            field: Some(field.to_owned()),
+            place: place.map(LatticePoint::lonlat),
+            ..Fault::new(FaultKind::DuplicateCode, detail)
+        });
+    }
+
+    /// A record that says what an earlier one said.
+    pub(super) fn twice(&mut self, number: u64, first: &RecordName, place: Option<LatticePoint>) {
+        self.tally.repaired += 1;
+        self.repairs.push(Repair {
+            kind: "said_twice".to_owned(),
+            detail: format!("record {number} says the same as {first}: taken once"),
+            codes: Vec::new(),
+            place: place.map(LatticePoint::lonlat),
+            area_m2: 0.0,
+        });
     }
 
     /// Counts what was mended.
@@ -146,9 +199,15 @@ impl Report {
         value
     }
 
-    /// All faults, accepted faults and repairs as a GeoPackage.
+    /// All faults, accepted faults and repairs as a GeoPackage; of what has no category the first of each word.
     pub async fn write_faults(&self, path: &std::path::Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        crate::interchange::gpkg::faults::write(path, &self.faults, &self.accepted, &self.repairs).await.map_err(Into::into)
+        let unmapped = self.unmapped.iter().map(|(word, Unmapped { records, first, place })| Fault {
+            record: Some(*first),
+            place: *place,
+            ..Fault::new(FaultKind::UnknownCategory, format!("{word} has no category; the first of {records}"))
+        });
+        let faults: Vec<Fault> = self.faults.iter().cloned().chain(unmapped).collect();
+        crate::interchange::gpkg::faults::write(path, &faults, &self.accepted, &self.repairs).await.map_err(Into::into)
     }
 
     /// Several lines for a person.
@@ -170,6 +229,9 @@ impl Report {
         };
         let epoch = if self.epoch.0 > 0 { format!(", epoch {}", self.epoch) } else { String::new() };
         writeln!(out, "{status}{epoch}")?;
+        if !self.settings.is_empty() {
+            writeln!(out, "  the city's settings were changed: {}", self.settings.join(", "))?;
+        }
         let counts = [
             ("new", t.new, true),
             ("same", t.same, true),
@@ -194,12 +256,12 @@ impl Report {
             writeln!(out, "  columns: {}", columns.join("; "))?;
         }
         if !self.unmapped.is_empty() {
-            let total: u64 = self.unmapped.values().sum();
+            let total: u64 = self.unmapped.values().map(|unmapped| unmapped.records).sum();
             writeln!(out, "no category ({total}):")?;
             let mut by_count: Vec<_> = self.unmapped.iter().collect();
-            by_count.sort_by(|l, r| r.1.cmp(l.1).then(l.0.cmp(r.0)));
-            for (tag, count) in by_count.iter().take(SHOWN) {
-                writeln!(out, "  {count:>8}  {tag}")?;
+            by_count.sort_by(|l, r| r.1.records.cmp(&l.1.records).then(l.0.cmp(r.0)));
+            for (tag, Unmapped { records, first, .. }) in by_count.iter().take(SHOWN) {
+                writeln!(out, "  {records:>8}  {tag}, first in record {first}")?;
             }
             if by_count.len() > SHOWN {
                 writeln!(out, "  … and {} more", by_count.len() - SHOWN)?;

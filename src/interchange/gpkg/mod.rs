@@ -4,7 +4,7 @@
 pub mod faults;
 
 use super::input::{Input, Progress, read_fault};
-use super::{RawRecord, RawShape, Sink, wkb};
+use super::{RawRecord, RawShape, Sink, own, wkb};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::geom::Crs;
 use serde_json::Value;
@@ -19,6 +19,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 /// An opened layer.
 pub struct GpkgReader {
     crs: Option<Crs>,
+    own: bool,
     batches: Receiver<Batch>,
     progress: Progress,
 }
@@ -29,8 +30,11 @@ type Batch = Vec<Result<RawRecord, Fault>>;
 const BATCH: usize = 500;
 
 /// What the tables of contents say about a layer.
+#[derive(Clone)]
 struct Layer {
     table: String,
+    /// It is a copy of a layer of ours.
+    own: bool,
     geometry: Option<String>,
     crs: Option<Crs>,
 }
@@ -53,8 +57,14 @@ impl GpkgReader {
                 }
             })
             .map_err(|error| read_fault(&error))?;
-        let crs = header.recv().unwrap_or_else(|_| Err(Fault::new(FaultKind::BadSyntax, "reading the GeoPackage broke off")))?;
-        Ok(Self { crs, batches, progress })
+        let layer =
+            header.recv().unwrap_or_else(|_| Err(Fault::new(FaultKind::BadSyntax, "reading the GeoPackage broke off")))?;
+        Ok(Self { crs: layer.crs, own: layer.own, batches, progress })
+    }
+
+    /// Whether the layer is a copy of one of ours.
+    pub fn is_own(&self) -> bool {
+        self.own
     }
 
     /// The CRS of the layer's `srs_id`.
@@ -105,7 +115,7 @@ fn database_fault(error: &sqlx::Error) -> Fault {
     Fault::new(FaultKind::BadSyntax, format!("the GeoPackage cannot be read: {error}"))
 }
 
-async fn read(path: &Path, layer: Option<&str>, said: &SyncSender<Result<Option<Crs>, Fault>>, sender: &SyncSender<Batch>) {
+async fn read(path: &Path, layer: Option<&str>, said: &SyncSender<Result<Layer, Fault>>, sender: &SyncSender<Batch>) {
     let opened = async {
         let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
         let mut connection = options.connect().await.map_err(|error| database_fault(&error))?;
@@ -117,7 +127,7 @@ async fn read(path: &Path, layer: Option<&str>, said: &SyncSender<Result<Option<
         Err(fault) => return drop(said.send(Err(fault))),
     };
     // A reader that has gone away wants nothing more.
-    if said.send(Ok(layer.crs)).is_err() {
+    if said.send(Ok(layer.clone())).is_err() {
         return;
     }
     let select =
@@ -150,7 +160,7 @@ async fn find_layer(connection: &mut SqliteConnection, wanted: Option<&str>) -> 
                   LEFT JOIN gpkg_spatial_ref_sys s ON s.srs_id = g.srs_id \
                   WHERE c.data_type IN ('features', 'attributes') ORDER BY c.table_name";
     type Row = (String, Option<String>, Option<String>, Option<i64>, Option<i64>);
-    let rows: Vec<Row> = sqlx::query_as(select).fetch_all(connection).await.map_err(|error| database_fault(&error))?;
+    let rows: Vec<Row> = sqlx::query_as(select).fetch_all(&mut *connection).await.map_err(|error| database_fault(&error))?;
     let names: Vec<&str> = rows.iter().map(|row| row.0.as_str()).collect();
     let bad = |detail: String| Fault { field: Some("--layer".to_owned()), ..Fault::new(FaultKind::BadField, detail) };
     let row = match wanted {
@@ -177,7 +187,16 @@ async fn find_layer(connection: &mut SqliteConnection, wanted: Option<&str>) -> 
             return Err(Fault { field: Some("srs_id".to_owned()), ..Fault::new(FaultKind::BadField, detail) });
         }
     };
-    Ok(Layer { table, geometry, crs })
+    let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
+        .bind(&table)
+        .fetch_all(connection)
+        .await
+        .map_err(|error| database_fault(&error))?;
+    let has = |wanted: &str| columns.iter().any(|column| column == wanted);
+    let own = own::MARKS.into_iter().all(has);
+    // What our regions show is derived; what they were imported with stands beside it.
+    let geometry = if own && has("claim") { Some("claim".to_owned()) } else { geometry };
+    Ok(Layer { table, own, geometry, crs })
 }
 
 fn record(row: &SqliteRow, names: &[Arc<str>], layer: &Layer) -> Result<RawRecord, Fault> {

@@ -1,13 +1,13 @@
 //! The tables of rows: which columns they have, and how a record becomes a row and comes back.
 
 use super::sql::{Fields, Values};
-use crate::domain::case::{CaseRecord, Located};
+use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
 use crate::domain::facility::{FacilityRecord, OriginalPosition};
 use crate::domain::grid::GridRecord;
 use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Version};
 use crate::domain::records::Provenance;
-use crate::domain::region::{RegionRecord, VoidKind, VoidRecord};
+use crate::domain::region::{RegionRecord, VoidRecord};
 use crate::domain::staff::StaffRecord;
 use crate::geom::{Area, Crs, LatticeBox, LatticePoint, LonLat};
 use crate::interchange::wkb;
@@ -387,7 +387,7 @@ impl Stored for CaseRecord {
             reported_at: f.parsed()?,
             due_at: f.opt_parsed()?,
             overdue: f.take()?,
-            located: located(f.take()?)?,
+            located: f.parsed()?,
             original: original_of(f)?,
             within: f.opt_parsed()?,
             address_text: f.take()?,
@@ -437,13 +437,6 @@ impl Written for CaseRecord {
     fn external(&self) -> Vec<i64> {
         Vec::new()
     }
-}
-
-fn located(word: &str) -> Result<Located, StoreError> {
-    [Located::Exact, Located::Address, Located::Region, Located::None]
-        .into_iter()
-        .find(|known| known.as_str() == word)
-        .ok_or_else(|| StoreError::Corrupt(format!("a case is located {word:?}")))
 }
 
 impl Stored for StaffRecord {
@@ -568,17 +561,7 @@ impl Stored for VoidRecord {
         let _fid: i64 = f.take()?;
         let area = area_of(f)?;
         let _set: &str = f.take()?;
-        Ok(Self {
-            area,
-            name: f.take()?,
-            kind: match f.take::<&str>()? {
-                "water" => VoidKind::Water,
-                "excluded" => VoidKind::Excluded,
-                other => return Err(StoreError::Corrupt(format!("a void is {other:?}"))),
-            },
-            reason: f.take()?,
-            provenance: provenance_of(f)?,
-        })
+        Ok(Self { area, name: f.take()?, kind: f.parsed()?, reason: f.take()?, provenance: provenance_of(f)? })
     }
 }
 

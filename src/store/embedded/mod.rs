@@ -26,6 +26,9 @@ pub(super) use backup::restore;
 pub(super) use bulk::EmbeddedLoad;
 
 use super::{Access, Meta, StoreError};
+use crate::domain::grid::GridRecord;
+use crate::domain::id::GridSet;
+use crate::domain::region::RegionRecord;
 use sql::{Doing, run, run_all};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -65,6 +68,16 @@ struct Shared {
     touched: Mutex<HashMap<&'static str, HashSet<i64>>>,
     /// Held as long as the store is open; `None` for readers.
     lock: Mutex<Option<Lock>>,
+}
+
+/// Hash of what the row of a grid says, as the column `row_hash` has it: a row of a copy with another one was edited there.
+pub fn grid_row_hash(record: &GridRecord, set: &GridSet) -> i64 {
+    boundaries::row_hash(record, set)
+}
+
+/// The same of a region.
+pub fn region_row_hash(record: &RegionRecord, set: &GridSet) -> i64 {
+    boundaries::row_hash(record, set)
 }
 
 /// `path` with something at its end.

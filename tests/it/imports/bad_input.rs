@@ -231,6 +231,45 @@ async fn what_is_told_on_the_command_line_is_checked_too() {
     assert!(run(&store, order).await.faults[0].detail.contains("layers"));
 }
 
+#[tokio::test]
+async fn what_follows_a_collection_is_a_fault() {
+    let whole = row_of_grids("330902002001", 2, 122.0, 30.0, 0.01);
+    let open = whole.trim_end().strip_suffix('}').unwrap();
+    for (text, word) in [
+        (format!("{whole}{whole}"), "follows the collection"),
+        (format!("{whole}x"), "follows the collection"),
+        (open.to_owned(), "truncated"),
+        (format!("{open},\"a\":1"), "truncated"),
+        (format!("{open} ]"), "expected"),
+    ] {
+        let faults = faults_of_file("grids.geojson", text.as_bytes(), Kind::Grids, "wgs84").await;
+        assert!(faults[0].detail.contains(word), "{}", faults[0]);
+    }
+    let mut packed = Vec::new();
+    let mut writer = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::default());
+    std::io::Write::write_all(&mut writer, whole.as_bytes()).unwrap();
+    writer.finish().unwrap();
+    let sum = packed.len() - 8;
+    packed[sum] ^= 1;
+    faults_of_file("grids.geojson.gz", &packed, Kind::Grids, "wgs84").await;
+}
+
+#[tokio::test]
+async fn a_quote_that_is_never_closed_does_not_swallow_the_rest_of_the_file() {
+    let table = "id,category,lon,lat,name\n1,01037,122.001,30.001,a\n2,01037,122.002,30.001,\"b\n3,01037,122.003,30.001,c\n";
+    let faults = faults_of_file("points.csv", table.as_bytes(), Kind::Facilities, "wgs84").await;
+    assert_eq!((faults.len(), faults[0].record), (1, Some(3)), "{faults:?}");
+    assert!(faults[0].detail.contains("never closed"), "{}", faults[0]);
+}
+
+#[tokio::test]
+async fn a_file_without_a_record_is_refused() {
+    for (name, text) in [("a.csv", "category,lon,lat\n"), ("a.geojson", "{\"type\":\"FeatureCollection\",\"features\":[]}")] {
+        let faults = faults_of_file(name, text.as_bytes(), Kind::Facilities, "wgs84").await;
+        assert!(faults[0].detail.contains("no record"), "{}", faults[0]);
+    }
+}
+
 /// Files with random damage: cut, bytes flipped, pieces doubled.
 #[tokio::test]
 async fn no_damage_makes_a_reader_panic_or_a_store_change() {

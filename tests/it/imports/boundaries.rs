@@ -210,6 +210,7 @@ async fn the_scheme_of_a_city_with_boundaries_stays() {
     other.scheme = wangge::app::imports::scheme_named(fixture("import/communes.toml").to_str().unwrap()).ok();
     let report = run(&store, other).await;
     assert_eq!(report.faults[0].field.as_deref(), Some("--scheme"), "{}", report.text());
+    assert_eq!(report.tally.refused, 1, "what is refused is counted");
 }
 
 #[tokio::test]
@@ -224,4 +225,173 @@ async fn publishing_places_facilities_anew_in_the_same_revision() {
     let snapshot = store.snapshot(wangge::clock::Clock::System.now()).await.unwrap();
     let grids: Vec<_> = snapshot.facilities.iter().filter_map(|row| row.grid.as_ref().map(|code| code.as_str())).collect();
     assert_eq!(grids, ["330902002001001", "330902002002001"]);
+}
+
+/// A grid from `west` to `east`, 122.000–122.020 cut as told, between 30.00 and 30.01.
+fn strip(code: &str, west: f64, east: f64) -> String {
+    format!(
+        r#"{{"type":"Feature","properties":{{"code":"{code}","name":"{code}"}},"geometry":{{"type":"Polygon","coordinates":[[[{west:.3},30.0],[{east:.3},30.0],[{east:.3},30.01],[{west:.3},30.01],[{west:.3},30.0]]]}}}}"#
+    )
+}
+
+#[tokio::test]
+async fn a_neighbour_that_was_cut_gets_its_land_back_when_the_other_is_corrected() {
+    let store = city("");
+    let (one, two) = ("330902002001001", "330902002001002");
+    let overlapping = written("a.geojson", collection(&[strip(one, 122.0, 122.012), strip(two, 122.010, 122.020)]));
+    let mut accepting = order(Kind::Grids, &overlapping.path, "cgcs2000");
+    accepting.accept.also("overlap-to-least-code").unwrap();
+    import(&store, accepting).await;
+    // Another drawing that still overlaps is not taken silently.
+    let still = written("b.geojson", collection(&[strip(one, 122.0, 122.011), strip(two, 122.010, 122.020)]));
+    let refused = run(&store, order(Kind::Grids, &still.path, "cgcs2000")).await;
+    assert_eq!((refused.status, refused.faults[0].kind), (Status::Refused, FaultKind::Overlap), "{}", refused.text());
+    let correct = written("c.geojson", collection(&[strip(one, 122.0, 122.010), strip(two, 122.010, 122.020)]));
+    let report = import(&store, order(Kind::Grids, &correct.path, "cgcs2000")).await;
+    assert_eq!((report.tally.changed, report.tally.same), (1, 1));
+    let territory = territory(&store, 2).await;
+    let point = wangge::geom::LatticePoint::nearest(wangge::geom::LonLat::new(122.011, 30.005).unwrap());
+    let grid = territory.locate(point).grid(&territory).expect("nobody lost this land");
+    assert_eq!(territory.grid(grid).code.as_str(), two);
+    let again = run(&store, order(Kind::Grids, &correct.path, "cgcs2000")).await;
+    assert_eq!((again.status, again.tally.same), (Status::Unchanged, 2));
+}
+
+#[tokio::test]
+async fn a_set_beside_the_chain_is_of_the_past() {
+    let store = four_grids().await;
+    let old = written("old.geojson", row_of_grids("330902002001", 2, 122.0, 30.0, 0.02));
+    let mut beside = order(Kind::Grids, &old.path, "cgcs2000");
+    beside.boundaries.beside = true;
+    let day = |text: &str| wangge::app::imports::instant_named(text, "Asia/Shanghai");
+    for until in [None, day("2999-01-01")] {
+        beside.boundaries.period = Period { from: day("2020-01-01"), until };
+        let report = run(&store, beside.clone()).await;
+        assert_eq!((report.status, report.faults[0].field.as_deref()), (Status::Refused, Some("--until")), "{}", report.text());
+    }
+    assert_eq!(store.revision().await.unwrap(), Revision(1));
+}
+
+#[tokio::test]
+async fn a_historical_set_is_merged_with_its_newest_form() {
+    let store = four_grids().await;
+    let drawing = |name: &str, count: usize| {
+        written("old.geojson", row_of_grids("330902002001", count, 122.0, 30.0, 0.01).replace("第", name))
+    };
+    let day = |text: &str| wangge::app::imports::instant_named(text, "Asia/Shanghai");
+    let beside = |file: &std::path::Path| {
+        let mut beside = order(Kind::Grids, file, "cgcs2000");
+        beside.boundaries.beside = true;
+        beside.boundaries.period = Period { from: day("2008-01-01"), until: day("2011-01-01") };
+        beside
+    };
+    let (first, second) = (drawing("旧", 2), drawing("新", 2));
+    import(&store, beside(&first.path)).await;
+    import(&store, beside(&second.path)).await;
+    let again = run(&store, beside(&second.path)).await;
+    assert_eq!((again.status, again.tally.same), (Status::Unchanged, 2), "{}", again.text());
+    // Another community of that time; the renamed grids stay as they were renamed.
+    let other = written("other.geojson", row_of_grids("330902002002", 1, 122.0, 30.01, 0.01));
+    let report = import(&store, beside(&other.path)).await;
+    let set = store.boundaries_at(report.epoch).await.unwrap().unwrap();
+    assert_eq!(set.grids.iter().map(|grid| grid.name.as_str()).collect::<Vec<_>>(), ["新1网格", "新2网格", "第1网格"]);
+    // Back to the first form: its rows are stored already, so nothing is published.
+    let records = store.epochs().await.unwrap().len();
+    let report = run(&store, beside(&first.path)).await;
+    assert_eq!(report.status == Status::Imported, store.epochs().await.unwrap().len() > records, "{}", report.text());
+}
+
+#[tokio::test]
+async fn what_is_replaced_within_a_code_is_what_lies_below_it() {
+    let mut meta = wangge::store::Meta::new("test", wangge::app::imports::profile_named("gbt47678").unwrap());
+    meta.scheme = serde_json::from_str(r#"{"name":"areas","levels":[{"name":"area"},{"name":"grid"}]}"#).unwrap();
+    let store = Store::memory(meta);
+    let grid = |code: &str, parent: &str, west: f64| {
+        strip(code, west, west + 0.01).replace("\"name\":", &format!("\"parent\":\"{parent}\",\"name\":"))
+    };
+    let all = [grid("g1", "A1", 122.0), grid("g2", "A10", 122.01), grid("g3", "B", 122.02)];
+    let file = written("all.geojson", collection(&all));
+    import(&store, order(Kind::Grids, &file.path, "cgcs2000")).await;
+    let within = |file: &std::path::Path, code: &str| {
+        let mut order = order(Kind::Grids, file, "cgcs2000");
+        order.boundaries.within = wangge::domain::code::Code::new(code).ok();
+        order
+    };
+    let renamed = written("a1.geojson", collection(&[all[0].replace("\"name\":\"g1\"", "\"name\":\"new\"")]));
+    let report = import(&store, within(&renamed.path, "A1")).await;
+    assert_eq!((report.tally.changed, report.tally.removed), (1, 0), "{}", report.text());
+    assert_eq!(territory(&store, 2).await.grids.len(), 3);
+    let stray = run(&store, within(&file.path, "A1")).await;
+    assert_eq!(stray.faults.iter().map(|fault| fault.record).collect::<Vec<_>>(), [Some(2), Some(3)], "{}", stray.text());
+    let unknown = run(&store, within(&renamed.path, "C")).await;
+    assert_eq!((unknown.status, unknown.faults[0].field.as_deref()), (Status::Refused, Some("--within")), "{}", unknown.text());
+}
+
+#[tokio::test]
+async fn settings_come_with_the_import_or_not_at_all() {
+    let store = four_grids().await;
+    let local = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("geodata/profiles/local_example.toml");
+    let profile = wangge::app::imports::profile_named(local.to_str().unwrap()).unwrap();
+    let grids = written("grids.geojson", row_of_grids("330902002001", 4, 122.0, 30.0, 0.01));
+    let renamed = written("renamed.geojson", row_of_grids("330902002001", 4, 122.0, 30.0, 0.01).replace("第", "新"));
+    // Begins before what it follows: the store refuses it at the very end.
+    let day = |text: &str| wangge::app::imports::instant_named(text, "Asia/Shanghai");
+    let mut first = order(Kind::Grids, &renamed.path, "cgcs2000");
+    first.boundaries.period.from = day("2020-01-01");
+    import(&store, first.clone()).await;
+    let mut failing = order(Kind::Grids, &grids.path, "cgcs2000");
+    failing.boundaries.period.from = day("2010-01-01");
+    failing.profile = Some(profile.clone());
+    let actor = wangge::domain::scope::Actor::local();
+    let watch: wangge::app::imports::Watch = std::sync::Arc::new(|_| {});
+    let clock = wangge::clock::Clock::System;
+    assert!(wangge::app::imports::run(&store, failing, &actor, &clock, &watch).await.is_err());
+    assert_ne!(store.meta().await.unwrap().profile, profile, "a failed import leaves no settings behind");
+    // Nothing new in the file, but in the settings.
+    let mut same = order(Kind::Grids, &renamed.path, "cgcs2000");
+    same.profile = Some(profile.clone());
+    let report = import(&store, same).await;
+    assert_eq!((report.tally.same, &report.settings[..]), (4, &["--codes"][..]));
+    assert_eq!(store.meta().await.unwrap().profile, profile);
+    assert!(report.text().contains("--codes"), "{}", report.text());
+}
+
+#[tokio::test]
+async fn counts_bring_settings_along_too() {
+    let store = four_grids().await;
+    let local = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("geodata/profiles/local_example.toml");
+    let file = written("counts.csv", "code,households\n330902002001001,150\n");
+    let mut counts = order(Kind::Households, &file.path, "");
+    counts.profile = wangge::app::imports::profile_named(local.to_str().unwrap()).ok();
+    let report = import(&store, counts.clone()).await;
+    assert_eq!((report.tally.new, &report.settings[..]), (1, &["--codes"][..]));
+    assert_eq!(Some(store.meta().await.unwrap().profile), counts.profile);
+}
+
+#[tokio::test]
+async fn a_code_in_two_files_is_told_with_the_name_of_the_other() {
+    let store = city("");
+    let (a, b) = ("330902002001001", "330902002001001");
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [("a.geojson", a, 122.0), ("b.geojson", b, 122.01)].map(|(name, code, west)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, collection(&[strip(code, west, west + 0.01)])).unwrap();
+        path
+    });
+    let mut both = order(Kind::Grids, &paths[0], "cgcs2000");
+    both.files = paths.to_vec();
+    let report = run(&store, both).await;
+    assert_eq!((report.status, report.faults[0].kind), (Status::Refused, FaultKind::DuplicateCode));
+    let detail = &report.faults[0].detail;
+    assert!(detail.starts_with("b.geojson: ") && detail.contains("record 1 of a.geojson"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_region_that_is_only_named_has_its_level() {
+    let store = four_grids().await;
+    let names = written("names.csv", "code,name\n330902,定海区\n");
+    import(&store, order(Kind::Regions, &names.path, "")).await;
+    let set = store.boundaries_at(Epoch(2)).await.unwrap().unwrap();
+    let level = |code: &str| set.regions.iter().find(|region| region.code.as_str() == code).map(|region| region.level.as_str());
+    assert_eq!((level("330902"), level("330902002")), (Some("county"), Some("township")));
 }

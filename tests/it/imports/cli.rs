@@ -87,6 +87,14 @@ fn wrong_usage_is_exit_code_2() {
         let output = wangge(folder.path(), arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", told(&output));
     }
+    // Wrong words are told before a file is made, and a file without records makes none.
+    std::fs::write(folder.path().join("p.csv"), "category,lon,lat\n").unwrap();
+    let rubbish =
+        wangge(folder.path(), &["import", "grids", "p.csv", "--data", "new.gpkg", "--crs", "wgs84", "--from", "rubbish"]);
+    assert_eq!(rubbish.status.code(), Some(2), "{}", told(&rubbish));
+    let empty = wangge(folder.path(), &["import", "facilities", "p.csv", "--data", "new.gpkg", "--crs", "wgs84"]);
+    assert_eq!(empty.status.code(), Some(1), "{}", told(&empty));
+    assert!(!folder.path().join("new.gpkg").exists());
     let missing = wangge(folder.path(), &["check", "--data", "no-such-file.gpkg"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(told(&missing).contains("does not exist"), "{}", told(&missing));

@@ -3,6 +3,7 @@
 mod bad_input;
 mod boundaries;
 mod cli;
+mod copies;
 mod people;
 mod points;
 mod shared;

@@ -52,8 +52,8 @@ async fn what_has_no_category_is_counted_by_tag_and_taken_as_told() {
     let report = run(&store, osm.clone()).await;
     assert_eq!(report.status, Status::Refused);
     assert_eq!(
-        report.unmapped.iter().map(|(tag, n)| (tag.as_str(), *n)).collect::<Vec<_>>(),
-        [("amenity=bar", 2), ("amenity=cafe", 1)]
+        report.unmapped.iter().map(|(tag, un)| (tag.as_str(), un.records, un.first)).collect::<Vec<_>>(),
+        [("amenity=bar", 2, 3), ("amenity=cafe", 1, 5)]
     );
     osm.accept.also("unmapped-as=05999").unwrap();
     let refused = run(&store, osm.clone()).await;
@@ -136,6 +136,11 @@ async fn contradictions_are_conflicts_and_repetitions_are_taken_once() {
     let crossed = written("crossed.csv", "id,code,category,lon,lat\nb,C1,01037,122.001,30.001\n");
     let report = run(&store, order(Kind::Facilities, &crossed.path, "wgs84")).await;
     assert_eq!((report.status, report.tally.conflict), (Status::Refused, 1), "{}", report.text());
+    // Two records that are one facility, one by its code and one by its id.
+    let split = written("split.csv", "id,code,category,lon,lat\n,C1,01037,122.004,30.001\na,,01037,122.005,30.001\n");
+    let report = run(&store, order(Kind::Facilities, &split.path, "wgs84")).await;
+    assert_eq!((report.status, report.tally.conflict), (Status::Refused, 1), "{}", report.text());
+    assert!(report.faults[0].record == Some(3) && report.faults[0].detail.contains("record 2"), "{}", report.text());
 }
 
 #[tokio::test]
