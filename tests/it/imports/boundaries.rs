@@ -251,7 +251,7 @@ async fn a_neighbour_that_was_cut_gets_its_land_back_when_the_other_is_corrected
     assert_eq!((report.tally.changed, report.tally.same), (1, 1));
     let territory = territory(&store, 2).await;
     let point = wangge::geom::LatticePoint::nearest(wangge::geom::LonLat::new(122.011, 30.005).unwrap());
-    let grid = territory.locate(point).grid(&territory).expect("nobody lost this land");
+    let grid = territory.grid_at(point).expect("nobody lost this land");
     assert_eq!(territory.grid(grid).code.as_str(), two);
     let again = run(&store, order(Kind::Grids, &correct.path, "cgcs2000")).await;
     assert_eq!((again.status, again.tally.same), (Status::Unchanged, 2));
