@@ -16,6 +16,8 @@ pub struct CsvReader {
     rows: csv::Reader<Quoted<Box<dyn BufRead + Send>>>,
     quotes: Quotes,
     header: Vec<Arc<str>>,
+    /// Line ends before a row that the parser has not counted yet.
+    uncounted: u64,
     progress: Progress,
 }
 
@@ -26,6 +28,8 @@ impl CsvReader {
         let mut text = input.into_text();
         let first = text.fill_buf().map_err(|error| read_fault(&error))?;
         let delimiter = delimiter_of(first);
+        // The parser ends a row at its \r and counts the \n with the next one, whose line is then one too low.
+        let uncounted = u64::from(first.split(|byte| *byte == b'\n').next().is_some_and(|line| line.ends_with(b"\r")));
         let (text, quotes) = Quoted::of(text, delimiter);
         let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text);
         let header = rows.byte_headers().map_err(|error| csv_fault(&error, 0))?.clone();
@@ -43,14 +47,14 @@ impl CsvReader {
             }
             names.push(name.into());
         }
-        Ok(Self { rows, quotes, header: names, progress })
+        Ok(Self { rows, quotes, header: names, uncounted, progress })
     }
 
     /// All rows in order.
     pub fn for_each(mut self, sink: &mut Sink<'_>) {
         let mut row = csv::ByteRecord::new();
         loop {
-            let line = self.rows.position().line();
+            let line = self.rows.position().line() + self.uncounted;
             let taken = match self.rows.read_byte_record(&mut row) {
                 Ok(false) => break,
                 _ if self.quotes.unclosed(self.rows.position()) => {
@@ -75,7 +79,7 @@ impl CsvReader {
     }
 
     fn record(&self, row: &csv::ByteRecord) -> Result<RawRecord, Fault> {
-        let number = row.position().map_or(0, csv::Position::line);
+        let number = row.position().map_or(0, csv::Position::line) + self.uncounted;
         let mut fields = Vec::with_capacity(self.header.len());
         for (name, bytes) in self.header.iter().zip(row) {
             let Ok(text) = std::str::from_utf8(bytes) else {
@@ -292,18 +296,14 @@ fn row_position(row: &csv::ByteRecord, (lon, lat): (usize, usize), crs: Crs) -> 
 }
 
 fn csv_fault(error: &csv::Error, line: u64) -> Fault {
-    let (line, fault) = match error.kind() {
-        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => (
-            pos.as_ref().map_or(line, csv::Position::line),
-            Fault::new(
-                FaultKind::BadSyntax,
-                format!("the row has {len} fields, the header {expected_len}: truncated, or a quote or delimiter is missing"),
-            ),
+    let mut fault = match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => Fault::new(
+            FaultKind::BadSyntax,
+            format!("the row has {len} fields, the header {expected_len}: truncated, or a quote or delimiter is missing"),
         ),
-        csv::ErrorKind::Io(error) => (line, read_fault(error)),
-        _ => (line, Fault::new(FaultKind::BadSyntax, error.to_string())),
+        csv::ErrorKind::Io(error) => read_fault(error),
+        _ => Fault::new(FaultKind::BadSyntax, error.to_string()),
     };
-    let mut fault = fault;
     fault.record = (line > 0).then_some(line);
     fault
 }
