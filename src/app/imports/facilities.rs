@@ -250,7 +250,8 @@ async fn compare(store: &Store, batch: Vec<Row>, found: &mut Compared) -> Result
         let same_code = record.code.is_some() && record.code == old.code;
         let same_name = |(system, id): (&String, &String)| old.provenance.external_ids.get(system) == Some(id);
         let nameless = record.code.is_none() && record.provenance.external_ids.is_empty();
-        if !same_code && !record.provenance.external_ids.iter().any(same_name) && !(nameless && copied.is_some()) {
+        let told_by_name = record.provenance.external_ids.iter().any(same_name);
+        if !(same_code || told_by_name || nameless && copied.is_some()) {
             (record.id, record.version) = (FacilityId(0), Version(0));
             rows.push(record);
             continue;
