@@ -121,6 +121,42 @@ async fn what_someone_changed_past_the_guards_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_r_tree_that_an_import_is_filling_is_no_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, path) = city(folder.path()).await;
+    store.close().await.unwrap();
+    use sqlx::Connection;
+    // As far as an import that was killed may have come: nodes that no row leads to yet.
+    let half = |tree: &str| {
+        format!(
+            "CREATE VIRTUAL TABLE {tree} USING rtree(id, minx, maxx, miny, maxy); INSERT INTO {tree} VALUES (1, 0, 1, 0, 1);
+             DELETE FROM {tree}_rowid"
+        )
+    };
+    let left = |path: &Path, tree: &'static str| {
+        let url = format!("sqlite://{}", path.display());
+        async move {
+            let mut conn = sqlx::SqliteConnection::connect(&url).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(half(tree))).execute(&mut conn).await.unwrap();
+            conn.close().await.unwrap();
+        }
+    };
+    left(&path, "rtree_cases_geom_next").await;
+    let store = Store::open(&path, Access::Read).await.unwrap();
+    assert_eq!(store.check().await.unwrap(), vec![]);
+    store.close().await.unwrap();
+    let store = Store::open(&path, Access::Import).await.unwrap();
+    store.cases_commit(cases(vec![case(3)])).await.unwrap();
+    assert_eq!(store.check().await.unwrap(), vec![], "the one who writes has dropped it");
+    store.close().await.unwrap();
+    left(&path, "rtree_mine").await;
+    let store = Store::open(&path, Access::Read).await.unwrap();
+    let faults = store.check().await.unwrap();
+    assert!(faults.iter().any(|fault| fault.detail.contains("rtree_mine")), "{faults:?}");
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_process_writes_and_others_read_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let (store, path) = city(folder.path()).await;
