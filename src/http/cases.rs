@@ -1,9 +1,8 @@
 //! `GET /api/v1/cases`: open cases.
 
-use super::asof::SetName;
 use super::caller::Caller;
 use super::error::Answer;
-use super::json::{CursorText, Limit, List, Pages, json};
+use super::json::{List, Pages, json};
 use super::query::{Query, Word, given, one_of, query};
 use super::shapes::{self, CaseShape};
 use crate::app::cases::{Filter, pressing};
@@ -20,9 +19,7 @@ query! {
     pub struct CasesQuery {
         /// Code of a region (cases without a position that are known to be in it included) or of a grid.
         within: Option<String>,
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = crate::http::query::set_schema)]
-        set: Option<SetName>,
+        ..set,
         /// Where it stands in the workflow.
         #[param(schema_with = crate::http::query::case_state_schema)]
         state: Option<CaseState>,
@@ -30,12 +27,7 @@ query! {
         category: Option<String>,
         /// Overdue, or not.
         overdue: Option<bool>,
-        /// Items of a page, 1 to 10,000; 100 when absent.
-        #[param(schema_with = crate::http::query::limit_schema)]
-        limit: Option<Limit>,
-        /// Where the page begins, as the page before said.
-        #[param(value_type = Option<String>)]
-        cursor: Option<CursorText>,
+        ..page,
     }
 }
 

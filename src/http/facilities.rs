@@ -1,9 +1,8 @@
 //! `/api/v1/facilities` and `/api/v1/categories`.
 
-use super::asof::SetName;
 use super::caller::Caller;
 use super::error::{Answer, Problem};
-use super::json::{CursorText, Limit, List, Pages, json};
+use super::json::{List, Pages, json};
 use super::query::{Bbox, Query, Word, clipped, given, one_of, query};
 use super::shapes::{self, Position};
 use crate::app::facilities::Filter;
@@ -29,9 +28,7 @@ query! {
         bbox: Option<Bbox>,
         /// Code of a region or grid that holds them.
         within: Option<String>,
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = crate::http::query::set_schema)]
-        set: Option<SetName>,
+        ..set,
         /// Component categories, comma-separated; two characters stand for a whole major category.
         category: Option<String>,
         /// `intact`, `damaged`, `lost`, `abandoned` or `removed`.
@@ -40,12 +37,7 @@ query! {
         /// Its name in another system: `system:id`.
         #[param(value_type = Option<String>)]
         external: Option<External>,
-        /// Items of a page, 1 to 10,000; 100 when absent.
-        #[param(schema_with = crate::http::query::limit_schema)]
-        limit: Option<Limit>,
-        /// Where the page begins, as the page before said.
-        #[param(value_type = Option<String>)]
-        cursor: Option<CursorText>,
+        ..page,
     }
 }
 
@@ -201,12 +193,7 @@ query! {
         /// `component` (of facilities) or `matter` (of cases); both when absent.
         #[param(schema_with = crate::http::query::category_kind_schema)]
         kind: Option<CategoryKind>,
-        /// Items of a page, 1 to 10,000; 100 when absent.
-        #[param(schema_with = crate::http::query::limit_schema)]
-        limit: Option<Limit>,
-        /// Where the page begins, as the page before said.
-        #[param(value_type = Option<String>)]
-        cursor: Option<CursorText>,
+        ..page,
     }
 }
 

@@ -1,10 +1,10 @@
 //! `/api/v1/grids/…`: the card of a grid and its parts.
 
-use super::asof::{self, Moment, SetName};
+use super::asof::{self, Moment};
 use super::caller::Caller;
 use super::error::Answer;
 use super::facilities::{self, FacilityShape};
-use super::json::{CursorText, Limit, List, Pages, json};
+use super::json::{List, Pages, json};
 use super::path::InPath;
 use super::query::{Query, query};
 use super::shapes::{self, CaseShape, GridName, Neighbour, PeriodShape, Position, RegionName, Team};
@@ -26,34 +26,15 @@ use utoipa::ToSchema;
 query! {
     /// In the boundaries of when.
     pub struct GridQuery {
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = crate::http::query::set_schema)]
-        set: Option<SetName>,
-        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
-        #[param(value_type = Option<String>)]
-        at: Option<Moment>,
-        /// Boundaries of this epoch.
-        epoch: Option<u64>,
+        ..boundaries,
     }
 }
 
 query! {
     /// In the boundaries of when, in pages.
     pub struct GridListQuery {
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = crate::http::query::set_schema)]
-        set: Option<SetName>,
-        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
-        #[param(value_type = Option<String>)]
-        at: Option<Moment>,
-        /// Boundaries of this epoch.
-        epoch: Option<u64>,
-        /// Items of a page, 1 to 10,000; 100 when absent.
-        #[param(schema_with = crate::http::query::limit_schema)]
-        limit: Option<Limit>,
-        /// Where the page begins, as the page before said.
-        #[param(value_type = Option<String>)]
-        cursor: Option<CursorText>,
+        ..boundaries,
+        ..page,
     }
 }
 
@@ -357,9 +338,7 @@ pub async fn neighbours(
 query! {
     /// Of which grid set.
     pub struct HistoryQuery {
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = crate::http::query::set_schema)]
-        set: Option<SetName>,
+        ..set,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `GET` and `POST /api/v1/locate`: which grid is this point in?
 
-use super::asof::{self, Moment, SetName};
+use super::asof;
 use super::caller::Caller;
 use super::error::{Answer, Problem, ProblemCode};
 use super::json::{json_of_size, raw};
@@ -30,14 +30,7 @@ query! {
         /// CRS of the position: `wgs84`, `cgcs2000`, `gcj02` or `bd09`. Never guessed.
         #[param(schema_with = query::crs_schema)]
         crs: Crs,
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = query::set_schema)]
-        set: Option<SetName>,
-        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
-        #[param(value_type = Option<String>)]
-        at: Option<Moment>,
-        /// Boundaries of this epoch.
-        epoch: Option<u64>,
+        ..boundaries,
         /// What else to tell, comma-separated: `team`, `beidou`, `distance`.
         #[param(value_type = Option<String>)]
         include: Option<Include>,
@@ -157,14 +150,7 @@ query! {
         /// CRS of the positions of a stream. A JSON body names its own.
         #[param(schema_with = query::crs_schema)]
         crs: Option<Crs>,
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = query::set_schema)]
-        set: Option<SetName>,
-        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
-        #[param(value_type = Option<String>)]
-        at: Option<Moment>,
-        /// Boundaries of this epoch.
-        epoch: Option<u64>,
+        ..boundaries,
     }
 }
 

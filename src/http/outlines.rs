@@ -1,6 +1,6 @@
 //! `/…/outline` and `/…/outlines`: GeoJSON (RFC 7946), in the CRS that was asked for.
 
-use super::asof::{self, Moment, SetName};
+use super::asof;
 use super::caller::Caller;
 use super::error::Answer;
 use super::grids::{Asked, asked};
@@ -97,14 +97,7 @@ query! {
         /// CRS of the coordinates: `wgs84` (default), `cgcs2000`, `gcj02` or `bd09`.
         #[param(schema_with = query::crs_schema)]
         crs: Option<Crs>,
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = query::set_schema)]
-        set: Option<SetName>,
-        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
-        #[param(value_type = Option<String>)]
-        at: Option<Moment>,
-        /// Boundaries of this epoch.
-        epoch: Option<u64>,
+        ..boundaries,
     }
 }
 
@@ -116,14 +109,7 @@ query! {
         /// CRS of the coordinates: `wgs84` (default), `cgcs2000`, `gcj02` or `bd09`.
         #[param(schema_with = query::crs_schema)]
         crs: Option<Crs>,
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = query::set_schema)]
-        set: Option<SetName>,
-        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
-        #[param(value_type = Option<String>)]
-        at: Option<Moment>,
-        /// Boundaries of this epoch.
-        epoch: Option<u64>,
+        ..boundaries,
     }
 }
 
@@ -137,9 +123,7 @@ pub async fn region(
 ) -> Answer<Response> {
     let view = asof::view(&app, &actor, query.at, query.epoch).await?;
     let (ix, _) = view.region(&code)?;
-    let crs = query.crs.unwrap_or(Crs::Wgs84);
-    let work = move || outline_of(region_subject(&view, ix), crs).map(|outline| geojson(&outline));
-    app.compute.run(work).await.map_err(AppError::from)?
+    one(&app, query.crs, move |answer| answer(region_subject(&view, ix))).await
 }
 
 /// The outline of a grid as a GeoJSON Feature; of a closed code that of the last boundaries it lived in.
@@ -151,8 +135,17 @@ pub async fn grid(
     Query(query): Query<OutlineQuery>,
 ) -> Answer<Response> {
     let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
-    let crs = query.crs.unwrap_or(Crs::Wgs84);
-    let work = move || outline_of(grid_subject(&view, ix), crs).map(|outline| geojson(&outline));
+    one(&app, query.crs, move |answer| answer(grid_subject(&view, ix))).await
+}
+
+/// The feature of one subject, made where it may take its time.
+async fn one(
+    app: &App,
+    crs: Option<Crs>,
+    make: impl FnOnce(&dyn Fn(Subject<'_>) -> Answer<Response>) -> Answer<Response> + Send + 'static,
+) -> Answer<Response> {
+    let crs = crs.unwrap_or(Crs::Wgs84);
+    let work = move || make(&|subject| outline_of(subject, crs).map(|outline| geojson(&outline)));
     app.compute.run(work).await.map_err(AppError::from)?
 }
 

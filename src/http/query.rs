@@ -40,9 +40,50 @@ impl<S: Send + Sync, T: Strict> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// Declares a query: each field is a parameter, its type says how it is read, `Option` that it may be left out.
+/// Declares a query: each field is a parameter, its type says how it is read, `Option` that it may be left out. Parameters that many
+/// queries share are named together: `..set`, `..boundaries`, `..page`.
 macro_rules! query {
-    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$field_meta:meta])* $field:ident : $type:ty),* $(,)? }) => {
+    (@fields $head:tt [$($before:tt)*] ..set, $($after:tt)*) => {
+        $crate::http::query::query! { @fields $head [$($before)*
+            /// Grid set; `governance` is the only one yet.
+            #[param(schema_with = $crate::http::query::set_schema)]
+            set: Option<$crate::http::asof::SetName>,
+        ] $($after)* }
+    };
+    (@fields $head:tt $before:tt ..boundaries, $($after:tt)*) => {
+        $crate::http::query::query! { @fields $head $before ..set,
+            /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset.
+            #[param(value_type = Option<String>)]
+            at: Option<$crate::http::asof::Moment>,
+            /// Boundaries of this epoch.
+            epoch: Option<u64>,
+            $($after)*
+        }
+    };
+    (@fields $head:tt $before:tt ..boundaries_under_rows, $($after:tt)*) => {
+        $crate::http::query::query! { @fields $head $before ..set,
+            /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset. Facilities and cases are today's.
+            #[param(value_type = Option<String>)]
+            at: Option<$crate::http::asof::Moment>,
+            /// Boundaries of this epoch.
+            epoch: Option<u64>,
+            $($after)*
+        }
+    };
+    (@fields $head:tt [$($before:tt)*] ..page, $($after:tt)*) => {
+        $crate::http::query::query! { @fields $head [$($before)*
+            /// Items of a page, 1 to 10,000; 100 when absent.
+            #[param(schema_with = $crate::http::query::limit_schema)]
+            limit: Option<$crate::http::json::Limit>,
+            /// Where the page begins, as the page before said.
+            #[param(value_type = Option<String>)]
+            cursor: Option<$crate::http::json::CursorText>,
+        ] $($after)* }
+    };
+    (@fields $head:tt [$($before:tt)*] $(#[$meta:meta])* $field:ident : $type:ty, $($after:tt)*) => {
+        $crate::http::query::query! { @fields $head [$($before)* $(#[$meta])* $field: $type,] $($after)* }
+    };
+    (@fields [$(#[$meta:meta])* $vis:vis struct $name:ident] [$($(#[$field_meta:meta])* $field:ident : $type:ty,)*]) => {
         $(#[$meta])*
         #[derive(Debug, utoipa::IntoParams)]
         #[into_params(parameter_in = Query)]
@@ -56,6 +97,9 @@ macro_rules! query {
                 Ok(Self { $($field: <$type as $crate::http::query::Given>::read(stringify!($field), values.of(stringify!($field)))?),* })
             }
         }
+    };
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($fields:tt)* }) => {
+        $crate::http::query::query! { @fields [$(#[$meta])* $vis struct $name] [] $($fields)* }
     };
 }
 pub(crate) use query;
@@ -313,10 +357,7 @@ pub fn out_of_range(field: &str, error: PositionError) -> Problem {
 /// A position told in `crs`, as stored.
 pub fn position(lon: f64, lat: f64, crs: Crs) -> Answer<LonLat> {
     LonLat::new(lon, lat).and_then(|told| crs.to_cgcs2000(told)).map_err(|error| {
-        let field = match error {
-            PositionError::OutOfRange { lon, .. } if (-180.0..=180.0).contains(&lon) => "lat",
-            _ => "lon",
-        };
+        let field = error.field();
         out_of_range(field, error)
     })
 }

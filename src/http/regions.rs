@@ -1,9 +1,9 @@
 //! `/api/v1/regions/…`: the hierarchy above the grids.
 
-use super::asof::{self, Moment, SetName};
+use super::asof;
 use super::caller::Caller;
 use super::error::{Answer, Problem};
-use super::json::{CursorText, Limit, List, Pages, json};
+use super::json::{List, Pages, json};
 use super::path::InPath;
 use super::query::{Query, clipped, query};
 use super::shapes::{self, CountsShape, RegionName, Team};
@@ -69,34 +69,15 @@ pub struct Child<'a> {
 query! {
     /// In the boundaries of when.
     pub struct RegionQuery {
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = crate::http::query::set_schema)]
-        set: Option<SetName>,
-        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset. Facilities and cases are today's.
-        #[param(value_type = Option<String>)]
-        at: Option<Moment>,
-        /// Boundaries of this epoch.
-        epoch: Option<u64>,
+        ..boundaries_under_rows,
     }
 }
 
 query! {
     /// In the boundaries of when, in pages.
     pub struct ChildrenQuery {
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = crate::http::query::set_schema)]
-        set: Option<SetName>,
-        /// Boundaries in force then: a date (00:00 in the city's zone) or RFC 3339 with offset. Facilities and cases are today's.
-        #[param(value_type = Option<String>)]
-        at: Option<Moment>,
-        /// Boundaries of this epoch.
-        epoch: Option<u64>,
-        /// Items of a page, 1 to 10,000; 100 when absent.
-        #[param(schema_with = crate::http::query::limit_schema)]
-        limit: Option<Limit>,
-        /// Where the page begins, as the page before said.
-        #[param(value_type = Option<String>)]
-        cursor: Option<CursorText>,
+        ..boundaries_under_rows,
+        ..page,
     }
 }
 
@@ -193,9 +174,7 @@ query! {
         level: String,
         /// Boundaries of this epoch; with it the answer never changes.
         epoch: Option<u64>,
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = crate::http::query::set_schema)]
-        set: Option<SetName>,
+        ..set,
     }
 }
 

@@ -1,6 +1,5 @@
 //! `GET /api/v1/search`.
 
-use super::asof::SetName;
 use super::caller::Caller;
 use super::error::{Answer, Problem};
 use super::json::{Limit, json};
@@ -27,9 +26,7 @@ query! {
         q: String,
         /// Only below this region, or in this grid.
         within: Option<String>,
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = crate::http::query::set_schema)]
-        set: Option<SetName>,
+        ..set,
         /// Most finds, 1 to 10,000; 20 when absent.
         #[param(schema_with = crate::http::query::limit_schema)]
         limit: Option<Limit>,

@@ -1,6 +1,6 @@
 //! `/tiles…`: the catalogue, TileJSON, vector tiles.
 
-use super::asof::{self, Moment, SetName};
+use super::asof::{self, Moment};
 use super::assets::{accepts, matches};
 use super::caller::Caller;
 use super::error::{Answer, Problem, ProblemCode};
@@ -28,9 +28,7 @@ use utoipa::ToSchema;
 query! {
     /// Which boundaries and attributes.
     pub struct TileQuery {
-        /// Grid set; `governance` is the only one yet.
-        #[param(schema_with = crate::http::query::set_schema)]
-        set: Option<SetName>,
+        ..set,
         /// Boundaries in force then, for `regions`, `grids`, `labels`: a date (00:00 in the city's zone) or RFC 3339 with offset.
         #[param(value_type = Option<String>)]
         at: Option<Moment>,
