@@ -6,7 +6,7 @@ use super::quota::TownshipQuota;
 use super::random::Random;
 use crate::domain::case::{CaseRecord, CaseState, Located};
 use crate::domain::code::Code;
-use crate::domain::id::{CaseId, Epoch, Version};
+use crate::domain::id::Version;
 use crate::domain::records::Provenance;
 use jiff::{SignedDuration, Timestamp};
 
@@ -158,30 +158,21 @@ pub(super) fn cases(scene: &Scene<'_>, total: usize, now: Timestamp, seed: u64) 
             let has_place = located != Located::Region;
             let position = scene.streets.spot(at, &mut random).lattice();
             CaseRecord {
-                id: CaseId(0),
-                category: matter.code.to_owned(),
                 state,
                 text: (*random.pick(&matter.texts)).to_owned(),
                 channel: channel.to_owned(),
                 urgent: random.chance(URGENT),
-                reported_at,
                 due_at: (state != CaseState::Suspended).then_some(due_at),
                 overdue: due_at <= now,
                 located,
                 at: has_place.then_some(position),
-                original: None,
                 within: (!has_place).then(|| Code::new(community.code).expect("shipped codes are codes")),
                 address_text: (located != Located::Exact).then(|| format!("{}{}号附近", community.name, 1 + random.below(180))),
                 grid: has_place.then(|| scene.grids[at].clone()),
-                epoch: Epoch(0),
-                owner: "wangge".to_owned(),
                 source_system: Some("demo".to_owned()),
-                external_id: None,
-                external_url: None,
-                external_state: None,
-                source_updated_at: None,
                 version: Version(1),
                 provenance: Provenance { source: Some(super::SOURCE.to_owned()), ..Provenance::default() },
+                ..CaseRecord::reported(matter.code, reported_at)
             }
         })
         .collect();

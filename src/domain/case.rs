@@ -185,3 +185,35 @@ pub struct CaseRecord {
     /// Where it comes from.
     pub provenance: Provenance,
 }
+
+impl CaseRecord {
+    /// A case of our own of which no more is known yet than its category and that it was reported: new, without a place.
+    pub fn reported(category: &str, reported_at: Timestamp) -> Self {
+        Self {
+            id: CaseId(0),
+            category: category.to_owned(),
+            state: CaseState::Reported,
+            text: String::new(),
+            channel: "collector".to_owned(),
+            urgent: false,
+            reported_at,
+            due_at: None,
+            overdue: false,
+            located: Located::None,
+            at: None,
+            original: None,
+            within: None,
+            address_text: None,
+            grid: None,
+            epoch: Epoch(0),
+            owner: "wangge".to_owned(),
+            source_system: None,
+            external_id: None,
+            external_url: None,
+            external_state: None,
+            source_updated_at: None,
+            version: Version(0),
+            provenance: Provenance::default(),
+        }
+    }
+}

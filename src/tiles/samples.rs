@@ -1,7 +1,7 @@
 //! Cities for tests, and a reader of tiles that is not our own.
 
 use crate::city::{About, Case, Cases, City, Facilities, Facility, Staff};
-use crate::domain::case::{CaseRecord, CaseState, Located};
+use crate::domain::case::{CaseRecord, Located};
 use crate::domain::category::{Category, CategoryKind, CodeProfile};
 use crate::domain::code::Code;
 use crate::domain::facility::FacilityState;
@@ -205,29 +205,9 @@ pub(crate) fn facility(id: i64, at: LatticePoint, category: u16) -> Facility {
 pub(crate) fn case(id: i64, at: Option<LatticePoint>) -> Case {
     let record = CaseRecord {
         id: CaseId(id),
-        category: "06010".to_owned(),
-        state: CaseState::Reported,
-        text: String::new(),
-        channel: "hotline".to_owned(),
-        urgent: false,
-        reported_at: jiff::Timestamp::UNIX_EPOCH,
-        due_at: None,
-        overdue: false,
         located: if at.is_some() { Located::Exact } else { Located::None },
         at,
-        original: None,
-        within: None,
-        address_text: None,
-        grid: None,
-        epoch: Epoch(1),
-        owner: "wangge".to_owned(),
-        source_system: None,
-        external_id: None,
-        external_url: None,
-        external_state: None,
-        source_updated_at: None,
-        version: Version(1),
-        provenance: Provenance::default(),
+        ..CaseRecord::reported("06010", jiff::Timestamp::UNIX_EPOCH)
     };
     Case { leaf: None, record: Arc::new(record) }
 }
