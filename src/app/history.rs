@@ -45,8 +45,9 @@ pub(super) struct History {
 type Lives = HashMap<Code, Vec<Span>>;
 type LivesOf = (Arc<Vec<EpochRecord>>, Arc<Lives>);
 
-/// Most past territories kept in memory. A guess; nothing depends on it.
-const KEPT: usize = 4;
+/// Most arcs of past territories kept in memory: some hundred megabytes. Small cities keep all their past, the largest at least the
+/// epoch asked for last.
+const KEPT_ARCS: usize = 4_000_000;
 
 /// A grid in one epoch.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,10 +151,9 @@ impl App {
             }
         };
         kept.retain(|other| other.epoch != epoch);
-        while kept.len() >= KEPT {
-            kept.pop_front();
-        }
         kept.push_back(Arc::clone(&territory));
+        let excess = excess(kept.iter().map(|territory| territory.partition.blocks.iter().map(|block| block.len()).sum()), KEPT_ARCS);
+        kept.drain(..excess);
         Ok(territory)
     }
 
@@ -177,8 +177,10 @@ impl App {
         if let Some((_, lives)) = kept.as_ref().filter(|(of, _)| Arc::ptr_eq(of, &epochs)) {
             return Ok(Arc::clone(lives));
         }
-        let mut lives = Lives::new();
-        for record in epochs.iter() {
+        // A published set never changes, so only those published since are read.
+        let before = kept.as_ref().map(|(of, lives)| (of.as_slice(), &**lives));
+        let (mut lives, missing) = carried(before, &epochs);
+        for record in missing {
             let (epoch, period) = (record.epoch, record.period);
             let Some(boundaries) = self.store.boundaries_at(epoch).await? else { continue };
             lives = self
@@ -196,6 +198,29 @@ impl App {
         *kept = Some((epochs, Arc::clone(&lives)));
         Ok(lives)
     }
+}
+
+/// What stands already of the lives in `epochs`, with the periods of now, and the epochs that are still to be read.
+fn carried<'a>(before: Option<(&[EpochRecord], &Lives)>, epochs: &'a [EpochRecord]) -> (Lives, Vec<&'a EpochRecord>) {
+    let Some((of, lives)) = before else { return (Lives::new(), epochs.iter().collect()) };
+    let periods: HashMap<Epoch, Period> = epochs.iter().map(|record| (record.epoch, record.period)).collect();
+    let mut lives = lives.clone();
+    for span in lives.values_mut().flatten() {
+        span.period = periods.get(&span.epoch).copied().unwrap_or(span.period);
+    }
+    let known = |epoch| of.iter().any(|record| record.epoch == epoch);
+    (lives, epochs.iter().filter(|record| !known(record.epoch)).collect())
+}
+
+/// How many of the first have to go so that all together weigh at most `most`. The last one stays.
+fn excess(weights: impl DoubleEndedIterator<Item = usize> + ExactSizeIterator, most: usize) -> usize {
+    let count = weights.len();
+    let mut sum = 0;
+    let fits = weights.rev().take_while(|weight| {
+        sum += weight;
+        sum <= most
+    });
+    count - fits.count().max(1).min(count)
 }
 
 fn add_lives(lives: &mut Lives, boundaries: BoundarySet, epoch: Epoch, period: Period) {
@@ -239,4 +264,41 @@ pub fn successors(then: &Territory, ix: GridIx, now: &Territory) -> Vec<Successo
         heirs.into_iter().map(|(ix, count)| Successor { code: now.grid(ix).code.clone(), share: share(count) }).collect();
     heirs.sort_by(|a, b| b.share.total_cmp(&a.share));
     heirs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(epoch: u64, until: Option<i64>) -> EpochRecord {
+        let until = until.map(|second| Timestamp::from_second(second).expect("in range"));
+        let period = Period { from: None, until };
+        EpochRecord { epoch: Epoch(epoch), set: GridSet::default(), base: Some(Epoch(epoch - 1)), period, import_id: None }
+    }
+
+    #[test]
+    fn after_a_publication_only_the_new_epoch_is_read() {
+        let span = |epoch: u64| Span {
+            epoch: Epoch(epoch),
+            period: Period { from: None, until: None },
+            name: String::new(),
+            kind: GridKind::default(),
+            area_m2: 1.0,
+            area_hash: 1,
+        };
+        let code = Code::new("1").expect("a code");
+        let lives = Lives::from([(code.clone(), vec![span(1), span(2)])]);
+        let (of, now) = ([record(1, Some(5)), record(2, None)], [record(1, Some(5)), record(2, Some(9)), record(3, None)]);
+        let (carried, missing) = carried(Some((of.as_slice(), &lives)), &now);
+        assert_eq!(missing, [&now[2]]);
+        assert_eq!(carried[&code][1].period, now[1].period, "a period ends when the next begins");
+        assert_eq!(super::carried(None, &now).1.len(), 3);
+    }
+
+    #[test]
+    fn as_many_territories_stay_as_weigh_little_and_at_least_the_last() {
+        for (weights, gone) in [(vec![1; 9], 0), (vec![5, 5, 5], 1), (vec![1, 11], 1), (vec![11, 1], 1), (vec![11], 0), (vec![], 0)] {
+            assert_eq!(excess(weights.iter().copied(), 10), gone, "{weights:?}");
+        }
+    }
 }

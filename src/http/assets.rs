@@ -13,7 +13,8 @@ use axum::response::{Html, IntoResponse, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
 #[derive(RustEmbed)]
 #[folder = "web-viewer/dist/"]
@@ -58,14 +59,29 @@ pub async fn style(
     _: Query<NoQuery>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let path = format!("styles/{file}");
-    let found = Viewer::get(&path).ok_or_else(|| nothing(&format!("/{path}")))?;
-    let mut style: Value = serde_json::from_slice(&found.data)
-        .map_err(|error| Problem::new(ProblemCode::Internal, format!("the style does not read as JSON: {error}")))?;
-    absolute(&mut style, &base_url(&app.config, &headers));
-    let bytes = style.to_string().into_bytes();
+    let style = STYLES.get(file.as_str()).ok_or_else(|| nothing(&format!("/styles/{file}")))?;
+    let style = style.as_ref().map_err(|detail| Problem::new(ProblemCode::Internal, detail.clone()))?;
+    let base = Value::from(base_url(&app.config, &headers)).to_string();
+    let bytes = style.join(base.trim_matches('"')).into_bytes();
     let tag = format!("\"{:016x}\"", hash64(&bytes));
     Ok(tagged(Cow::Owned(bytes), &tag, "application/json", None, false, &headers))
+}
+
+/// Every style as the texts between which the server's address stands.
+static STYLES: LazyLock<HashMap<String, Result<Vec<String>, String>>> = LazyLock::new(|| {
+    let styles = Viewer::iter().filter_map(|path| Some((path.strip_prefix("styles/")?.to_owned(), Viewer::get(&path)?.data)));
+    styles.filter(|(name, _)| name.ends_with(".json")).map(|(name, data)| (name, pieces(&data))).collect()
+});
+
+/// Cuts a style where the server's address belongs.
+fn pieces(style: &[u8]) -> Result<Vec<String>, String> {
+    // No style holds it, and JSON writes it in one way.
+    const HERE: &str = "\u{1}base\u{1}";
+    let mut style: Value =
+        serde_json::from_slice(style).map_err(|error| format!("the style does not read as JSON: {error}"))?;
+    absolute(&mut style, HERE);
+    let here = Value::from(HERE).to_string();
+    Ok(style.to_string().split(here.trim_matches('"')).map(str::to_owned).collect())
 }
 
 /// Makes every address in a style absolute.
@@ -209,9 +225,10 @@ mod tests {
 
     #[test]
     fn only_addresses_of_ours_become_absolute() {
-        let mut style =
-            serde_json::json!({"sprite": "/sprites/icons", "sources": {"a": {"url": "/tiles/grids"}}, "layers": [{"id": "/x"}]});
-        absolute(&mut style, "http://localhost:8080");
+        let style = br#"{"sprite": "/sprites/icons", "sources": {"a": {"url": "/tiles/grids"}}, "layers": [{"id": "/x"}]}"#;
+        let pieces = pieces(style).expect("a style");
+        assert_eq!(pieces.len(), 3);
+        let style: Value = serde_json::from_str(&pieces.join("http://localhost:8080")).expect("JSON");
         assert_eq!(style["sources"]["a"]["url"], "http://localhost:8080/tiles/grids");
         assert_eq!(style["sprite"], "http://localhost:8080/sprites/icons");
         assert_eq!(style["layers"][0]["id"], "/x");

@@ -2,11 +2,14 @@
 
 use super::error::{Problem, ProblemCode};
 use super::metrics;
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures_util::FutureExt;
+use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
@@ -39,6 +42,10 @@ pub async fn guard(request: Request, next: Next) -> Response {
     metrics::count(route.as_ref().map(MatchedPath::as_str), status, started.elapsed());
     if let Some(path) = path {
         tracing::debug!(target: "wangge::access", %method, path, status = status.as_u16(), request_id = ?id, duration_us = started.elapsed().as_micros());
+    }
+    if status == StatusCode::NO_CONTENT {
+        // RFC 9110 §8.6: it has no Content-Length. The router derives one from every body whose size it knows.
+        *response.body_mut() = Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>());
     }
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);

@@ -166,6 +166,9 @@ async fn empty_is_204_and_outside_the_zooms_404() {
     let router = city::router().await;
     let empty = get(&router, "/tiles/grids/12/0/0").await;
     assert_eq!((empty.status.as_u16(), empty.body.len()), (204, 0));
+    let request = Request::head("/tiles/grids/12/0/0").header("host", "localhost:8080");
+    let head = send(&router, request.body(Body::empty()).unwrap()).await;
+    assert_eq!((head.status.as_u16(), head.headers.get("content-length")), (204, None), "RFC 9110 §8.6");
     let problem = get(&router, "/tiles/grids/10/859/422").await.problem(404, "outside_zooms");
     assert_eq!((&problem["minzoom"], &problem["maxzoom"]), (&json!(11), &json!(16)));
     get(&router, "/tiles/facilities/5/26/13").await.problem(404, "outside_zooms");
