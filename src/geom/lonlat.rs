@@ -34,6 +34,16 @@ pub enum PositionError {
     },
 }
 
+impl PositionError {
+    /// Which part is wrong: `lat` where the longitude alone would do.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::OutOfRange { lon, .. } if (-180.0..=180.0).contains(lon) => "lat",
+            _ => "lon",
+        }
+    }
+}
+
 impl LonLat {
     /// Checks range and finiteness.
     pub fn new(lon: f64, lat: f64) -> Result<Self, PositionError> {

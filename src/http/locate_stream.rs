@@ -2,9 +2,9 @@
 //! they arrive; nothing more is read while the answer waits to be taken.
 
 use super::body;
-use super::csv_record;
 use super::error::{Answer, Problem, ProblemCode};
 use super::query;
+use crate::app::bulk::{BadTable, RECORD_LIMIT, Table, UNCLOSED, csv_record};
 use crate::app::view::View;
 use crate::compute::{Compute, NotDone};
 use crate::geom::{Crs, LatticePoint};
@@ -28,8 +28,6 @@ pub enum Format {
     Csv,
 }
 
-/// Longest line. What follows a longer one cannot be told apart from it, so it ends the stream.
-const LINE_LIMIT: usize = 1 << 20;
 /// How often, and how long in between, a block tries to get into a full queue: five seconds.
 const TRIES: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(5);
@@ -42,14 +40,15 @@ pub async fn response(compute: Compute, view: View, crs: Crs, format: Format, bo
         rest: Vec::new(),
         scanned: 0,
         scan: csv_record::Scan::default(),
+        delimiter: None,
         number: 0,
     };
     let mut head = Vec::new();
-    let columns = match format {
+    let table = match format {
         Format::Ndjson => None,
-        Format::Csv => Some(csv_head(&mut lines, &mut head).await?),
+        Format::Csv => Some(csv_head(&mut lines, crs, &mut head).await?),
     };
-    let reader = Arc::new(Reader { view, crs, columns });
+    let reader = Arc::new(Reader { view, crs, table });
     let head = futures_util::stream::once(async move { Ok::<_, Infallible>(Bytes::from(head)) });
     let rest = futures_util::stream::unfold(Some(lines), move |lines| {
         let (compute, reader) = (compute.clone(), Arc::clone(&reader));
@@ -93,32 +92,20 @@ async fn looked_up(compute: &Compute, reader: &Arc<Reader>, first: u64, block: B
 }
 
 /// Reads the header of a CSV; writes the header of the answer.
-async fn csv_head(lines: &mut Lines, head: &mut Vec<u8>) -> Answer<Columns> {
+async fn csv_head(lines: &mut Lines, crs: Crs, head: &mut Vec<u8>) -> Answer<Table> {
     let block = match lines.block().await {
         Block::Lines(block) => block,
         Block::Cut(problem) => return Err(problem),
         Block::End => return Err(Problem::new(ProblemCode::BadCsv, "the CSV is empty; it begins with a header line")),
     };
-    let end = csv_record::record_end(&block);
+    let delimiter = csv_record::delimiter_of(&block);
+    let end = csv_record::record_end(&block, delimiter);
     let text = csv_record::trimmed(&block[..end]);
-    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-    let names: Vec<String> =
-        csv_record::fields(text).map(|name| String::from_utf8_lossy(&name).trim().to_ascii_lowercase()).collect();
-    let refuse = |detail: String| Problem::new(ProblemCode::BadCsv, detail).with("columns", names.clone());
-    let column = |name: &str| match names.iter().filter(|other| *other == name).count() {
-        1 => Ok(names.iter().position(|other| other == name).expect("one was counted")),
-        0 => Err(refuse(format!("the header names no column {name:?}; the first line must hold lon and lat"))),
-        _ => Err(refuse(format!("the header names {name:?} twice"))),
-    };
-    let columns = Columns { lon: column("lon")?, lat: column("lat")?, count: names.len() };
-    if let Some(taken) = names.iter().find(|name| *name == "grid" || *name == "error") {
-        return Err(refuse(format!("the input already has a column {taken:?}, which the answer adds")));
-    }
-    head.extend_from_slice(text);
-    head.extend_from_slice(b",grid,error\n");
+    let refused = |BadTable { detail, columns }| Problem::new(ProblemCode::BadCsv, detail).with("columns", columns);
+    let table = Table::of(text, crs, (None, None), head).map_err(refused)?;
     lines.give_back(&block[end..]);
     lines.number = 1;
-    Ok(columns)
+    Ok(table)
 }
 
 /// Whole lines off a body.
@@ -131,6 +118,8 @@ struct Lines {
     scanned: usize,
     /// Where in a CSV record that was.
     scan: csv_record::Scan,
+    /// Of a CSV, when its first line was read.
+    delimiter: Option<u8>,
     /// Lines handed out and answered.
     number: u64,
 }
@@ -153,8 +142,8 @@ impl Lines {
                 self.scanned = self.rest.len();
                 return Block::Lines(Bytes::from(block));
             }
-            if self.rest.len() > LINE_LIMIT {
-                return Block::Cut(Problem::new(ProblemCode::BodyTooLarge, format!("a line is longer than {LINE_LIMIT} bytes")));
+            if self.rest.len() > RECORD_LIMIT {
+                return Block::Cut(Problem::new(ProblemCode::BodyTooLarge, format!("a line is longer than {RECORD_LIMIT} bytes")));
             }
             let Ok(piece) = tokio::time::timeout(body::PATIENCE, self.input.next()).await else {
                 return Block::Cut(body::timed_out());
@@ -165,6 +154,10 @@ impl Lines {
                     return Block::Cut(Problem::new(ProblemCode::BodyUnreadable, "the body ended early or could not be read"));
                 }
                 None if self.rest.is_empty() => return Block::End,
+                None if self.scan == csv_record::Scan::Quoted => {
+                    self.rest.clear();
+                    return Block::Cut(Problem::new(ProblemCode::BadCsv, UNCLOSED));
+                }
                 None => {
                     self.scanned = 0;
                     return Block::Lines(Bytes::from(std::mem::take(&mut self.rest)));
@@ -175,10 +168,18 @@ impl Lines {
 
     /// Just behind the last line end that is not inside quotes.
     fn last_line_end(&mut self) -> Option<usize> {
+        if self.format == Format::Csv && self.delimiter.is_none() {
+            // The whole of the first line says what it is.
+            if !self.rest.contains(&b'\n') {
+                return None;
+            }
+            self.delimiter = Some(csv_record::delimiter_of(&self.rest));
+        }
+        let delimiter = self.delimiter.unwrap_or(b',');
         let mut end = None;
         for (at, byte) in self.rest.iter().enumerate().skip(self.scanned) {
             let ends = match self.format {
-                Format::Csv => self.scan.step(*byte) == csv_record::Ends::Record,
+                Format::Csv => self.scan.step(*byte, delimiter) == csv_record::Ends::Record,
                 Format::Ndjson => *byte == b'\n',
             };
             if ends {
@@ -196,19 +197,11 @@ impl Lines {
     }
 }
 
-/// Where a CSV has its positions.
-#[derive(Debug, Clone, Copy)]
-struct Columns {
-    lon: usize,
-    lat: usize,
-    count: usize,
-}
-
 struct Reader {
     view: View,
     crs: Crs,
     /// For CSV.
-    columns: Option<Columns>,
+    table: Option<Table>,
 }
 
 #[derive(Deserialize)]
@@ -246,17 +239,18 @@ impl Reader {
         let mut answer = Vec::with_capacity(block.len() * 2);
         let (mut rest, mut line) = (block, first);
         while !rest.is_empty() {
-            let (record, after) = match self.columns {
-                Some(_) => rest.split_at(csv_record::record_end(rest)),
+            let (record, after) = match &self.table {
+                Some(table) => rest.split_at(csv_record::record_end(rest, table.delimiter())),
                 None => rest.split_at(rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1)),
             };
             rest = after;
             let record = csv_record::trimmed(record);
-            if !record.iter().all(u8::is_ascii_whitespace) {
-                match self.columns {
-                    Some(columns) => self.csv(columns, record, &mut answer),
-                    None => self.ndjson(line, record, &mut answer),
+            match &self.table {
+                Some(table) if !table.is_blank(record) => {
+                    table.answer(record, |at| self.view.place_in_table(at), &mut answer);
                 }
+                None if !record.iter().all(u8::is_ascii_whitespace) => self.ndjson(line, record, &mut answer),
+                _ => {}
             }
             line += 1;
         }
@@ -279,57 +273,19 @@ impl Reader {
         }
     }
 
-    fn csv(&self, columns: Columns, record: &[u8], answer: &mut Vec<u8>) {
-        let (mut lon, mut lat, mut count) = (None, None, 0);
-        for (at, field) in csv_record::fields(record).enumerate() {
-            let number = || std::str::from_utf8(&field).ok().and_then(|text| text.trim().parse::<f64>().ok());
-            if at == columns.lon {
-                lon = number();
-            } else if at == columns.lat {
-                lat = number();
-            }
-            count = at + 1;
-        }
-        answer.extend_from_slice(record);
-        // A short record still gets its grid under the right name.
-        answer.extend(std::iter::repeat_n(b',', columns.count.saturating_sub(count)));
-        let told = match (lon, lat) {
-            _ if count != columns.count => {
-                Err(Problem::new(ProblemCode::BadCsv, format!("the record has {count} fields, the header {}", columns.count)))
-            }
-            (Some(lon), Some(lat)) => query::position(lon, lat, self.crs),
-            (None, _) => Err(Problem::new(ProblemCode::BadPoint, "lon is not a number")),
-            (_, None) => Err(Problem::new(ProblemCode::BadPoint, "lat is not a number")),
-        };
-        answer.push(b',');
-        match told {
-            Ok(told) => {
-                let code = self.view.grid_code_at(LatticePoint::nearest(told));
-                answer.extend_from_slice(code.map_or("", |code| code.as_str()).as_bytes());
-                answer.push(b',');
-            }
-            Err(problem) => {
-                answer.push(b',');
-                csv_record::quote(&format!("{}: {}", problem.code().as_str(), problem.detail()), answer);
-            }
-        }
-        answer.push(b'\n');
-    }
-
     /// A line that says why there is no answer to line `line`.
     fn fault(&self, line: u64, problem: &Problem) -> Vec<u8> {
         let mut answer = Vec::new();
-        match self.columns {
+        match &self.table {
             None => {
                 let fault = LineFault { line, error: Fault { code: problem.code().as_str(), detail: problem.detail() } };
                 serde_json::to_writer(&mut answer, &fault).expect("text keys and finite numbers");
+                answer.push(b'\n');
             }
-            Some(columns) => {
-                answer.extend(std::iter::repeat_n(b',', columns.count + 1));
-                csv_record::quote(&format!("line {line}: {}: {}", problem.code().as_str(), problem.detail()), &mut answer);
+            Some(table) => {
+                table.ended(&format!("line {line}: {}: {}", problem.code().as_str(), problem.detail()), &mut answer);
             }
         }
-        answer.push(b'\n');
         answer
     }
 }

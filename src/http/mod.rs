@@ -7,7 +7,6 @@ pub mod beidou;
 pub mod body;
 pub mod caller;
 pub mod cases;
-pub mod csv_record;
 pub mod error;
 pub mod facilities;
 

@@ -1,14 +1,12 @@
 //! Tables with a header line: comma, semicolon or tab, RFC 4180 quotes.
 
-use super::fields::Field;
+use super::csv_record::delimiter_of;
 use super::input::{Input, Progress, read_fault};
 use super::text::not_utf8;
-use super::{RawRecord, RawShape, Sink, shape};
+use super::{RawRecord, RawShape, Sink};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::geom::{Crs, LatticePoint};
 use serde_json::Value;
-use std::io::{BufRead, Read, Write};
-use std::path::Path;
+use std::io::{BufRead, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// An opened table.
@@ -98,14 +96,6 @@ impl CsvReader {
     }
 }
 
-/// The most frequent of comma, semicolon and tab in the first line.
-pub fn delimiter_of(text: &[u8]) -> u8 {
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |wanted: u8| line.iter().filter(|byte| **byte == wanted).count();
-    // The last of equals wins, so the comma is the default.
-    [b'\t', b';', b','].into_iter().max_by_key(|delimiter| count(*delimiter)).unwrap_or(b',')
-}
-
 /// A text on its way to the parser, whose quotes are followed: the parser takes a quote that is never closed for one that is closed by
 /// the end, and gives the rest of the file as one field.
 struct Quoted<R> {
@@ -189,112 +179,6 @@ impl Quotes {
     }
 }
 
-/// What became of the rows of an annotated table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Annotated {
-    /// All of them.
-    pub rows: u64,
-    /// With a grid.
-    pub located: u64,
-    /// With a position that no grid holds.
-    pub outside: u64,
-    /// Without a position that could be read.
-    pub bad: u64,
-}
-
-/// Writes a table of positions again, row by row, with two more columns: `grid`, and `error` where there is none (`outside_coverage`,
-/// or what is wrong with the row). Other columns pass through byte by byte. About 0.3 µs a row besides `locate`.
-pub fn annotate<'a>(
-    file: &Path,
-    crs: Crs,
-    told: (Option<&str>, Option<&str>),
-    output: impl Write,
-    opened: impl FnOnce(Progress),
-    locate: impl Fn(LatticePoint) -> Option<&'a str>,
-) -> Result<Annotated, Fault> {
-    let input = Input::open(file)?;
-    if input.format() != super::input::Format::Csv {
-        return Err(Fault::new(FaultKind::BadSyntax, format!("{} is no CSV table", file.display())));
-    }
-    let progress = input.progress();
-    opened(progress.clone());
-    let mut text = input.into_text();
-    let delimiter = delimiter_of(text.fill_buf().map_err(|error| read_fault(&error))?);
-    let (text, quotes) = Quoted::of(text, delimiter);
-    let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text);
-    let mut out = csv::WriterBuilder::new().delimiter(delimiter).flexible(true).from_writer(output);
-    let mut header = rows.byte_headers().map_err(|error| csv_fault(&error, 1))?.clone();
-    let width = header.len();
-    let lon = position_column(&header, Field::Lon, told.0)?;
-    let lat = position_column(&header, Field::Lat, told.1)?;
-    header.push_field(b"grid");
-    header.push_field(b"error");
-    let written = |result: csv::Result<()>| {
-        result.map_err(|error| Fault::new(FaultKind::BadSyntax, format!("cannot write the result: {error}")))
-    };
-    written(out.write_byte_record(&header))?;
-    let mut counts = Annotated::default();
-    let mut row = csv::ByteRecord::new();
-    while rows.read_byte_record(&mut row).map_err(|error| csv_fault(&error, 0))? {
-        if quotes.unclosed(rows.position()) {
-            return Err(quotes.fault());
-        }
-        counts.rows += 1;
-        let found = if row.len() == width {
-            row_position(&row, (lon, lat), crs)
-        } else {
-            Err(format!("the row has {} fields, the header {width}", row.len()))
-        };
-        while row.len() < width {
-            row.push_field(b"");
-        }
-        let (grid, error) = match found.map(&locate) {
-            Ok(Some(code)) => {
-                counts.located += 1;
-                (code, String::new())
-            }
-            Ok(None) => {
-                counts.outside += 1;
-                ("", "outside_coverage".to_owned())
-            }
-            Err(error) => {
-                counts.bad += 1;
-                ("", error)
-            }
-        };
-        row.push_field(grid.as_bytes());
-        row.push_field(error.as_bytes());
-        written(out.write_byte_record(&row))?;
-    }
-    progress.finish();
-    written(out.flush().map_err(csv::Error::from))?;
-    Ok(counts)
-}
-
-fn position_column(header: &csv::ByteRecord, field: Field, told: Option<&str>) -> Result<usize, Fault> {
-    let names: Vec<String> = header.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
-    let found = match told {
-        Some(told) => names.iter().position(|name| name == told),
-        None => std::iter::once(&field.as_str())
-            .chain(field.aliases())
-            .find_map(|wanted| names.iter().position(|name| name.to_lowercase() == **wanted)),
-    };
-    found.ok_or_else(|| {
-        let wanted = told.unwrap_or(field.as_str());
-        let detail = format!("no column {wanted:?}; there are: {}", names.join(", "));
-        Fault { field: Some(field.as_str().to_owned()), record: Some(1), ..Fault::new(FaultKind::BadField, detail) }
-    })
-}
-
-fn row_position(row: &csv::ByteRecord, (lon, lat): (usize, usize), crs: Crs) -> Result<LatticePoint, String> {
-    let number = |at: usize, name: &str| {
-        let text = std::str::from_utf8(&row[at]).unwrap_or_default().trim();
-        text.parse::<f64>().map_err(|_| format!("{name}: {text:?} is no number"))
-    };
-    let (lon, lat) = (number(lon, "lon")?, number(lat, "lat")?);
-    shape::point([lon, lat], crs).map(|(at, _)| at).map_err(|fault| fault.detail)
-}
-
 fn csv_fault(error: &csv::Error, line: u64) -> Fault {
     let mut fault = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => Fault::new(
@@ -311,14 +195,6 @@ fn csv_fault(error: &csv::Error, line: u64) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_delimiter_is_what_the_header_uses() {
-        assert_eq!(delimiter_of(b"lon;lat;name\n1,5;2,5;a"), b';');
-        assert_eq!(delimiter_of(b"lon\tlat\n"), b'\t');
-        assert_eq!(delimiter_of(b"lon,lat\n"), b',');
-        assert_eq!(delimiter_of(b"code\n"), b',');
-    }
 
     #[test]
     fn a_quote_that_is_never_closed_is_named_with_its_line_and_swallows_no_row() {
@@ -344,23 +220,5 @@ mod tests {
         let large: String = (0..60_000).map(|n| format!("{n},\"text, {n}\"\n")).collect();
         let seen = read(&format!("a,b\n{large}"));
         assert!(seen.len() == 60_000 && seen.iter().all(Result::is_ok));
-    }
-
-    #[test]
-    fn every_row_comes_back_with_its_grid_or_the_reason_why_not() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("points.csv");
-        let table = "名称,经度,纬度,b\n\"a,b\",1.0,2.0,x\nword,1.5,abc,y\nshort,1\nfar,9,9,z\nswapped,30,120,q\n";
-        std::fs::write(&file, table).expect("written");
-        let mut out = Vec::new();
-        let counts = annotate(&file, Crs::Wgs84, (None, None), &mut out, |_| {}, |at| (at.x < 50_000_000).then_some("g1"));
-        let counts = counts.expect("a table");
-        assert_eq!(counts, Annotated { rows: 5, located: 1, outside: 1, bad: 3 });
-        let text = String::from_utf8(out).expect("UTF-8");
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "名称,经度,纬度,b,grid,error");
-        assert_eq!(lines[1], "\"a,b\",1.0,2.0,x,g1,");
-        assert!(lines[2].contains("is no number") && lines[3].contains("2 fields") && lines[5].contains("swapped"));
-        assert_eq!(lines[4], "far,9,9,z,,outside_coverage");
     }
 }

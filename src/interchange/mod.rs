@@ -3,6 +3,7 @@
 
 pub mod boundaries;
 pub mod csv;
+pub mod csv_record;
 mod feature;
 pub mod fields;
 pub mod geojson;
@@ -12,6 +13,7 @@ pub mod json_scan;
 pub mod own;
 pub mod people;
 pub mod points;
+pub mod positions;
 pub mod profile;
 pub mod settings;
 pub mod shape;

@@ -59,9 +59,19 @@ async fn csv_keeps_its_columns_and_gets_two_more() {
         "id,\"Lat\",lon,note,grid,error\n1,30.005,122.105,\"a, \"\"b\"\"\nc\",{GRID_1},\n2,x,122.1,,,\"bad_point: lat is not a number\"\n\
          3,30.015,122.105,5\" pipe,{GRID_2},\n4,30,,,,\"bad_csv: the record has 3 fields, the header 4\"\n\
          5,95,1,,,\"out_of_range: lat: position [1, 95] is out of range: longitude in [-180, 180], latitude in [-90, 90]; the axes look swapped, longitude comes first\"\n\
-         6,0,0,z,,\n"
+         6,0,0,z,,outside_coverage\n"
     );
     assert_eq!(answer.text(), expected);
+}
+
+#[tokio::test]
+async fn semicolons_and_usual_names_are_understood_and_an_open_quote_is_told() {
+    let router = city::router().await;
+    let body = "经度;纬度;a\n122.105;30.005;\"x;\ny\"\n1;2;\n122.105;30.015;\"z\n";
+    let answer = post(&router, "/api/v1/locate?crs=wgs84", "text/csv", body).await.text();
+    let expected = format!("经度;纬度;a;grid;error\n122.105;30.005;\"x;\ny\";{GRID_1};\n1;2;;;outside_coverage\n");
+    let rest = answer.strip_prefix(&expected).unwrap_or_else(|| panic!("{answer}"));
+    assert!(rest.starts_with(";;;;\"line 4: bad_csv: a quote opens here and is never closed"), "{rest}");
 }
 
 #[tokio::test]
@@ -81,7 +91,7 @@ async fn a_csv_without_usable_columns_is_refused_before_anything_is_answered() {
     let router = city::router().await;
     for (body, why) in [
         ("", "empty"),
-        ("longitude,latitude\n1,2\n", "no lon"),
+        ("length,width\n1,2\n", "no lon"),
         ("lon,lat,lon\n1,2,3\n", "lon twice"),
         ("lon,lat,grid\n1,2,3\n", "grid taken"),
     ] {

@@ -47,7 +47,7 @@ fn a_city_from_the_command_line() {
     assert_eq!(lines[0], "name,lon,lat,grid,error");
     assert!(lines[1].ends_with(','), "{out}");
     assert_eq!(lines[2], "b,0,0,,outside_coverage");
-    assert!(lines[3].contains("is no number"), "{out}");
+    assert!(lines[3].contains("bad_point: lon is not a number"), "{out}");
 
     // Nothing runs beside it: a backup, and back.
     let copied = wangge(folder.path(), &["backup", "--data", "city.gpkg", "copy.gpkg"]);

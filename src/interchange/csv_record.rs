@@ -1,7 +1,15 @@
 //! Records of a CSV (RFC 4180) as bytes, so that what is not looked at passes through unchanged, whatever its encoding: in UTF-8, GBK
-//! and GB 18030 no byte of a longer character is a quote, a comma or a line end.
+//! and GB 18030 no byte of a longer character is a quote, a delimiter or a line end.
 
 use std::borrow::Cow;
+
+/// The most frequent of comma, semicolon and tab in the first line.
+pub fn delimiter_of(text: &[u8]) -> u8 {
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let count = |wanted: u8| line.iter().filter(|byte| **byte == wanted).count();
+    // The last of equals wins, so the comma is the default.
+    [b'\t', b';', b','].into_iter().max_by_key(|delimiter| count(*delimiter)).unwrap_or(b',')
+}
 
 /// Where a reader stands in a record. A quote opens a field only at its beginning: `5" pipe` is a plain text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,13 +38,13 @@ pub enum Ends {
 
 impl Scan {
     /// Goes over one byte.
-    pub fn step(&mut self, byte: u8) -> Ends {
+    pub fn step(&mut self, byte: u8, delimiter: u8) -> Ends {
         let (next, ends) = match (*self, byte) {
             (Self::Start | Self::Closed, b'"') => (Self::Quoted, Ends::Nothing),
             (Self::Quoted, b'"') => (Self::Closed, Ends::Nothing),
             (Self::Quoted, _) => (Self::Quoted, Ends::Nothing),
-            (_, b',') => (Self::Start, Ends::Field),
             (_, b'\n') => (Self::Start, Ends::Record),
+            (_, byte) if byte == delimiter => (Self::Start, Ends::Field),
             _ => (Self::Plain, Ends::Nothing),
         };
         *self = next;
@@ -45,9 +53,9 @@ impl Scan {
 }
 
 /// Just behind the first record's line end; the end of the text when it has none.
-pub fn record_end(text: &[u8]) -> usize {
+pub fn record_end(text: &[u8], delimiter: u8) -> usize {
     let mut scan = Scan::default();
-    text.iter().position(|byte| scan.step(*byte) == Ends::Record).map_or(text.len(), |at| at + 1)
+    text.iter().position(|byte| scan.step(*byte, delimiter) == Ends::Record).map_or(text.len(), |at| at + 1)
 }
 
 /// Without its line end.
@@ -57,12 +65,12 @@ pub fn trimmed(record: &[u8]) -> &[u8] {
 }
 
 /// The fields of one record without its line end; quotes taken off.
-pub fn fields(record: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
+pub fn fields(record: &[u8], delimiter: u8) -> impl Iterator<Item = Cow<'_, [u8]>> {
     let mut rest = Some(record);
     std::iter::from_fn(move || {
         let text = rest?;
         let mut scan = Scan::default();
-        let end = text.iter().position(|byte| scan.step(*byte) == Ends::Field);
+        let end = text.iter().position(|byte| scan.step(*byte, delimiter) == Ends::Field);
         rest = end.map(|end| &text[end + 1..]);
         Some(unquoted(&text[..end.unwrap_or(text.len())]))
     })
@@ -102,7 +110,7 @@ mod tests {
     use super::*;
 
     fn split(record: &str) -> Vec<String> {
-        fields(record.as_bytes()).map(|field| String::from_utf8(field.into_owned()).expect("UTF-8")).collect()
+        fields(record.as_bytes(), b',').map(|field| String::from_utf8(field.into_owned()).expect("UTF-8")).collect()
     }
 
     #[test]
@@ -112,8 +120,18 @@ mod tests {
         assert_eq!(split(","), ["", ""]);
         assert_eq!(split("5\" pipe,\"\",x"), ["5\" pipe", "", "x"]);
         let two = b"a,\"x\ny\"\r\nb,c\n";
-        assert_eq!(record_end(two), 9);
+        assert_eq!(record_end(two, b','), 9);
         assert_eq!(trimmed(&two[..9]), b"a,\"x\ny\"");
+    }
+
+    #[test]
+    fn the_delimiter_is_what_the_header_uses() {
+        assert_eq!(delimiter_of(b"lon;lat;name\n1,5;2,5;a"), b';');
+        assert_eq!(delimiter_of(b"lon\tlat\n"), b'\t');
+        assert_eq!(delimiter_of(b"lon,lat\n"), b',');
+        assert_eq!(delimiter_of(b"code\n"), b',');
+        let semicolons: Vec<_> = fields(b"1,5;\"a;b\";", b';').map(|field| field.into_owned()).collect();
+        assert_eq!(semicolons, [b"1,5".to_vec(), b"a;b".to_vec(), Vec::new()]);
     }
 
     #[test]
