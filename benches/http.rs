@@ -69,6 +69,7 @@ async fn app() -> Arc<App> {
         facility_grids: vec![],
         case_grids: vec![],
         import: None,
+        settings: None,
         actor: "bench".to_owned(),
         at,
     };

@@ -374,6 +374,7 @@ fn publication(base: u64, boundaries: BoundarySet) -> BoundaryCommit {
         facility_grids: vec![],
         case_grids: vec![],
         import: None,
+        settings: None,
         actor: "bench".to_owned(),
         at: at(),
     }

@@ -12,6 +12,7 @@ use crate::domain::staff::StaffRecord;
 use crate::geom::Area;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What a city says about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub struct Meta {
     pub profile: CodeProfile,
     /// Land around the city that belongs to others, as GeoJSON without names; drawn, never looked up.
     #[serde(default)]
-    pub background: Option<std::sync::Arc<str>>,
+    pub background: Option<Arc<str>>,
 }
 
 impl Meta {
@@ -87,7 +88,7 @@ pub enum OnStale {
 }
 
 /// Who writes, when, and on what ground. The same for every kind of row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CommitHead {
     /// Who; into the change log.
     pub actor: String,
@@ -97,12 +98,15 @@ pub struct CommitHead {
     pub epoch: Option<Epoch>,
     /// What to do with rows that changed meanwhile.
     pub on_stale: OnStale,
+    /// What the city says about itself from this commit on, in the same transaction. A profile must have the categories of all
+    /// facilities.
+    pub settings: Option<Arc<Meta>>,
 }
 
 impl CommitHead {
     /// Refuses stale rows, checks no epoch.
     pub fn new(actor: impl Into<String>, at: Timestamp) -> Self {
-        Self { actor: actor.into(), at, epoch: None, on_stale: OnStale::Refuse }
+        Self { actor: actor.into(), at, epoch: None, on_stale: OnStale::Refuse, settings: None }
     }
 }
 
@@ -123,6 +127,8 @@ pub struct BoundaryCommit {
     pub case_grids: Vec<(CaseId, Option<Code>)>,
     /// The import that made it.
     pub import: Option<ImportRecord>,
+    /// As [`CommitHead::settings`].
+    pub settings: Option<Arc<Meta>>,
     /// Who publishes.
     pub actor: String,
     /// When it was published.
@@ -275,7 +281,7 @@ pub struct LogEntry {
     pub actor: String,
     /// About what.
     pub kind: LogKind,
-    /// Counts; the epoch of a publication; the ids of facilities and cases when there are at most 100.
+    /// Counts; whether it changed the city's settings; the epoch of a publication; the ids of facilities and cases when there are at most 100.
     pub summary: serde_json::Value,
 }
 

@@ -77,22 +77,10 @@ impl MemoryStore {
 
     pub(super) fn meta_set(&self, meta: Meta, actor: &str, at: Timestamp) -> Result<Committed, StoreError> {
         self.write(|inner| {
-            let unknown: BTreeSet<&str> = inner
-                .facilities
-                .values()
-                .map(|row| row.category.as_str())
-                .filter(|code| meta.profile.position(CategoryKind::Component, code).is_none())
-                .collect();
-            if let Some(code) = unknown.first() {
-                return Err(StoreError::Invalid(format!(
-                    "the new profile has no component category {code}, which facilities have"
-                )));
-            }
-            if inner.meta == meta {
-                return Ok(inner.committed(Counted { same: 1, ..Counted::default() }, None));
-            }
-            inner.meta = meta;
-            Ok(inner.log(LogKind::Meta, actor, at, Counted { changed: 1, ..Counted::default() }, None, None))
+            let changed = u64::from(inner.settle(Some(&meta)));
+            inner.keeps_categories()?;
+            let counted = Counted { changed, same: 1 - changed, ..Counted::default() };
+            Ok(inner.log(LogKind::Meta, actor, at, counted, None, None))
         })
     }
 
@@ -144,7 +132,10 @@ impl MemoryStore {
             {
                 let same = (boundaries.regions.len() + boundaries.grids.len() + boundaries.voids.len()) as u64;
                 let epoch = known.epoch;
-                return Ok(Committed { epoch, ..inner.committed(Counted { same, ..Counted::default() }, import) });
+                let settings = inner.settle(commit.settings.as_deref());
+                inner.keeps_categories()?;
+                let counted = Counted { same, settings, ..Counted::default() };
+                return Ok(Committed { epoch, ..inner.log(LogKind::Boundaries, &commit.actor, at, counted, import, None) });
             }
             let none = BoundarySet { set: boundaries.set.clone(), ..BoundarySet::default() };
             let old = before.as_ref().unwrap_or(&none);
@@ -167,9 +158,8 @@ impl MemoryStore {
                     counted.moved += 1;
                 }
             }
-            if !publishes && counted.moved == 0 {
-                return Ok(inner.committed(counted, import));
-            }
+            counted.settings = inner.settle(commit.settings.as_deref());
+            inner.keeps_categories()?;
             let mut published = None;
             if publishes {
                 let epoch = Epoch(inner.epochs.last().map_or(1, |last| last.epoch.0 + 1));
@@ -221,10 +211,11 @@ impl MemoryStore {
             }
             super::rows::known_grids(&unknown)?;
             let import = commit.import.map(|import| inner.import(import));
-            if !counted.differs() {
-                return Ok(inner.committed(counted, import));
+            if counted.differs() {
+                inner.boundaries.insert(head, next);
             }
-            inner.boundaries.insert(head, next);
+            counted.settings = inner.settle(commit.head.settings.as_deref());
+            inner.keeps_categories()?;
             Ok(inner.log(LogKind::Households, &commit.head.actor, commit.head.at, counted, import, None))
         })
     }
@@ -232,6 +223,7 @@ impl MemoryStore {
     pub(super) fn facilities_commit(&self, commit: FacilityCommit) -> Result<Committed, StoreError> {
         self.write(|inner| {
             inner.head_checked(&commit.head)?;
+            let settings = inner.settle(commit.head.settings.as_deref());
             for row in &commit.rows {
                 super::rows::known_category(&inner.meta.profile, &row.category)?;
             }
@@ -239,6 +231,8 @@ impl MemoryStore {
             let removed: Vec<i64> = commit.removed.iter().map(|id| id.0).collect();
             let counted =
                 write_rows(&mut inner.facilities, &mut inner.last_facility, commit.rows, &removed, &commit.head, import)?;
+            inner.keeps_categories()?;
+            let counted = Counted { settings, ..counted };
             Ok(inner.log(LogKind::Facilities, &commit.head.actor, commit.head.at, counted, import, None))
         })
     }
@@ -249,6 +243,9 @@ impl MemoryStore {
             let import = commit.import.map(|import| inner.import(import));
             let removed: Vec<i64> = commit.removed.iter().map(|id| id.0).collect();
             let counted = write_rows(&mut inner.cases, &mut inner.last_case, commit.rows, &removed, &commit.head, import)?;
+            let settings = inner.settle(commit.head.settings.as_deref());
+            inner.keeps_categories()?;
+            let counted = Counted { settings, ..counted };
             Ok(inner.log(LogKind::Cases, &commit.head.actor, commit.head.at, counted, import, None))
         })
     }
@@ -277,6 +274,8 @@ impl MemoryStore {
                 }
             }
             counted.removed = commit.removed.iter().filter(|id| inner.staff.remove(*id).is_some()).count() as u64;
+            counted.settings = inner.settle(commit.head.settings.as_deref());
+            inner.keeps_categories()?;
             Ok(inner.log(LogKind::Staff, &commit.head.actor, commit.head.at, counted, import, None))
         })
     }
@@ -350,6 +349,20 @@ impl MemoryStore {
 impl Inner {
     fn revision(&self) -> Revision {
         self.log.last().map_or(Revision(0), |entry| entry.revision)
+    }
+
+    /// Takes over what a commit says about the city itself; whether that is different now.
+    fn settle(&mut self, settings: Option<&Meta>) -> bool {
+        let differs = settings.is_some_and(|next| *next != self.meta);
+        if let Some(next) = settings {
+            self.meta = next.clone();
+        }
+        differs
+    }
+
+    fn keeps_categories(&self) -> Result<(), StoreError> {
+        let used: BTreeSet<&str> = self.facilities.values().map(|row| row.category.as_str()).collect();
+        super::rows::keeps_categories(&self.meta.profile, used.into_iter())
     }
 
     /// The end of the chain of a grid set.

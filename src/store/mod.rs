@@ -106,6 +106,11 @@ impl Store {
         EmbeddedStore::open(path, access).await.map(Self::Embedded)
     }
 
+    /// Removes a data file and all that lies beside it. Nobody may have it open.
+    pub fn remove(path: &Path) -> Result<(), StoreError> {
+        embedded::remove(path)
+    }
+
     /// Puts a copy of the backup `from` in the place of the data file `to`. The copy is checked first; the file that was there is kept
     /// under the name that is answered. Refused while a server or an import uses it.
     pub async fn restore(from: &Path, to: &Path) -> Result<Option<PathBuf>, StoreError> {

@@ -121,16 +121,18 @@ pub(super) struct Counted {
     pub(super) moved: u64,
     pub(super) ids: Vec<i64>,
     pub(super) stale: Vec<i64>,
+    /// What the city says about itself is different now.
+    pub(super) settings: bool,
 }
 
 impl Counted {
     /// Whether anything is different now.
     pub(super) fn differs(&self) -> bool {
-        self.new + self.changed + self.removed + self.moved > 0
+        self.new + self.changed + self.removed + self.moved > 0 || self.settings
     }
 
     pub(super) fn committed(self, revision: Revision, epoch: Epoch, import: Option<ImportId>) -> Committed {
-        let Self { new, changed, same, removed, moved, ids, stale } = self;
+        let Self { new, changed, same, removed, moved, ids, stale, settings: _ } = self;
         Committed { revision, epoch, import, new, changed, same, removed, moved, ids, stale }
     }
 
@@ -174,6 +176,9 @@ pub(super) fn log_summary(counted: &Counted, import: Option<ImportId>, published
         if count > 0 {
             summary.insert(name.to_owned(), count.into());
         }
+    }
+    if counted.settings {
+        summary.insert("settings".to_owned(), true.into());
     }
     if let Some(import) = import {
         summary.insert("import".to_owned(), import.0.into());
@@ -240,6 +245,16 @@ pub(super) fn known_category(profile: &CodeProfile, code: &str) -> Result<u16, S
     profile
         .position(CategoryKind::Component, code)
         .ok_or_else(|| StoreError::Invalid(format!("the profile {:?} has no component category {code}", profile.name)))
+}
+
+/// A new profile has the categories of all facilities.
+pub(super) fn keeps_categories<'a>(profile: &CodeProfile, mut used: impl Iterator<Item = &'a str>) -> Result<(), StoreError> {
+    match used.find(|code| profile.position(CategoryKind::Component, code).is_none()) {
+        None => Ok(()),
+        Some(code) => {
+            Err(StoreError::Invalid(format!("the new profile has no component category {code}, which facilities have")))
+        }
+    }
 }
 
 /// No grid that a count names is missing.

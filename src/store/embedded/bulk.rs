@@ -109,6 +109,7 @@ impl<R: Written> Bulk<R> {
             }
             drop(conn);
             self.pace.learn(count, started.elapsed());
+            self.store.breathe().await?;
             if !self.rebuild.had_rows {
                 self.places.extend(places_of(&sorted.rows));
             }
@@ -172,7 +173,7 @@ impl<R: Written> Bulk<R> {
             self.rebuild.take_over(&mut tx, &touched).await?;
             self.rebuild.swap(&mut tx).await?;
         }
-        let entry = Entry { kind: self.kind, actor: &self.head.actor, at: to_millisecond(self.head.at), import, published: None };
+        let entry = Entry { kind: self.kind, actor: &self.head.actor, at: to_millisecond(self.head.at), import, published: None, settings: self.head.settings.as_deref() };
         let committed = log::append(&mut tx, entry, counted).await?;
         commit(tx).await?;
         Ok(committed)
@@ -278,7 +279,7 @@ impl Loading {
     async fn step(&mut self, step: Step) -> Result<(), StoreError> {
         match step {
             Step::Push(rows) => {
-                check_categories(&self.store, rows.iter().map(|row| row.category.as_str()), &mut self.categories).await?;
+                check_categories(&self.store, &self.head, rows.iter().map(|row| row.category.as_str()), &mut self.categories).await?;
                 self.rows.extend(rows);
             }
             Step::Remove(ids) => self.removed.extend(ids.into_iter().map(|id| id.0)),

@@ -2,12 +2,11 @@
 
 use super::sql::{Doing, Fields};
 use super::{EmbeddedStore, begin, commit, on_own_task};
-use crate::domain::category::CategoryKind;
 use crate::domain::id::{Epoch, GridSet, ImportId, Revision};
 use crate::domain::period::Period;
 use crate::domain::records::EpochRecord;
 use crate::store::commit::{CommitHead, Committed, ImportRecord, LogEntry, LogKind, Meta, to_millisecond};
-use crate::store::rows::{Counted, log_summary};
+use crate::store::rows::{Counted, keeps_categories, log_summary};
 use crate::store::{StoreError, embedded::layers::time_text};
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -28,10 +27,15 @@ pub(super) struct Entry<'a> {
     pub(super) at: Timestamp,
     pub(super) import: Option<ImportId>,
     pub(super) published: Option<Epoch>,
+    /// What the city says about itself from here on.
+    pub(super) settings: Option<&'a Meta>,
 }
 
 /// The last step of a commit: takes the next revision, unless nothing changed.
-pub(super) async fn append(conn: &mut SqliteConnection, entry: Entry<'_>, counted: Counted) -> Result<Committed, StoreError> {
+pub(super) async fn append(conn: &mut SqliteConnection, entry: Entry<'_>, mut counted: Counted) -> Result<Committed, StoreError> {
+    if let Some(settings) = entry.settings {
+        counted.settings = settle(conn, settings).await?;
+    }
     let mut last = revision(conn).await?;
     if counted.differs() || entry.published.is_some() {
         last.0 += 1;
@@ -143,6 +147,20 @@ pub(super) async fn meta_insert(conn: &mut SqliteConnection, meta: &Meta) -> Res
     Ok(())
 }
 
+/// Takes over what a commit says about the city itself; whether that is different now.
+async fn settle(conn: &mut SqliteConnection, next: &Meta) -> Result<bool, StoreError> {
+    let used: Vec<String> = sqlx::query_scalar("SELECT DISTINCT category FROM facilities ORDER BY category")
+        .fetch_all(&mut *conn)
+        .await
+        .doing("reading the categories")?;
+    keeps_categories(&next.profile, used.iter().map(String::as_str))?;
+    let differs = meta(conn).await? != *next;
+    if differs {
+        meta_insert(conn, next).await?;
+    }
+    Ok(differs)
+}
+
 /// What the city says about itself.
 pub(super) async fn meta(conn: &mut SqliteConnection) -> Result<Meta, StoreError> {
     let rows: Vec<(String, String)> = sqlx::query_as("SELECT key, value FROM meta WHERE key <> 'schema'")
@@ -183,23 +201,10 @@ impl EmbeddedStore {
         on_own_task(async move {
             let mut conn = store.writer().await?;
             let mut tx = begin(&mut conn).await?;
-            let used: Vec<String> = sqlx::query_scalar("SELECT DISTINCT category FROM facilities ORDER BY category")
-                .fetch_all(&mut *tx)
-                .await
-                .doing("reading the categories")?;
-            if let Some(code) = used.iter().find(|code| next.profile.position(CategoryKind::Component, code).is_none()) {
-                return Err(StoreError::Invalid(format!(
-                    "the new profile has no component category {code}, which facilities have"
-                )));
-            }
-            let counted = if meta(&mut tx).await? == next {
-                Counted { same: 1, ..Counted::default() }
-            } else {
-                meta_insert(&mut tx, &next).await?;
-                Counted { changed: 1, ..Counted::default() }
-            };
+            let changed = u64::from(settle(&mut tx, &next).await?);
+            let counted = Counted { changed, same: 1 - changed, ..Counted::default() };
             let at = to_millisecond(at);
-            let entry = Entry { kind: LogKind::Meta, actor: &actor, at, import: None, published: None };
+            let entry = Entry { kind: LogKind::Meta, actor: &actor, at, import: None, published: None, settings: None };
             let committed = append(&mut tx, entry, counted).await?;
             commit(tx).await?;
             Ok(committed)

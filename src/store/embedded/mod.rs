@@ -37,12 +37,16 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{MappedMutexGuard, Mutex as AsyncMutex, MutexGuard, OwnedMutexGuard};
 
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// Transactions of a large write between two breaths: some megabytes of log.
+const BREATH: u32 = 8;
 
 /// SQLite's result code `SQLITE_NOTADB`.
 const NOT_A_DATABASE: &str = "26";
@@ -66,6 +70,8 @@ struct Shared {
     turn: Arc<AsyncMutex<()>>,
     /// Rows written to a table while its `_next` is filled.
     touched: Mutex<HashMap<&'static str, HashSet<i64>>>,
+    /// Transactions of large writes, for [`EmbeddedStore::breathe`].
+    unseen: AtomicU32,
     /// Held as long as the store is open; `None` for readers.
     lock: Mutex<Option<Lock>>,
 }
@@ -237,6 +243,7 @@ impl EmbeddedStore {
             writer: AsyncMutex::new(writer),
             turn: Arc::new(AsyncMutex::new(())),
             touched: Mutex::new(HashMap::new()),
+            unseen: AtomicU32::new(0),
             lock: Mutex::new(held),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -275,6 +282,17 @@ impl EmbeddedStore {
         Arc::clone(&self.shared.turn).lock_owned().await
     }
 
+    /// Between two transactions of a large write: every few of them the log goes into the file, on another connection, while others
+    /// write. Left to grow, a commit of somebody else would have to sync all of it, or move it at its full size.
+    async fn breathe(&self) -> Result<(), StoreError> {
+        let before = self.shared.unseen.fetch_add(1, Ordering::Relaxed);
+        if before % BREATH != BREATH - 1 {
+            return Ok(());
+        }
+        let sql = "PRAGMA wal_checkpoint(PASSIVE)".to_owned();
+        run(&mut *self.reader().await?, sql, "writing the log into the file").await.map(drop)
+    }
+
     /// Refuses writes to a file that was opened for reading, or is closed.
     fn writable(&self) -> Result<(), StoreError> {
         if self.shared.access == Access::Read || self.shared.readers.is_closed() { Err(StoreError::ReadOnly) } else { Ok(()) }
@@ -285,10 +303,21 @@ impl EmbeddedStore {
     }
 }
 
+/// Removes a data file with its lock.
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+    remove_database(path)?;
+    remove_files(&[beside(path, ".lock")])
+}
+
 /// Removes a database file and what SQLite keeps beside it.
 fn remove_database(path: &Path) -> Result<(), StoreError> {
-    for file in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm"), beside(path, "-journal")] {
-        match std::fs::remove_file(&file) {
+    remove_files(&[path.to_owned(), beside(path, "-wal"), beside(path, "-shm"), beside(path, "-journal")])
+}
+
+/// What is not there need not go.
+fn remove_files(files: &[PathBuf]) -> Result<(), StoreError> {
+    for file in files {
+        match std::fs::remove_file(file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).doing(&format!("removing {}", file.display()));
             }

@@ -6,7 +6,7 @@ use super::log::{self, Entry};
 use super::rebuild::external_keys;
 use super::sql::{Doing, Value, Values, id_list, write_rows, write_rows_returning};
 use super::{EmbeddedStore, begin, commit, on_own_task, rtree};
-use crate::domain::category::CategoryKind;
+use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::id::{ImportId, Version};
 use crate::store::StoreError;
 use crate::store::commit::{CaseCommit, CommitHead, Committed, FacilityCommit, ImportRecord, LogKind, OnStale, to_millisecond};
@@ -157,26 +157,35 @@ pub(super) async fn write_few<R: Written>(
     if let Some(touched) = store.touched().get_mut(name) {
         touched.extend(written.iter().chain(&gone));
     }
-    let entry = Entry { kind, actor: &head.actor, at: to_millisecond(head.at), import, published: None };
+    let entry = Entry { kind, actor: &head.actor, at: to_millisecond(head.at), import, published: None, settings: head.settings.as_deref() };
     let committed = log::append(&mut tx, entry, counted).await?;
     commit(tx).await?;
     Ok(committed)
 }
 
+/// The profile that holds when the commit is done.
+async fn profile(store: &EmbeddedStore, head: &CommitHead) -> Result<CodeProfile, StoreError> {
+    match &head.settings {
+        Some(settings) => Ok(settings.profile.clone()),
+        None => store.meta().await.map(|meta| meta.profile),
+    }
+}
+
 /// Categories must be in the profile: rows in memory refer to them by position.
 pub(super) async fn check_categories<'a>(
     store: &EmbeddedStore,
+    head: &CommitHead,
     codes: impl Iterator<Item = &'a str>,
     known: &mut HashSet<String>,
 ) -> Result<(), StoreError> {
     if known.is_empty() {
-        let profile = store.meta().await?.profile;
+        let profile = profile(store, head).await?;
         let components = profile.categories.into_iter().filter(|category| category.kind == CategoryKind::Component);
         known.extend(components.map(|category| category.code));
     }
     for code in codes {
         if !known.contains(code) {
-            let name = store.meta().await?.profile.name;
+            let name = profile(store, head).await?.name;
             return Err(StoreError::Invalid(format!("the profile {name:?} has no component category {code}")));
         }
     }
@@ -190,7 +199,7 @@ impl EmbeddedStore {
         let FacilityCommit { head, rows, removed, import } = commit;
         let removed: Vec<i64> = removed.into_iter().map(|id| id.0).collect();
         on_own_task(async move {
-            check_categories(&store, rows.iter().map(|row| row.category.as_str()), &mut HashSet::new()).await?;
+            check_categories(&store, &head, rows.iter().map(|row| row.category.as_str()), &mut HashSet::new()).await?;
             store.rows_commit(LogKind::Facilities, head, rows, removed, import).await
         })
         .await

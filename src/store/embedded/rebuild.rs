@@ -92,6 +92,7 @@ impl Rebuild {
             commit(tx).await?;
             drop(conn);
             pace.learn(rows, started.elapsed());
+            self.store.breathe().await?;
             if copied == 0 {
                 return Ok(self);
             }
@@ -131,7 +132,9 @@ impl Rebuild {
             let mut tx = begin_unseen(&mut conn).await?;
             written += write_rows(&mut tx, sql, width, some, "writing rows").await?;
             commit(tx).await?;
+            drop(conn);
             pace.learn(rows, started.elapsed());
+            self.store.breathe().await?;
         }
     }
 
@@ -171,6 +174,8 @@ impl Rebuild {
             let mut tx = begin_unseen(&mut conn).await?;
             write_rows(&mut tx, (&format!("INSERT INTO \"{name}\""), ""), 2, values, "writing names in other systems").await?;
             commit(tx).await?;
+            drop(conn);
+            self.store.breathe().await?;
         }
         Ok(())
     }

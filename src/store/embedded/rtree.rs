@@ -165,6 +165,8 @@ pub(super) async fn fill(store: &EmbeddedStore, table: &str, entries: Vec<Entry>
         write_rows(&mut tx, (&format!("INSERT OR REPLACE INTO \"{table}_node\""), ""), 2, blobs, doing).await?;
         write_rows(&mut tx, (&format!("INSERT INTO \"{table}_parent\""), ""), 2, parents, doing).await?;
         commit(tx).await?;
+        drop(conn);
+        store.breathe().await?;
     }
     let mut leaves: Vec<(i64, i64)> = packed.levels[0]
         .iter()
@@ -180,6 +182,8 @@ pub(super) async fn fill(store: &EmbeddedStore, table: &str, entries: Vec<Entry>
         let mut tx = begin_unseen(&mut conn).await?;
         write_rows(&mut tx, (&format!("INSERT INTO \"{table}_rowid\""), ""), 2, values, doing).await?;
         commit(tx).await?;
+        drop(conn);
+        store.breathe().await?;
     }
     Ok(())
 }

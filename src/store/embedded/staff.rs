@@ -56,7 +56,7 @@ impl EmbeddedStore {
                 .rows_affected();
             let counted =
                 Counted { new, changed: written - new, same: rows.len() as u64 - written, removed, ..Counted::default() };
-            let entry = Entry { kind: LogKind::Staff, actor: &head.actor, at: to_millisecond(head.at), import, published: None };
+            let entry = Entry { kind: LogKind::Staff, actor: &head.actor, at: to_millisecond(head.at), import, published: None, settings: head.settings.as_deref() };
             let committed = log::append(&mut tx, entry, counted).await?;
             commit(tx).await?;
             Ok(committed)
@@ -92,7 +92,7 @@ impl EmbeddedStore {
                 }
             }
             let entry =
-                Entry { kind: LogKind::Households, actor: &head.actor, at: to_millisecond(head.at), import, published: None };
+                Entry { kind: LogKind::Households, actor: &head.actor, at: to_millisecond(head.at), import, published: None, settings: head.settings.as_deref() };
             let committed = log::append(&mut tx, entry, counted).await?;
             commit(tx).await?;
             drop(conn);

@@ -140,6 +140,7 @@ async fn a_published_boundary_changes_exactly_its_tiles() {
                 facility_grids: vec![],
                 case_grids: vec![],
                 import: None,
+                settings: None,
                 actor: "test".to_owned(),
                 at: now(),
             })

@@ -20,7 +20,7 @@ use wangge::domain::case::{CaseRecord, CaseState, Located};
 use wangge::domain::code::Code;
 use wangge::domain::facility::{FacilityRecord, FacilityState};
 use wangge::domain::grid::{GridKind, GridRecord};
-use wangge::domain::id::{CaseId, Epoch, FacilityId, Version};
+use wangge::domain::id::{Epoch, FacilityId, Version};
 use wangge::domain::period::Period;
 use wangge::domain::records::{BoundarySet, Provenance};
 use wangge::domain::region::{RegionRecord, VoidKind, VoidRecord};
@@ -144,6 +144,7 @@ async fn publish(store: &Store, base: Epoch, boundaries: BoundarySet) {
         facility_grids: vec![],
         case_grids: vec![],
         import: None,
+        settings: None,
         actor: "test".to_owned(),
         at: now(),
     };
@@ -203,30 +204,16 @@ fn staff() -> Vec<StaffRecord> {
 /// Twenty-five in …001, the first five of them overdue; one in …003; one that is only known to be in the community …001.
 fn cases() -> Vec<CaseRecord> {
     let case = |n: i64, place: Option<(f64, f64)>, grid: Option<&str>| CaseRecord {
-        id: CaseId(0),
-        category: "01001".to_owned(),
         state: CaseState::Dispatched,
         text: format!("案件{n}"),
-        channel: "collector".to_owned(),
-        urgent: false,
-        reported_at: now(),
         due_at: Some(Timestamp::from_second(now().as_second() + 3600 * (n - 5)).unwrap()),
         overdue: n < 5,
         located: if place.is_some() { Located::Exact } else { Located::Region },
         at: place.map(|(x, y)| at(x, y)),
-        original: None,
         within: place.is_none().then(|| code("330902001001")),
-        address_text: None,
         grid: grid.map(code),
         epoch: Epoch(2),
-        owner: "wangge".to_owned(),
-        source_system: None,
-        external_id: None,
-        external_url: None,
-        external_state: None,
-        source_updated_at: None,
-        version: Version(0),
-        provenance: Provenance::default(),
+        ..CaseRecord::reported("01001", now())
     };
     let mut all: Vec<_> = (0..25).map(|n| case(n, Some((0.2, 0.2 + n as f64 / 50.0)), Some(GRID_1))).collect();
     all.push(case(25, Some((1.5, 1.5)), Some(GRID_3)));

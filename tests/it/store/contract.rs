@@ -38,6 +38,63 @@ pub(super) async fn the_citys_own_data_changes_but_keeps_the_categories_in_use(b
     bed.sound().await;
 }
 
+/// A city called `city n` with `n` components of its own, 05901 and so on.
+fn settings(n: u32) -> Meta {
+    let mut categories = meta().profile.categories;
+    let known = categories.iter().find(|category| category.code == "01001").unwrap().clone();
+    categories.extend((1..=n).map(|n| wangge::domain::category::Category { code: format!("059{n:02}"), ..known.clone() }));
+    let profile = wangge::domain::category::CodeProfile::new(format!("profile {n}"), categories);
+    Meta { title: format!("city {n}"), profile, ..meta() }
+}
+
+pub(super) async fn settings_come_with_the_commit_that_needs_them_or_not_at_all(bed: Bed) {
+    let store = &bed.store;
+    let with = |n| CommitHead { settings: Some(settings(n).into()), ..head() };
+    let own = |n: u32, row| FacilityRecord { category: format!("059{n:02}"), ..row };
+    let now_is = async |n: u32, revision| {
+        assert_eq!(store.meta().await.unwrap(), if n == 0 { meta() } else { settings(n) });
+        assert_eq!(store.revision().await.unwrap(), Revision(revision), "settings {n} and rows take one revision");
+    };
+    let stale = CommitHead { epoch: Some(Epoch(9)), ..with(1) };
+    let refused = store.facilities_commit(FacilityCommit { head: stale, ..facilities(vec![own(1, facility(1))]) }).await;
+    assert!(matches!(refused, Err(StoreError::Stale { .. })), "{refused:?}");
+    now_is(0, 0).await;
+    store.facilities_commit(FacilityCommit { head: with(1), ..facilities(vec![own(1, facility(1))]) }).await.unwrap();
+    now_is(1, 1).await;
+    assert_eq!(store.log_since(Revision(0), 9).await.unwrap()[0].summary["settings"], true);
+
+    let many = || (2..3000).map(|n| own(2, facility(n))).collect::<Vec<_>>();
+    let mut load = store.facilities_load(with(2)).await.unwrap();
+    load.push(many()).await.unwrap();
+    drop(load);
+    now_is(1, 1).await;
+    let mut load = store.facilities_load(with(2)).await.unwrap();
+    load.push(many()).await.unwrap();
+    load.finish(import("facilities")).await.unwrap();
+    now_is(2, 2).await;
+
+    store.boundaries_commit(BoundaryCommit { settings: Some(settings(3).into()), ..publication(0, boundaries(1..4)) }).await.unwrap();
+    now_is(3, 3).await;
+    let same = BoundaryCommit { settings: Some(settings(4).into()), ..publication(1, boundaries(1..4)) };
+    assert_eq!(store.boundaries_commit(same).await.unwrap().epoch, Epoch(1), "settings alone publish nothing");
+    now_is(4, 4).await;
+    store.cases_commit(CaseCommit { head: with(5), ..cases(vec![case(1)]) }).await.unwrap();
+    now_is(5, 5).await;
+    let counts = vec![HouseholdCount { grid: grid(1).code, households: Some(7), population: None }];
+    store.households_commit(HouseholdCommit { head: with(6), counts, import: None }).await.unwrap();
+    now_is(6, 6).await;
+    let officers = |head| StaffCommit { head, ..staff_commit(vec![staff("a")]) };
+    let lost = store.staff_commit(officers(with(1))).await;
+    assert!(matches!(lost, Err(StoreError::Invalid(_))), "facilities have 05902: {lost:?}");
+    assert!(store.staff().await.unwrap().is_empty());
+    now_is(6, 6).await;
+    store.staff_commit(officers(with(7))).await.unwrap();
+    now_is(7, 7).await;
+    store.staff_commit(officers(with(7))).await.unwrap();
+    now_is(7, 7).await;
+    bed.sound().await;
+}
+
 pub(super) async fn a_publication_comes_back_as_it_was_given(bed: Bed) {
     let given = boundaries(1..4);
     let committed = bed.store.boundaries_commit(publication(0, given.clone())).await.unwrap();

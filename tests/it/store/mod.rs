@@ -64,6 +64,7 @@ macro_rules! over_every_store {
 over_every_store!(
     a_new_store_is_empty_and_says_what_it_was_told,
     the_citys_own_data_changes_but_keeps_the_categories_in_use,
+    settings_come_with_the_commit_that_needs_them_or_not_at_all,
     a_publication_comes_back_as_it_was_given,
     of_two_publications_from_one_base_one_is_stale,
     every_epoch_can_be_asked_for_and_their_periods_touch,

@@ -8,7 +8,7 @@ use wangge::domain::category::{Category, CategoryKind, CodeProfile};
 use wangge::domain::code::Code;
 use wangge::domain::facility::{FacilityRecord, FacilityState, OriginalPosition};
 use wangge::domain::grid::{GridKind, GridRecord};
-use wangge::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Version};
+use wangge::domain::id::{Epoch, FacilityId, GridSet, ImportId, Version};
 use wangge::domain::period::Period;
 use wangge::domain::records::{BoundarySet, Provenance};
 use wangge::domain::region::{RegionRecord, VoidKind, VoidRecord};
@@ -105,6 +105,7 @@ pub(super) fn publication(base: u64, boundaries: BoundarySet) -> BoundaryCommit 
         facility_grids: vec![],
         case_grids: vec![],
         import: None,
+        settings: None,
         actor: "planner".into(),
         at: now(),
     }
@@ -179,30 +180,10 @@ fn provenance() -> Provenance {
 /// Case `n`, not stored yet, without a place.
 pub(super) fn case(n: u32) -> CaseRecord {
     CaseRecord {
-        id: CaseId(0),
-        category: "06010".into(),
         state: CaseState::Filed,
         text: format!("case {n}"),
         channel: "hotline".into(),
-        urgent: false,
-        reported_at: now(),
-        due_at: None,
-        overdue: false,
-        located: Located::None,
-        at: None,
-        original: None,
-        within: None,
-        address_text: None,
-        grid: None,
-        epoch: Epoch(0),
-        owner: "wangge".into(),
-        source_system: None,
-        external_id: None,
-        external_url: None,
-        external_state: None,
-        source_updated_at: None,
-        version: Version(0),
-        provenance: Provenance::default(),
+        ..CaseRecord::reported("06010", now())
     }
 }
 
