@@ -1,4 +1,4 @@
-//! Every setting, read once and parsed into types. Nothing else reads the environment.
+//! What the program is told when it starts, parsed into types. Nothing is read from the environment.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

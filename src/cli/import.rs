@@ -51,7 +51,7 @@ pub(super) struct Args {
     /// CRS of the positions: wgs84, cgcs2000, gcj02 or bd09. Needed unless the file states one that can be trusted.
     #[arg(long)]
     crs: Option<Crs>,
-    /// Levels of the city: cn, or a TOML or JSON file.
+    /// Levels of the city, and what its codes are made of (digits, alphanumeric, any): cn, or a TOML or JSON file.
     #[arg(long, value_name = "cn|FILE")]
     scheme: Option<String>,
     /// Categories of the city: gbt47678 (default of a new city), cjt214, or a TOML or JSON file that extends one.
@@ -229,13 +229,10 @@ async fn open(args: &Args, order: &Order) -> Result<(Store, bool), Failure> {
     }
 }
 
-/// Removes a data file and what lies beside it.
+/// Removes a data file that this program has just made.
 pub(super) fn remove(path: &Path) {
-    for ending in ["", "-wal", "-shm", "-journal", ".lock"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        // What is not there need not go.
-        let _ = std::fs::remove_file(PathBuf::from(name));
+    if let Err(error) = Store::remove(path) {
+        out::note(&format!("{} stays behind: {error}", path.display()));
     }
 }
 

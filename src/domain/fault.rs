@@ -28,6 +28,8 @@ pub enum FaultKind {
     NotUtf8,
     /// The record or the file cannot be parsed.
     BadSyntax,
+    /// The file is not there, or the system does not give it out.
+    Unreadable,
     /// Two records of one code.
     DuplicateCode,
     /// The code has no place in the scheme.

@@ -18,12 +18,46 @@ pub struct Level {
     pub zooms: Option<(u8, u8)>,
 }
 
+/// Which characters codes are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Alphabet {
+    /// 0 to 9.
+    Digits,
+    /// 0 to 9, A to Z, a to z.
+    Alphanumeric,
+    /// All that may stand in a [`Code`].
+    #[default]
+    Any,
+}
+
+impl Alphabet {
+    /// Whether all of a code belongs to it.
+    pub fn has(self, code: &Code) -> bool {
+        match self {
+            Self::Digits => code.as_str().bytes().all(|b| b.is_ascii_digit()),
+            Self::Alphanumeric => code.as_str().bytes().all(|b| b.is_ascii_alphanumeric()),
+            Self::Any => true,
+        }
+    }
+
+    /// For messages.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Digits => "digits",
+            Self::Alphanumeric => "the letters A to Z and digits",
+            Self::Any => "letters and digits",
+        }
+    }
+}
+
 /// Levels from the top down; the last one is the level of grids. Made by [`Scheme::cn`] or [`Scheme::checked`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "SchemeText", into = "SchemeText")]
 pub struct Scheme {
     name: String,
     levels: Vec<Level>,
+    alphabet: Alphabet,
 }
 
 /// A scheme as written in a file, not yet checked.
@@ -32,6 +66,9 @@ pub struct Scheme {
 pub struct SchemeText {
     name: String,
     levels: Vec<Level>,
+    /// Absent: all that may stand in a code; of the scheme `cn`, digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alphabet: Option<Alphabet>,
 }
 
 /// Why levels do not make a scheme.
@@ -74,6 +111,16 @@ pub enum NotInScheme {
         /// Level names with their lengths.
         allowed: String,
     },
+    /// A character that the scheme's codes do not have.
+    #[error("code {code}: codes of scheme {scheme:?} are made of {}", alphabet.words())]
+    Alphabet {
+        /// As given.
+        code: Code,
+        /// The scheme's name.
+        scheme: String,
+        /// What they are made of.
+        alphabet: Alphabet,
+    },
 }
 
 impl Scheme {
@@ -90,11 +137,12 @@ impl Scheme {
                 level("community", 12, (10, 16)),
                 level("grid", 15, (11, 16)),
             ],
+            alphabet: Alphabet::Digits,
         }
     }
 
     /// A scheme from its parts, or why not.
-    pub fn checked(name: String, levels: Vec<Level>) -> Result<Self, BadScheme> {
+    pub fn checked(name: String, levels: Vec<Level>, alphabet: Alphabet) -> Result<Self, BadScheme> {
         let Some(first) = levels.first() else { return Err(BadScheme::NoLevel) };
         let mut shorter = 0;
         for (at, level) in levels.iter().enumerate() {
@@ -116,7 +164,7 @@ impl Scheme {
                 return Err(BadScheme::Zooms(level.name.clone()));
             }
         }
-        Ok(Self { name, levels })
+        Ok(Self { name, levels, alphabet })
     }
 
     /// Its name.
@@ -127,6 +175,14 @@ impl Scheme {
     /// From the top down; the last is the level of grids.
     pub fn levels(&self) -> &[Level] {
         &self.levels
+    }
+
+    /// Whether a code is made of the scheme's characters.
+    pub fn spells(&self, code: &Code) -> Result<(), NotInScheme> {
+        if self.alphabet.has(code) {
+            return Ok(());
+        }
+        Err(NotInScheme::Alphabet { code: code.clone(), scheme: self.name.clone(), alphabet: self.alphabet })
     }
 
     /// Position of the grid level: the last.
@@ -183,13 +239,17 @@ impl Default for Scheme {
 impl TryFrom<SchemeText> for Scheme {
     type Error = BadScheme;
     fn try_from(text: SchemeText) -> Result<Self, BadScheme> {
-        Self::checked(text.name, text.levels)
+        let cn = Self::cn();
+        let plain = if text.name == cn.name && text.levels == cn.levels { cn.alphabet } else { Alphabet::Any };
+        Self::checked(text.name, text.levels, text.alphabet.unwrap_or(plain))
     }
 }
 
 impl From<Scheme> for SchemeText {
     fn from(scheme: Scheme) -> Self {
-        Self { name: scheme.name, levels: scheme.levels }
+        // Said only where its name and levels do not say it already.
+        let unsaid = scheme.alphabet == Alphabet::Any || scheme == Scheme::cn();
+        Self { alphabet: (!unsaid).then_some(scheme.alphabet), name: scheme.name, levels: scheme.levels }
     }
 }
 
@@ -205,6 +265,22 @@ mod tests {
         assert_eq!(above, ["330902002001", "330902002", "330902", "3309", "33"]);
         assert_eq!(scheme.level_of(&code), Ok(scheme.grid_level()));
         assert!(scheme.level_of(&Code::new("33090").expect("a code")).is_err());
+    }
+
+    #[test]
+    fn an_alphabet_is_stated_or_known_and_survives_being_stored() {
+        let parse = |text: &str| serde_json::from_str::<Scheme>(text).expect("a scheme");
+        let letter = Code::new("33090A").expect("a code");
+        let stored = serde_json::to_string(&Scheme::cn()).expect("JSON");
+        assert!(!stored.contains("alphabet"), "older programs read it too: {stored}");
+        assert_eq!(parse(&stored), Scheme::cn());
+        assert!(matches!(Scheme::cn().spells(&letter), Err(NotInScheme::Alphabet { .. })));
+        let stated = parse(r#"{"name":"x","alphabet":"alphanumeric","levels":[{"name":"town"}]}"#);
+        assert_eq!(parse(&serde_json::to_string(&stated).expect("JSON")), stated);
+        assert_eq!(stated.spells(&letter), Ok(()));
+        assert!(stated.spells(&Code::new("宝华镇").expect("a code")).is_err());
+        let silent = parse(r#"{"name":"x","levels":[{"name":"town"}]}"#);
+        assert_eq!(silent.spells(&Code::new("宝华镇").expect("a code")), Ok(()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::fields::{Field, Fields};
 use super::shape;
 use super::text::is_damaged;
 use super::{Terms, own};
-use crate::domain::code::Code;
+use crate::domain::code::{BadCode, Code};
 use crate::domain::fault::{Fault, FaultKind, Repair};
 use crate::domain::grid::{GridKind, GridRecord};
 use crate::domain::hash::hash64;
@@ -184,8 +184,9 @@ pub(super) fn take<T>(faults: &mut Vec<Fault>, value: Result<T, Fault>) -> Optio
 }
 
 /// A field that holds a code.
-pub(super) fn code_of(fields: &Fields, field: Field) -> Result<Option<Code>, Fault> {
-    fields.parsed::<Code>(field)
+pub fn code_of(fields: &Fields, field: Field) -> Result<Option<Code>, Fault> {
+    let Some(text) = fields.identifier(field)? else { return Ok(None) };
+    text.parse().map(Some).map_err(|error: BadCode| fields.fault(field, error.to_string()))
 }
 
 /// The name, which must have come through undamaged.

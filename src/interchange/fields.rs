@@ -1,8 +1,11 @@
 //! Columns of a file → fields of a record: by the field's own name, by names that standards and common exports use, or as told.
 
 use super::{RawRecord, own};
-use crate::domain::fault::{Fault, FaultKind};
+use super::text::narrowed;
+use crate::domain::code::Code;
+use crate::domain::fault::{Fault, FaultKind, Repair};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -159,6 +162,11 @@ impl Field {
         Self::TABLE[self as usize].1
     }
 
+    /// Whether it holds a code of the city's.
+    pub fn is_code(self) -> bool {
+        matches!(self, Self::Code | Self::Parent | Self::Assigned | Self::Within | Self::Grid)
+    }
+
     /// Other names that are recognised.
     pub fn aliases(self) -> &'static [&'static str] {
         Self::TABLE[self as usize].2
@@ -182,9 +190,31 @@ pub struct Columns {
     own: bool,
     /// Extra names, of tag rules; before the aliases.
     extra: Vec<(Field, String)>,
-    resolved: HashMap<Arc<str>, Vec<(Field, usize)>>,
+    /// Columns that were met, in that order.
+    met: Vec<Column>,
+    /// Column → place in `met`.
+    places: HashMap<Arc<str>, usize>,
     /// Columns that fed a field.
     used: BTreeMap<Field, BTreeSet<Arc<str>>>,
+    /// Values that were mended, until they are taken.
+    repairs: Vec<Repair>,
+}
+
+/// A column that was met.
+#[derive(Debug, Clone)]
+struct Column {
+    name: Arc<str>,
+    feeds: Vec<Feed>,
+}
+
+/// A field that a column feeds.
+#[derive(Debug, Clone)]
+struct Feed {
+    field: Field,
+    /// The least rank wins when two columns feed one field.
+    rank: usize,
+    /// It stands in [`Columns::used`] already.
+    used: bool,
 }
 
 /// A record with its columns sorted out.
@@ -202,8 +232,16 @@ pub struct Fields {
 impl Columns {
     /// `told`: `field=column`, `field==constant`, or `field=` for "no column of this file".
     pub fn new(kind: Kind, told: &[String]) -> Result<Self, Fault> {
-        let mut columns =
-            Self { kind, told: BTreeMap::new(), own: false, extra: Vec::new(), resolved: HashMap::new(), used: BTreeMap::new() };
+        let mut columns = Self {
+            kind,
+            told: BTreeMap::new(),
+            own: false,
+            extra: Vec::new(),
+            met: Vec::new(),
+            places: HashMap::new(),
+            used: BTreeMap::new(),
+            repairs: Vec::new(),
+        };
         for text in told {
             let bad = |detail: String| Fault { field: Some("--map".to_owned()), ..Fault::new(FaultKind::BadField, detail) };
             let Some((word, column)) = text.split_once('=') else {
@@ -229,7 +267,8 @@ impl Columns {
     pub fn set_own(&mut self, own: bool) {
         if self.own != own {
             self.own = own;
-            self.resolved.clear();
+            self.met.clear();
+            self.places.clear();
         }
     }
 
@@ -238,22 +277,22 @@ impl Columns {
         self.extra.extend(names.iter().map(|name| (field, name.clone())));
     }
 
-    /// Which fields a column feeds, each with its rank: the least rank wins when two columns feed one field.
-    fn resolve(&self, column: &str) -> Vec<(Field, usize)> {
+    /// Which fields a column feeds.
+    fn resolve(&self, column: &str) -> Vec<Feed> {
         let lower = column.to_lowercase();
         let mut found = Vec::new();
         for &field in self.kind.fields() {
             match self.told.get(&field) {
                 Some(Told::Column(told)) => {
                     if told == column {
-                        found.push((field, 0));
+                        found.push(Feed { field, rank: 0, used: false });
                     }
                     continue;
                 }
                 Some(Told::Constant(_) | Told::Nothing) => continue,
                 None if self.own => {
                     if own::column(field) == column {
-                        found.push((field, 0));
+                        found.push(Feed { field, rank: 0, used: false });
                     }
                     continue;
                 }
@@ -266,47 +305,83 @@ impl Columns {
                 .position(|name| name == lower)
                 .map(|at| at + extras);
             if let Some(rank) = extra.or(usual) {
-                found.push((field, rank + 1));
+                found.push(Feed { field, rank: rank + 1, used: false });
             }
         }
         found
+    }
+
+    /// Place of a column in `met`.
+    fn place(&mut self, column: &Arc<str>) -> usize {
+        if let Some(place) = self.places.get(column) {
+            return *place;
+        }
+        self.met.push(Column { name: Arc::clone(column), feeds: self.resolve(column) });
+        self.places.insert(Arc::clone(column), self.met.len() - 1);
+        self.met.len() - 1
     }
 
     /// Sorts out the columns of a record. Those that feed no field go to `rest`.
     pub fn sort_out(&mut self, record: RawRecord) -> Fields {
         let mut known: Vec<(Field, usize, Value)> = Vec::with_capacity(8);
         let mut rest = Vec::with_capacity(record.fields.len());
+        let mut next = 0;
         for (column, value) in record.fields {
             if value.is_null() {
                 continue;
             }
-            if !self.resolved.contains_key(&column) {
-                let fields = self.resolve(&column);
-                self.resolved.insert(Arc::clone(&column), fields);
-            }
-            let feeds = &self.resolved[&column];
-            if feeds.is_empty() {
+            // Records of one file have their columns in one order, and share their names.
+            let place = match self.met.get(next) {
+                Some(met) if Arc::ptr_eq(&met.name, &column) => next,
+                _ => self.place(&column),
+            };
+            next = place + 1;
+            let feeds = &mut self.met[place].feeds;
+            let Some((last, others)) = feeds.split_last_mut() else {
                 rest.push((column, value));
                 continue;
-            }
-            for &(field, rank) in feeds {
-                match known.iter_mut().find(|(known, ..)| *known == field) {
-                    Some(held) if held.1 <= rank => continue,
-                    Some(held) => *held = (field, rank, value.clone()),
-                    None => known.push((field, rank, value.clone())),
+            };
+            let mut feed = |feed: &mut Feed, value: Value| {
+                match known.iter_mut().find(|(known, ..)| *known == feed.field) {
+                    Some(held) if held.1 <= feed.rank => return,
+                    Some(held) => *held = (feed.field, feed.rank, value),
+                    None => known.push((feed.field, feed.rank, value)),
                 }
-                let used = self.used.entry(field).or_default();
-                if !used.contains(&column) {
-                    used.insert(Arc::clone(&column));
+                if !feed.used {
+                    feed.used = true;
+                    self.used.entry(feed.field).or_default().insert(Arc::clone(&column));
                 }
+            };
+            for other in others {
+                feed(other, value.clone());
             }
+            feed(last, value);
         }
         for (field, told) in &self.told {
             if let Told::Constant(constant) = told {
                 known.push((*field, 0, Value::String(constant.clone())));
             }
         }
+        for (field, _, value) in known.iter_mut().filter(|(field, ..)| field.is_code()) {
+            if let Value::String(text) = value
+                && let Some(narrow) = narrowed(text)
+            {
+                self.repairs.push(Repair {
+                    kind: "full_width".to_owned(),
+                    detail: format!("record {}: {}: {text} is {narrow} in full-width characters", record.number, field.as_str()),
+                    codes: Code::new(&narrow).into_iter().collect(),
+                    place: None,
+                    area_m2: 0.0,
+                });
+                *text = narrow;
+            }
+        }
         Fields { number: record.number, known, rest, shape: record.shape }
+    }
+
+    /// Takes the values that were mended since it was asked last.
+    pub fn take_repairs(&mut self) -> Vec<Repair> {
+        std::mem::take(&mut self.repairs)
     }
 
     /// Told columns that no record had. Only after all records.
@@ -314,8 +389,8 @@ impl Columns {
         self.told
             .iter()
             .filter_map(|(field, told)| match told {
-                Told::Column(column) if !self.resolved.contains_key(column.as_str()) => {
-                    let mut seen: Vec<&str> = self.resolved.keys().map(|name| &**name).collect();
+                Told::Column(column) if !self.places.contains_key(column.as_str()) => {
+                    let mut seen: Vec<&str> = self.places.keys().map(|name| &**name).collect();
                     seen.sort_unstable();
                     seen.truncate(40);
                     let detail = format!("no record has a column {column:?}; there are: {}", seen.join(", "));
@@ -343,7 +418,7 @@ impl Columns {
 
     /// Columns that fed nothing, for the report.
     pub fn ignored(&self) -> Vec<String> {
-        let fed_nothing = self.resolved.iter().filter(|(_, feeds)| feeds.is_empty()).map(|(column, _)| column);
+        let fed_nothing = self.met.iter().filter(|column| column.feeds.is_empty()).map(|column| &column.name);
         let mut ignored: Vec<String> =
             fed_nothing.filter(|column| !(self.own && own::is_beside(column))).map(|column| column.to_string()).collect();
         ignored.sort_unstable();
@@ -357,15 +432,36 @@ impl Fields {
         self.known.iter().any(|(known, ..)| *known == field)
     }
 
+    fn value(&self, field: Field) -> Option<&Value> {
+        self.known.iter().find(|(known, ..)| *known == field).map(|(.., value)| value)
+    }
+
     /// A field as text. Numbers are written as they stand; blank is absent.
-    pub fn text(&self, field: Field) -> Option<String> {
-        let (.., value) = self.known.iter().find(|(known, ..)| *known == field)?;
-        let text = match value {
-            Value::String(text) => text.trim().to_owned(),
-            Value::Number(number) => whole(number).unwrap_or_else(|| number.to_string()),
-            other => other.to_string(),
+    pub fn told(&self, field: Field) -> Option<Cow<'_, str>> {
+        let text: Cow<'_, str> = match self.value(field)? {
+            Value::String(text) => text.trim().into(),
+            Value::Number(number) => whole(number).unwrap_or_else(|| number.to_string()).into(),
+            other => other.to_string().into(),
         };
         (!text.is_empty()).then_some(text)
+    }
+
+    /// The same, to keep.
+    pub fn text(&self, field: Field) -> Option<String> {
+        self.told(field).map(Cow::into_owned)
+    }
+
+    /// A field that identifies something: text, or a whole number with all its digits.
+    pub fn identifier(&self, field: Field) -> Result<Option<Cow<'_, str>>, Fault> {
+        match self.value(field) {
+            Some(Value::Number(number)) if number.is_f64() && whole(number).is_none() => {
+                Err(self.fault(field, format!("{number} is a decimal number: a code is text or a whole number")))
+            }
+            Some(other @ (Value::Bool(_) | Value::Array(_) | Value::Object(_))) => {
+                Err(self.fault(field, format!("{other} is no code: a code is text or a whole number")))
+            }
+            _ => Ok(self.told(field)),
+        }
     }
 
     /// A field that must be there.
@@ -384,18 +480,18 @@ impl Fields {
     where
         T::Err: std::fmt::Display,
     {
-        self.text(field).map(|text| text.parse().map_err(|error: T::Err| self.fault(field, error.to_string()))).transpose()
+        self.told(field).map(|text| text.parse().map_err(|error: T::Err| self.fault(field, error.to_string()))).transpose()
     }
 
     /// A field as a count.
     pub fn count(&self, field: Field) -> Result<Option<u32>, Fault> {
-        let Some(text) = self.text(field) else { return Ok(None) };
+        let Some(text) = self.told(field) else { return Ok(None) };
         text.parse().map(Some).map_err(|_| self.fault(field, format!("{text:?} is no count: a whole number from 0 is needed")))
     }
 
     /// A field as yes or no.
     pub fn flag(&self, field: Field) -> Result<Option<bool>, Fault> {
-        let Some(text) = self.text(field) else { return Ok(None) };
+        let Some(text) = self.told(field) else { return Ok(None) };
         match text.to_lowercase().as_str() {
             "true" | "1" | "yes" | "y" | "是" => Ok(Some(true)),
             "false" | "0" | "no" | "n" | "否" => Ok(Some(false)),
@@ -405,7 +501,7 @@ impl Fields {
 
     /// A field as degrees.
     pub fn degrees(&self, field: Field) -> Result<Option<f64>, Fault> {
-        let Some(text) = self.text(field) else { return Ok(None) };
+        let Some(text) = self.told(field) else { return Ok(None) };
         match text.parse::<f64>() {
             Ok(number) => Ok(Some(number)),
             Err(_) if text.contains(',') => {
@@ -417,7 +513,7 @@ impl Fields {
 
     /// A field as an instant: RFC 3339, or a time or date of the city's zone.
     pub fn instant(&self, field: Field, zone: &jiff::tz::TimeZone) -> Result<Option<jiff::Timestamp>, Fault> {
-        let Some(text) = self.text(field) else { return Ok(None) };
+        let Some(text) = self.told(field) else { return Ok(None) };
         instant_of(&text, zone).map(Some).ok_or_else(|| {
             self.fault(field, format!("{text:?} is no time: 2026-03-01T08:00:00+08:00, or without offset in the city's zone"))
         })
@@ -425,8 +521,8 @@ impl Fields {
 
     /// A field as a day: `2026-03-01` or `20260301`.
     pub fn day(&self, field: Field) -> Result<Option<jiff::civil::Date>, Fault> {
-        let Some(text) = self.text(field) else { return Ok(None) };
-        let compact = || jiff::civil::Date::strptime("%Y%m%d", &text).ok();
+        let Some(text) = self.told(field) else { return Ok(None) };
+        let compact = || jiff::civil::Date::strptime("%Y%m%d", &*text).ok();
         text.parse()
             .ok()
             .or_else(compact)

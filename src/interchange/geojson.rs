@@ -192,16 +192,15 @@ fn sequence(mut text: Box<dyn BufRead + Send>, mut names: Names, sink: &mut Sink
     let mut record = Vec::new();
     let mut next_line = 1_u64;
     loop {
-        record.clear();
-        match text.read_until(end, &mut record) {
-            Ok(0) => return,
-            Ok(_) => {}
-            Err(error) => {
-                let mut fault = read_fault(&error);
-                fault.record = Some(next_line);
-                let _ = sink(Err(fault));
-                return;
-            }
+        // What was read beyond a truncated feature comes first.
+        if record.is_empty()
+            && let Err(error) = text.read_until(end, &mut record)
+        {
+            let _ = sink(Err(Fault { record: Some(next_line), ..read_fault(&error) }));
+            return;
+        }
+        if record.is_empty() {
+            return;
         }
         let leading = record.iter().take_while(|byte| byte.is_ascii_whitespace() || **byte == RECORD_SEPARATOR).count();
         let newlines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -210,17 +209,108 @@ fn sequence(mut text: Box<dyn BufRead + Send>, mut names: Names, sink: &mut Sink
         let body = record[leading..].trim_ascii_end();
         let body = body.strip_suffix(&[RECORD_SEPARATOR]).unwrap_or(body).trim_ascii_end();
         if body.is_empty() {
+            record.clear();
             continue;
         }
-        if sink(feature(body, line, &mut names)).is_break() {
+        let mut made = feature(body, line, &mut names);
+        let mut after = Vec::new();
+        if made.is_err() && !by_separator && !is_whole(body) {
+            let mut whole = body.to_vec();
+            match rest_of(&mut whole, &mut text) {
+                Ok((0, following)) => after = following,
+                Ok((lines, following)) => {
+                    made = feature(&whole, line, &mut names);
+                    (after, next_line) = (following, next_line + lines);
+                }
+                Err(error) => made = Err(Fault { record: Some(line), ..read_fault(&error) }),
+            }
+        }
+        if sink(made).is_break() {
             return;
         }
+        record = after;
     }
+}
+
+/// Follows the brackets of a JSON text.
+#[derive(Default)]
+struct Brackets {
+    depth: u32,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Brackets {
+    fn over(&mut self, text: &[u8]) {
+        for byte in text {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_string => self.escaped = true,
+                b'"' => self.in_string = !self.in_string,
+                b'{' | b'[' if !self.in_string => self.depth += 1,
+                b'}' | b']' if !self.in_string => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether every bracket is closed, or a text that holds no line end is open.
+fn is_whole(text: &[u8]) -> bool {
+    let mut brackets = Brackets::default();
+    brackets.over(text);
+    brackets.depth == 0 || brackets.in_string
+}
+
+/// The further lines of a feature that is written over several, and how many they are; also the line behind them that was read and is
+/// none of them. A line that begins like a feature where none can stand ends it: then the one before is truncated.
+fn rest_of(whole: &mut Vec<u8>, text: &mut Box<dyn BufRead + Send>) -> std::io::Result<(u64, Vec<u8>)> {
+    let mut brackets = Brackets::default();
+    brackets.over(whole);
+    let mut lines = 0;
+    while brackets.depth > 0 {
+        let mut line = Vec::new();
+        text.read_until(b'\n', &mut line)?;
+        // Behind a comma one may stand in an array only, and the first line of a feature leaves none open there.
+        let before = whole.trim_ascii_end().last();
+        let may_open = matches!(before, Some(b':' | b'[')) || before == Some(&b',') && lines > 0;
+        if line.is_empty() || line.trim_ascii_start().starts_with(b"{") && !may_open {
+            return Ok((lines, line));
+        }
+        brackets.over(&line);
+        whole.extend_from_slice(&line);
+        lines += 1;
+    }
+    Ok((lines, Vec::new()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_feature_over_several_lines_is_one_and_a_truncated_one_hides_no_other() {
+        let read = |text: &str| {
+            let boxed: Box<dyn BufRead + Send> = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+            let mut seen = Vec::new();
+            sequence(boxed, Names::default(), &mut |record| {
+                seen.push(record.map(|record| record.number).map_err(|fault| fault.record));
+                std::ops::ControlFlow::Continue(())
+            });
+            seen
+        };
+        let pretty = "{\n  \"type\": \"Feature\",\n  \"properties\": {\n    \"a\": \"}\\\"{\"\n  },\n  \"geometry\":\n  {\n\
+            \"type\": \"Point\",\n \"coordinates\": [\n 1,\n 2\n ]\n }\n}\n";
+        assert_eq!(read(pretty), [Ok(1)]);
+        assert_eq!(read(&format!("{pretty}{pretty}")), [Ok(1), Ok(15)]);
+        let line = r#"{"type":"Feature","properties":{"n":2},"geometry":null}"#;
+        assert_eq!(read(&format!("{pretty}\n{line}\n")), [Ok(1), Ok(16)]);
+        for cut in [r#"{"type":"Feature","properties":{"n":1"#, r#"{"type":"Feature","properties":{"n":1},"#, r#"{"type":"Fea"#] {
+            assert_eq!(read(&format!("{cut}\n{line}\n{line}")), [Err(Some(1)), Ok(2), Ok(3)], "{cut}");
+        }
+        let broken = pretty.replace("1,", "1 1,");
+        assert_eq!(read(&broken), [Err(Some(1))], "one feature, one fault");
+    }
 
     #[test]
     fn lines_print_sequences_and_separators_are_the_same_to_us() {

@@ -73,7 +73,10 @@ impl Input {
     /// Opens the file. Its name plays no part.
     pub fn open(path: &Path) -> Result<Self, Fault> {
         let name = path.display();
-        let failed = |error: io::Error| Fault::new(FaultKind::BadSyntax, format!("cannot read {name}: {error}"));
+        let failed = |error: io::Error| {
+            let kind = read_fault(&error).kind;
+            Fault::new(kind, format!("cannot read {name}: {error}"))
+        };
         let file = File::open(path).map_err(failed)?;
         let total = file.metadata().map_err(failed)?.len();
         let progress = Progress { read: Arc::default(), total };
@@ -91,7 +94,12 @@ impl Input {
         if first.starts_with(UTF8_BOM) {
             text.consume(UTF8_BOM.len());
         }
-        let format = recognise(text.fill_buf().map_err(failed)?);
+        let first = text.fill_buf().map_err(failed)?;
+        if is_array(first) {
+            let detail = "is a JSON array: a FeatureCollection is needed, or a feature a line (jq -c '.[]')";
+            return Err(Fault::new(FaultKind::BadSyntax, format!("{name} {detail}")));
+        }
+        let format = recognise(first);
         Ok(Self { path: path.to_owned(), format, progress, gzipped, text })
     }
 
@@ -119,6 +127,12 @@ impl Input {
     pub fn into_text(self) -> Box<dyn BufRead + Send> {
         self.text
     }
+}
+
+/// Whether the text is a JSON array of objects or arrays. A table may have a name in brackets.
+fn is_array(first: &[u8]) -> bool {
+    let mut bytes = first.iter().filter(|byte| !byte.is_ascii_whitespace());
+    bytes.next() == Some(&b'[') && matches!(bytes.next(), Some(b'{' | b'[' | b']'))
 }
 
 /// By the first bytes. JSON without `features` among the first keys is taken for a sequence: a line that is no feature is then a
@@ -170,16 +184,33 @@ fn first_telling_key(bytes: &[u8]) -> Option<bool> {
 
 /// What a failure while reading means for the person who gave the file.
 pub fn read_fault(error: &io::Error) -> Fault {
-    let detail = match error.kind() {
-        io::ErrorKind::UnexpectedEof => "the file ends in the middle of its packed data: it is truncated".to_owned(),
-        _ => format!("cannot be read on: {error}"),
-    };
-    Fault::new(FaultKind::BadSyntax, detail)
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            Fault::new(FaultKind::BadSyntax, "the file ends in the middle of its packed data: it is truncated")
+        }
+        // What the unpacker finds wrong is in the file, not in the disk.
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            Fault::new(FaultKind::BadSyntax, format!("cannot be read on: {error}"))
+        }
+        _ => Fault::new(FaultKind::Unreadable, format!("cannot be read on: {error}")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_there_is_unreadable_and_an_array_is_of_the_wrong_shape() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let fault = |name: &str| Input::open(&folder.path().join(name)).err().expect(name);
+        assert_eq!(fault("missing.csv").kind, FaultKind::Unreadable);
+        std::fs::write(folder.path().join("array.json"), "\n [\n {\"type\":\"Feature\"}]").expect("written");
+        let array = fault("array.json");
+        assert!(array.kind == FaultKind::BadSyntax && array.detail.contains("JSON array"), "{array}");
+        std::fs::write(folder.path().join("table.csv"), "[id],name\n1,a\n").expect("written");
+        assert!(Input::open(&folder.path().join("table.csv")).is_ok());
+    }
 
     #[test]
     fn formats_are_known_by_their_first_bytes() {

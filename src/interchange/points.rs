@@ -1,7 +1,7 @@
 //! Records of facilities and cases from sorted-out fields.
 
 use super::boundaries::{Hashed, code_of, name_of, provenance, take};
-use super::fields::{Field, Fields};
+use super::fields::{Columns, Field, Fields};
 use super::own::Origin;
 use super::tags::{TagRules, Tagged};
 use super::{RawRecord, RawShape, Terms, own, shape};
@@ -12,6 +12,7 @@ use crate::domain::facility::{FacilityRecord, FacilityState, OriginalPosition};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::{CaseId, Epoch, FacilityId, Version};
 use crate::geom::{LatticePoint, LonLat};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// How categories are found.
@@ -91,13 +92,13 @@ impl<'a> Catalogue<'a> {
             Some(Tagged::Unmapped) => return unmapped(telling()),
             None => {}
         }
-        let stated = fields.text(Field::Category);
-        let own = || fields.text(Field::Code).and_then(|code| self.in_component_code(&code));
+        let stated = fields.told(Field::Category);
+        let own = || fields.told(Field::Code).and_then(|code| self.in_component_code(&code));
         match stated {
             None => own().map_or_else(|| unmapped("(no category)".to_owned()), Found::Category),
             Some(word) => self
                 .known(&word)
-                .or_else(|| self.by_name.get(word.as_str()).map(|code| (*code).to_owned()))
+                .or_else(|| self.by_name.get(&*word).map(|code| (*code).to_owned()))
                 .or_else(|| self.in_matter_code(&word))
                 .map_or_else(|| unmapped(format!("category={word}")), Found::Category),
         }
@@ -134,31 +135,42 @@ fn tags<'r>(catalogue: &'r Catalogue<'_>, raw: &RawRecord) -> (Option<Tagged<'r>
     }
 }
 
-fn unmapped<T>(word: String, fields: &Fields, terms: &Terms) -> Outcome<T> {
-    let place = position(fields, terms).ok().flatten().map(|(at, _)| at.lonlat());
-    Outcome::Unmapped { word, place }
+/// The columns of a record sorted out, and its category; else what becomes of it.
+fn categorised<T>(
+    raw: RawRecord,
+    columns: &mut Columns,
+    catalogue: &Catalogue<'_>,
+    terms: &Terms,
+) -> Result<(Fields, String), Outcome<T>> {
+    let (tagged, telling) = tags(catalogue, &raw);
+    let fields = columns.sort_out(raw);
+    match catalogue.find(tagged, || telling, &fields) {
+        Found::Category(code) => Ok((fields, code)),
+        Found::Skipped => Err(Outcome::Skipped),
+        Found::Unmapped(word) => {
+            let place = position(&fields, terms).ok().flatten().map(|(at, _)| at.lonlat());
+            Err(Outcome::Unmapped { word, place })
+        }
+    }
 }
 
-/// A facility. `sort_out` sorts out the columns of a raw record.
+/// A facility.
 pub fn facility(
     raw: RawRecord,
-    sort_out: impl FnOnce(RawRecord) -> Fields,
+    columns: &mut Columns,
     catalogue: &Catalogue<'_>,
     terms: &Terms,
 ) -> Outcome<FacilityRecord> {
-    let (tagged, telling) = tags(catalogue, &raw);
-    let fields = sort_out(raw);
-    let category = match catalogue.find(tagged, || telling, &fields) {
-        Found::Category(code) => code,
-        Found::Skipped => return Outcome::Skipped,
-        Found::Unmapped(word) => return unmapped(word, &fields, terms),
+    let (fields, category) = match categorised(raw, columns, catalogue, terms) {
+        Ok(found) => found,
+        Err(outcome) => return outcome,
     };
     let mut faults = Vec::new();
     let place = take(&mut faults, position(&fields, terms)).flatten();
     let name = take(&mut faults, name_of(&fields)).unwrap_or_default();
     let state = take(&mut faults, fields.parsed::<FacilityState>(Field::State)).flatten().unwrap_or_default();
     let mut provenance = take(&mut faults, provenance(&fields, terms)).unwrap_or_default();
-    let code = fields.text(Field::Code);
+    let code = take(&mut faults, fields.identifier(Field::Code)).flatten().map(Cow::into_owned);
     if let Some(code) = &code {
         if code.chars().count() > MAX_CODE {
             faults.push(fields.fault(Field::Code, format!("is longer than {MAX_CODE} characters")));
@@ -243,16 +255,13 @@ fn position(fields: &Fields, terms: &Terms) -> Result<Option<(LatticePoint, Opti
 /// An open case. One with an id belongs to the system the id is of and is only mirrored here.
 pub fn case(
     raw: RawRecord,
-    sort_out: impl FnOnce(RawRecord) -> Fields,
+    columns: &mut Columns,
     catalogue: &Catalogue<'_>,
     terms: &Terms,
 ) -> Outcome<CaseRecord> {
-    let (tagged, telling) = tags(catalogue, &raw);
-    let fields = sort_out(raw);
-    let category = match catalogue.find(tagged, || telling, &fields) {
-        Found::Category(code) => code,
-        Found::Skipped => return Outcome::Skipped,
-        Found::Unmapped(word) => return unmapped(word, &fields, terms),
+    let (fields, category) = match categorised(raw, columns, catalogue, terms) {
+        Ok(found) => found,
+        Err(outcome) => return outcome,
     };
     let mut faults = Vec::new();
     let place = take(&mut faults, position(&fields, terms)).flatten();
@@ -357,7 +366,7 @@ mod tests {
         let profile = profile::standard();
         let catalogue = Catalogue::new(&profile, CategoryKind::Component, None, None).expect("nothing unmapped");
         let mut columns = Columns::new(Kind::Facilities, &[]).expect("nothing told");
-        facility(raw(&values, RawShape::Point([122.1, 30.0])), |raw| columns.sort_out(raw), &catalogue, &terms(Crs::Gcj02))
+        facility(raw(&values, RawShape::Point([122.1, 30.0])), &mut columns, &catalogue, &terms(Crs::Gcj02))
     }
 
     #[test]
@@ -402,7 +411,7 @@ mod tests {
         let values = json!({"category": "06010", "lon": "0.0", "lat": "0.0", "上报时间": "2026-03-01 09:30:00", "id": "A-1"});
         let mut columns = Columns::new(Kind::Cases, &[]).expect("nothing told");
         let Outcome::Made { record: case, .. } =
-            case(raw(&values, RawShape::Absent), |raw| columns.sort_out(raw), &matters, &terms(Crs::Wgs84))
+            case(raw(&values, RawShape::Absent), &mut columns, &matters, &terms(Crs::Wgs84))
         else {
             panic!("a case needs no place")
         };
@@ -411,7 +420,7 @@ mod tests {
         assert_eq!(case.reported_at.to_string(), "2026-03-01T01:30:00Z");
         let values = json!({"category": "01037", "lon": "0.0", "lat": "0.0"});
         let mut columns = Columns::new(Kind::Facilities, &[]).expect("nothing told");
-        let facility = facility(raw(&values, RawShape::Absent), |raw| columns.sort_out(raw), &components, &terms(Crs::Wgs84));
+        let facility = facility(raw(&values, RawShape::Absent), &mut columns, &components, &terms(Crs::Wgs84));
         assert!(matches!(facility, Outcome::Faulty(_)));
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Fault> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Fault::new(FaultKind::BadSyntax, format!("cannot read {name}: {error}")))?;
+        .map_err(|error| Fault::new(FaultKind::Unreadable, format!("cannot read {name}: {error}")))?;
     parse(&text, &name)
 }
 

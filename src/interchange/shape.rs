@@ -4,6 +4,7 @@ use super::RawShape;
 use crate::domain::facility::OriginalPosition;
 use crate::domain::fault::{Fault, FaultKind, Repair};
 use crate::geom::area::ring_area2;
+use crate::geom::planar::Arrangement;
 use crate::geom::lonlat::PositionError;
 use crate::geom::{Area, Crs, LatticePoint, LonLat, Polygon, Ring};
 
@@ -182,7 +183,11 @@ fn check_turn(ring: &Ring, whose: RingName, repairs: &mut Vec<Repair>) {
     let place = ring.first().map(|first| first.lonlat());
     let repair = |kind: &str, detail| Repair { kind: kind.to_owned(), detail, codes: Vec::new(), place, area_m2: 0.0 };
     if turn == 0 {
-        repairs.push(repair("collapsed_ring", format!("{whose} has no land left on the lattice of 1e-7°")));
+        // A bow-tie has as much land on the left as on the right: only when its crossings are nodes is it seen whether there is any.
+        let has_land = Arrangement::of_lines(std::slice::from_ref(ring)).is_ok_and(|noded| noded.face_count() > 0);
+        if !has_land {
+            repairs.push(repair("collapsed_ring", format!("{whose} has no land left on the lattice of 1e-7°")));
+        }
     } else if (turn > 0) != (whose.ring == 0) {
         repairs.push(repair("rewound", format!("{whose} turned the wrong way (RFC 7946 §3.1.6)")));
     }
@@ -253,6 +258,17 @@ mod tests {
         let straight = area(&polygon(&[SQUARE]), Crs::Wgs84, 100).expect("right");
         assert!(straight.repairs.is_empty());
         assert_eq!(turned.area, straight.area);
+    }
+
+    #[test]
+    fn only_a_ring_without_land_has_collapsed() {
+        let kinds = |ring: &[[f64; 2]]| {
+            let shaped = area(&polygon(&[SQUARE, ring]), Crs::Wgs84, 100).expect("rings");
+            shaped.repairs.into_iter().map(|repair| repair.kind).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(&[[1.0, 1.0], [2.0, 2.0], [2.0, 1.0], [1.0, 2.0], [1.0, 1.0]]), [""; 0], "a bow-tie has two wings");
+        assert_eq!(kinds(&[[1.0, 1.0], [2.0, 2.0], [3.0, 3.0], [1.0, 1.0]]), ["collapsed_ring"]);
+        assert_eq!(kinds(&[[1.0, 1.0], [2.0, 1.0], [2.0, 2.0], [2.0, 1.0], [1.0, 1.0]]), ["collapsed_ring"]);
     }
 
     #[test]

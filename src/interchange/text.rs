@@ -14,6 +14,20 @@ pub fn is_damaged(text: &str) -> bool {
     text.contains('\u{FFFD}')
 }
 
+/// A text without its full-width letters, digits and signs (U+FF01–U+FF5E, and the full-width space), when it has any: input methods
+/// write them where a code was meant.
+pub fn narrowed(text: &str) -> Option<String> {
+    let narrow = |c: char| match c {
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0),
+        '\u{3000}' => Some(' '),
+        _ => None,
+    };
+    if text.is_ascii() || !text.chars().any(|c| narrow(c).is_some()) {
+        return None;
+    }
+    Some(text.chars().map(|c| narrow(c).unwrap_or(c)).collect())
+}
+
 /// Every run of high bytes is made of two-byte GBK characters (lead 0x81–0xFE, trail 0x40–0xFE without 0x7F).
 fn looks_like_gbk(bytes: &[u8]) -> bool {
     let mut at = 0;
@@ -48,6 +62,13 @@ mod tests {
         // 宝华镇 in GBK.
         let fault = not_utf8(&[b'"', 0xB1, 0xA6, 0xBB, 0xAA, 0xD5, 0xF2, b'"']).expect("not UTF-8");
         assert!(fault.detail.contains("GBK") && fault.detail.contains("byte 2"), "{}", fault.detail);
+    }
+
+    #[test]
+    fn only_full_width_forms_of_ascii_are_made_narrow() {
+        assert_eq!(narrowed("３３０９02－Ａ").as_deref(), Some("330902-A"));
+        assert_eq!(narrowed("宝华镇"), None);
+        assert_eq!(narrowed("330902"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::assign::{Known, assign};
 use super::fits::{fits_grid, fits_region, numbers, plausible, within_fits};
 use super::matching::{RecordName, Seen};
 use super::merge::{is_derived, merge};
-use super::read::{Rules, read};
+use super::read::read;
 use super::report::{Report, Status};
 use super::{ImportError, Job, Step, grid_at};
 use crate::domain::code::Code;
@@ -17,7 +17,7 @@ use crate::domain::region::{RegionRecord, VoidRecord};
 use crate::domain::scope::Actor;
 use crate::geom::Area;
 use crate::interchange::Terms;
-use crate::interchange::boundaries::{GridDraft, Land, Made, land, region};
+use crate::interchange::boundaries::{GridDraft, Land, Made, code_of, land, region};
 use crate::interchange::fields::{Field, Fields, Kind};
 use crate::interchange::own::Origin;
 use crate::store::{BoundaryCommit, Chain, Store, grid_row_hash, region_row_hash};
@@ -71,15 +71,8 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
 
 fn read_boundaries(job: &Job, report: &mut Report) -> Incoming {
     let mut incoming = Incoming::default();
-    let mut rules = match Rules::of(job, &job.meta.profile) {
-        Ok(rules) => rules,
-        Err(fault) => {
-            report.refuse(fault);
-            return incoming;
-        }
-    };
     let mut seen: Seen<Code, ()> = Seen::default();
-    read(job, &mut rules, report, &mut |raw, columns, terms, report| {
+    read(job, report, &mut |raw, columns, terms, report| {
         let number = raw.number;
         let fields = columns.sort_out(raw);
         let origin = terms.own.then(|| Origin::of(&fields));
@@ -107,7 +100,7 @@ fn read_boundaries(job: &Job, report: &mut Report) -> Incoming {
         };
         // Within one file the store's own check finds them all; here the name of the other file is still known.
         if terms.file.is_some()
-            && let Some(code) = fields.parsed::<Code>(Field::Code).ok().flatten()
+            && let Some(code) = code_of(&fields, Field::Code).ok().flatten()
             && let Some(earlier) = seen.earlier([code.clone()], &RecordName::new(number, terms), &())
         {
             let detail = format!("code {code} stands in {} too", earlier.name);
@@ -300,12 +293,13 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
         facility_grids: moves.facilities,
         case_grids: moves.cases,
         import: Some(job.import_record(&report)),
+        settings: job.new_settings(),
         actor: job.actor.clone(),
         at: job.at,
     };
     let before = store.revision().await?;
-    let committed = job.commit(store, &mut report, store.boundaries_commit(commit)).await?;
-    report.revision = committed.revision;
+    let committed = store.boundaries_commit(commit).await?;
+    job.committed(&mut report, &committed);
     report.epoch = committed.epoch;
     if committed.revision == before {
         // What the files say differently is the same land after mending.

@@ -2,7 +2,7 @@
 
 use super::facilities::swapped;
 use super::matching::{RecordName, Seen};
-use super::read::{Rules, read};
+use super::read::{Point, read_points};
 use super::report::{Report, Status};
 use super::{ImportError, Job, Step, grid_at, territory_at};
 use crate::domain::case::CaseRecord;
@@ -10,7 +10,7 @@ use crate::domain::category::CategoryKind;
 use crate::domain::id::{CaseId, Epoch};
 use crate::interchange::fields::Field;
 use crate::interchange::own::Origin;
-use crate::interchange::points::{Catalogue, Outcome, case, unknown_code};
+use crate::interchange::points::{case, unknown_code};
 use crate::store::{CaseCommit, CaseKey, Store, external_key};
 use crate::territory::Territory;
 use std::collections::HashMap;
@@ -41,7 +41,7 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
         job.tell(Step::Writing { rows: rows.len() as u64 });
         let import = Some(job.import_record(&report));
         let commit = CaseCommit { head: job.head(epoch), rows, removed: Vec::new(), import };
-        report.revision = job.commit(store, &mut report, store.cases_commit(commit)).await?.revision;
+        job.committed(&mut report, &store.cases_commit(commit).await?);
     }
     Ok(report)
 }
@@ -54,20 +54,6 @@ fn key_of(record: &CaseRecord, source_hash: Option<u64>) -> Option<u64> {
 }
 
 fn read_and_match(job: &Job, mut report: Report, stored: &[CaseKey], territory: Option<&Territory>) -> (Report, Rows) {
-    let refused = |mut report: Report, fault| {
-        report.refuse(fault);
-        (report, Rows::default())
-    };
-    let profile = &job.meta.profile;
-    let mut rules = match Rules::of(job, profile) {
-        Ok(rules) => rules,
-        Err(fault) => return refused(report, fault),
-    };
-    let tags = rules.tags.clone();
-    let catalogue = match Catalogue::new(profile, CategoryKind::Matter, tags.as_ref(), job.order.accept.unmapped_as.clone()) {
-        Ok(catalogue) => catalogue,
-        Err(fault) => return refused(report, fault),
-    };
     let by_key: HashMap<u64, &CaseKey> = stored
         .iter()
         .filter_map(|key| match (&key.source_system, &key.external_id) {
@@ -77,20 +63,8 @@ fn read_and_match(job: &Job, mut report: Report, stored: &[CaseKey], territory: 
         .collect();
     let mut seen: Seen<u64> = Seen::default();
     let mut rows = Rows::default();
-    read(job, &mut rules, &mut report, &mut |raw, columns, terms, report| {
-        let number = raw.number;
-        let (mut record, origin) = match case(raw, |raw| columns.sort_out(raw), &catalogue, terms) {
-            Outcome::Made { record, origin } => (record, origin),
-            Outcome::Skipped => {
-                report.tally.skipped += 1;
-                return Vec::new();
-            }
-            Outcome::Unmapped { word, place } => {
-                report.unmapped(number, word, place);
-                return Vec::new();
-            }
-            Outcome::Faulty(faults) => return faults,
-        };
+    read_points(job, CategoryKind::Matter, &mut report, case, &mut |point, terms, report| {
+        let Point { number, mut record, origin } = point;
         if let Some(territory) = territory {
             record.epoch = territory.epoch;
             record.grid = record.at.and_then(|at| grid_at(territory, at));

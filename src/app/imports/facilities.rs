@@ -2,7 +2,7 @@
 
 use super::cases::CHANGED_SINCE;
 use super::matching::{Matched, RecordName, Stored, Verdict};
-use super::read::{Rules, read};
+use super::read::{Point, read_points};
 use super::report::{Report, Status};
 use super::{ImportError, Job, Step, grid_at, territory_at};
 use crate::domain::category::CategoryKind;
@@ -11,17 +11,17 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::{Epoch, FacilityId, Version};
 use crate::geom::LatticePoint;
 use crate::interchange::own::Origin;
-use crate::interchange::points::{Catalogue, Outcome, facility};
+use crate::interchange::points::facility;
 use crate::store::{FacilityLoad, Store};
 use crate::territory::Territory;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Rows a batch: some hundred kilobytes. A guess; nothing depends on it.
-const BATCH: usize = 2048;
+/// Rows a batch: about two megabytes. Larger ones leave the caches before they are written.
+const BATCH: usize = 1024;
 /// Batches that may wait for the store.
-const WAITING: usize = 4;
+const WAITING: usize = 3;
 
 /// A facility on its way into the store.
 struct Row {
@@ -36,21 +36,6 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
     let epoch = territory.as_ref().map_or(Epoch(0), |territory| territory.epoch);
     let stored = Arc::new(Stored::of(&store.facility_keys().await?));
     let job = Arc::new(job);
-    if job.settings.is_some() && !job.order.dry_run {
-        // New categories go into the store before the rows that need them, so the rows are looked at before that.
-        let (sender, batches) = mpsc::channel(WAITING);
-        drop(batches);
-        let tried = {
-            let (job, report, stored, territory) = (Arc::clone(&job), report.clone(), Arc::clone(&stored), territory.clone());
-            tokio::task::spawn_blocking(move || read_and_match(&job, report, &stored, territory.as_deref(), sender))
-        };
-        let mut report = tried.await?;
-        if job.refuses(&report) {
-            report.epoch = epoch;
-            report.status = Status::Refused;
-            return Ok(report);
-        }
-    }
     let (sender, mut batches) = mpsc::channel(WAITING);
     let reading = {
         let job = Arc::clone(&job);
@@ -66,11 +51,11 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
                 continue;
             }
             rows += batch.len() as u64;
-            if load.is_none() {
-                job.settings_set(store).await?;
-                load = Some(store.facilities_load(job.head(epoch)).await?);
-            }
-            load.as_mut().expect("it was begun above").push(batch).await?;
+            let load = match &mut load {
+                Some(load) => load,
+                none => none.insert(store.facilities_load(job.head(epoch)).await?),
+            };
+            load.push(batch).await?;
             job.tell(Step::Writing { rows });
         }
         Ok::<_, ImportError>(found)
@@ -88,34 +73,18 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
         }
         report.status = job.status(&report, load.is_none());
     }
-    let begun = load.is_some();
-    let ended = match (written, load) {
-        (Err(error), _) => Err(error),
-        (Ok(_), Some(load)) if report.status == Status::Imported => {
-            load.finish(job.import_record(&report)).await.map(Some).map_err(Into::into)
-        }
-        // Dropping what was begun leaves nothing of it.
-        (Ok(_), _) => Ok(None),
-    };
-    match ended {
-        Ok(Some(committed)) => {
-            report.settings = job.settings.as_ref().map(|settings| settings.names.clone()).unwrap_or_default();
-            report.revision = committed.revision;
-            report.tally.new = committed.new;
-            report.tally.changed = committed.changed;
-            report.tally.same += committed.same;
-            if committed.new + committed.changed == 0 && job.settings.is_none() {
-                report.status = Status::Unchanged;
-            }
-            Ok(report)
-        }
-        ended => {
-            if begun {
-                job.settings_take_back(store).await?;
-            }
-            ended.map(|_| report)
-        }
+    written?;
+    // Dropping what was begun leaves nothing of it.
+    let Some(load) = load.filter(|_| report.status == Status::Imported) else { return Ok(report) };
+    let committed = load.finish(job.import_record(&report)).await?;
+    job.committed(&mut report, &committed);
+    report.tally.new = committed.new;
+    report.tally.changed = committed.changed;
+    report.tally.same += committed.same;
+    if committed.new + committed.changed == 0 && job.settings.is_none() {
+        report.status = Status::Unchanged;
     }
+    Ok(report)
 }
 
 fn read_and_match(
@@ -125,20 +94,6 @@ fn read_and_match(
     territory: Option<&Territory>,
     sender: mpsc::Sender<Vec<Row>>,
 ) -> Report {
-    let refused = |mut report: Report, fault| {
-        report.refuse(fault);
-        report
-    };
-    let profile = &job.meta.profile;
-    let mut rules = match Rules::of(job, profile) {
-        Ok(rules) => rules,
-        Err(fault) => return refused(report, fault),
-    };
-    let tags = rules.tags.clone();
-    let catalogue = match Catalogue::new(profile, CategoryKind::Component, tags.as_ref(), job.order.accept.unmapped_as.clone()) {
-        Ok(catalogue) => catalogue,
-        Err(fault) => return refused(report, fault),
-    };
     let mut matched = Matched::default();
     let mut batch = Vec::new();
     let mut flow = |row: Row, report: &Report| {
@@ -151,20 +106,8 @@ fn read_and_match(
             }
         }
     };
-    read(job, &mut rules, &mut report, &mut |raw, columns, terms, report| {
-        let number = raw.number;
-        let (mut record, origin) = match facility(raw, |raw| columns.sort_out(raw), &catalogue, terms) {
-            Outcome::Made { record, origin } => (record, origin),
-            Outcome::Skipped => {
-                report.tally.skipped += 1;
-                return Vec::new();
-            }
-            Outcome::Unmapped { word, place } => {
-                report.unmapped(number, word, place);
-                return Vec::new();
-            }
-            Outcome::Faulty(faults) => return faults,
-        };
+    read_points(job, CategoryKind::Component, &mut report, facility, &mut |point, terms, report| {
+        let Point { number, mut record, origin } = point;
         if let Some(territory) = territory {
             record.grid = grid_at(territory, record.at);
             if record.grid.is_none() {

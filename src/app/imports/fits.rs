@@ -10,11 +10,14 @@ use crate::domain::region::RegionRecord;
 use crate::domain::scheme::Scheme;
 use crate::geom::{Area, LonLat};
 use crate::interchange::boundaries::GridDraft;
+use crate::interchange::fields::Field;
 use std::collections::{HashMap, HashSet};
 
 /// The code's length must be that of grids.
 pub(super) fn fits_grid(scheme: &Scheme, draft: &GridDraft) -> Result<(), Fault> {
+    spelled(scheme, Field::Parent, draft.parent.as_ref())?;
     let Some(code) = &draft.code else { return Ok(()) };
+    spelled(scheme, Field::Code, Some(code))?;
     if !scheme.has_lengths() {
         return Ok(());
     }
@@ -37,8 +40,20 @@ pub(super) fn fits_grid(scheme: &Scheme, draft: &GridDraft) -> Result<(), Fault>
     }
 }
 
+/// A code is made of the characters that codes of the scheme have.
+fn spelled(scheme: &Scheme, field: Field, code: Option<&Code>) -> Result<(), Fault> {
+    let Some(code) = code else { return Ok(()) };
+    scheme.spells(code).map_err(|error| Fault {
+        field: Some(field.as_str().to_owned()),
+        codes: vec![code.clone()],
+        ..Fault::new(FaultKind::NotInScheme, error.to_string())
+    })
+}
+
 /// The level of a region by its code's length, or as stated: one above grids.
 pub(super) fn fits_region(scheme: &Scheme, record: &RegionRecord) -> Result<usize, Fault> {
+    spelled(scheme, Field::Parent, record.parent.as_ref())?;
+    spelled(scheme, Field::Code, Some(&record.code))?;
     let misfit = |field: &str, detail: String| Fault {
         field: Some(field.to_owned()),
         codes: vec![record.code.clone()],

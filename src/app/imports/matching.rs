@@ -10,7 +10,7 @@ use crate::interchange::own::Origin;
 use crate::store::{FacilityKey, external_key};
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 
 /// What becomes of a record.
@@ -63,13 +63,24 @@ impl fmt::Display for RecordName {
     }
 }
 
-/// Key → the record of this import that had it first, and what that said.
+/// Key → the record of this import that had it first, and what that said. A million records with two keys of 64 bits take 90 MB.
 #[derive(Debug)]
-pub(super) struct Seen<K, S = Option<u64>>(HashMap<K, (RecordName, S)>);
+pub(super) struct Seen<K, S = Option<u64>> {
+    /// By a few bits of the key's hash, so that growing copies one part and not the whole.
+    parts: Vec<HashMap<K, u32>>,
+    hasher: RandomState,
+    records: Vec<(u64, S)>,
+    /// The first record of each file, with the file's name.
+    files: Vec<(u32, Option<Arc<str>>)>,
+}
+
+/// 64: what is copied when a part grows is then some hundred kilobytes.
+const PARTS: usize = 64;
 
 impl<K, S> Default for Seen<K, S> {
     fn default() -> Self {
-        Self(HashMap::new())
+        let parts = std::iter::repeat_with(HashMap::new).take(PARTS).collect();
+        Self { parts, hasher: RandomState::new(), records: Vec::new(), files: Vec::new() }
     }
 }
 
@@ -84,12 +95,30 @@ pub(super) struct Earlier {
 impl<K: Eq + Hash, S: PartialEq + Clone> Seen<K, S> {
     /// The first record with one of the keys, else notes this one.
     pub(super) fn earlier(&mut self, keys: impl IntoIterator<Item = K> + Clone, name: &RecordName, said: &S) -> Option<Earlier> {
-        let found = keys.clone().into_iter().find_map(|key| self.0.get(&key));
-        if let Some((first, before)) = found {
-            return Some(Earlier { name: first.clone(), same: before == said });
+        if let Some(first) = keys.clone().into_iter().find_map(|key| self.parts[self.part(&key)].get(&key)) {
+            return Some(self.record(*first, said));
         }
-        self.0.extend(keys.into_iter().map(|key| (key, (name.clone(), said.clone()))));
+        let own = u32::try_from(self.records.len()).expect("an import has fewer than 2^32 records");
+        self.records.push((name.number, said.clone()));
+        if self.files.last().is_none_or(|(_, file)| *file != name.file) {
+            self.files.push((own, name.file.clone()));
+        }
+        for key in keys {
+            let part = self.part(&key);
+            self.parts[part].insert(key, own);
+        }
         None
+    }
+
+    fn part(&self, key: &K) -> usize {
+        // The low bits: the tables within use the others.
+        self.hasher.hash_one(key) as usize % PARTS
+    }
+
+    fn record(&self, at: u32, said: &S) -> Earlier {
+        let (number, before) = &self.records[at as usize];
+        let file = self.files.partition_point(|(first, _)| *first <= at) - 1;
+        Earlier { name: RecordName { number: *number, file: self.files[file].1.clone() }, same: before == said }
     }
 }
 
@@ -220,6 +249,18 @@ mod tests {
             version: Version(0),
             provenance: Provenance { external_ids, source_hash: Some(hash), ..Provenance::default() },
         }
+    }
+
+    #[test]
+    fn an_earlier_record_is_named_with_its_file() {
+        let mut seen: Seen<u64, u8> = Seen::default();
+        let name = |number, file: &str| RecordName { number, file: Some(file.into()) };
+        for n in 0..1000 {
+            assert_eq!(seen.earlier([n, n + 5000], &name(n, if n < 600 { "a" } else { "b" }), &7), None);
+        }
+        let again = |seen: &mut Seen<u64, u8>, key, said| seen.earlier([key], &name(1, "c"), &said).expect("it was there");
+        assert_eq!(again(&mut seen, 599, 7), Earlier { name: name(599, "a"), same: true });
+        assert_eq!(again(&mut seen, 5600, 8), Earlier { name: name(600, "b"), same: false });
     }
 
     fn name(number: u64) -> RecordName {

@@ -26,7 +26,7 @@ use crate::domain::scheme::Scheme;
 use crate::domain::scope::Actor;
 use crate::geom::{Crs, LatticePoint};
 use crate::interchange::settings;
-use crate::store::{CommitHead, ImportRecord, Meta, Store, StoreError, epoch_at};
+use crate::store::{CommitHead, Committed, ImportRecord, Meta, Store, StoreError, epoch_at};
 use crate::territory::Territory;
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -207,7 +207,7 @@ pub async fn run(store: &Store, order: Order, actor: &Actor, clock: &Clock, watc
     };
     // Records that change nothing do not take the settings that came with them along.
     if let (Some(settings), Status::Unchanged) = (settings, report.status) {
-        report.revision = store.meta_set(settings.after, &actor.id, at).await?.revision;
+        report.revision = store.meta_set(Arc::unwrap_or_clone(settings.after), &actor.id, at).await?.revision;
         report.settings = settings.names;
         report.status = Status::Imported;
     }
@@ -221,8 +221,7 @@ fn file_name(path: &std::path::Path) -> String {
 /// What an import changes about the city itself.
 #[derive(Clone)]
 struct Settings {
-    before: Meta,
-    after: Meta,
+    after: Arc<Meta>,
     /// Of the options that say so.
     names: Vec<&'static str>,
 }
@@ -255,7 +254,7 @@ impl Job {
         Ok(Self {
             has_boundaries: !store.epochs().await?.is_empty(),
             scheme_before: stored.scheme.clone(),
-            settings: (!names.is_empty()).then(|| Settings { before: stored, after: meta.clone(), names }),
+            settings: (!names.is_empty()).then(|| Settings { after: Arc::new(meta.clone()), names }),
             meta,
             zone,
             actor: actor.id.clone(),
@@ -300,43 +299,23 @@ impl Job {
         }
     }
 
-    /// Who writes, into which epoch.
+    /// Who writes, into which epoch. A new scheme or profile comes with the rows that need it.
     fn head(&self, epoch: Epoch) -> CommitHead {
-        CommitHead { epoch: (epoch.0 > 0).then_some(epoch), ..CommitHead::new(self.actor.clone(), self.at) }
-    }
-
-    /// Commits what was validated. A new scheme or profile goes before the rows that need it, and is taken back when the store refuses them.
-    async fn commit<T>(
-        &self,
-        store: &Store,
-        report: &mut Report,
-        write: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        self.settings_set(store).await?;
-        match write.await {
-            Ok(committed) => {
-                report.settings = self.settings.as_ref().map(|settings| settings.names.clone()).unwrap_or_default();
-                Ok(committed)
-            }
-            Err(error) => {
-                self.settings_take_back(store).await?;
-                Err(error)
-            }
+        CommitHead {
+            epoch: (epoch.0 > 0).then_some(epoch),
+            settings: self.new_settings(),
+            ..CommitHead::new(self.actor.clone(), self.at)
         }
     }
 
-    async fn settings_set(&self, store: &Store) -> Result<(), StoreError> {
-        match &self.settings {
-            Some(settings) => store.meta_set(settings.after.clone(), &self.actor, self.at).await.map(drop),
-            None => Ok(()),
-        }
+    fn new_settings(&self) -> Option<Arc<Meta>> {
+        self.settings.as_ref().map(|settings| Arc::clone(&settings.after))
     }
 
-    async fn settings_take_back(&self, store: &Store) -> Result<(), StoreError> {
-        match &self.settings {
-            Some(settings) => store.meta_set(settings.before.clone(), &self.actor, self.at).await.map(drop),
-            None => Ok(()),
-        }
+    /// Notes what was committed.
+    fn committed(&self, report: &mut Report, committed: &Committed) {
+        report.revision = committed.revision;
+        report.settings = self.settings.as_ref().map(|settings| settings.names.clone()).unwrap_or_default();
     }
 }
 

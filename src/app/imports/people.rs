@@ -1,7 +1,7 @@
 //! Staff, and counts of households and residents by grid.
 
 use super::matching::{RecordName, Seen};
-use super::read::{Rules, read};
+use super::read::read;
 use super::report::{Report, Status};
 use super::{ImportError, Job, territory_at};
 use crate::domain::code::Code;
@@ -33,7 +33,7 @@ pub(super) async fn staff(store: &Store, job: Job, report: Report) -> Result<Rep
     if report.status == Status::Imported {
         let import = Some(job.import_record(&report));
         let commit = StaffCommit { head: job.head(epoch), rows, removed: Vec::new(), import };
-        report.revision = job.commit(store, &mut report, store.staff_commit(commit)).await?.revision;
+        job.committed(&mut report, &store.staff_commit(commit).await?);
     }
     Ok(report)
 }
@@ -44,14 +44,10 @@ fn match_staff(
     stored: &[StaffRecord],
     territory: Option<&Territory>,
 ) -> (Report, Vec<StaffRecord>) {
-    let mut rules = match Rules::of(job, &job.meta.profile) {
-        Ok(rules) => rules,
-        Err(fault) => return (refused(report, fault), Vec::new()),
-    };
     let by_id: HashMap<&str, &StaffRecord> = stored.iter().map(|row| (row.id.as_str(), row)).collect();
     let mut seen: Seen<String> = Seen::default();
     let mut rows = Vec::new();
-    read(job, &mut rules, &mut report, &mut |raw, columns, terms, report| {
+    read(job, &mut report, &mut |raw, columns, terms, report| {
         let number = raw.number;
         let fields = columns.sort_out(raw);
         let mut record = match people::staff(&fields, terms) {
@@ -96,11 +92,6 @@ fn match_staff(
     (report, rows)
 }
 
-fn refused(mut report: Report, fault: Fault) -> Report {
-    report.refuse(fault);
-    report
-}
-
 fn is_known(territory: Option<&Territory>, code: &Code) -> bool {
     territory.is_some_and(|territory| territory.grid_ix(code.as_str()).is_some() || territory.region_ix(code.as_str()).is_some())
 }
@@ -118,19 +109,15 @@ pub(super) async fn households(store: &Store, job: Job, report: Report) -> Resul
     report.status = job.status(&report, counts.is_empty());
     if report.status == Status::Imported {
         let commit = HouseholdCommit { head: job.head(epoch), counts, import: Some(job.import_record(&report)) };
-        report.revision = job.commit(store, &mut report, store.households_commit(commit)).await?.revision;
+        job.committed(&mut report, &store.households_commit(commit).await?);
     }
     Ok(report)
 }
 
 fn match_households(job: &Job, mut report: Report, territory: Option<&Territory>) -> (Report, Vec<HouseholdCount>) {
-    let mut rules = match Rules::of(job, &job.meta.profile) {
-        Ok(rules) => rules,
-        Err(fault) => return (refused(report, fault), Vec::new()),
-    };
     let mut seen: Seen<Code, HouseholdCount> = Seen::default();
     let mut counts: BTreeMap<Code, HouseholdCount> = BTreeMap::new();
-    read(job, &mut rules, &mut report, &mut |raw, columns, terms, report| {
+    read(job, &mut report, &mut |raw, columns, terms, report| {
         let number = raw.number;
         let count = match people::households(&columns.sort_out(raw)) {
             Ok(count) => count,

@@ -2,10 +2,12 @@
 
 use super::report::Report;
 use super::{Job, Step, file_name};
-use crate::domain::category::CodeProfile;
-use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::category::CategoryKind;
+use crate::domain::fault::{Fault, FaultKind, Repair};
 use crate::geom::Crs;
 use crate::interchange::fields::{Columns, Field, Kind};
+use crate::interchange::own::Origin;
+use crate::interchange::points::{Catalogue, Outcome};
 use crate::interchange::tags::TagRules;
 use crate::interchange::{RawRecord, Reader, Terms};
 use std::collections::BTreeSet;
@@ -16,16 +18,16 @@ use std::sync::Arc;
 const TELL_EVERY: u64 = 2048;
 
 /// What is told about the records of one kind before they are read.
-pub(super) struct Rules {
-    pub(super) columns: Columns,
-    pub(super) tags: Option<TagRules>,
+struct Rules {
+    columns: Columns,
+    tags: Option<TagRules>,
 }
 
 impl Rules {
     /// Checks `--map` and the tag rules against the kind and the city's profile.
-    pub(super) fn of(job: &Job, profile: &CodeProfile) -> Result<Self, Fault> {
+    fn of(job: &Job) -> Result<Self, Fault> {
         let mut columns = Columns::new(job.order.kind, &job.order.map)?;
-        let tags = job.order.tags.as_deref().map(|name| TagRules::load(name, profile)).transpose()?;
+        let tags = job.order.tags.as_deref().map(|name| TagRules::load(name, &job.meta.profile)).transpose()?;
         match (&tags, job.order.kind) {
             (Some(tags), Kind::Facilities | Kind::Cases) => {
                 columns.also(Field::Id, tags.id_columns());
@@ -46,7 +48,14 @@ pub(super) type Each<'a> = dyn FnMut(RawRecord, &mut Columns, &Terms, &mut Repor
 
 /// Reads all files. `each` gets every record that could be read and answers with what is wrong with it; those faults, and the faults
 /// of reading, go into the report, which counts the records.
-pub(super) fn read(job: &Job, rules: &mut Rules, report: &mut Report, each: &mut Each<'_>) {
+pub(super) fn read(job: &Job, report: &mut Report, each: &mut Each<'_>) {
+    match Rules::of(job) {
+        Ok(mut rules) => read_by(&mut rules, job, report, each),
+        Err(fault) => report.refuse(fault),
+    }
+}
+
+fn read_by(rules: &mut Rules, job: &Job, report: &mut Report, each: &mut Each<'_>) {
     let order = &job.order;
     let needs_crs = !matches!(order.kind, Kind::Staff | Kind::Households);
     let system = order
@@ -110,6 +119,9 @@ pub(super) fn read(job: &Job, rules: &mut Rules, report: &mut Report, each: &mut
                 Ok(record) => each(record, &mut rules.columns, &terms, report),
                 Err(fault) => vec![fault],
             };
+            let mended = rules.columns.take_repairs();
+            report.tally.repaired += mended.len() as u64;
+            report.repairs.extend(mended.into_iter().map(|mended| Repair { detail: format!("{prefix}{}", mended.detail), ..mended }));
             if !faults.is_empty() {
                 report.tally.refused += 1;
                 report.faults.extend(faults.into_iter().map(told));
@@ -130,6 +142,46 @@ pub(super) fn read(job: &Job, rules: &mut Rules, report: &mut Report, each: &mut
     }
     report.columns = rules.columns.used();
     report.other_columns = rules.columns.ignored();
+}
+
+/// A record with a category, and its number.
+pub(super) struct Point<R> {
+    pub(super) number: u64,
+    pub(super) record: R,
+    /// When it comes from a copy of our own data.
+    pub(super) origin: Option<Origin>,
+}
+
+/// How a raw record becomes one with a category.
+pub(super) type Make<R> = fn(RawRecord, &mut Columns, &Catalogue<'_>, &Terms) -> Outcome<R>;
+
+/// Reads records that have a category. `each` gets every one that could be made and answers with what else is wrong with it.
+pub(super) fn read_points<R>(
+    job: &Job,
+    kind: CategoryKind,
+    report: &mut Report,
+    make: Make<R>,
+    each: &mut dyn FnMut(Point<R>, &Terms, &mut Report) -> Vec<Fault>,
+) {
+    let mut rules = match Rules::of(job) {
+        Ok(rules) => rules,
+        Err(fault) => return report.refuse(fault),
+    };
+    let tags = rules.tags.clone();
+    let catalogue = match Catalogue::new(&job.meta.profile, kind, tags.as_ref(), job.order.accept.unmapped_as.clone()) {
+        Ok(catalogue) => catalogue,
+        Err(fault) => return report.refuse(fault),
+    };
+    read_by(&mut rules, job, report, &mut |raw, columns, terms, report| {
+        let number = raw.number;
+        match make(raw, columns, &catalogue, terms) {
+            Outcome::Made { record, origin } => return each(Point { number, record, origin }, terms, report),
+            Outcome::Skipped => report.tally.skipped += 1,
+            Outcome::Unmapped { word, place } => report.unmapped(number, word, place),
+            Outcome::Faulty(faults) => return faults,
+        }
+        Vec::new()
+    });
 }
 
 /// What is told and what the file states must not contradict each other. WGS 84 and CGCS2000 are taken as one.

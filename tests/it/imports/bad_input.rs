@@ -56,6 +56,10 @@ async fn every_bad_ring_is_named_with_its_record_and_place() {
 #[tokio::test]
 async fn a_ring_that_crosses_itself_is_a_fault_with_a_place() {
     let bow_tie = "[[[122.01,30.0],[122.02,30.01],[122.02,30.0],[122.01,30.01],[122.01,30.0]]]";
+    let text = collection(&[grid("330902002001002", bow_tie)]);
+    let file = written("grids.geojson", text);
+    let report = run(&city(""), order(Kind::Grids, &file.path, "cgcs2000")).await;
+    assert!(report.repairs.is_empty(), "it has land, so it has not collapsed: {:?}", report.repairs);
     let faults = faults_of(&grid("330902002001002", bow_tie)).await;
     assert!(faults.iter().any(|fault| fault.kind == FaultKind::SelfCrossing), "{faults:?}");
     assert!(faults.iter().all(|fault| fault.record == Some(2) && fault.place.is_some()), "{faults:?}");
@@ -88,6 +92,59 @@ async fn codes_that_stand_twice_or_have_no_place_in_the_scheme_are_named() {
             "{code}: {faults:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn codes_in_full_width_are_made_narrow_and_told_and_letters_are_none_of_the_schemes() {
+    let store = city("");
+    let file = written("grids.geojson", collection(&[grid("３３０９０２００２００１００１", GOOD)]));
+    let report = super::import(&store, order(Kind::Grids, &file.path, "cgcs2000")).await;
+    assert_eq!((report.tally.new, report.tally.repaired), (1, 1));
+    let repair = &report.repairs[0];
+    assert!(repair.kind == "full_width" && repair.detail.contains("record 1: code"), "{repair:?}");
+    assert_eq!(repair.codes[0].as_str(), "330902002001001");
+    let next = "[[[122.01,30.0],[122.02,30.0],[122.02,30.01],[122.01,30.01],[122.01,30.0]]]";
+    for code in ["33090200200100A", "33090200200100Ａ", "33090200200100①", "33090200200100-"] {
+        let faults = faults_of(&grid(code, next)).await;
+        let fault = &faults[0];
+        let told = (fault.kind, fault.record, fault.field.as_deref());
+        assert_eq!(told, (FaultKind::NotInScheme, Some(2), Some("code")), "{code}: {fault}");
+        assert!(fault.detail.contains("digits"), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_text_or_a_whole_number() {
+    let feature = |code: &str| grid("C", GOOD).replace("\"C\"", code);
+    for (code, word) in [("true", "true is no code"), ("[1]", "[1] is no code"), ("3309020020010.5", "decimal number")] {
+        let faults = faults_of_file("grids.geojson", collection(&[feature(code)]).as_bytes(), Kind::Grids, "cgcs2000").await;
+        let told = (faults[0].kind, faults[0].record, faults[0].field.as_deref());
+        assert_eq!(told, (FaultKind::BadField, Some(1), Some("code")), "{code}: {faults:?}");
+        assert!(faults[0].detail.contains(word), "{}", faults[0]);
+    }
+    let facility = r#"{"type":"Feature","properties":{"code":true,"category":"01037"},"geometry":{"type":"Point","coordinates":[122.1,30.0]}}"#;
+    let faults = faults_of_file("f.geojson", collection(&[facility.into()]).as_bytes(), Kind::Facilities, "cgcs2000").await;
+    assert_eq!(faults[0].field.as_deref(), Some("code"), "{faults:?}");
+    let store = city("");
+    let file = written("grids.geojson", collection(&[feature("330902002001001")]));
+    super::import(&store, order(Kind::Grids, &file.path, "cgcs2000")).await;
+}
+
+#[tokio::test]
+async fn files_of_the_wrong_shape_and_files_that_are_not_there_say_so_once() {
+    let pretty = serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(&grid("330902002001001", GOOD)).unwrap());
+    let store = city("");
+    let file = written("one.geojson", pretty.unwrap());
+    let report = super::import(&store, order(Kind::Grids, &file.path, "cgcs2000")).await;
+    assert_eq!((report.tally.records, report.tally.new), (1, 1), "a feature over many lines is one");
+    let array = format!("[{}]", grid("330902002001001", GOOD));
+    let faults = faults_of_file("array.json", array.as_bytes(), Kind::Grids, "cgcs2000").await;
+    assert!(faults.len() == 1 && faults[0].detail.contains("JSON array"), "{faults:?}");
+    let store = city("");
+    let report = run(&store, order(Kind::Grids, &file.path.with_file_name("missing.geojson"), "cgcs2000")).await;
+    assert_eq!((report.status, report.faults[0].kind), (Status::Refused, FaultKind::Unreadable));
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!((&json["faults"][0]["kind"], &json["refused"]), (&"unreadable".into(), &1.into()));
 }
 
 #[tokio::test]
