@@ -1,8 +1,8 @@
 //! Bulk lookup of a table of positions: read, located and written line by line, without a limit.
 
+use super::view::View;
 use crate::domain::fault::Fault;
 use crate::geom::{Crs, LatticePoint};
-use super::view::View;
 use crate::interchange::positions::{Annotated, Place, annotate};
 use crate::territory::{Located, Territory};
 use std::io::Write;
@@ -32,7 +32,9 @@ pub fn locate_csv(
 ) -> Result<Annotated, Fault> {
     annotate(file, crs, (columns.lon.as_deref(), columns.lat.as_deref()), output, opened, |at: LatticePoint| {
         match territory.locate(at) {
-            Located::Inside { .. } => territory.grid_at(at).map_or(Place::NoGrid, |ix| Place::Grid(territory.grid(ix).code.as_str())),
+            Located::Inside { .. } => {
+                territory.grid_at(at).map_or(Place::NoGrid, |ix| Place::Grid(territory.grid(ix).code.as_str()))
+            }
             Located::Outside => Place::Outside,
         }
     })

@@ -152,7 +152,8 @@ impl App {
         };
         kept.retain(|other| other.epoch != epoch);
         kept.push_back(Arc::clone(&territory));
-        let excess = excess(kept.iter().map(|territory| territory.partition.blocks.iter().map(|block| block.len()).sum()), KEPT_ARCS);
+        let excess =
+            excess(kept.iter().map(|territory| territory.partition.blocks.iter().map(|block| block.len()).sum()), KEPT_ARCS);
         kept.drain(..excess);
         Ok(territory)
     }
@@ -297,7 +298,9 @@ mod tests {
 
     #[test]
     fn as_many_territories_stay_as_weigh_little_and_at_least_the_last() {
-        for (weights, gone) in [(vec![1; 9], 0), (vec![5, 5, 5], 1), (vec![1, 11], 1), (vec![11, 1], 1), (vec![11], 0), (vec![], 0)] {
+        for (weights, gone) in
+            [(vec![1; 9], 0), (vec![5, 5, 5], 1), (vec![1, 11], 1), (vec![11, 1], 1), (vec![11], 0), (vec![], 0)]
+        {
             assert_eq!(excess(weights.iter().copied(), 10), gone, "{weights:?}");
         }
     }

@@ -77,8 +77,7 @@ static STYLES: LazyLock<HashMap<String, Result<Vec<String>, String>>> = LazyLock
 fn pieces(style: &[u8]) -> Result<Vec<String>, String> {
     // No style holds it, and JSON writes it in one way.
     const HERE: &str = "\u{1}base\u{1}";
-    let mut style: Value =
-        serde_json::from_slice(style).map_err(|error| format!("the style does not read as JSON: {error}"))?;
+    let mut style: Value = serde_json::from_slice(style).map_err(|error| format!("the style does not read as JSON: {error}"))?;
     absolute(&mut style, HERE);
     let here = Value::from(HERE).to_string();
     Ok(style.to_string().split(here.trim_matches('"')).map(str::to_owned).collect())

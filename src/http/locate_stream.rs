@@ -143,7 +143,10 @@ impl Lines {
                 return Block::Lines(Bytes::from(block));
             }
             if self.rest.len() > RECORD_LIMIT {
-                return Block::Cut(Problem::new(ProblemCode::BodyTooLarge, format!("a line is longer than {RECORD_LIMIT} bytes")));
+                return Block::Cut(Problem::new(
+                    ProblemCode::BodyTooLarge,
+                    format!("a line is longer than {RECORD_LIMIT} bytes"),
+                ));
             }
             let Ok(piece) = tokio::time::timeout(body::PATIENCE, self.input.next()).await else {
                 return Block::Cut(body::timed_out());

@@ -1,7 +1,7 @@
 //! Columns of a file → fields of a record: by the field's own name, by names that standards and common exports use, or as told.
 
-use super::{RawRecord, own};
 use super::text::narrowed;
+use super::{RawRecord, own};
 use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind, Repair};
 use serde_json::Value;

@@ -155,12 +155,7 @@ fn categorised<T>(
 }
 
 /// A facility.
-pub fn facility(
-    raw: RawRecord,
-    columns: &mut Columns,
-    catalogue: &Catalogue<'_>,
-    terms: &Terms,
-) -> Outcome<FacilityRecord> {
+pub fn facility(raw: RawRecord, columns: &mut Columns, catalogue: &Catalogue<'_>, terms: &Terms) -> Outcome<FacilityRecord> {
     let (fields, category) = match categorised(raw, columns, catalogue, terms) {
         Ok(found) => found,
         Err(outcome) => return outcome,
@@ -253,12 +248,7 @@ fn position(fields: &Fields, terms: &Terms) -> Result<Option<(LatticePoint, Opti
 }
 
 /// An open case. One with an id belongs to the system the id is of and is only mirrored here.
-pub fn case(
-    raw: RawRecord,
-    columns: &mut Columns,
-    catalogue: &Catalogue<'_>,
-    terms: &Terms,
-) -> Outcome<CaseRecord> {
+pub fn case(raw: RawRecord, columns: &mut Columns, catalogue: &Catalogue<'_>, terms: &Terms) -> Outcome<CaseRecord> {
     let (fields, category) = match categorised(raw, columns, catalogue, terms) {
         Ok(found) => found,
         Err(outcome) => return outcome,
@@ -410,8 +400,7 @@ mod tests {
         let matters = Catalogue::new(&profile, CategoryKind::Matter, None, None).expect("nothing unmapped");
         let values = json!({"category": "06010", "lon": "0.0", "lat": "0.0", "上报时间": "2026-03-01 09:30:00", "id": "A-1"});
         let mut columns = Columns::new(Kind::Cases, &[]).expect("nothing told");
-        let Outcome::Made { record: case, .. } =
-            case(raw(&values, RawShape::Absent), &mut columns, &matters, &terms(Crs::Wgs84))
+        let Outcome::Made { record: case, .. } = case(raw(&values, RawShape::Absent), &mut columns, &matters, &terms(Crs::Wgs84))
         else {
             panic!("a case needs no place")
         };

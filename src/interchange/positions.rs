@@ -71,7 +71,9 @@ impl Table {
             csv_record::fields(header, delimiter).map(|name| String::from_utf8_lossy(&name).trim().to_owned()).collect();
         let bad = |detail: String| BadTable { detail, columns: columns.clone() };
         let column = |field: Field, told: Option<&str>| {
-            let names = |wanted: &str| columns.iter().filter(|name| told.map_or(name.to_lowercase() == wanted, |told| *name == told)).count();
+            let names = |wanted: &str| {
+                columns.iter().filter(|name| told.map_or(name.to_lowercase() == wanted, |told| *name == told)).count()
+            };
             let usual = std::iter::once(field.as_str()).chain(field.aliases().iter().copied());
             let wanted = told.into_iter().chain(usual.filter(|_| told.is_none())).find(|wanted| names(wanted) > 0);
             let Some(wanted) = wanted else {

@@ -4,8 +4,8 @@ use super::RawShape;
 use crate::domain::facility::OriginalPosition;
 use crate::domain::fault::{Fault, FaultKind, Repair};
 use crate::geom::area::ring_area2;
-use crate::geom::planar::Arrangement;
 use crate::geom::lonlat::PositionError;
+use crate::geom::planar::Arrangement;
 use crate::geom::{Area, Crs, LatticePoint, LonLat, Polygon, Ring};
 
 /// Vertices one record may have when nobody says otherwise. The largest real multipolygons (Fujian's coast at full detail) have about

@@ -121,7 +121,9 @@ fn read_by(rules: &mut Rules, job: &Job, report: &mut Report, each: &mut Each<'_
             };
             let mended = rules.columns.take_repairs();
             report.tally.repaired += mended.len() as u64;
-            report.repairs.extend(mended.into_iter().map(|mended| Repair { detail: format!("{prefix}{}", mended.detail), ..mended }));
+            report
+                .repairs
+                .extend(mended.into_iter().map(|mended| Repair { detail: format!("{prefix}{}", mended.detail), ..mended }));
             if !faults.is_empty() {
                 report.tally.refused += 1;
                 report.faults.extend(faults.into_iter().map(told));

@@ -32,7 +32,14 @@ impl EmbeddedStore {
                 let mut conn = self.writer().await?;
                 let mut tx = begin(&mut conn).await?;
                 let import = log::import(&mut tx, given.import, &given.actor, None).await?;
-                let entry = Entry { kind: LogKind::Boundaries, actor: &given.actor, at, import, published: None, settings: given.settings.as_deref() };
+                let entry = Entry {
+                    kind: LogKind::Boundaries,
+                    actor: &given.actor,
+                    at,
+                    import,
+                    published: None,
+                    settings: given.settings.as_deref(),
+                };
                 let committed = log::append(&mut tx, entry, counted).await?;
                 commit(tx).await?;
                 return Ok(Committed { epoch: known.epoch, ..committed });
@@ -56,7 +63,14 @@ impl EmbeddedStore {
         let import = log::import(&mut tx, given.import, &given.actor, import).await?;
         let record = EpochRecord { epoch, set: set.set, base: None, period: set.period, import_id: import };
         epoch_insert(&mut tx, &record, epoch.0.cast_signed(), &scheme, &given.actor, &time_text(at)).await?;
-        let entry = Entry { kind: LogKind::Boundaries, actor: &given.actor, at, import, published: Some(epoch), settings: given.settings.as_deref() };
+        let entry = Entry {
+            kind: LogKind::Boundaries,
+            actor: &given.actor,
+            at,
+            import,
+            published: Some(epoch),
+            settings: given.settings.as_deref(),
+        };
         let committed = log::append(&mut tx, entry, counted).await?;
         commit(tx).await?;
         Ok(committed)

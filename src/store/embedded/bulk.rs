@@ -173,7 +173,14 @@ impl<R: Written> Bulk<R> {
             self.rebuild.take_over(&mut tx, &touched).await?;
             self.rebuild.swap(&mut tx).await?;
         }
-        let entry = Entry { kind: self.kind, actor: &self.head.actor, at: to_millisecond(self.head.at), import, published: None, settings: self.head.settings.as_deref() };
+        let entry = Entry {
+            kind: self.kind,
+            actor: &self.head.actor,
+            at: to_millisecond(self.head.at),
+            import,
+            published: None,
+            settings: self.head.settings.as_deref(),
+        };
         let committed = log::append(&mut tx, entry, counted).await?;
         commit(tx).await?;
         Ok(committed)
@@ -279,7 +286,8 @@ impl Loading {
     async fn step(&mut self, step: Step) -> Result<(), StoreError> {
         match step {
             Step::Push(rows) => {
-                check_categories(&self.store, &self.head, rows.iter().map(|row| row.category.as_str()), &mut self.categories).await?;
+                check_categories(&self.store, &self.head, rows.iter().map(|row| row.category.as_str()), &mut self.categories)
+                    .await?;
                 self.rows.extend(rows);
             }
             Step::Remove(ids) => self.removed.extend(ids.into_iter().map(|id| id.0)),

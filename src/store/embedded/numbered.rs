@@ -157,7 +157,14 @@ pub(super) async fn write_few<R: Written>(
     if let Some(touched) = store.touched().get_mut(name) {
         touched.extend(written.iter().chain(&gone));
     }
-    let entry = Entry { kind, actor: &head.actor, at: to_millisecond(head.at), import, published: None, settings: head.settings.as_deref() };
+    let entry = Entry {
+        kind,
+        actor: &head.actor,
+        at: to_millisecond(head.at),
+        import,
+        published: None,
+        settings: head.settings.as_deref(),
+    };
     let committed = log::append(&mut tx, entry, counted).await?;
     commit(tx).await?;
     Ok(committed)

@@ -319,7 +319,14 @@ impl EmbeddedStore {
             let record = EpochRecord { epoch, set: set.set, base: Some(current), period, import_id: import };
             epoch_insert(&mut tx, &record, 0, &scheme_now, &given.actor, &time_text(at)).await?;
         }
-        let entry = Entry { kind: LogKind::Boundaries, actor: &given.actor, at, import, published: publishes.then_some(epoch), settings: given.settings.as_deref() };
+        let entry = Entry {
+            kind: LogKind::Boundaries,
+            actor: &given.actor,
+            at,
+            import,
+            published: publishes.then_some(epoch),
+            settings: given.settings.as_deref(),
+        };
         let committed = log::append(&mut tx, entry, counted).await?;
         commit(tx).await?;
         Ok(committed)

@@ -56,7 +56,14 @@ impl EmbeddedStore {
                 .rows_affected();
             let counted =
                 Counted { new, changed: written - new, same: rows.len() as u64 - written, removed, ..Counted::default() };
-            let entry = Entry { kind: LogKind::Staff, actor: &head.actor, at: to_millisecond(head.at), import, published: None, settings: head.settings.as_deref() };
+            let entry = Entry {
+                kind: LogKind::Staff,
+                actor: &head.actor,
+                at: to_millisecond(head.at),
+                import,
+                published: None,
+                settings: head.settings.as_deref(),
+            };
             let committed = log::append(&mut tx, entry, counted).await?;
             commit(tx).await?;
             Ok(committed)
@@ -91,8 +98,14 @@ impl EmbeddedStore {
                     write_rows(&mut tx, counts_update(GRIDS.name, epoch).each(), 4, values, "writing counts").await?;
                 }
             }
-            let entry =
-                Entry { kind: LogKind::Households, actor: &head.actor, at: to_millisecond(head.at), import, published: None, settings: head.settings.as_deref() };
+            let entry = Entry {
+                kind: LogKind::Households,
+                actor: &head.actor,
+                at: to_millisecond(head.at),
+                import,
+                published: None,
+                settings: head.settings.as_deref(),
+            };
             let committed = log::append(&mut tx, entry, counted).await?;
             commit(tx).await?;
             drop(conn);

@@ -132,7 +132,8 @@ async fn a_code_is_text_or_a_whole_number() {
 
 #[tokio::test]
 async fn files_of_the_wrong_shape_and_files_that_are_not_there_say_so_once() {
-    let pretty = serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(&grid("330902002001001", GOOD)).unwrap());
+    let pretty =
+        serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(&grid("330902002001001", GOOD)).unwrap());
     let store = city("");
     let file = written("one.geojson", pretty.unwrap());
     let report = super::import(&store, order(Kind::Grids, &file.path, "cgcs2000")).await;

@@ -73,7 +73,10 @@ pub(super) async fn settings_come_with_the_commit_that_needs_them_or_not_at_all(
     load.finish(import("facilities")).await.unwrap();
     now_is(2, 2).await;
 
-    store.boundaries_commit(BoundaryCommit { settings: Some(settings(3).into()), ..publication(0, boundaries(1..4)) }).await.unwrap();
+    store
+        .boundaries_commit(BoundaryCommit { settings: Some(settings(3).into()), ..publication(0, boundaries(1..4)) })
+        .await
+        .unwrap();
     now_is(3, 3).await;
     let same = BoundaryCommit { settings: Some(settings(4).into()), ..publication(1, boundaries(1..4)) };
     assert_eq!(store.boundaries_commit(same).await.unwrap().epoch, Epoch(1), "settings alone publish nothing");
