@@ -3,14 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench may fail loudly and prints its table")]
 
+mod city;
 mod coverage;
 #[allow(dead_code, reason = "shared with benches that count bytes")]
 mod harness;
 
 use wangge::{geom, territory};
 
-use coverage::{Coverage, Patch, Random};
-use geom::{Area, LatticePoint, Polygon};
+use city::{CORNER, SIDE, SIZE};
+use coverage::Random;
 use harness::{ROUNDS, median};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,45 +22,18 @@ use tokio::net::TcpStream;
 use wangge::app::App;
 use wangge::clock::Clock;
 use wangge::config::Config;
-use wangge::domain::code::Code;
-use wangge::domain::grid::{GridKind, GridRecord};
 use wangge::domain::id::Epoch;
-use wangge::domain::records::{BoundarySet, Provenance};
 use wangge::interchange::profile;
 use wangge::store::{BoundaryCommit, Chain, Meta, Store};
 
-/// Grids along each side: 19,881 in all, 40 to 120 vertices each.
-const SIDE: usize = 141;
-/// Lattice units of a grid's side, about 220 m.
-const SIZE: i32 = 23_000;
-const CORNER: LatticePoint = LatticePoint::new(1_221_000_000, 296_000_000);
 const SLICE: Duration = Duration::from_millis(1200);
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn grids() -> Vec<GridRecord> {
-    let patch = Patch { corner: CORNER, columns: SIDE, rows: SIDE, size: SIZE, jitter: 0.12, roughness: 1.0, edges: (10, 30) };
-    let coverage = Coverage::of(&[patch], &mut Random(1));
-    let grid = |(cell, ring): (usize, Vec<LatticePoint>)| GridRecord {
-        code: Code::new(&format!("330902{:03}{:03}{:03}", cell / SIDE, cell % SIDE / 12, cell % SIDE)).unwrap(),
-        name: format!("网格{cell}"),
-        kind: GridKind::Base,
-        parent: None,
-        area: Area::canonical([Polygon { exterior: ring, holes: vec![] }]),
-        households: None,
-        population: None,
-        provenance: Provenance::default(),
-    };
-    let mut grids: Vec<GridRecord> = coverage.rings.into_iter().enumerate().map(grid).collect();
-    grids.sort_by(|a, b| a.code.cmp(&b.code));
-    grids
-}
-
 async fn app() -> Arc<App> {
     let store = Store::memory(Meta::new("bench", profile::standard()));
-    let mut boundaries = BoundarySet { grids: grids(), ..BoundarySet::default() };
-    boundaries.regions = territory::hierarchy::derived_regions(&boundaries);
+    let boundaries = city::boundaries(SIDE, SIDE);
     let at = "2026-11-21T00:00:00Z".parse().unwrap();
     let commit = BoundaryCommit {
         base: Epoch(0),

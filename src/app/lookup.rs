@@ -67,6 +67,16 @@ impl View {
         self.sees_grid(ix).then(|| &self.territory.grid(ix).code)
     }
 
+    /// The codes of the grids that own many places, in their order; `None` where [`Self::grid_code_at`] says none.
+    pub fn grid_codes_at(&self, places: &[LatticePoint]) -> Vec<Option<&str>> {
+        let found = self.territory.locate_many(places);
+        let code = |found: &Located| {
+            let ix = found.leaf(&self.territory)?.grid()?;
+            self.sees_grid(ix).then(|| self.territory.grid_code(ix))
+        };
+        found.iter().map(code).collect()
+    }
+
     /// Grids that have a point in a closed box, in depth-first order. Exact: what only the boxes share is not listed.
     pub fn grids_meeting(&self, bbox: LatticeBox) -> impl Iterator<Item = &Grid> {
         let mut found: Vec<GridIx> = self.territory.grids_in_box(bbox).filter(|ix| self.sees_grid(*ix)).collect();

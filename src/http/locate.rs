@@ -4,6 +4,7 @@ use super::asof::{self, Moment, SetName};
 use super::caller::Caller;
 use super::error::{Answer, Problem, ProblemCode};
 use super::json::{json_of_size, raw};
+use super::locate_batch::{Batch, BatchAnswer, located};
 use super::query::{self, Query, Word, given, one_of, query};
 use super::shapes::{self, GridName, Position, RegionName, Team};
 use super::{body, locate_stream};
@@ -15,8 +16,7 @@ use crate::geom::{Crs, LatticePoint, LonLat};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
-use std::cell::Cell;
+use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -168,29 +168,6 @@ query! {
     }
 }
 
-/// Points of one CRS.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Batch {
-    /// `wgs84`, `cgcs2000`, `gcj02` or `bd09`. Never guessed.
-    #[schema(value_type = String)]
-    crs: Option<String>,
-    /// `[lon, lat]` each, at most 100,000.
-    #[schema(value_type = Vec<[f64; 2]>)]
-    points: Option<Points>,
-}
-
-/// The grids of a batch.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct BatchAnswer {
-    /// The boundaries the answer is about.
-    epoch: u64,
-    /// One code a point, in their order; null outside every grid.
-    grids: Vec<Option<String>>,
-}
-
-/// Most points of one JSON batch.
-pub const MOST_POINTS: usize = 100_000;
 /// Bytes of a batch that is answered on the spot: about 1,500 points, a tenth of a millisecond. Larger ones go to the compute pool.
 const SMALL_BATCH: usize = 64 << 10;
 
@@ -241,83 +218,4 @@ async fn batch(app: &App, view: View, headers: &axum::http::HeaderMap, stream: B
         app.compute.run(move || located(&view, &bytes)).await.map_err(crate::app::AppError::from)?
     };
     answer.map(|bytes| raw(bytes, "application/json"))
-}
-
-/// The answer to a batch as JSON text. Codes hold letters, digits and `-_.:` only, so they need no escaping.
-fn located(view: &View, bytes: &[u8]) -> Answer<Vec<u8>> {
-    let batch = parse(bytes)?;
-    let crs = batch.crs.ok_or_else(|| Crs::missing("crs"))?;
-    let crs = <Crs as Word>::parse("crs", &crs)?;
-    let points = batch.points.ok_or_else(|| Problem::new(ProblemCode::BadJson, "points is required").with("field", "points"))?.0;
-    let mut json = Vec::with_capacity(64 + points.len() * 20);
-    json.extend_from_slice(format!("{{\"epoch\":{},\"grids\":[", view.territory.epoch).as_bytes());
-    for (index, &[lon, lat]) in points.iter().enumerate() {
-        let told = LonLat::new(lon, lat)
-            .and_then(|told| crs.to_cgcs2000(told))
-            .map_err(|error| Problem::new(ProblemCode::BadPoint, format!("point {index}: {error}")).with("index", index))?;
-        if index > 0 {
-            json.push(b',');
-        }
-        match view.grid_code_at(LatticePoint::nearest(told)) {
-            Some(code) => {
-                json.push(b'"');
-                json.extend_from_slice(code.as_str().as_bytes());
-                json.push(b'"');
-            }
-            None => json.extend_from_slice(b"null"),
-        }
-    }
-    json.extend_from_slice(b"]}");
-    Ok(json)
-}
-
-thread_local! {
-    /// How far the parser of [`Points`] came: serde has no other way to say at which element it stopped.
-    static POINT: Cell<Option<usize>> = const { Cell::new(None) };
-}
-
-fn parse(bytes: &[u8]) -> Answer<Batch> {
-    POINT.set(None);
-    serde_json::from_slice(bytes).map_err(|error| match POINT.get() {
-        Some(index) if index >= MOST_POINTS => {
-            Problem::new(ProblemCode::TooManyPoints, format!("more than {MOST_POINTS} points; send a stream of lines instead"))
-                .with("limit", MOST_POINTS)
-        }
-        Some(index) if !error.is_eof() => {
-            Problem::new(ProblemCode::BadPoint, format!("point {index}: {error}; a point is [lon, lat]")).with("index", index)
-        }
-        _ => body::bad_json(&error),
-    })
-}
-
-/// Points as parsed; counts while it parses.
-#[derive(Debug)]
-struct Points(Vec<[f64; 2]>);
-
-impl<'de> Deserialize<'de> for Points {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Points;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an array of [lon, lat]")
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut elements: A) -> Result<Points, A::Error> {
-                let mut points = Vec::with_capacity(1024);
-                POINT.set(Some(0));
-                while let Some(point) = elements.next_element::<[f64; 2]>()? {
-                    if points.len() == MOST_POINTS {
-                        return Err(serde::de::Error::custom("too many points"));
-                    }
-                    points.push(point);
-                    POINT.set(Some(points.len()));
-                }
-                POINT.set(None);
-                Ok(Points(points))
-            }
-        }
-        deserializer.deserialize_seq(Visitor)
-    }
 }

@@ -16,6 +16,7 @@ pub mod guard;
 pub mod json;
 pub mod listen;
 pub mod locate;
+pub mod locate_batch;
 pub mod locate_stream;
 pub mod meta;
 pub mod metrics;
