@@ -135,7 +135,7 @@ pub async fn all(
 }
 
 /// Positions in the profile of the categories named, whole major categories included.
-fn categories_named(view: &View, words: &str) -> Answer<Vec<u16>> {
+pub(super) fn categories_named(view: &View, words: &str) -> Answer<Vec<u16>> {
     let mut named = Vec::new();
     for word in words.split(',') {
         let fits = |code: &str| code == word || (word.len() == 2 && code.starts_with(word));

@@ -20,6 +20,7 @@ pub mod locate_batch;
 pub mod locate_stream;
 pub mod meta;
 pub mod metrics;
+pub mod ogc;
 pub mod openapi;
 pub mod operation;
 pub mod outlines;
@@ -43,12 +44,12 @@ pub use listen::{bind, serve};
 
 /// The table makes the router and is itself data, so that a test can hold it against the OpenAPI document and the contract.
 macro_rules! table {
-    ($($method:ident $path:literal $module:ident::$handler:ident)*) => {
+    ($($method:ident $path:literal $($handler:ident)::+)*) => {
         /// Every address and its method.
         pub const TABLE: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
 
         fn routed() -> OpenApiRouter<Arc<App>> {
-            openapi::empty()$(.routes(routes!($module::$handler)))*
+            openapi::empty()$(.routes(routes!($($handler)::+)))*
         }
     };
 }
@@ -84,6 +85,22 @@ table! {
     GET  "/sprites/{*path}"                   assets::sprite
     GET  "/fonts/{*path}"                     assets::font
     GET  "/background.geojson"                assets::background
+
+    GET  "/ogc"                                                              ogc::landing::page
+    GET  "/ogc/conformance"                                                  ogc::landing::conformance
+    GET  "/ogc/api"                                                          ogc::api::document
+    GET  "/ogc/collections"                                                  ogc::collections::all
+    GET  "/ogc/collections/{collection}"                                     ogc::collections::one
+    GET  "/ogc/collections/{collection}/items"                               ogc::features::items
+    GET  "/ogc/collections/{collection}/items/{feature}"                     ogc::features::item
+    GET  "/ogc/collections/{collection}/tiles"                               ogc::tiles::of_collection
+    GET  "/ogc/collections/{collection}/tiles/{set}"                         ogc::tiles::set_of_collection
+    GET  "/ogc/collections/{collection}/tiles/{set}/{z}/{row}/{column}"      ogc::tiles::tile_of_collection
+    GET  "/ogc/tiles"                                                        ogc::tiles::of_all
+    GET  "/ogc/tiles/{set}"                                                  ogc::tiles::set_of_all
+    GET  "/ogc/tiles/{set}/{z}/{row}/{column}"                               ogc::tiles::tile_of_all
+    GET  "/ogc/tileMatrixSets"                                               ogc::tiles::matrix_sets
+    GET  "/ogc/tileMatrixSets/{set}"                                         ogc::tiles::matrix_set
 
     GET  "/healthz"                           operation::healthz
     GET  "/readyz"                            operation::readyz

@@ -21,6 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
     tags(
         (name = "lookup", description = "Which grid is this point in?"),
         (name = "city", description = "Regions, grids, facilities, cases."),
+        (name = "ogc", description = "OGC API – Features and Tiles, for GIS programs."),
         (name = "map", description = "Tiles, styles, sprites, fonts."),
         (name = "operation", description = "For those who keep the server running."),
     )
@@ -89,6 +90,12 @@ fn name_style(document: &mut Value) {
         parameter["name"] = json!("name");
         parameter["description"] = json!("Name of the style: dark");
     }
+}
+
+/// The document of all routes.
+pub(super) fn document() -> Value {
+    let (document, _) = MADE.get().expect("the router that answers has kept its document");
+    serde_json::from_str(document).expect("a document is JSON")
 }
 
 /// This document.

@@ -9,6 +9,7 @@ mod facilities;
 mod grids;
 mod locate;
 mod locate_streams;
+mod ogc;
 mod operation;
 mod regions;
 mod search;
