@@ -323,6 +323,9 @@ mod tests {
                 texts.push(viewer.read(&all));
             }
         }
+        // Each of them was woken once with nothing to read yet.
+        texts.retain(|text| !text.is_empty());
+        assert_eq!(texts.len(), 3);
         assert_eq!(told(std::str::from_utf8(&texts[0]).expect("text")), [1, 2, 3]);
         assert!(texts.iter().all(|text| text.as_ptr() == texts[0].as_ptr()), "the same bytes, not only equal ones");
     }
