@@ -329,7 +329,8 @@ async fn writes() {
         let (lon, lat) = place(&mut random);
         let body = format!(r#"{{"position":[{lon:.7},{lat:.7}],"crs":"cgcs2000"}}"#);
         let id = 1 + (n as u32 * 7919) % FACILITIES;
-        let head = format!("PATCH /api/v1/facilities/{id} HTTP/1.1\r\nHost: localhost\r\nIf-Match: *\r\nContent-Type: application/json");
+        let head =
+            format!("PATCH /api/v1/facilities/{id} HTTP/1.1\r\nHost: localhost\r\nIf-Match: *\r\nContent-Type: application/json");
         let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         told.clear();
         let sent = Instant::now();
@@ -349,8 +350,15 @@ async fn writes() {
         tokio::time::sleep(Duration::from_millis(60)).await;
     }
     println!("{FACILITIES} facilities in a file, {WRITES} moves one after the other; ms from sending the write to");
-    for (what, mut figures) in ["its answer (durable, seen by all)", "a viewer told of it", "the first byte of its tile"].into_iter().zip(figures) {
+    for (what, mut figures) in
+        ["its answer (durable, seen by all)", "a viewer told of it", "the first byte of its tile"].into_iter().zip(figures)
+    {
         figures.sort_by(f64::total_cmp);
-        println!("{what:36} median {:>6.2}, p95 {:>6.2}, most {:>6.2}", figures[WRITES / 2], figures[WRITES * 95 / 100], figures[WRITES - 1]);
+        println!(
+            "{what:36} median {:>6.2}, p95 {:>6.2}, most {:>6.2}",
+            figures[WRITES / 2],
+            figures[WRITES * 95 / 100],
+            figures[WRITES - 1]
+        );
     }
 }

@@ -2,9 +2,9 @@
 
 use super::view::View;
 use crate::domain::id::GridIx;
+use crate::geom::LatticePoint;
 use crate::geom::disc::Disc;
 use crate::geom::gauss::Gauss;
-use crate::geom::LatticePoint;
 
 /// Probabilities are told in ten-thousandths.
 const PARTS: f64 = 10_000.0;
@@ -31,7 +31,8 @@ impl View {
         let shares: Vec<f64> = grids.iter().map(|ix| gauss.share_on(&self.territory.outline_grid(*ix))).collect();
         let outside = (1.0 - shares.iter().sum::<f64>()).max(0.0);
         let parts = whole_parts(&[&shares[..], &[outside]].concat());
-        let mut grids: Vec<(GridIx, u32)> = grids.into_iter().zip(parts.iter().copied()).filter(|(_, parts)| *parts > 0).collect();
+        let mut grids: Vec<(GridIx, u32)> =
+            grids.into_iter().zip(parts.iter().copied()).filter(|(_, parts)| *parts > 0).collect();
         let code = |ix: GridIx| &self.territory.grid(ix).code;
         grids.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| code(a.0).cmp(code(b.0))));
         let probability = |parts: u32| f64::from(parts) / PARTS;
@@ -58,7 +59,9 @@ mod tests {
 
     #[test]
     fn parts_are_near_the_shares_and_together_the_whole() {
-        for shares in [vec![1.0], vec![0.5, 0.5, 0.0], vec![1.0 / 3.0; 3], vec![0.999_99, 0.000_01], vec![0.123_456, 0.2, 0.676_544]] {
+        for shares in
+            [vec![1.0], vec![0.5, 0.5, 0.0], vec![1.0 / 3.0; 3], vec![0.999_99, 0.000_01], vec![0.123_456, 0.2, 0.676_544]]
+        {
             let parts = whole_parts(&shares);
             assert_eq!(parts.iter().sum::<u32>(), 10_000, "{shares:?}");
             assert!(parts.iter().zip(&shares).all(|(parts, share)| (f64::from(*parts) - share * PARTS).abs() < 1.0), "{parts:?}");

@@ -322,19 +322,8 @@ impl Patch {
     /// The record after it. `today` is the day of a state that changes without a day of its own.
     fn applied(self, before: &FacilityRecord, today: impl FnOnce() -> Date) -> Result<FacilityRecord, AppError> {
         let mut record = before.clone();
-        let Self {
-            code,
-            category,
-            name,
-            state,
-            state_date,
-            place,
-            accuracy,
-            external_ids,
-            source,
-            source_date,
-            properties,
-        } = self;
+        let Self { code, category, name, state, state_date, place, accuracy, external_ids, source, source_date, properties } =
+            self;
         record.code = code.unwrap_or(record.code);
         record.category = category.unwrap_or(record.category);
         record.name = name.unwrap_or(record.name);

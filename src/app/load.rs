@@ -28,7 +28,18 @@ impl App {
         let tiles = TileCache::new(config.tile_cache_bytes);
         let live = Hub::start(published.load().revision, Pace::default());
         let applier = Applier::start(Arc::clone(&published), tiles.clone(), live.clone());
-        Ok(Self { store, published, applier, live, compute, tiles, config, clock, history: History::default(), naming: Mutex::default() })
+        Ok(Self {
+            store,
+            published,
+            applier,
+            live,
+            compute,
+            tiles,
+            config,
+            clock,
+            history: History::default(),
+            naming: Mutex::default(),
+        })
     }
 }
 

@@ -117,7 +117,10 @@ impl View {
     /// Whether a case passes.
     pub(super) fn is_looked_for_case(&self, looked: &Looked, case: &Case) -> bool {
         let category = &case.record.category;
-        looked.matter.as_ref().is_none_or(|wanted| category == wanted || (wanted.len() == 2 && category.starts_with(wanted.as_str())))
+        looked
+            .matter
+            .as_ref()
+            .is_none_or(|wanted| category == wanted || (wanted.len() == 2 && category.starts_with(wanted.as_str())))
             && self.sees_at(self.unit_of(case))
     }
 }

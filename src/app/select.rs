@@ -80,7 +80,8 @@ impl View {
             }
             if looked.cases {
                 let inside = |at: Option<LatticePoint>| at.is_some_and(|at| shape.holds(at));
-                let cases = self.city.cases.in_box(bbox).filter(|case| inside(case.record.at) && self.is_looked_for_case(looked, case));
+                let cases =
+                    self.city.cases.in_box(bbox).filter(|case| inside(case.record.at) && self.is_looked_for_case(looked, case));
                 for case in cases {
                     count(Kind::Case, &case.record.category);
                     found.push((Kind::Case, case.record.id.0));

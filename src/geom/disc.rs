@@ -44,7 +44,13 @@ impl Disc {
             return None;
         }
         let (dx, dy) = p.minus(self.at);
-        let dx = if dx > HALF { dx - 2 * HALF } else if dx < -HALF { dx + 2 * HALF } else { dx };
+        let dx = if dx > HALF {
+            dx - 2 * HALF
+        } else if dx < -HALF {
+            dx + 2 * HALF
+        } else {
+            dx
+        };
         let scale = LocalScale::at(f64::midpoint(f64::from(p.y), f64::from(self.at.y)));
         Some(libm::hypot(dx as f64 * scale.x_m, dy as f64 * scale.y_m))
     }

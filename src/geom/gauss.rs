@@ -2,9 +2,9 @@
 //! polygon is a sum over its edges of `1/2π ∫ (1 − exp(−ρ(θ)²/2)) dθ`, with `ρ` the distance of the edge in direction `θ` (in standard
 //! deviations); the part with the exponential is Owen's T function (Owen, 1956).
 
+use super::Area;
 use super::lattice::LatticePoint;
 use super::measure::LocalScale;
-use super::Area;
 use std::f64::consts::TAU;
 
 /// Share of a two-dimensional normal distribution within the radius that receivers tell as their accuracy.
@@ -99,7 +99,14 @@ fn edge(a: (f64, f64), b: (f64, f64)) -> f64 {
 fn integral(f: &impl Fn(f64) -> f64, from: f64, to: f64) -> f64 {
     /// A piece that is halved more often is narrower than the tolerance.
     const DEEPEST: u32 = 22;
-    fn halved(f: &impl Fn(f64) -> f64, (a, fa): (f64, f64), (m, fm): (f64, f64), (b, fb): (f64, f64), whole: f64, left: u32) -> f64 {
+    fn halved(
+        f: &impl Fn(f64) -> f64,
+        (a, fa): (f64, f64),
+        (m, fm): (f64, f64),
+        (b, fb): (f64, f64),
+        whole: f64,
+        left: u32,
+    ) -> f64 {
         let (l, r) = (f64::midpoint(a, m), f64::midpoint(m, b));
         let (fl, fr) = (f(l), f(r));
         let (one, other) = ((m - a) / 6.0 * (fa + 4.0 * fl + fm), (b - m) / 6.0 * (fm + 4.0 * fr + fb));
@@ -170,7 +177,8 @@ mod tests {
     fn a_circle_of_the_accuracy_holds_its_share() {
         let gauss = Gauss::of_accuracy(MEAN, 500.0);
         let radius = 500.0 / gauss.deviation_m();
-        let ring: Vec<(f64, f64)> = (0..720).map(|n| TAU * f64::from(n) / 720.0).map(|t| (radius * t.cos(), radius * t.sin())).collect();
+        let ring: Vec<(f64, f64)> =
+            (0..720).map(|n| TAU * f64::from(n) / 720.0).map(|t| (radius * t.cos(), radius * t.sin())).collect();
         let found = gauss.share_on(&area(&gauss, &ring));
         assert!((found - SHARE_WITHIN_ACCURACY).abs() < 1e-4, "{found}");
     }

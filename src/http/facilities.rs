@@ -206,8 +206,21 @@ fn shape(view: &View, stored: Option<FacilityRecord>, row: Facility) -> Facility
 impl FacilityShape {
     /// A facility as it is stored.
     pub(super) fn stored(record: FacilityRecord) -> Self {
-        let FacilityRecord { id, code, category, name, state, state_date, at, grid, accuracy, properties, version, provenance, .. } =
-            record;
+        let FacilityRecord {
+            id,
+            code,
+            category,
+            name,
+            state,
+            state_date,
+            at,
+            grid,
+            accuracy,
+            properties,
+            version,
+            provenance,
+            ..
+        } = record;
         Self {
             id: id.0,
             code,

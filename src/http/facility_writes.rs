@@ -1,5 +1,6 @@
 //! One facility: read, added, changed, removed.
 
+use super::body;
 use super::caller::Caller;
 use super::conditions::{etag, if_match, once};
 use super::error::{Answer, Problem, ProblemCode};
@@ -8,7 +9,6 @@ use super::json::json;
 use super::members::{Members, text};
 use super::path::InPath;
 use super::query::{NoQuery, Query, clipped, out_of_range};
-use super::body;
 use crate::app::App;
 use crate::app::facility_writes::{Patch, Written};
 use crate::domain::facility::{FacilityState, OriginalPosition};
@@ -115,12 +115,7 @@ pub async fn one(
 #[utoipa::path(post, path = "/api/v1/facilities", tag = "city",
     params(NoQuery, ("Idempotency-Key" = Option<String>, Header, description = "A name for this write: sent again, it is answered as the first time. Kept for 30 days")),
     request_body(content = FacilityBody), responses((status = 201, body = FacilityAnswer)))]
-pub async fn create(
-    State(app): State<Arc<App>>,
-    Caller(actor): Caller,
-    _: Query<NoQuery>,
-    request: Request,
-) -> Answer<Response> {
+pub async fn create(State(app): State<Arc<App>>, Caller(actor): Caller, _: Query<NoQuery>, request: Request) -> Answer<Response> {
     let (headers, bytes) = json_body(request, &["application/json"]).await?;
     let patch = patch(&bytes, false)?;
     let asked = serde_json::from_slice(&bytes).map_err(|error| body::bad_json(&error))?;

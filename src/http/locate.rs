@@ -178,9 +178,9 @@ fn located_one(view: &View, told: LonLat, include: Include, accuracy_m: Option<f
         None => {
             let problem = outside(view.outside(told));
             match (candidates, outside_probability) {
-                (Some(candidates), Some(probability)) => Err(problem
-                    .with("candidates", serde_json::json!(candidates))
-                    .with("outside_probability", probability)),
+                (Some(candidates), Some(probability)) => {
+                    Err(problem.with("candidates", serde_json::json!(candidates)).with("outside_probability", probability))
+                }
                 _ => Err(problem),
             }
         }

@@ -189,7 +189,8 @@ pub(super) fn looked(view: &View, kinds: Kinds, category: Option<&str>, state: O
 
 fn shape(view: &View, near: Near) -> NearShape {
     let code = |unit: Option<Unit>| unit.and_then(Unit::grid).map(|ix| view.territory.grid(ix).code.to_string());
-    let (distance_m, bearing, across_water) = (shapes::rounded(near.distance_m), shapes::rounded(near.bearing_deg), near.across_water);
+    let (distance_m, bearing, across_water) =
+        (shapes::rounded(near.distance_m), shapes::rounded(near.bearing_deg), near.across_water);
     match near.thing {
         Thing::Facility(row) => NearShape {
             kind: "facility",

@@ -70,7 +70,9 @@ pub(super) fn keep(mut document: OpenApi) {
         for operation in operations.into_iter().flatten() {
             operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
         }
-        if let Some(operation) = item.get.as_mut().filter(|_| path.starts_with("/tiles") || (path.starts_with("/api/") && path != "/api/v1/beidou")) {
+        if let Some(operation) =
+            item.get.as_mut().filter(|_| path.starts_with("/tiles") || (path.starts_with("/api/") && path != "/api/v1/beidou"))
+        {
             operation.parameters.get_or_insert_default().push(RefOr::T(min_revision()));
         }
     }

@@ -193,7 +193,9 @@ fn bad_area(detail: impl std::fmt::Display) -> Problem {
 fn shape(mut area: Map<String, Value>) -> Answer<Shape> {
     const WANTED: &str = "takes a GeoJSON Polygon or MultiPolygon, {\"circle\": …} or {\"corridor\": …}";
     let only = |area: &Map<String, Value>, known: &[&str]| match area.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(key) => Err(bad_area(format_args!("{:?} is not known here; known are {}", super::query::clipped(key), known.join(", ")))),
+        Some(key) => {
+            Err(bad_area(format_args!("{:?} is not known here; known are {}", super::query::clipped(key), known.join(", "))))
+        }
         None => Ok(()),
     };
     if let Some(Value::Object(mut circle)) = area.remove("circle") {
@@ -248,7 +250,10 @@ fn position(value: &Value) -> Answer<LonLat> {
 fn line(value: &Value, least: usize) -> Answer<Vec<LatticePoint>> {
     let positions = value.as_array().ok_or_else(|| bad_area("a line or a ring is a list of positions"))?;
     if !(least..=MOST_POINTS).contains(&positions.len()) {
-        return Err(bad_area(format_args!("a line or a ring of {} positions; {least} to {MOST_POINTS} are taken", positions.len())));
+        return Err(bad_area(format_args!(
+            "a line or a ring of {} positions; {least} to {MOST_POINTS} are taken",
+            positions.len()
+        )));
     }
     let points: Vec<LatticePoint> =
         positions.iter().map(|position_of| position(position_of).map(LatticePoint::nearest)).collect::<Answer<_>>()?;

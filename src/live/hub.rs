@@ -29,12 +29,7 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self {
-            gather: Duration::from_millis(50),
-            quiet: Duration::from_secs(15),
-            most_bytes: 4 << 20,
-            most_viewers: 1_000,
-        }
+        Self { gather: Duration::from_millis(50), quiet: Duration::from_secs(15), most_bytes: 4 << 20, most_viewers: 1_000 }
     }
 }
 
@@ -96,8 +91,7 @@ pub enum Wake {
 impl Hub {
     /// Begins with a city of this revision.
     pub fn start(revision: Revision, pace: Pace) -> Self {
-        let state =
-            State { kept: VecDeque::new(), bytes: 0, forgotten: revision, latest: revision, texts: Vec::new() };
+        let state = State { kept: VecDeque::new(), bytes: 0, forgotten: revision, latest: revision, texts: Vec::new() };
         let (told, _) = watch::channel(Told { until: revision, closed: false });
         let viewers = Arc::new(Semaphore::new(pace.most_viewers));
         let inside = Arc::new(Inside { state: Mutex::new(state), arrived: Notify::new(), told, viewers, pace });
@@ -254,12 +248,8 @@ mod tests {
     use crate::domain::id::Epoch;
     use crate::geom::{LatticeBox, LatticePoint, LonLat, TileId};
 
-    const PACE: Pace = Pace {
-        gather: Duration::from_millis(1),
-        quiet: Duration::from_millis(5),
-        most_bytes: 4000,
-        most_viewers: 3,
-    };
+    const PACE: Pace =
+        Pace { gather: Duration::from_millis(1), quiet: Duration::from_millis(5), most_bytes: 4000, most_viewers: 3 };
 
     /// Revision `n` changes tile 14/n/0 of the facilities.
     fn change(n: u64) -> Change {
@@ -314,7 +304,8 @@ mod tests {
     #[tokio::test]
     async fn who_stands_at_one_place_reads_one_text() {
         let (hub, all) = (Hub::start(Revision(0), PACE), Filter::default());
-        let mut viewers = [hub.watch(None).expect("a place"), hub.watch(None).expect("a place"), hub.watch(None).expect("a place")];
+        let mut viewers =
+            [hub.watch(None).expect("a place"), hub.watch(None).expect("a place"), hub.watch(None).expect("a place")];
         push(&hub, 1..=3);
         let mut texts = Vec::new();
         for viewer in &mut viewers {

@@ -113,7 +113,13 @@ mod tests {
         let mut set = BoundarySet::default();
         for (at, ring) in coverage.rings.iter().enumerate() {
             let land = area(std::slice::from_ref(ring));
-            let void = |name: &str, kind| VoidRecord { name: name.into(), kind, reason: "a test".into(), area: land.clone(), provenance: Default::default() };
+            let void = |name: &str, kind| VoidRecord {
+                name: name.into(),
+                kind,
+                reason: "a test".into(),
+                area: land.clone(),
+                provenance: Default::default(),
+            };
             match at {
                 10 => set.voids.push(void("void-1", VoidKind::Water)),
                 17 => set.voids.push(void("void-2", VoidKind::Excluded)),
@@ -141,10 +147,16 @@ mod tests {
     #[test]
     fn a_straight_way_leaves_the_land_where_a_walk_along_it_does() {
         let territory = island();
-        let around = LatticeBox { min: LatticePoint::new(1_220_900_000, 299_900_000), max: LatticePoint::new(1_221_300_000, 300_300_000) };
+        let around =
+            LatticeBox { min: LatticePoint::new(1_220_900_000, 299_900_000), max: LatticePoint::new(1_221_300_000, 300_300_000) };
         let shore = territory.shore_in(&[around]);
         let mut random = Random(9);
-        let mut place = || LatticePoint::new(1_220_990_000 + (random.unit() * 230_000.0) as i32, 299_990_000 + (random.unit() * 200_000.0) as i32);
+        let mut place = || {
+            LatticePoint::new(
+                1_220_990_000 + (random.unit() * 230_000.0) as i32,
+                299_990_000 + (random.unit() * 200_000.0) as i32,
+            )
+        };
         let (mut left, mut stayed) = (0, 0);
         for _ in 0..400 {
             let (a, b) = (place(), place());

@@ -136,7 +136,10 @@ impl Client {
             Some(Pending::Change { id, name }) => {
                 let (before, after) = (self.known[&id].clone(), (name, self.known[&id].1 + 1));
                 let now = found.get(&id).cloned();
-                assert!(now.as_ref() == Some(&before) || now.as_ref() == Some(&after), "{place}: {id} is {now:?}, not {before:?} or {after:?}");
+                assert!(
+                    now.as_ref() == Some(&before) || now.as_ref() == Some(&after),
+                    "{place}: {id} is {now:?}, not {before:?} or {after:?}"
+                );
                 self.known.extend(now.map(|now| (id, now)));
                 self.pending = None;
             }
@@ -156,7 +159,8 @@ fn serve(folder: &Path) -> (Child, String) {
     let arguments = ["serve", "--data", "city.gpkg", "--listen", "127.0.0.1:0", "--log", "warn"];
     let mut server = wangge(folder, &arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(server.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let address = lines.find_map(|line| line.strip_prefix("http://").map(str::to_owned)).expect("the server says where it listens");
+    let address =
+        lines.find_map(|line| line.strip_prefix("http://").map(str::to_owned)).expect("the server says where it listens");
     // What it says later must not fill the pipe.
     std::thread::spawn(move || lines.for_each(drop));
     (server, address)
@@ -172,7 +176,8 @@ async fn a_server_killed_while_it_writes_loses_nothing_it_acknowledged() {
     let (folder, path) = (folder.path(), folder.path().join("city.gpkg"));
     let square = r#"{"type":"Feature","properties":{"code":"330902002001001","name":"网格"},"geometry":{"type":"Polygon","coordinates":[[[122.0,30.0],[122.2,30.0],[122.2,30.4],[122.0,30.4],[122.0,30.0]]]}}"#;
     std::fs::write(folder.join("grids.geojson"), super::imports::collection(&[square.to_owned()])).unwrap();
-    let imported = wangge(folder, &["import", "grids", "grids.geojson", "--data", "city.gpkg", "--crs", "cgcs2000"]).output().unwrap();
+    let imported =
+        wangge(folder, &["import", "grids", "grids.geojson", "--data", "city.gpkg", "--crs", "cgcs2000"]).output().unwrap();
     assert!(imported.status.success(), "{}", told(&imported));
     let mut clients: Vec<Client> = (0..CLIENTS).map(|number| Client::new(number, seed)).collect();
     let acknowledged = Arc::new(AtomicU32::new(0));

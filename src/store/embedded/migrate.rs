@@ -117,7 +117,8 @@ mod tests {
     const NEXT: i64 = SCHEMA + 1;
     const TO_NEXT: &[Step] =
         &[Step { from: SCHEMA, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE epochs SET actor = 'x';" }];
-    const BROKEN: &[Step] = &[Step { from: SCHEMA, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE nothing SET a = 1;" }];
+    const BROKEN: &[Step] =
+        &[Step { from: SCHEMA, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE nothing SET a = 1;" }];
 
     async fn has_shift(path: &Path) -> bool {
         use sqlx::Connection;

@@ -133,11 +133,10 @@ pub(super) async fn few<R: Written>(
     };
     let replace = format!("{} RETURNING fid", R::LAYER.replace(name, "fid"));
     let insert = R::LAYER.insert(name);
-    let written: HashSet<i64> =
-        write_rows_returning(tx, (&insert, &replace), R::LAYER.width(), values_of(&rows), "writing rows")
-            .await?
-            .into_iter()
-            .collect();
+    let written: HashSet<i64> = write_rows_returning(tx, (&insert, &replace), R::LAYER.width(), values_of(&rows), "writing rows")
+        .await?
+        .into_iter()
+        .collect();
     counted.new = sorted.new as u64;
     counted.changed = (written.len() - sorted.new) as u64;
     counted.same = (rows.len() - written.len()) as u64;
@@ -239,8 +238,13 @@ impl EmbeddedStore {
             log::current_checked(&mut tx, &head).await?;
             let (counted, mut rows) = few(&store, &mut tx, vec![row], Vec::new(), head.on_stale, None).await?;
             let row = rows.pop().ok_or(StoreError::GivenUp)?;
-            let entry =
-                Entry { kind: LogKind::Facilities, actor: &head.actor, at: to_millisecond(head.at), import: None, published: None };
+            let entry = Entry {
+                kind: LogKind::Facilities,
+                actor: &head.actor,
+                at: to_millisecond(head.at),
+                import: None,
+                published: None,
+            };
             let revision = log::append(&mut tx, entry, counted).await?.revision;
             let created = Created { revision, row, repeated: false };
             if let Some(once) = &once {
@@ -273,8 +277,13 @@ impl EmbeddedStore {
                 return Err(changed::<FacilityRecord>(id.0, version, current));
             }
             let (counted, _) = few::<FacilityRecord>(&store, &mut tx, Vec::new(), vec![id.0], head.on_stale, None).await?;
-            let entry =
-                Entry { kind: LogKind::Facilities, actor: &head.actor, at: to_millisecond(head.at), import: None, published: None };
+            let entry = Entry {
+                kind: LogKind::Facilities,
+                actor: &head.actor,
+                at: to_millisecond(head.at),
+                import: None,
+                published: None,
+            };
             let committed = log::append(&mut tx, entry, counted).await?;
             commit(tx).await?;
             Ok(committed)

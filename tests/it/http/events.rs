@@ -152,7 +152,10 @@ async fn a_written_facility_is_told_as_exactly_the_tiles_that_changed() {
     let router = city::router().await;
     let mut stream = Stream::open(&router, "?kinds=tiles,resync", None).await;
     assert_eq!(stream.headers["content-type"], "text/event-stream");
-    assert_eq!((&stream.headers["x-accel-buffering"], &stream.headers["cache-control"]), (&"no".parse().unwrap(), &"no-cache".parse().unwrap()));
+    assert_eq!(
+        (&stream.headers["x-accel-buffering"], &stream.headers["cache-control"]),
+        (&"no".parse().unwrap(), &"no-cache".parse().unwrap())
+    );
     let now = revision(&get(&router, "/api/v1/meta").await.ok());
     assert_eq!(stream.block().await.unwrap(), format!("retry: 2000\n:\nid: {now}"));
     let before = tags(&router).await;
@@ -160,8 +163,12 @@ async fn a_written_facility_is_told_as_exactly_the_tiles_that_changed() {
     assert_eq!(revision(&made), now + 1);
     let event = stream.event().await.unwrap();
     assert_eq!((event.kind.as_str(), event.id), ("tiles", Some(now + 1)));
-    assert_eq!((&event.data["layer"], &event.data["revision"], &event.data["epoch"]), (&json!("facilities"), &json!(now + 1), &json!(2)));
-    let told: BTreeSet<String> = event.data["tiles"].as_array().unwrap().iter().map(|tile| tile.as_str().unwrap().to_owned()).collect();
+    assert_eq!(
+        (&event.data["layer"], &event.data["revision"], &event.data["epoch"]),
+        (&json!("facilities"), &json!(now + 1), &json!(2))
+    );
+    let told: BTreeSet<String> =
+        event.data["tiles"].as_array().unwrap().iter().map(|tile| tile.as_str().unwrap().to_owned()).collect();
     let after = tags(&router).await;
     let expected = differing(&before, &after);
     assert_eq!(expanded(&[("facilities".to_owned(), told)].into(), &among(&after)), expected);

@@ -54,7 +54,10 @@ async fn a_facility_lives_from_its_creation_to_its_removal() {
     assert_eq!(answer.headers["etag"], "\"1\"");
     assert_eq!(answer.headers["location"], format!("{ALL}/{id}"));
     assert_eq!((&made["revision"], &made["version"], &made["grid"]), (&json!(before + 1), &json!(1), &json!(GRID_1)));
-    assert_eq!((&made["state"], &made["state_date"], &made["position"]), (&json!("intact"), &Value::Null, &json!([122.105, 30.005])));
+    assert_eq!(
+        (&made["state"], &made["state_date"], &made["position"]),
+        (&json!("intact"), &Value::Null, &json!([122.105, 30.005]))
+    );
     assert_eq!(count(GRID_1).await, 41);
     assert_eq!(get(&router, &format!("{ALL}?category=01050")).await.ok()["number_matched"], 11);
     assert_ne!(tag(&shown).await, tile, "the tile shows it");
@@ -71,7 +74,11 @@ async fn a_facility_lives_from_its_creation_to_its_removal() {
     assert_eq!((count(GRID_1).await, count(GRID_2).await), (json!(40), json!(2)));
 
     let broken = patch(&router, &id, "\"2\"", json!({ "state": "damaged" })).await.ok();
-    assert_eq!((&broken["state"], &broken["state_date"]), (&json!("damaged"), &json!("2026-11-21")), "the day in the city's zone");
+    assert_eq!(
+        (&broken["state"], &broken["state_date"]),
+        (&json!("damaged"), &json!("2026-11-21")),
+        "the day in the city's zone"
+    );
     let dated = patch(&router, &id, "\"3\"", json!({ "state": "lost", "state_date": "2026-10-01" })).await.ok();
     assert_eq!((&dated["state"], &dated["state_date"]), (&json!("lost"), &json!("2026-10-01")));
     let listed = get(&router, &format!("{ALL}?state=lost")).await.ok();
@@ -142,7 +149,9 @@ async fn a_change_must_name_the_version_it_means() {
         .map(|n| {
             let (router, one) = (router.clone(), one.clone());
             let body = json!({ "name": format!("writer {n}") });
-            tokio::spawn(async move { write(&router, "PATCH", &one, &[("if-match", "\"3\"")], Some(&body)).await.status.as_u16() })
+            tokio::spawn(
+                async move { write(&router, "PATCH", &one, &[("if-match", "\"3\"")], Some(&body)).await.status.as_u16() },
+            )
         })
         .collect();
     let mut statuses = Vec::new();
@@ -175,7 +184,9 @@ async fn a_write_sent_twice_happens_once() {
     let senders: Vec<_> = (0..8)
         .map(|_| {
             let router = router.clone();
-            tokio::spawn(async move { write(&router, "POST", ALL, &[("idempotency-key", "k-2")], Some(&camera())).await.json()["id"].clone() })
+            tokio::spawn(async move {
+                write(&router, "POST", ALL, &[("idempotency-key", "k-2")], Some(&camera())).await.json()["id"].clone()
+            })
         })
         .collect();
     let mut ids = Vec::new();

@@ -169,16 +169,24 @@ async fn a_position_of_limited_accuracy_has_candidates_that_sum_to_one() {
     };
     // On the border between the first two grids, far from everything else.
     let border = locate(122.105, 30.01, 20.0).await.ok();
-    assert_eq!(border["candidates"], serde_json::json!([{ "grid": GRID_1, "probability": 0.5 }, { "grid": GRID_2, "probability": 0.5 }]));
+    assert_eq!(
+        border["candidates"],
+        serde_json::json!([{ "grid": GRID_1, "probability": 0.5 }, { "grid": GRID_2, "probability": 0.5 }])
+    );
     assert_eq!(border["outside_probability"], 0.0);
     // At the corner of three grids and the pond, which is no grid.
     let corner = locate(122.11, 30.01, 15.0).await.ok();
     assert_eq!(corner["candidates"].as_array().unwrap().len(), 3);
-    for share in corner["candidates"].as_array().unwrap().iter().map(|row| &row["probability"]).chain([&corner["outside_probability"]]) {
+    for share in
+        corner["candidates"].as_array().unwrap().iter().map(|row| &row["probability"]).chain([&corner["outside_probability"]])
+    {
         assert!((share.as_f64().unwrap() - 0.25).abs() < 0.0002, "{corner}");
     }
     let sure = locate(122.105, 30.005, 5.0).await.ok();
-    assert_eq!((sure["candidates"].as_array().unwrap().len(), &sure["candidates"][0]["probability"]), (1, &serde_json::json!(1.0)));
+    assert_eq!(
+        (sure["candidates"].as_array().unwrap().len(), &sure["candidates"][0]["probability"]),
+        (1, &serde_json::json!(1.0))
+    );
     // At sea, beside a grid.
     let problem = locate(122.0999, 30.005, 30.0).await.problem(404, "outside_coverage");
     assert_eq!(problem["candidates"][0]["grid"], GRID_1);
@@ -186,7 +194,9 @@ async fn a_position_of_limited_accuracy_has_candidates_that_sum_to_one() {
         assert!((sum(answer) - 1.0).abs() < 1e-9, "{answer}");
     }
     for bad in ["0", "-1", "1001", "NaN"] {
-        get(&router, &format!("/api/v1/locate?lon=122.105&lat=30.005&crs=wgs84&accuracy_m={bad}")).await.problem(400, "bad_parameter");
+        get(&router, &format!("/api/v1/locate?lon=122.105&lat=30.005&crs=wgs84&accuracy_m={bad}"))
+            .await
+            .problem(400, "bad_parameter");
     }
 }
 
@@ -197,7 +207,9 @@ async fn candidates_are_those_of_a_million_draws() {
     let app = city::app().await;
     let view = app.view(&wangge::app::Actor::local());
     let mut random = Random(3);
-    for (lon, lat, accuracy_m) in [(122.109_8, 30.009_9, 15.0), (122.1102, 30.0099, 60.0), (122.0995, 30.0002, 120.0), (122.11, 30.015, 700.0)] {
+    for (lon, lat, accuracy_m) in
+        [(122.109_8, 30.009_9, 15.0), (122.1102, 30.0099, 60.0), (122.0995, 30.0002, 120.0), (122.11, 30.015, 700.0)]
+    {
         let at = LatticePoint::nearest(LonLat::new(lon, lat).unwrap());
         let found = view.candidates(at, accuracy_m);
         let scale = LocalScale::at(f64::from(at.y));
@@ -227,7 +239,10 @@ async fn candidates_are_those_of_a_million_draws() {
 async fn a_cell_and_the_grid_next_door_are_told_on_request() {
     let router = city::router().await;
     let answer = get(&router, "/api/v1/locate?lon=122.105&lat=30.0098&crs=wgs84&include=h3,neighbour").await.ok();
-    assert_eq!((&answer["neighbour"]["code"], &answer["neighbour"]["name"]), (&serde_json::json!(GRID_2), &serde_json::json!("东港第二网格")));
+    assert_eq!(
+        (&answer["neighbour"]["code"], &answer["neighbour"]["name"]),
+        (&serde_json::json!(GRID_2), &serde_json::json!("东港第二网格"))
+    );
     assert!((answer["neighbour"]["distance_m"].as_f64().unwrap() - 22.2).abs() < 0.1, "{answer}");
     let cell = answer["h3"].as_str().unwrap();
     assert!(cell.len() == 15 && cell.starts_with("8a"), "{cell}");

@@ -67,7 +67,11 @@ async fn a_thousand_places_have_the_neighbours_that_a_look_at_everything_finds()
         let looked = Looked {
             facilities: n % 7 != 0,
             cases: n % 3 == 0,
-            categories: if n % 4 == 0 { vec![view.city.about.profile.categories.iter().position(|c| c.code == "01050").unwrap() as u16] } else { vec![] },
+            categories: if n % 4 == 0 {
+                vec![view.city.about.profile.categories.iter().position(|c| c.code == "01050").unwrap() as u16]
+            } else {
+                vec![]
+            },
             matter: (n % 6 == 0).then(|| "01".to_owned()),
             state: (n % 2 == 0).then_some(FacilityState::Intact),
         };
@@ -78,7 +82,12 @@ async fn a_thousand_places_have_the_neighbours_that_a_look_at_everything_finds()
             expected.extend(rows.map(|row| (distance_m(place, row.at.lonlat()), 0, row.id.0)));
         }
         if looked.cases {
-            expected.extend(view.city.cases.iter().filter_map(|case| Some((distance_m(place, case.record.at?.lonlat()), 1, case.record.id.0))));
+            expected.extend(
+                view.city
+                    .cases
+                    .iter()
+                    .filter_map(|case| Some((distance_m(place, case.record.at?.lonlat()), 1, case.record.id.0))),
+            );
         }
         expected.retain(|near| near.0 <= disc.radius_m());
         expected.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| (a.1, a.2).cmp(&(b.1, b.2))));
@@ -113,8 +122,9 @@ async fn a_thousand_shapes_hold_what_a_look_at_everything_finds() {
     let mut random = Random(13);
     let mut held = 0;
     for n in 0..1000 {
-        let points: Vec<LatticePoint> =
-            (0..3 + n % 6).map(|_| city::at((random.share() * 60.0).round() / 10.0 - 1.0, (random.share() * 500.0).round() / 100.0 - 1.0)).collect();
+        let points: Vec<LatticePoint> = (0..3 + n % 6)
+            .map(|_| city::at((random.share() * 60.0).round() / 10.0 - 1.0, (random.share() * 500.0).round() / 100.0 - 1.0))
+            .collect();
         let metres = 1500.0 * random.share();
         let edges = |closed: bool| {
             let last = closed.then(|| (points[points.len() - 1], points[0]));
@@ -181,7 +191,10 @@ async fn nearby_answers_in_the_words_of_the_contract() {
     let near = get(&router, "/api/v1/nearby?lon=122.105&lat=30.0151&crs=wgs84&radius_m=100").await.ok();
     assert_eq!((&near["number_matched"], &near["items"][0]["category"]), (&json!(1), &json!("01013")));
     let item = near["items"][0].clone();
-    assert_eq!((&item["kind"], &item["across_water"], &item["bearing"], &item["state"]), (&json!("facility"), &json!(false), &json!(180.0), &json!("intact")));
+    assert_eq!(
+        (&item["kind"], &item["across_water"], &item["bearing"], &item["state"]),
+        (&json!("facility"), &json!(false), &json!(180.0), &json!("intact"))
+    );
     assert!((item["distance_m"].as_f64().unwrap() - 11.1).abs() < 0.05, "{item}");
     // What is broken is not offered unless it is asked for.
     let at = "/api/v1/nearby?lon=122.104&lat=30.001&crs=wgs84&radius_m=1";
@@ -192,11 +205,18 @@ async fn nearby_answers_in_the_words_of_the_contract() {
     let over = get(&router, "/api/v1/nearby?lon=122.125&lat=30.003&crs=wgs84&radius_m=2500&limit=1").await.ok();
     assert_eq!((&over["items"][0]["grid"], &over["items"][0]["across_water"]), (&json!(GRID_1), &json!(true)));
     let cases = get(&router, "/api/v1/nearby?lon=122.115&lat=30.015&crs=wgs84&radius_m=50&kinds=cases").await.ok();
-    assert_eq!((&cases["items"][0]["kind"], &cases["items"][0]["overdue"], &cases["items"][0]["distance_m"]), (&json!("case"), &json!(false), &json!(0.0)));
-    let both = get(&router, "/api/v1/nearby?lon=122.115&lat=30.015&crs=wgs84&radius_m=5000&kinds=facilities,cases&state=any&limit=1000").await.ok();
+    assert_eq!(
+        (&cases["items"][0]["kind"], &cases["items"][0]["overdue"], &cases["items"][0]["distance_m"]),
+        (&json!("case"), &json!(false), &json!(0.0))
+    );
+    let both =
+        get(&router, "/api/v1/nearby?lon=122.115&lat=30.015&crs=wgs84&radius_m=5000&kinds=facilities,cases&state=any&limit=1000")
+            .await
+            .ok();
     assert_eq!(both["number_matched"], 41 + 26);
     let by_category = async |category: &str| {
-        get(&router, &format!("/api/v1/nearby?lon=122.105&lat=30.005&crs=wgs84&radius_m=5000&state=any&category={category}")).await
+        get(&router, &format!("/api/v1/nearby?lon=122.105&lat=30.005&crs=wgs84&radius_m=5000&state=any&category={category}"))
+            .await
     };
     assert_eq!(by_category("01050").await.ok()["number_matched"], 10);
     by_category("99999").await.problem(400, "bad_parameter");
@@ -224,7 +244,8 @@ async fn select_counts_and_lists_in_pages() {
     assert_eq!(answer["number_matched"], 41 + 25);
     assert_eq!(answer["counts"][0]["kind"], "facility");
     assert_eq!((&answer["counts"][0]["total"], &answer["counts"][1]["total"]), (&json!(41), &json!(25)));
-    let cameras = &answer["counts"][0]["by_category"].as_array().unwrap().iter().find(|row| row["category"] == "01050").unwrap()["count"];
+    let cameras =
+        &answer["counts"][0]["by_category"].as_array().unwrap().iter().find(|row| row["category"] == "01050").unwrap()["count"];
     assert_eq!(cameras, 10);
     let mut ids = answer["items"].as_array().unwrap().clone();
     let mut cursor = answer["cursor"].clone();
@@ -241,7 +262,8 @@ async fn select_counts_and_lists_in_pages() {
     select(&router, other).await.problem(400, "bad_cursor");
     let circle = json!({ "area": { "circle": { "centre": [122.105, 30.015], "radius_m": 10 } } });
     assert_eq!(select(&router, circle).await.ok()["number_matched"], 1);
-    let corridor = json!({ "area": { "corridor": { "line": [[122.1, 30.001], [122.11, 30.001]], "distance_m": 5 } }, "state": "intact" });
+    let corridor =
+        json!({ "area": { "corridor": { "line": [[122.1, 30.001], [122.11, 30.001]], "distance_m": 5 } }, "state": "intact" });
     assert_eq!(select(&router, corridor).await.ok()["number_matched"], 7, "of a row of eight one is damaged");
     let none = json!({ "area": { "circle": { "centre": [0, 0], "radius_m": 10 } }, "kinds": ["cases"] });
     let none = select(&router, none).await.ok();
@@ -275,9 +297,18 @@ async fn shapes_that_cannot_be_are_refused() {
         assert_eq!(problem["field"], "area", "{area}");
     }
     let square = ring(json!([[122, 30], [123, 30], [123, 31], [122, 31], [122, 30]]));
-    select(&router, json!({ "area": ring(json!([[222, 30], [123, 30], [123, 31], [222, 30]])) })).await.problem(400, "out_of_range");
+    select(&router, json!({ "area": ring(json!([[222, 30], [123, 30], [123, 31], [222, 30]])) }))
+        .await
+        .problem(400, "out_of_range");
     select(&router, json!({})).await.problem(400, "missing_field");
-    for (field, value) in [("kinds", json!(["staff"])), ("kinds", json!([])), ("kinds", json!("cases")), ("limit", json!(0)), ("state", json!("x")), ("category", json!("99"))] {
+    for (field, value) in [
+        ("kinds", json!(["staff"])),
+        ("kinds", json!([])),
+        ("kinds", json!("cases")),
+        ("limit", json!(0)),
+        ("state", json!("x")),
+        ("category", json!("99")),
+    ] {
         let mut body = json!({ "area": square });
         body[field] = value;
         assert_eq!(select(&router, body).await.problem(400, "bad_field")["field"], field);

@@ -509,7 +509,10 @@ pub(super) async fn a_write_with_a_name_happens_once(bed: Bed) {
     let (rows, none) = ([full_facility(), facility(2)], None);
     let create = async |store: &Store, head, row: &FacilityRecord, once| store.facility_create(head, row.clone(), once).await;
     let first = create(&bed.store, head(), &rows[0], once("a", 1)).await.unwrap();
-    assert_eq!((first.revision, first.row.id, first.row.version, first.repeated), (Revision(1), FacilityId(1), Version(1), false));
+    assert_eq!(
+        (first.revision, first.row.id, first.row.version, first.repeated),
+        (Revision(1), FacilityId(1), Version(1), false)
+    );
     let nameless = create(&bed.store, head(), &rows[1], none.clone()).await.unwrap();
     assert_eq!((nameless.revision, nameless.row.id), (Revision(2), FacilityId(2)));
     let bed = bed.reopened().await;
