@@ -398,6 +398,7 @@ fn facility(n: u32) -> FacilityRecord {
         category: ["01037", "01013", "01050"][n as usize % 3].to_owned(),
         name: format!("井盖 {n}"),
         state: FacilityState::Intact,
+        state_date: None,
         at: LatticePoint::new(CORNER.x + (mixed >> 20 & 0x1f_ffff) as i32, CORNER.y + (mixed >> 43) as i32),
         original: None,
         grid: None,

@@ -7,10 +7,12 @@ pub mod beidou;
 pub mod body;
 pub mod caller;
 pub mod cases;
+pub mod conditions;
 pub mod csv_record;
 pub mod error;
+pub mod events;
 pub mod facilities;
-
+pub mod facility_writes;
 pub mod grids;
 pub mod guard;
 pub mod json;
@@ -18,8 +20,10 @@ pub mod listen;
 pub mod locate;
 pub mod locate_batch;
 pub mod locate_stream;
+pub mod members;
 pub mod meta;
 pub mod metrics;
+pub mod nearby;
 pub mod ogc;
 pub mod openapi;
 pub mod operation;
@@ -28,6 +32,7 @@ pub mod path;
 pub mod query;
 pub mod regions;
 pub mod search;
+pub mod select;
 pub mod shapes;
 pub mod tiles;
 
@@ -59,6 +64,8 @@ table! {
     POST "/api/v1/locate"                     locate::post
     GET  "/api/v1/beidou"                     beidou::encode
     GET  "/api/v1/beidou/{code}"              beidou::decode
+    GET  "/api/v1/nearby"                     nearby::get
+    POST "/api/v1/select"                     select::post
     GET  "/api/v1/search"                     search::get
 
     GET  "/api/v1/meta"                       meta::get
@@ -75,6 +82,11 @@ table! {
     GET  "/api/v1/grids/{code}/neighbours"    grids::neighbours
     GET  "/api/v1/grids/{code}/history"       grids::history
     GET  "/api/v1/facilities"                 facilities::all
+    POST "/api/v1/facilities"                 facility_writes::create
+    GET  "/api/v1/facilities/{id}"            facility_writes::one
+    PATCH "/api/v1/facilities/{id}"           facility_writes::change
+    DELETE "/api/v1/facilities/{id}"          facility_writes::remove
+    GET  "/api/v1/events"                     events::get
     GET  "/api/v1/categories"                 facilities::categories
     GET  "/api/v1/cases"                      cases::all
 

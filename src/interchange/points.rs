@@ -196,6 +196,7 @@ pub fn facility(
         category,
         name,
         state,
+        state_date: None,
         at,
         original,
         grid: None,

@@ -17,6 +17,7 @@ pub mod partition;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod search;
+pub mod shore;
 
 pub use index::Index;
 pub use locate::Located;

@@ -11,6 +11,8 @@ const CONTRACT: &[(&str, &str)] = &[
     ("POST", "/api/v1/locate"),
     ("GET", "/api/v1/beidou/{code}"),
     ("GET", "/api/v1/beidou"),
+    ("GET", "/api/v1/nearby"),
+    ("POST", "/api/v1/select"),
     ("GET", "/api/v1/search"),
     ("GET", "/api/v1/meta"),
     ("GET", "/api/v1/regions/{code}"),
@@ -26,6 +28,11 @@ const CONTRACT: &[(&str, &str)] = &[
     ("GET", "/api/v1/grids/{code}/history"),
     ("GET", "/api/v1/grids/{code}/neighbours"),
     ("GET", "/api/v1/facilities"),
+    ("POST", "/api/v1/facilities"),
+    ("GET", "/api/v1/facilities/{id}"),
+    ("PATCH", "/api/v1/facilities/{id}"),
+    ("DELETE", "/api/v1/facilities/{id}"),
+    ("GET", "/api/v1/events"),
     ("GET", "/api/v1/categories"),
     ("GET", "/api/v1/cases"),
     ("GET", "/tiles"),
@@ -99,6 +106,7 @@ async fn every_parameter_is_documented_and_every_documented_one_is_known() {
             .collect();
         let uri = path
             .replace("{code}", "3309")
+            .replace("{id}", "1")
             .replace("{name}.json", "dark.json")
             .replace("{path}", "x")
             .replace("{layers}", "grids")
