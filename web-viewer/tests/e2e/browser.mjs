@@ -24,7 +24,6 @@ export async function withBrowser(story, { tolerate, base: own } = {}) {
     // Tabs of one context share their workers.
     const context = await browser.newContext({ viewport: { width, height }, ...options });
     const page = await context.newPage();
-    page.on('close', () => void context.close().catch(() => undefined));
     if (init) await page.addInitScript(init);
     page.on('pageerror', (error) => wrong.push(`page error: ${error.stack ?? error}`));
     page.on('console', (message) => message.type() === 'error' && !NO_EVENTS.test(message.location().url) && !tolerate?.test(`${message.text()} ${message.location().url}`) && wrong.push(`console: ${message.text()} ${message.location().url}`));
