@@ -148,12 +148,16 @@ async function start(): Promise<void> {
 /** Keeps what is shown in step with the server: by its news at once, and by asking now and then, which finds what no news tells. */
 async function keepUp(refresh: Refresh, reloads: ReadonlySet<() => void>, again: () => void): Promise<never> {
   // Time makes cases overdue without a revision.
-  const state = () => `${meta.data!.revision} ${meta.data!.counts.overdue}`;
-  let known = state();
+  const state = () => `${meta.data!.revision} ${caseCounts()}`;
+  const caseCounts = () => `${meta.data!.counts.open_cases} ${meta.data!.counts.overdue}`;
+  let known = state(), knownCases = caseCounts();
+  /** Up to this revision the news have told what changed. */
+  let heard = meta.data!.revision;
   const everything = () => { for (const source of ['boundaries', 'facilities', 'cases']) refresh.source(source, null); };
   const reload = soon(() => { for (const each of reloads) each(); });
   hearNews(() => meta.data!.revision, (news: News) => {
     if (news.kind === 'link') live.value = news.up;
+    if (news.kind === 'told') heard = Math.max(heard, news.revision);
     if (news.kind === 'resync') {
       everything();
       reload();
@@ -169,12 +173,15 @@ async function keepUp(refresh: Refresh, reloads: ReadonlySet<() => void>, again:
     const { up } = link.value;
     await pause(up ? POLL_MS : RETRY_MS);
     if (!(await ask()) || (up && state() === known && !wanting.value)) continue;
-    if (!up || (state() !== known && !live.value)) everything();
+    // What the news told is shown already.
+    const told = up && live.value && meta.data!.revision <= heard && caseCounts() === knownCases;
+    if (!up || (!told && !live.value)) everything();
     // Tiles of cases are not announced.
-    else if (state() !== known) refresh.source('cases', null);
-    known = state();
-    const told = await api.categories().catch(() => null);
-    if (told) categories.value = told;
+    else if (!told) refresh.source('cases', null);
+    [known, knownCases] = [state(), caseCounts()];
+    if (told && !wanting.value) continue;
+    const named = await api.categories().catch(() => null);
+    if (named) categories.value = named;
     if (wanting.value) again();
     else reload();
   }

@@ -12,6 +12,9 @@ try {
     const moved = mock.made.facilities.find((one) => one.grid === grid && one.category === '01050') ?? mock.made.facilities.find((one) => one.grid === grid);
     const other = mock.made.facilities.find((one) => one.grid === grid && one !== moved);
     const page = await open(1366, 768, `?grid=${grid}`);
+    // Close enough for facilities to come as tiles, too.
+    await page.evaluate((center) => window.wangge.map.jumpTo({ center, zoom: 16.2 }), moved.position);
+    await settled(page);
     const loads = [], fetched = [];
     page.on('load', () => loads.push(page.url()));
     page.on('request', (request) => { const tile = /\/tiles\/facilities\/(\d+\/\d+\/\d+)/.exec(request.url()); if (tile) fetched.push(tile[1]); });

@@ -42,7 +42,7 @@ try {
       await settled(wall);
       assert.equal(await wall.evaluate(() => getComputedStyle(document.querySelector('.block')).backgroundColor), rgb(tokens[theme].panel));
       assert.equal(await wall.evaluate(() => window.wangge.map.getPaintProperty('sea', 'background-color')), tokens[theme].sea);
-      assert.equal(await wall.evaluate(() => window.wangge.map.getPaintProperty('selected-outline', 'line-color')[2]), tokens[theme].white);
+      assert.equal(await wall.evaluate(() => window.wangge.map.getPaintProperty('selected-outline', 'line-color')[2].toUpperCase()), tokens[theme].white);
     }
 
     // A wall looks at itself: a canvas as large as the screen, letters too small for the room told as such.

@@ -67,6 +67,12 @@ const list = (all, query) => {
   return { number_matched: all.length, items: all.slice(from, from + limit), next: from + limit < all.length ? `?${rest}` : null, revision };
 };
 
+/** A position that is searched for, with its grid. */
+function positionIn(q) {
+  const at = /^(-?[\d.]+),(-?[\d.]+)$/.exec(q)?.slice(1).map(Number);
+  return at && [{ kind: 'position', name: '', position: at, grid: made.grids.find((grid) => holds(grid.ring, at))?.code ?? null }];
+}
+
 /** [pattern, answer] in order; an answer of `undefined` is 404. */
 const ROUTES = [
   [/^\/api\/v1\/meta$/, () => ({
@@ -101,7 +107,7 @@ const ROUTES = [
       .filter((one) => one.distance_m <= Number(query.get('radius_m'))).sort((a, b) => a.distance_m - b.distance_m || a.id - b.id);
   }, list],
   [/^\/api\/v1\/beidou$/, (_, query) => ({ code: 'N51H4406162215471571'.slice(0, [4, 6, 7, 9, 11, 12, 14][query.get('level') - 1]), level: Number(query.get('level')) })],
-  [/^\/api\/v1\/search$/, (_, query) => [
+  [/^\/api\/v1\/search$/, (_, query) => positionIn(query.get('q')) ?? [
     ...[...made.regions.values()].map((r) => ({ kind: 'region', ...r, path: pathOf(r.code) })), ...made.grids.map((g) => ({ kind: 'grid', code: g.code, name: g.name, level: 'grid', path: pathOf(g.parent) })),
   ].filter((hit) => hit.code.startsWith(query.get('q')) || hit.name.includes(query.get('q'))), list],
 ];
