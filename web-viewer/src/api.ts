@@ -59,14 +59,15 @@ export interface Hit { kind: 'grid' | 'region' | 'facility' | 'case' | 'position
 export interface Located { grid: { code: string; name: string } | null; path: Place[] }
 
 /** What is counted in an area, or near a point: facilities and cases. */
-export type FoundKind = 'facilities' | 'cases';
+export type FoundKind = 'facility' | 'case';
 export interface Selected {
   revision: number;
   kinds: { kind: FoundKind; total: number; categories: { category: string; count: number }[]; ids: number[] }[];
 }
 export interface Near {
-  kind: FoundKind; id: number; name: string; category: string; position: Position; grid: string | null;
-  distance_m: number; bearing_deg: number | null; across_water: boolean;
+  kind: FoundKind; id: number; name?: string; category: string; position: Position; grid: string | null;
+  /** Degrees clockwise from north. */
+  distance_m: number; bearing: number; across_water: boolean;
 }
 
 interface List<T> { number_matched: number; items: T[]; next?: string | null; revision?: number }
@@ -122,15 +123,13 @@ const IDS = 10_000, MOST_IDS = 100_000;
 /** An answer of POST /select. */
 interface SelectedPage {
   revision: number;
-  counts: Partial<Record<FoundKind, { total: number; by_category: { category: string; count: number }[] }>>;
+  counts: { kind: string; total: number; by_category: { category: string; count: number }[] }[];
   items: { kind: string; id: number }[];
   cursor?: string | null;
 }
 
-const isOf = (kind: FoundKind) => (item: { kind: string }) => item.kind === kind || `${item.kind}s` === kind || (kind === 'facilities' && item.kind === 'facility');
-
 async function select(area: unknown, signal?: AbortSignal): Promise<Selected> {
-  const kinds: FoundKind[] = ['facilities', 'cases'];
+  const kinds = ['facilities', 'cases'];
   const page = (cursor: string | null | undefined) => json<SelectedPage>('/api/v1/select', signal, { area, kinds, limit: IDS, ...(cursor && { cursor }) });
   const first = await page(null);
   const items = [...first.items];
@@ -139,12 +138,11 @@ async function select(area: unknown, signal?: AbortSignal): Promise<Selected> {
     items.push(...next.items);
     cursor = next.cursor;
   }
-  return {
-    revision: first.revision,
-    kinds: kinds.map((kind) => ({
-      kind, total: first.counts[kind]?.total ?? 0, categories: first.counts[kind]?.by_category ?? [], ids: items.filter(isOf(kind)).map(({ id }) => id),
-    })),
+  const of = (kind: FoundKind) => {
+    const counted = first.counts.find((one) => one.kind === kind);
+    return { kind, total: counted?.total ?? 0, categories: counted?.by_category ?? [], ids: items.filter((item) => item.kind === kind).map(({ id }) => id) };
   };
+  return { revision: first.revision, kinds: [of('facility'), of('case')] };
 }
 const code = encodeURIComponent;
 

@@ -12,11 +12,12 @@ export type Area =
 export const MOST_POINTS = 60;
 /** Digits of a degree: 0.1 m. */
 const DIGITS = 6;
-const LARGEST_M = 200_000;
+/** The largest radius, and the widest corridor, that a server takes. */
+export const MOST_RADIUS_M = 50_000, MOST_WIDTH_M = 10_000;
 
 const pairs = (numbers: number[]): Position[] => Array.from({ length: numbers.length / 2 }, (_, n) => [numbers[2 * n]!, numbers[2 * n + 1]!]);
 const onEarth = ([lon, lat]: Position) => Math.abs(lon) <= 180 && Math.abs(lat) <= 90;
-const sized = (metres: number) => metres > 0 && metres <= LARGEST_M;
+const sized = (metres: number, most: number) => metres > 0 && metres <= most;
 
 export function areaText(area: Area): string {
   const degrees = (at: Position) => at.map((of) => Number(of.toFixed(DIGITS)));
@@ -39,11 +40,11 @@ export function parseArea(text: string | null): Area | null {
     const at = drawn(numbers.slice(0, 2), 1)?.[0];
     if (!at) return null;
     if (kind === 'near') return numbers.length === 2 ? { kind, at } : null;
-    return numbers.length === 3 && sized(numbers[2]!) ? { kind, centre: at, radius_m: numbers[2]! } : null;
+    return numbers.length === 3 && sized(numbers[2]!, MOST_RADIUS_M) ? { kind, centre: at, radius_m: numbers[2]! } : null;
   }
   if (kind === 'corridor') {
     const line = drawn(numbers.slice(1), 2);
-    return line && sized(numbers[0]!) ? { kind, width_m: numbers[0]!, line } : null;
+    return line && sized(numbers[0]!, MOST_WIDTH_M) ? { kind, width_m: numbers[0]!, line } : null;
   }
   const ring = kind === 'lasso' ? drawn(numbers, 3) : null;
   return ring && { kind: 'lasso', ring };
@@ -51,8 +52,8 @@ export function parseArea(text: string | null): Area | null {
 
 /** The body of POST /select. */
 export function areaBody(area: Exclude<Area, { kind: 'near' }>): GeoJSON.Polygon | { circle: unknown } | { corridor: unknown } {
-  if (area.kind === 'circle') return { circle: { center: area.centre, radius_m: area.radius_m } };
-  if (area.kind === 'corridor') return { corridor: { line: area.line, width_m: area.width_m } };
+  if (area.kind === 'circle') return { circle: { centre: area.centre, radius_m: area.radius_m } };
+  if (area.kind === 'corridor') return { corridor: { line: area.line, distance_m: area.width_m / 2 } };
   return { type: 'Polygon', coordinates: [[...area.ring, area.ring[0]!]] };
 }
 

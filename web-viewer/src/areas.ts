@@ -27,8 +27,8 @@ export async function enterArea(area: Area, { stage: coming, onChange }: Context
 export interface Row { kind: 'facility' | 'case'; id: number; code: string; category: string; category_name: string; name: string; state: string; grid: string; lon: number | ''; lat: number | '' }
 
 export async function selectedRows(area: Area, found: Selected, nameOf: (kind: 'component' | 'matter', category: string) => string): Promise<Row[]> {
-  const idsOf = (kind: 'facilities' | 'cases') => new Set(found.kinds.find((of) => of.kind === kind)?.ids);
-  const [facilities, cases] = [idsOf('facilities'), idsOf('cases')];
+  const idsOf = (kind: 'facility' | 'case') => new Set(found.kinds.find((of) => of.kind === kind)?.ids);
+  const [facilities, cases] = [idsOf('facility'), idsOf('case')];
   const box = boxOf(areaShape(area).geometry);
   const [all, open] = await Promise.all([
     facilities.size > 0 ? api.facilitiesIn(box) : [],

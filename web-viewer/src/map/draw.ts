@@ -1,7 +1,7 @@
 // Areas drawn by hand: a lasso or circle in one stroke, a corridor point by point. What was drawn becomes the address.
 import { effect } from '@preact/signals';
 import type { GeoJSONSource, Map, MapMouseEvent, MapTouchEvent } from 'maplibre-gl';
-import { areaShape, metres, thinned, type Area } from '../area';
+import { areaShape, metres, MOST_RADIUS_M, thinned, type Area } from '../area';
 import type { Position } from '../api';
 import { colour } from '../colour';
 import { go, route } from '../route';
@@ -69,7 +69,7 @@ function stroke(map: Map, kind: 'lasso' | 'circle'): () => void {
   let line: Position[] = [];
   let from: { x: number; y: number } | null = null;
   const made = (): Area => (kind === 'circle'
-    ? { kind, centre: line[0]!, radius_m: Math.max(1, metres(line[0]!, line.at(-1)!)) } : { kind, ring: line });
+    ? { kind, centre: line[0]!, radius_m: Math.min(MOST_RADIUS_M, Math.max(1, metres(line[0]!, line.at(-1)!))) } : { kind, ring: line });
   const down = (event: Pointed) => { line = [placeOf(event)]; from = event.point; event.preventDefault(); };
   const move = (event: Pointed) => {
     if (!from) return;

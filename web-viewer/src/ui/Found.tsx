@@ -19,7 +19,7 @@ export function Found() {
 }
 
 const nameOf = (kind: 'component' | 'matter', category: string) => categoryNames.value[kind].get(category) ?? category;
-const kindOf = { facilities: 'component', cases: 'matter' } as const;
+const kindOf = { facility: 'component', case: 'matter' } as const;
 
 function Nearest({ at, close }: { at: Extract<Area, { kind: 'near' }>; close: preact.JSX.Element }) {
   const items = near.data ?? [];
@@ -36,9 +36,9 @@ function NearRow({ one }: { one: Near }) {
   return (
     <li>
       <button type="button" class="bar-row plain" disabled={!one.grid} onClick={() => one.grid && go({ mode: { kind: 'grid', code: one.grid } })}>
-        <Icon name={one.kind === 'cases' ? 'case-open' : categoryIcons.value.get(one.category) ?? 'component'} />
+        <Icon name={one.kind === 'case' ? 'case-open' : categoryIcons.value.get(one.category) ?? 'component'} />
         <span class="label">{name}{one.across_water && <small class="water">{say('acrossWater')}</small>}</span>
-        <span class="number second">{one.bearing_deg !== null && `${bearing(one.bearing_deg)} `}{distance(one.distance_m)}</span>
+        <span class="number second">{bearing(one.bearing)} {distance(one.distance_m)}</span>
       </button>
     </li>
   );
@@ -71,7 +71,7 @@ function Inside({ area, close }: { area: Exclude<Area, { kind: 'near' }>; close:
       )}
       {total === 0 ? <Empty words={say('nothingInside')} /> : found!.kinds.filter((of) => of.total > 0).map((of) => (
         <section key={of.kind} data-kind={of.kind}>
-          <h3>{say(of.kind === 'cases' ? 'legendCases' : 'facilities')} <b>{count(of.total)}</b></h3>
+          <h3>{say(of.kind === 'case' ? 'legendCases' : 'facilities')} <b>{count(of.total)}</b></h3>
           <Bars bars={[...of.categories].sort((a, b) => b.count - a.count).map(({ category, count: value }) => ({ key: category, label: nameOf(kindOf[of.kind], category), value }))} />
         </section>
       ))}

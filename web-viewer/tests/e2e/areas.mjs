@@ -29,7 +29,7 @@ try {
     await page.mouse.move(from.x + 60, from.y, { steps: 4 });
     await page.mouse.move(from.x + 120, from.y, { steps: 4 });
     await page.mouse.up();
-    await page.waitForSelector('.inside [data-kind=facilities]');
+    await page.waitForSelector('.inside [data-kind=facility]');
     const [kind, lon, lat, radius] = search().get('area').split(',');
     assert.equal(kind, 'circle');
     const pixel = await page.evaluate(() => (40_075_016 * Math.cos(Math.PI / 6)) / 512 / 2 ** window.wangge.map.getZoom());
@@ -37,8 +37,8 @@ try {
     const inside = (items) => items.filter(({ position }) => position && metres([Number(lon), Number(lat)], position) <= Number(radius));
     const [facilities, cases] = [inside(mock.made.facilities), inside(mock.made.cases)];
     assert(facilities.length > 3);
-    assert.equal(await number('[data-kind=facilities] h3 b'), facilities.length);
-    assert.equal(await number('[data-kind=cases] h3 b'), cases.length);
+    assert.equal(await number('[data-kind=facility] h3 b'), facilities.length);
+    assert.equal(await number('[data-kind=case] h3 b'), cases.length);
     assert.equal(await page.getAttribute('[data-tool=circle]', 'aria-pressed'), 'false', 'the tool is put down');
     assert.equal(search().get('region'), grid.parent, 'the stroke was no click');
     // Taken away as a table and as GeoJSON.
@@ -59,17 +59,17 @@ try {
     for (const { x, y } of ring.slice(1)) await page.mouse.move(x, y, { steps: 3 });
     await page.mouse.up();
     await page.waitForFunction(() => location.search.includes('area=lasso'));
-    await page.waitForSelector('.inside [data-kind=facilities]');
+    await page.waitForSelector('.inside [data-kind=facility]');
     const own = mock.made.facilities.filter((one) => one.grid === grid.code).length;
-    assert.equal(await number('[data-kind=facilities] h3 b'), own, 'a lasso along the border holds the grid');
+    assert.equal(await number('[data-kind=facility] h3 b'), own, 'a lasso along the border holds the grid');
     await page.click('[data-tool=corridor]');
     for (const at of [grid.ring[0], middle, grid.ring[4]]) { const { x, y } = await screen(at); await page.mouse.click(x, y); }
     await page.keyboard.press('Enter');
     await page.waitForFunction(() => location.search.includes('area=corridor,50,'));
     await page.waitForSelector('.widths');
-    const narrow = await number('[data-kind=facilities] h3 b');
+    const narrow = await number('[data-kind=facility] h3 b');
     await page.click('.widths button:last-child');
-    await page.waitForFunction((before) => location.search.includes('corridor,200,') && Number(document.querySelector('[data-kind=facilities] h3 b')?.textContent) > before, narrow);
+    await page.waitForFunction((before) => location.search.includes('corridor,200,') && Number(document.querySelector('[data-kind=facility] h3 b')?.textContent) > before, narrow);
     await page.keyboard.press('Escape');
     await page.waitForFunction(() => !location.search.includes('area=') && !document.querySelector('.found'));
 

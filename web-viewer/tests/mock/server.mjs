@@ -24,11 +24,12 @@ const areaOf = (ring) => {
   return (Math.abs(twice) / 2) * scale * across;
 };
 let revision = 1;
+const ONE = { facilities: 'facility', cases: 'case' };
 const rad = Math.PI / 180;
 /** Metres between two positions, and the bearing, on a flat Earth: the city is small. */
 const apart = ([lon1, lat1], [lon2, lat2]) => {
   const east = (lon2 - lon1) * 111_320 * Math.cos(lat1 * rad), north = (lat2 - lat1) * 111_320;
-  return { distance_m: Math.hypot(east, north), bearing_deg: (Math.atan2(east, north) / rad + 360) % 360 };
+  return { distance_m: Math.hypot(east, north), bearing: (Math.atan2(east, north) / rad + 360) % 360 };
 };
 const sum = (items, of) => items.reduce((total, item) => total + of(item), 0);
 
@@ -103,7 +104,7 @@ const ROUTES = [
   [/^\/api\/v1\/nearby$/, (_, query) => {
     const from = [Number(query.get('lon')), Number(query.get('lat'))];
     const kinds = { facilities: made.facilities, cases: made.cases.filter((one) => one.position) };
-    return query.get('kinds').split(',').flatMap((kind) => kinds[kind].map(({ id, name = '', category, position, grid }) => ({ kind, id, name, category, position, grid, across_water: false, ...apart(from, position) })))
+    return query.get('kinds').split(',').flatMap((kind) => kinds[kind].map(({ id, name, category, position, grid }) => ({ kind: ONE[kind], id, name, category, position, grid, across_water: false, ...apart(from, position) })))
       .filter((one) => one.distance_m <= Number(query.get('radius_m'))).sort((a, b) => a.distance_m - b.distance_m || a.id - b.id);
   }, list],
   [/^\/api\/v1\/beidou$/, (_, query) => ({ code: 'N51H4406162215471571'.slice(0, [4, 6, 7, 9, 11, 12, 14][query.get('level') - 1]), level: Number(query.get('level')) })],
@@ -114,28 +115,28 @@ const ROUTES = [
 
 const feature = (type, coordinates, properties, id) => ({ type: 'Feature', ...(id && { id }), properties, geometry: { type, coordinates } });
 const inArea = (area, at) => {
-  if (area.circle) return apart(area.circle.center, at).distance_m <= area.circle.radius_m;
+  if (area.circle) return apart(area.circle.centre, at).distance_m <= area.circle.radius_m;
   if (area.type === 'Polygon') return holds(area.coordinates[0], at);
-  const { line, width_m } = area.corridor;
+  const { line, distance_m } = area.corridor;
   return line.slice(1).some((to, n) => {
     const [across, from] = [Math.cos(to[1] * rad), line[n]];
     const flat = ([lon, lat]) => [(lon - from[0]) * 111_320 * across, (lat - from[1]) * 111_320];
     const [[bx, by], [px, py]] = [flat(to), flat(at)];
     const along = Math.max(0, Math.min(1, (px * bx + py * by) / (bx * bx + by * by || 1)));
-    return Math.hypot(px - along * bx, py - along * by) <= width_m / 2;
+    return Math.hypot(px - along * bx, py - along * by) <= distance_m;
   });
 };
 
 function select({ area, kinds, limit = 100, cursor }) {
   const of = { facilities: made.facilities, cases: made.cases.filter((one) => one.position) };
-  const found = kinds.flatMap((kind) => of[kind].filter(({ position }) => inArea(area, position)).map(({ id, category }) => ({ kind, id, category })));
-  const counts = Object.fromEntries(kinds.map((kind) => {
-    const mine = found.filter((one) => one.kind === kind);
-    const by = [...new Set(mine.map((one) => one.category))].sort().map((category) => ({ category, count: mine.filter((one) => one.category === category).length }));
-    return [kind, { total: mine.length, by_category: by }];
-  }));
-  const from = Number(cursor ?? 0);
-  return { revision, epoch: 1, counts, items: found.slice(from, from + limit).map(({ kind, id }) => ({ kind, id })), cursor: from + limit < found.length ? String(from + limit) : null };
+  const found = kinds.flatMap((kind) => of[kind].filter(({ position }) => inArea(area, position)).map(({ id, category }) => ({ kind: ONE[kind], id, category })));
+  const counts = kinds.map((kind) => {
+    const mine = found.filter((one) => one.kind === ONE[kind]);
+    const by = [...new Set(mine.map((one) => one.category))].sort().map((category) => ({ category, name: '', count: mine.filter((one) => one.category === category).length }));
+    return { kind: ONE[kind], total: mine.length, by_category: by };
+  });
+  const from = Number(cursor ?? 0), next = from + limit < found.length;
+  return { revision, epoch: 1, number_matched: found.length, counts, items: found.slice(from, from + limit).map(({ kind, id }) => ({ kind, id })), ...(next && { cursor: String(from + limit) }) };
 }
 
 const facilityFeature = (f) => feature('Point', f.position, { id: f.id, category: f.category, state: f.state, name: f.name }, f.id);

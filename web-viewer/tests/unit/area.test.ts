@@ -29,8 +29,8 @@ test('a circle is drawn at its radius, a corridor half its width to both sides',
 
 test('the body of a selection closes its ring and names its units', () => {
   expect(areaBody(areas[2] as Extract<Area, { kind: 'lasso' }>)).toEqual({ type: 'Polygon', coordinates: [[[122, 30], [122.1, 30], [122.1, 30.1], [122, 30]]] });
-  expect(areaBody(areas[1] as Extract<Area, { kind: 'circle' }>)).toEqual({ circle: { center: [122.1, -30.01], radius_m: 250 } });
-  expect(areaBody(areas[3] as Extract<Area, { kind: 'corridor' }>)).toEqual({ corridor: { line: [[122, 30], [122.1, 30.05]], width_m: 50 } });
+  expect(areaBody(areas[1] as Extract<Area, { kind: 'circle' }>)).toEqual({ circle: { centre: [122.1, -30.01], radius_m: 250 } });
+  expect(areaBody(areas[3] as Extract<Area, { kind: 'corridor' }>)).toEqual({ corridor: { line: [[122, 30], [122.1, 30.05]], distance_m: 25 } });
 });
 
 test('a long stroke loses the points that matter least, never its ends', () => {

@@ -13,8 +13,8 @@ const row = { kind: 'facility' as const, id: 7, code: '01', category: '01050', c
 test('a selection is asked for page after page, and counted as the server counts', async () => {
   const asked: unknown[] = [];
   const pages = [
-    { revision: 9, counts: { facilities: { total: 3, by_category: [{ category: '01050', count: 3 }] }, cases: { total: 1, by_category: [] } }, items: [{ kind: 'facility', id: 1 }, { kind: 'case', id: 5 }], cursor: 'x' },
-    { revision: 9, counts: {}, items: [{ kind: 'facility', id: 2 }, { kind: 'facility', id: 3 }] },
+    { revision: 9, counts: [{ kind: 'facility', total: 3, by_category: [{ category: '01050', count: 3 }] }, { kind: 'case', total: 1, by_category: [] }], items: [{ kind: 'facility', id: 1 }, { kind: 'case', id: 5 }], cursor: 'x' },
+    { revision: 9, counts: [], items: [{ kind: 'facility', id: 2 }, { kind: 'facility', id: 3 }] },
   ];
   vi.stubGlobal('fetch', async (path: string, sent: { method: string; body: string }) => {
     asked.push([path, sent.method, (JSON.parse(sent.body) as { cursor?: string }).cursor]);
@@ -23,7 +23,7 @@ test('a selection is asked for page after page, and counted as the server counts
   const found = await api.select({ circle: {} });
   expect(asked).toEqual([['/api/v1/select', 'POST', undefined], ['/api/v1/select', 'POST', 'x']]);
   expect(found.kinds).toEqual([
-    { kind: 'facilities', total: 3, categories: [{ category: '01050', count: 3 }], ids: [1, 2, 3] }, { kind: 'cases', total: 1, categories: [], ids: [5] },
+    { kind: 'facility', total: 3, categories: [{ category: '01050', count: 3 }], ids: [1, 2, 3] }, { kind: 'case', total: 1, categories: [], ids: [5] },
   ]);
 });
 
@@ -36,7 +36,7 @@ test('rows are those of the selection and no others in its box', async () => {
       : [{ id: 5, category: '06010', state: 'filed', text: '占道', position: null, grid: null }];
     return new Response(JSON.stringify({ number_matched: 1, items }));
   });
-  const rows = await selectedRows(area, { revision: 1, kinds: [{ kind: 'facilities', total: 1, categories: [], ids: [7] }, { kind: 'cases', total: 1, categories: [], ids: [5] }] }, (_, category) => (category === '01050' ? '监控' : category));
+  const rows = await selectedRows(area, { revision: 1, kinds: [{ kind: 'facility', total: 1, categories: [], ids: [7] }, { kind: 'case', total: 1, categories: [], ids: [5] }] }, (_, category) => (category === '01050' ? '监控' : category));
   expect(rows).toEqual([row, { kind: 'case', id: 5, code: '', category: '06010', category_name: '06010', name: '占道', state: 'filed', grid: '', lon: '', lat: '' }]);
   const box = new URL(asked[0]!, 'http://wall').searchParams.get('bbox')!.split(',').map(Number);
   expect(box[0]! < 122.1 && box[2]! > 122.1 && box[1]! < 30 && box[3]! > 30).toBe(true);

@@ -62,8 +62,10 @@ test('every character of the demo has a glyph: names of places, people, categori
 
 const data = [process.env['WANGGE_DATA'], join(home, '../shared/data')].find((folder) => folder && existsSync(folder));
 
-test.runIf(data)('every character of the names of the nation has a glyph', () => {
-  const names = textsIn(join(data!, 'codes'), /\.csv$/);
-  expect(drawn(names).size).toBeGreaterThan(3000);
-  expect(missing(names, 400)).toEqual([]);
-});
+if (data) {
+  test('every character of the names of the nation has a glyph', () => {
+    const names = textsIn(join(data, 'codes'), /\.csv$/);
+    expect(drawn(names).size).toBeGreaterThan(3000);
+    expect(missing(names, 400)).toEqual([]);
+  });
+}
