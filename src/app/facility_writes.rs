@@ -1,5 +1,5 @@
-//! Facilities written one at a time: added, changed, moved, removed. Each write is one commit of the store, found its grid in the same
-//! commit, and is answered when readers see it. It runs on a task of its own: a caller that hangs up stops nothing half way.
+//! Facilities written one at a time: added, changed, moved, removed. Each write is one commit of the store, the grid of its place
+//! included, and is answered when readers see it. It runs on a task of its own: a caller that hangs up stops nothing half way.
 
 use super::applier::Stopping;
 use super::view::View;

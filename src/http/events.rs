@@ -50,9 +50,10 @@ impl Word for Kinds {
     }
 }
 
-/// A stream of events that does not end. `tiles` names tiles of a layer that show something else now (`z/x/y`, or `z/x/y/*` for one and
-/// all below it; `"all": true` for the whole layer). `resync` says that some were missed: everything has to be loaded again. The id of an
-/// event is the revision up to which everything was told; a client that comes back sends it as `Last-Event-ID`, which EventSource does.
+/// A stream of events that does not end. `tiles` names tiles of a layer that show something else now (`z/x/y`, or `z/x/y/*` for
+/// one and all below it; `"all": true` for the whole layer). `resync` says that some were missed: everything has to be loaded
+/// again. The id of an event is the revision up to which everything was told; a client that comes back sends it as
+/// `Last-Event-ID`, which EventSource does.
 #[utoipa::path(get, path = "/api/v1/events", tag = "city",
     params(EventsQuery, ("Last-Event-ID" = Option<u64>, Header, description = "Goes before since")),
     responses((status = 200, content_type = "text/event-stream", body = String)))]

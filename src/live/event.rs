@@ -65,8 +65,8 @@ struct TilesData<'a> {
     all: Option<bool>,
 }
 
-/// The events of some revisions together, the last of them `until`: one for each layer that has anything to tell. The id stands on the
-/// last one. Nothing when there is nothing to tell.
+/// The events of some revisions together, the last of them `until`: one for each layer that has anything to tell. The id stands
+/// on the last one. Nothing when there is nothing to tell.
 pub(super) fn tiles<'c>(changes: impl Iterator<Item = &'c Change>, until: Revision, filter: &Filter) -> String {
     let mut layers: BTreeMap<&'static str, (u8, ChangedTiles)> = BTreeMap::new();
     let mut epoch = Epoch(0);

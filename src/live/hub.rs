@@ -1,9 +1,9 @@
-//! Passes on what happens. The last changes are kept, up to a number of bytes; every viewer stands somewhere in them and reads on at
-//! its own pace. One that fell out of them, or comes from elsewhere, is told to load again (`resync`). Nobody waits for a slow viewer
-//! and nothing is queued for it: what it missed meanwhile is told together, each tile once.
+//! Passes on what happens. The last changes are kept, up to a number of bytes; every viewer stands somewhere in them and reads on
+//! at its own pace. One that fell out of them, or comes from elsewhere, is told to load again (`resync`). Nobody waits for a slow
+//! viewer and nothing is queued for it: what it missed meanwhile is told together, each tile once.
 //!
-//! Changes that come close together are gathered: viewers wake at most once in [`Pace::gather`]. Those who stand at the same place with
-//! the same filter, which is nearly all of them, share one text.
+//! Changes that come close together are gathered: viewers wake at most once in [`Pace::gather`]. Those who stand at the same
+//! place with the same filter, which is nearly all of them, share one text.
 
 use super::event::{self, Change};
 use super::filter::Filter;

@@ -1,5 +1,5 @@
-//! `kill -9` of a server while clients write facilities through it: what it acknowledged is there, what it did not is there wholly or not
-//! at all, and a write with a key that is sent again happens once. `make crash` does it two hundred times.
+//! `kill -9` of a server while clients write facilities through it: what it acknowledged is there, what it did not is there wholly
+//! or not at all, and a write with a key that is sent again happens once. `make crash` does it two hundred times.
 
 use super::crash::{Random, told, wangge};
 use serde_json::{Value, json};
