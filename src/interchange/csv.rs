@@ -2,9 +2,10 @@
 
 use super::fields::Field;
 use super::input::{Input, Progress, read_fault};
-use super::text::not_utf8;
-use super::{RawRecord, RawShape, Sink, shape};
+use super::text::{Guess, TextCode};
+use super::{Notes, RawRecord, RawShape, Sink, shape};
 use crate::domain::fault::{Fault, FaultKind};
+use crate::geom::file_crs::Positions;
 use crate::geom::{Crs, LatticePoint};
 use serde_json::Value;
 use std::io::{BufRead, Read, Write};
@@ -16,6 +17,8 @@ pub struct CsvReader {
     rows: csv::Reader<Quoted<Box<dyn BufRead + Send>>>,
     quotes: Quotes,
     header: Vec<Arc<str>>,
+    code: TextCode,
+    notes: Notes,
     /// Line ends before a row that the parser has not counted yet.
     uncounted: u64,
     progress: Progress,
@@ -25,6 +28,11 @@ impl CsvReader {
     /// Reads the header.
     pub fn open(input: Input) -> Result<Self, Fault> {
         let progress = input.progress();
+        let code = guess(input.path())?;
+        let notes = Notes::default();
+        if code != TextCode::UTF8 {
+            notes.add(format!("the text is {}: it is not valid UTF-8", code.name()));
+        }
         let mut text = input.into_text();
         let first = text.fill_buf().map_err(|error| read_fault(&error))?;
         let delimiter = delimiter_of(first);
@@ -35,11 +43,7 @@ impl CsvReader {
         let header = rows.byte_headers().map_err(|error| csv_fault(&error, 0))?.clone();
         let mut names: Vec<Arc<str>> = Vec::new();
         for field in &header {
-            if let Some(mut fault) = not_utf8(field) {
-                fault.record = Some(1);
-                return Err(fault);
-            }
-            let name = String::from_utf8_lossy(field).trim().to_owned();
+            let name = code.read(field).map_err(|fault| Fault { record: Some(1), ..fault })?.trim().to_owned();
             if names.iter().any(|known| **known == *name) {
                 let mut fault = Fault::new(FaultKind::BadSyntax, format!("column {name:?} stands twice in the header"));
                 fault.record = Some(1);
@@ -47,7 +51,12 @@ impl CsvReader {
             }
             names.push(name.into());
         }
-        Ok(Self { rows, quotes, header: names, uncounted, progress })
+        Ok(Self { rows, quotes, header: names, code, notes, uncounted, progress })
+    }
+
+    /// What the text was taken for.
+    pub fn notes(&self) -> Notes {
+        self.notes.clone()
     }
 
     /// All rows in order.
@@ -82,12 +91,8 @@ impl CsvReader {
         let number = row.position().map_or(0, csv::Position::line) + self.uncounted;
         let mut fields = Vec::with_capacity(self.header.len());
         for (name, bytes) in self.header.iter().zip(row) {
-            let Ok(text) = std::str::from_utf8(bytes) else {
-                let mut fault = not_utf8(bytes).expect("the check has just failed");
-                fault.record = Some(number);
-                fault.field = Some(name.to_string());
-                return Err(fault);
-            };
+            let text = self.code.read(bytes);
+            let text = text.map_err(|fault| Fault { record: Some(number), field: Some(name.to_string()), ..fault })?;
             let text = text.trim();
             // An empty cell is no value: a table has no other way to say so.
             if !text.is_empty() {
@@ -97,6 +102,21 @@ impl CsvReader {
         Ok(RawRecord { number, fields, shape: RawShape::Absent })
     }
 }
+
+/// How the text is encoded, from all of it: a file in GBK may begin with pages of ASCII. 0.1 s for 100 MB.
+fn guess(path: &Path) -> Result<TextCode, Fault> {
+    let mut text = Input::open(path)?.into_text();
+    let (mut guess, mut line) = (Guess::default(), Vec::new());
+    // What cannot be read is told when the rows are.
+    while text.by_ref().take(MOST_LINE).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        guess.see(&line);
+        line.clear();
+    }
+    Ok(guess.code())
+}
+
+/// A longer line is looked at in pieces.
+const MOST_LINE: u64 = 1 << 20;
 
 /// The most frequent of comma, semicolon and tab in the first line.
 pub fn delimiter_of(text: &[u8]) -> u8 {
@@ -233,6 +253,7 @@ pub fn annotate<'a>(
         result.map_err(|error| Fault::new(FaultKind::BadSyntax, format!("cannot write the result: {error}")))
     };
     written(out.write_byte_record(&header))?;
+    let positions = Positions::from(crs);
     let mut counts = Annotated::default();
     let mut row = csv::ByteRecord::new();
     while rows.read_byte_record(&mut row).map_err(|error| csv_fault(&error, 0))? {
@@ -241,7 +262,7 @@ pub fn annotate<'a>(
         }
         counts.rows += 1;
         let found = if row.len() == width {
-            row_position(&row, (lon, lat), crs)
+            row_position(&row, (lon, lat), &positions)
         } else {
             Err(format!("the row has {} fields, the header {width}", row.len()))
         };
@@ -286,13 +307,13 @@ fn position_column(header: &csv::ByteRecord, field: Field, told: Option<&str>) -
     })
 }
 
-fn row_position(row: &csv::ByteRecord, (lon, lat): (usize, usize), crs: Crs) -> Result<LatticePoint, String> {
+fn row_position(row: &csv::ByteRecord, (lon, lat): (usize, usize), positions: &Positions) -> Result<LatticePoint, String> {
     let number = |at: usize, name: &str| {
         let text = std::str::from_utf8(&row[at]).unwrap_or_default().trim();
         text.parse::<f64>().map_err(|_| format!("{name}: {text:?} is no number"))
     };
     let (lon, lat) = (number(lon, "lon")?, number(lat, "lat")?);
-    shape::point([lon, lat], crs).map(|(at, _)| at).map_err(|fault| fault.detail)
+    shape::point([lon, lat], positions).map(|(at, _)| at).map_err(|fault| fault.detail)
 }
 
 fn csv_fault(error: &csv::Error, line: u64) -> Fault {

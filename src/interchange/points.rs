@@ -233,7 +233,7 @@ fn position(fields: &Fields, terms: &Terms) -> Result<Option<(LatticePoint, Opti
     if raw == [0.0, 0.0] {
         return Ok(None);
     }
-    shape::point(raw, terms.crs).map(Some).map_err(|fault| Fault {
+    shape::point(raw, &terms.positions).map(Some).map_err(|fault| Fault {
         record: Some(fields.number),
         field: Some(if fields.has(Field::Lon) { "lon, lat" } else { "geometry" }.to_owned()),
         ..fault
@@ -337,7 +337,7 @@ mod tests {
 
     fn terms(crs: Crs) -> Terms {
         Terms {
-            crs,
+            positions: crs.into(),
             zone: jiff::tz::TimeZone::get("Asia/Shanghai").expect("a zone"),
             system: "hotline".to_owned(),
             source: None,
