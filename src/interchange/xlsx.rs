@@ -84,6 +84,8 @@ struct Rows<'a> {
     /// Column → last row and value of a merged cell that the present row is in.
     covering: BTreeMap<u32, (u32, Cell)>,
     last: Option<u32>,
+    /// The library does not like to be asked again.
+    ended: bool,
 }
 
 impl<'a> Rows<'a> {
@@ -92,7 +94,7 @@ impl<'a> Rows<'a> {
         let mut merged: Vec<Dimensions> = merged.iter().filter(|area| area.start.0 < area.end.0).copied().collect();
         merged.sort_by_key(|area| std::cmp::Reverse(area.start));
         let cells = workbook.worksheet_cells_reader(sheet).map_err(|error| broken(&error))?;
-        Ok(Self { cells, from_1904, waiting: None, merged, covering: BTreeMap::new(), last: None })
+        Ok(Self { cells, from_1904, waiting: None, merged, covering: BTreeMap::new(), last: None, ended: false })
     }
 
     /// The next cell that is not empty.
@@ -100,7 +102,9 @@ impl<'a> Rows<'a> {
         if let Some(waiting) = self.waiting.take() {
             return Ok(Some(waiting));
         }
-        while let Some(cell) = self.cells.next_cell().map_err(|error| broken(&error))? {
+        while !self.ended
+            && let Some(cell) = self.cells.next_cell().map_err(|error| broken(&error))?
+        {
             let (row, column) = cell.get_position();
             if let Some(value) = value(cell.get_value(), self.from_1904)
                 && column < MOST_COLUMNS
@@ -108,6 +112,7 @@ impl<'a> Rows<'a> {
                 return Ok(Some((row, column, value)));
             }
         }
+        self.ended = true;
         Ok(None)
     }
 
