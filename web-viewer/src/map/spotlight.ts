@@ -33,12 +33,12 @@ export function addSpotlight(map: Map, icons: ReadonlyMap<string, string>): void
     id: SELECTED_FACILITIES, type: 'symbol', source: SELECTED_FACILITIES,
     layout: { 'icon-image': iconOf(icons), 'icon-size': 0.9, 'icon-allow-overlap': true },
     paint: { 'icon-color': colour('text'), 'icon-halo-color': colour('ground'), 'icon-halo-width': 2 },
-  });
+  }, 'cases');
   map.addLayer({
     id: URGENT, type: 'symbol', source: URGENT,
     layout: { 'icon-image': 'case-urgent', 'icon-size': ['interpolate', ['linear'], ['zoom'], 7, 0.55, 8, 0.7, 13, 0.95], 'icon-allow-overlap': true },
     paint: { 'icon-color': colour('text'), 'icon-halo-color': colour('ground'), 'icon-halo-width': 2 },
-    // Under the marks that press: no ring cuts another's mark.
+    // Over facilities, under the marks that press: no ring cuts another's mark.
   }, 'cases');
   map.addLayer({
     id: SPOT, type: 'symbol', source: SPOT, layout: { 'icon-image': 'spot', 'icon-size': 1.4, 'icon-allow-overlap': true },
