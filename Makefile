@@ -41,11 +41,11 @@ bench: ## measure, with the twins beside us; write what changed into benches/REA
 	cargo bench --bench store
 	cargo bench --bench http
 
-crash: ## kill -9 the program 1,000 times in the middle of imports: nothing it finished may be lost (about 10 minutes)
+crash: ## kill -9 the program 1,000 times in the middle of imports and 200 times while it writes: nothing it finished may be lost (about 15 minutes)
 	cargo build --release
 	KILLS=1000 WANGGE=$(WANGGE) cargo test --test it crash -- --nocapture
 
-shots: build ## screenshots of the viewer at three sizes, into web-viewer/.shots
+shots: build ## screenshots of the viewer from 1366×768 to 7680×2160, into web-viewer/.shots
 	cd web-viewer && npm run shots
 
 help: ## this list

@@ -1,6 +1,10 @@
 //! What the benches share: medians, and a count of the bytes allocated.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[cfg(feature = "server")]
+use mimalloc::MiMalloc as Below;
+#[cfg(not(feature = "server"))]
+use std::alloc::System as Below;
+use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -20,31 +24,31 @@ pub(crate) fn seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
     (start.elapsed().as_secs_f64(), made)
 }
 
-/// The system's allocator with two counters.
+/// The program's allocator (without the feature `server` the system's) with two counters.
 pub(crate) struct Counted;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
 #[expect(unsafe_code, reason = "an allocator cannot be written without; it only counts and passes on")]
-// SAFETY: every call is passed on unchanged to the system's allocator.
+// SAFETY: every call is passed on unchanged to another allocator.
 unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
         PEAK.fetch_max(held, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
+        unsafe { Below.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        unsafe { System.dealloc(at, layout) }
+        unsafe { Below.dealloc(at, layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         let held =
             HELD.fetch_add(size.wrapping_sub(layout.size()), Ordering::Relaxed).wrapping_add(size.wrapping_sub(layout.size()));
         PEAK.fetch_max(held, Ordering::Relaxed);
-        unsafe { System.realloc(at, layout, size) }
+        unsafe { Below.realloc(at, layout, size) }
     }
 }
 

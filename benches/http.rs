@@ -1,16 +1,21 @@
 //! `GET /api/v1/locate` and JSON batches over loopback sockets, beside an echo of a body of the same size on the same stack. Client and
-//! server share the process and its cores; runs are interleaved, medians of 7. CPU time is that of both sides.
+//! server share the process and its cores; runs are interleaved, medians of 7. CPU time is that of both sides. Then writes: how long until
+//! a moved facility is on the map of a viewer.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench may fail loudly and prints its table")]
 
+mod city;
 mod coverage;
 #[allow(dead_code, reason = "shared with benches that count bytes")]
 mod harness;
 
 use wangge::{geom, territory};
 
-use coverage::{Coverage, Patch, Random};
-use geom::{Area, LatticePoint, Polygon};
+use city::{CORNER, SIDE, SIZE};
+use coverage::Random;
+use geom::LonLat;
+use geom::LatticePoint;
+use geom::mercator::{MercatorPoint, tile_at};
 use harness::{ROUNDS, median};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,45 +26,26 @@ use tokio::net::TcpStream;
 use wangge::app::App;
 use wangge::clock::Clock;
 use wangge::config::Config;
-use wangge::domain::code::Code;
-use wangge::domain::grid::{GridKind, GridRecord};
-use wangge::domain::id::Epoch;
-use wangge::domain::records::{BoundarySet, Provenance};
+use wangge::domain::facility::{FacilityRecord, FacilityState};
+use wangge::domain::id::{Epoch, FacilityId, Version};
+use wangge::domain::records::Provenance;
 use wangge::interchange::profile;
-use wangge::store::{BoundaryCommit, Chain, Meta, Store};
+use wangge::store::{BoundaryCommit, Chain, CommitHead, FacilityCommit, Meta, Store};
 
-/// Grids along each side: 19,881 in all, 40 to 120 vertices each.
-const SIDE: usize = 141;
-/// Lattice units of a grid's side, about 220 m.
-const SIZE: i32 = 23_000;
-const CORNER: LatticePoint = LatticePoint::new(1_221_000_000, 296_000_000);
 const SLICE: Duration = Duration::from_millis(1200);
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn grids() -> Vec<GridRecord> {
-    let patch = Patch { corner: CORNER, columns: SIDE, rows: SIDE, size: SIZE, jitter: 0.12, roughness: 1.0, edges: (10, 30) };
-    let coverage = Coverage::of(&[patch], &mut Random(1));
-    let grid = |(cell, ring): (usize, Vec<LatticePoint>)| GridRecord {
-        code: Code::new(&format!("330902{:03}{:03}{:03}", cell / SIDE, cell % SIDE / 12, cell % SIDE)).unwrap(),
-        name: format!("网格{cell}"),
-        kind: GridKind::Base,
-        parent: None,
-        area: Area::canonical([Polygon { exterior: ring, holes: vec![] }]),
-        households: None,
-        population: None,
-        provenance: Provenance::default(),
-    };
-    let mut grids: Vec<GridRecord> = coverage.rings.into_iter().enumerate().map(grid).collect();
-    grids.sort_by(|a, b| a.code.cmp(&b.code));
-    grids
-}
-
 async fn app() -> Arc<App> {
     let store = Store::memory(Meta::new("bench", profile::standard()));
-    let mut boundaries = BoundarySet { grids: grids(), ..BoundarySet::default() };
-    boundaries.regions = territory::hierarchy::derived_regions(&boundaries);
+    let at = publish(&store).await;
+    Arc::new(App::open(store, Config::new("unused.gpkg".into()), Clock::fixed(at)).await.unwrap())
+}
+
+/// The grids become those of the store.
+async fn publish(store: &Store) -> jiff::Timestamp {
+    let boundaries = city::boundaries(SIDE, SIDE);
     let at = "2026-11-21T00:00:00Z".parse().unwrap();
     let commit = BoundaryCommit {
         base: Epoch(0),
@@ -74,7 +60,7 @@ async fn app() -> Arc<App> {
         at,
     };
     store.boundaries_commit(commit).await.unwrap();
-    Arc::new(App::open(store, Config::new("unused.gpkg".into()), Clock::fixed(at)).await.unwrap())
+    at
 }
 
 /// A place well inside the city.
@@ -196,6 +182,9 @@ async fn compare(
 
 #[tokio::main(worker_threads = 2)]
 async fn main() {
+    if std::env::args().any(|argument| argument == "writes") {
+        return writes().await;
+    }
     let app = app().await;
     let listener = wangge::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -222,6 +211,7 @@ async fn main() {
         .iter()
         .map(|request| String::from_utf8(request.clone()).unwrap().replace("/api/v1/locate", "/echo/batch").into_bytes());
     compare(address, "POST 1,000 points, points", batch.clone(), echo.collect(), 8, 1000.0).await;
+    writes().await;
 }
 
 /// Bytes of an answer to one point and to a batch.
@@ -238,4 +228,115 @@ async fn sizes(app: &Arc<App>) -> (usize, usize) {
         axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap().len()
     };
     (size(locate_requests().remove(0)).await, size(batch_requests(1000).remove(0)).await)
+}
+
+/// Facilities of the city that is written to.
+const FACILITIES: u32 = 200_000;
+/// Writes that are timed.
+const WRITES: usize = 300;
+
+/// A file with the same grids and facilities all over them.
+async fn written_to(folder: &std::path::Path) -> Arc<App> {
+    let store = Store::create(&folder.join("city.gpkg"), &Meta::new("bench", profile::standard())).await.unwrap();
+    publish(&store).await;
+    let mut random = Random(4);
+    let rows = (0..FACILITIES)
+        .map(|n| {
+            let (lon, lat) = place(&mut random);
+            FacilityRecord {
+                id: FacilityId(0),
+                code: None,
+                category: ["01037", "01013", "01050"][n as usize % 3].to_owned(),
+                name: String::new(),
+                state: FacilityState::Intact,
+                state_date: None,
+                at: LatticePoint::nearest(LonLat::new(lon, lat).unwrap()),
+                original: None,
+                grid: None,
+                accuracy: None,
+                properties: serde_json::Map::new(),
+                version: Version(0),
+                provenance: Provenance::default(),
+            }
+        })
+        .collect();
+    let head = CommitHead::new("bench", "2026-11-21T00:00:00Z".parse().unwrap());
+    store.facilities_commit(FacilityCommit { head, rows, removed: vec![], import: None }).await.unwrap();
+    Arc::new(App::open(store, Config::new(folder.join("city.gpkg")), Clock::System).await.unwrap())
+}
+
+/// Sends a request; when the first byte of the answer came, and its body.
+async fn ask(socket: &mut TcpStream, request: &[u8]) -> (Instant, Vec<u8>) {
+    let mut read = Vec::new();
+    socket.write_all(request).await.unwrap();
+    assert!(socket.read_buf(&mut read).await.unwrap() > 0);
+    let first = Instant::now();
+    loop {
+        if let Some(head) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            let text = std::str::from_utf8(&read[..head]).unwrap().to_owned();
+            assert!(text.starts_with("HTTP/1.1 20"), "{text}");
+            let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
+            if read.len() >= head + 4 + length {
+                return (first, read.split_off(head + 4));
+            }
+        }
+        assert!(socket.read_buf(&mut read).await.unwrap() > 0);
+    }
+}
+
+/// A facility moves; how long until its writer is answered, a viewer is told, and the viewer has the first byte of the tile that shows it.
+async fn writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = written_to(folder.path()).await;
+    let listener = wangge::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(wangge::http::serve(listener, wangge::http::router(app), std::future::pending()));
+    let mut writer = TcpStream::connect(address).await.unwrap();
+    let mut reader = TcpStream::connect(address).await.unwrap();
+    let mut events = TcpStream::connect(address).await.unwrap();
+    for socket in [&writer, &reader, &events] {
+        socket.set_nodelay(true).unwrap();
+    }
+    events.write_all(&get_request("/api/v1/events")).await.unwrap();
+    let mut told = Vec::new();
+    while !told.windows(5).any(|bytes| bytes == b"\nid: ") {
+        assert!(events.read_buf(&mut told).await.unwrap() > 0);
+    }
+    let (mut random, mut figures) = (Random(5), [const { Vec::new() }; 3]);
+    for n in 0..WRITES {
+        let (lon, lat) = place(&mut random);
+        let body = format!(r#"{{"position":[{lon:.7},{lat:.7}],"crs":"cgcs2000"}}"#);
+        let id = 1 + (n as u32 * 7919) % FACILITIES;
+        let head =
+            format!("PATCH /api/v1/facilities/{id} HTTP/1.1\r\nHost: localhost\r\nIf-Match: *\r\nContent-Type: application/json");
+        let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        told.clear();
+        let sent = Instant::now();
+        let answered = ask(&mut writer, request.as_bytes()).await.0;
+        while !told.ends_with(b"\n\n") {
+            assert!(events.read_buf(&mut told).await.unwrap() > 0);
+        }
+        let heard = Instant::now();
+        let tile = tile_at(MercatorPoint::of(LatticePoint::nearest(LonLat::new(lon, lat).unwrap())), 14);
+        let address = format!("14/{}/{}", tile.x(), tile.y());
+        assert!(String::from_utf8_lossy(&told).contains(&address), "{address} is told");
+        let (first, _) = ask(&mut reader, &get_request(&format!("/tiles/facilities/{address}"))).await;
+        for (figures, at) in figures.iter_mut().zip([answered, heard, first]) {
+            figures.push((at - sent).as_secs_f64() * 1e3);
+        }
+        // Longer than viewers' changes are gathered: each write is told alone.
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    println!("{FACILITIES} facilities in a file, {WRITES} moves one after the other; ms from sending the write to");
+    for (what, mut figures) in
+        ["its answer (durable, seen by all)", "a viewer told of it", "the first byte of its tile"].into_iter().zip(figures)
+    {
+        figures.sort_by(f64::total_cmp);
+        println!(
+            "{what:36} median {:>6.2}, p95 {:>6.2}, most {:>6.2}",
+            figures[WRITES / 2],
+            figures[WRITES * 95 / 100],
+            figures[WRITES - 1]
+        );
+    }
 }

@@ -3,13 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench may fail loudly and prints its table")]
 
+#[allow(dead_code, reason = "shared with benches that need its hierarchy")]
+mod city;
 mod coverage;
 #[allow(dead_code, reason = "shared with benches that count bytes")]
 mod harness;
 
 use wangge::{geom, territory};
 
-use coverage::{Coverage, Patch, Random};
+use city::{CORNER, SIDE, SIZE};
+use coverage::Random;
 use geom::LatticePoint;
 use harness::{median, mix};
 use std::collections::BTreeMap;
@@ -27,11 +30,6 @@ use wangge::domain::id::{FacilityId, ImportId, Version};
 use wangge::domain::records::{BoundarySet, Provenance};
 use wangge::store::{Access, BoundaryCommit, Chain, CommitHead, FacilityCommit, ImportRecord, Store};
 
-/// Grids along each side: 19,881 in all, 40 to 120 vertices each.
-const SIDE: usize = 141;
-/// Lattice units of a grid's side, about 220 m.
-const SIZE: i32 = 23_000;
-const CORNER: LatticePoint = LatticePoint::new(1_221_000_000, 296_000_000);
 /// Runs of which the median is taken: each takes many seconds.
 const ROUNDS: usize = 3;
 
@@ -336,8 +334,7 @@ async fn checksum(data: &Path) -> u64 {
 
 /// The coverage as GeoJSON.
 fn grids() -> String {
-    let patch = Patch { corner: CORNER, columns: SIDE, rows: SIDE, size: SIZE, jitter: 0.12, roughness: 1.0, edges: (10, 30) };
-    let coverage = Coverage::of(&[patch], &mut Random(1));
+    let coverage = city::coverage(SIDE, SIDE);
     let mut text = "{\"type\":\"FeatureCollection\",\"features\":[\n".to_owned();
     for (cell, ring) in coverage.rings.iter().enumerate() {
         let code = format!("330902{:03}{:03}{:03}", cell / SIDE, cell % SIDE / 12, cell % SIDE);
@@ -402,6 +399,7 @@ fn facility(n: u32) -> FacilityRecord {
         category: ["01037", "01013", "01050"][n as usize % 3].to_owned(),
         name: format!("井盖 {n}"),
         state: FacilityState::Intact,
+        state_date: None,
         at: LatticePoint::new(CORNER.x + (mixed >> 20 & 0x1f_ffff) as i32, CORNER.y + (mixed >> 43) as i32),
         original: None,
         grid: None,

@@ -1,17 +1,20 @@
 //! Tiles: drawing the borders, building tiles, and the encoder beside the crates `mvt` and `fast-mvt`, interleaved, on the same
 //! features.
 //!
-//! `cargo bench --bench tiles [-- 20000 …]`. The sizes are numbers of grids; 50 facilities a grid.
+//! `cargo bench --bench tiles [-- 20000 … | tiles publication encoders]`. The sizes are numbers of grids; 50 facilities a grid. With
+//! one or more of the three words only these parts.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its figures")]
 
+#[allow(dead_code, reason = "shared with benches that need more of it")]
+mod city;
 mod coverage;
 #[allow(dead_code, reason = "shared by all benches")]
 mod harness;
 
 use wangge::{geom, territory};
 
-use coverage::{Coverage, Patch, Random};
+use coverage::Random;
 use geom::clip::Rings;
 use geom::{Area, LatticePoint, Polygon, TileId};
 use harness::{ROUNDS, bytes, median, mix, seconds};
@@ -20,9 +23,8 @@ use std::sync::Arc;
 use territory::Territory;
 use wangge::city::{About, Case, Cases, Change, City, Facilities, Facility, Staff};
 use wangge::domain::category::{Category, CategoryKind, CodeProfile};
-use wangge::domain::code::Code;
 use wangge::domain::facility::FacilityState;
-use wangge::domain::grid::{GridKind, GridRecord};
+use wangge::domain::grid::GridRecord;
 use wangge::domain::id::{Epoch, FacilityId, GridIx, Revision, Version};
 use wangge::domain::records::{BoundarySet, Provenance};
 use wangge::domain::region::RegionRecord;
@@ -34,93 +36,52 @@ use wangge::tiles::{Fields, Layers, TileRequest, build};
 #[global_allocator]
 static ALLOCATOR: harness::Counted = harness::Counted;
 
-/// Seconds this thread was on a core for `work` (Linux; elsewhere by the clock): other programs on the machine do not count.
-fn cpu_seconds<T>(work: impl FnOnce() -> T) -> (f64, T) {
-    let on_core = || -> Option<f64> {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-        Some(text.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
-    };
-    let before = on_core();
-    let (clock, made) = seconds(work);
-    (before.zip(on_core()).map_or(clock, |(before, after)| after - before), made)
-}
-
-const ZHOUSHAN: LatticePoint = LatticePoint::new(1_221_000_000, 296_000_000);
 const TILES_A_ZOOM: usize = 200;
+const TRIES: usize = 5;
 
 fn main() {
     let asked: Vec<usize> = std::env::args().filter_map(|word| word.parse().ok()).collect();
     let sizes = if asked.is_empty() { vec![2_400, 20_000] } else { asked };
-    for grids in sizes {
+    let parts = ["tiles", "publication", "encoders"];
+    let words: Vec<String> = std::env::args().filter(|word| parts.contains(&word.as_str())).collect();
+    let wants = |part: &str| words.is_empty() || words.iter().any(|word| word == part);
+    println!("load {}", std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
+    for grids in sizes.into_iter().filter(|_| wants("tiles") || wants("publication")) {
         let city = city(grids);
         borders(&city, grids);
-        tiles(&city, grids);
-        publication(&city, grids);
+        if wants("tiles") {
+            tiles(&city, grids);
+        }
+        if wants("publication") {
+            publication(&city, grids);
+            one_facility(&city, grids);
+        }
     }
-    encoders();
+    if wants("encoders") {
+        encoders();
+    }
+    println!("\nload {}", std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
 }
 
-/// Blocks of about 250 m, 40 to 120 vertices each, twenty to a community, ten communities to a township, six townships to a
-/// county.
+/// The city of reference with so many grids, and facilities along its streets.
 fn city(grids: usize) -> City {
     let rows = (grids as f64).sqrt() as usize;
     let columns = grids.div_ceil(rows);
-    let patch = Patch { corner: ZHOUSHAN, columns, rows, size: 23_000, jitter: 0.12, roughness: 1.0, edges: (10, 30) };
+    let set = city::boundaries(columns, rows);
     let mut random = Random(1);
-    let coverage = Coverage::of(&[patch], &mut random);
-    let mut codes = BTreeSet::new();
-    let mut records: Vec<GridRecord> = coverage
-        .rings
-        .iter()
-        .enumerate()
-        .map(|(at, ring)| {
-            // Communities of 5 × 4 blocks, townships of 2 × 5 communities, counties of 3 × 2 townships.
-            let (x, y) = (at % columns, at / columns);
-            let (cx, cy) = (x / 5, y / 4);
-            let (tx, ty) = (cx / 2, cy / 5);
-            let county = (tx / 3) + (ty / 2) * 9;
-            let township = tx % 3 + ty % 2 * 3;
-            let community = cx % 2 + cy % 5 * 2;
-            let code = format!("3309{:02}{township:03}{community:03}{:03}", county + 1, x % 5 + y % 4 * 5);
-            for length in [4, 6, 9, 12] {
-                codes.insert(code[..length].to_owned());
-            }
-            GridRecord {
-                code: Code::new(&code).unwrap(),
-                name: format!("第{at}网格"),
-                kind: GridKind::Base,
-                parent: None,
-                area: Area::canonical([Polygon { exterior: ring.clone(), holes: vec![] }]),
-                households: None,
-                population: None,
-                provenance: Provenance::default(),
-            }
-        })
-        .collect();
-    records.sort_by(|a, b| a.code.cmp(&b.code));
-    let level = |length| ["city", "county", "township", "community"][[4, 6, 9, 12].iter().position(|l| *l == length).unwrap()];
-    let regions = codes.iter().map(|code| RegionRecord {
-        code: Code::new(code).unwrap(),
-        level: level(code.len()).to_owned(),
-        name: format!("区{code}"),
-        parent: None,
-        claim: None,
-        provenance: Provenance::default(),
-    });
-    let set = BoundarySet { regions: regions.collect(), grids: records, ..BoundarySet::default() };
     let territory = Territory::build(Epoch(1), &set).unwrap();
     let count = territory.grids.len();
     let profile = profile();
     // Along streets that run every 115 m.
-    let (width, height) = (columns as i32 * 23_000, rows as i32 * 23_000);
+    let (width, height) = (columns as i32 * city::SIZE, rows as i32 * city::SIZE);
     let facilities = (0..50 * grids as i64)
         .map(|id| {
             let (along, street) = (random.unit(), random.unit());
             let line = |extent: i32| (street * f64::from(extent / 10_000)) as i32 * 10_000 + random.clone().between(-300, 300);
             let at = if id % 2 == 0 {
-                LatticePoint::new(ZHOUSHAN.x + (along * f64::from(width)) as i32, ZHOUSHAN.y + line(height))
+                LatticePoint::new(city::CORNER.x + (along * f64::from(width)) as i32, city::CORNER.y + line(height))
             } else {
-                LatticePoint::new(ZHOUSHAN.x + line(width), ZHOUSHAN.y + (along * f64::from(height)) as i32)
+                LatticePoint::new(city::CORNER.x + line(width), city::CORNER.y + (along * f64::from(height)) as i32)
             };
             Facility {
                 id: FacilityId(id + 1),
@@ -174,12 +135,12 @@ fn publication(city: &City, grids: usize) {
         set.grids[other].area = area;
         touched.push(city.territory.grid(city.territory.grid_ix(gone.code.as_str()).unwrap()).label);
     }
-    let mut rounds: [Vec<f64>; 4] = Default::default();
+    let mut rounds: [Vec<f64>; 5] = Default::default();
     let (mut sum, mut hit) = (0, 0);
     for _ in 0..ROUNDS {
-        let (building, territory) = seconds(|| Territory::build(Epoch(2), &set).unwrap());
+        let (building, territory) = seconds(|| city.territory.after(Epoch(2), &set).unwrap());
         let change = Change::Boundaries(Arc::new(territory));
-        let new = city.after(Revision(2), &change);
+        let (moving, new) = seconds(|| city.after(Revision(2), &change));
         let (drawing_after, ()) = seconds(|| new.territory.draw_after(&city.territory));
         let (finding, changed) = seconds(|| wangge::tiles::changed::changed(city, &new, &change));
         let tiles: Vec<TileId> = touched.iter().flat_map(|p| (11..=16).map(|z| tile_of(*p, z))).collect();
@@ -188,14 +149,45 @@ fn publication(city: &City, grids: usize) {
         let some = |tiles: &Tiles| if let Tiles::Some(tiles) = tiles { tiles.len() } else { 0 };
         hit = changed.layers.values().map(some).sum();
         sum = bodies.iter().fold(0, |sum, body| mix(sum, wangge::tiles::tag(body).0));
-        let times = [building, drawing_after, finding, drawing / tiles.len() as f64];
+        let times = [building, moving, drawing_after, finding, drawing / tiles.len() as f64];
         rounds.iter_mut().zip(times).for_each(|(rounds, time)| rounds.push(time * 1e3));
     }
-    let [building, drawing_after, finding, drawing] = rounds.map(median);
+    let [building, moving, drawing_after, finding, drawing] = rounds.map(median);
     println!("\n{grids} grids, 10 of them changed, ms:");
-    println!("\n| territory built | borders drawn, every zoom | {hit} changed tiles found | then a tile | checksum |");
-    println!("| --- | --- | --- | --- | --- |");
-    println!("| {building:.0} | {drawing_after:.1} | {finding:.1} | {drawing:.2} | {sum:016x} |");
+    println!(
+        "\n| territory built | facilities moved over | borders drawn, every zoom | {hit} changed tiles found | then a tile | checksum |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- |");
+    println!("| {building:.0} | {moving:.1} | {drawing_after:.1} | {finding:.1} | {drawing:.2} | {sum:016x} |");
+}
+
+/// One facility gets another state. What passes from its commit until each of the tiles that show it is drawn anew.
+fn one_facility(city: &City, grids: usize) {
+    let row = city.facilities.iter().nth(city.facilities.len() / 2).unwrap().clone();
+    let row = Facility { state: FacilityState::Lost, version: Version(2), ..row };
+    let mut rounds: [Vec<f64>; 3] = Default::default();
+    let (mut count, mut sum) = (0, 0);
+    for _ in 0..ROUNDS {
+        let change = Change::Facilities { put: vec![row.clone()], removed: vec![] };
+        let (applying, new) = seconds(|| city.after(Revision(2), &change));
+        let (finding, changed) = seconds(|| wangge::tiles::changed::changed(city, &new, &change));
+        let Some(Tiles::Some(tiles)) = changed.layers.get(&wangge::tiles::Layer::Facilities) else { panic!("tiles changed") };
+        let slowest = tiles.iter().map(|tile| {
+            let (time, body) = seconds(|| build(&new, &request("facilities", ALL, *tile)));
+            sum = mix(sum, wangge::tiles::tag(&body).0);
+            time
+        });
+        let slowest = slowest.fold(0.0, f64::max);
+        count = tiles.len();
+        rounds.iter_mut().zip([applying, finding, slowest]).for_each(|(rounds, time)| rounds.push(time * 1e3));
+    }
+    let [applying, finding, slowest] = rounds.map(median);
+    println!(
+        "\n| {} facilities, one changed, ms: applied | {count} changed tiles found | then the slowest of them | checksum |",
+        50 * grids
+    );
+    println!("| --- | --- | --- | --- |");
+    println!("| {applying:.2} | {finding:.2} | {slowest:.2} | {sum:016x} |");
 }
 
 fn tile_of(p: LatticePoint, zoom: u8) -> TileId {
@@ -291,14 +283,15 @@ fn request(layers: &str, fields: &str, tile: TileId) -> TileRequest {
     TileRequest { tile, layers, fields, scope: Scope::All }
 }
 
-/// Every tile of a run, its bytes, and the least time of three that building it took.
+/// Every tile of a run, its bytes, and the least time of [`TRIES`] that building it took. By the clock: what a thread was on a core
+/// for is only told in steps of 4 ms on some machines, and the least time is that of a try which nothing broke into.
 fn made(city: &City, (layers, fields, zooms): &(&str, &str, std::ops::RangeInclusive<u8>)) -> Vec<(Vec<u8>, f64)> {
     let tiles = zooms.clone().flat_map(|zoom| some_tiles(city, zoom));
     let made = tiles.map(|tile| {
         let request = request(layers, fields, tile);
         let (mut least, mut bytes) = (f64::MAX, vec![]);
-        for _ in 0..3 {
-            let (time, body) = cpu_seconds(|| build(city, &request));
+        for _ in 0..TRIES {
+            let (time, body) = seconds(|| build(city, &request));
             (least, bytes) = (least.min(time), body);
         }
         (bytes, least)
@@ -335,7 +328,7 @@ fn tiles(city: &City, grids: usize) {
 /// What needs the server's crates: compression and the cache.
 #[cfg(feature = "server")]
 mod served {
-    use super::{RUNS, cpu_seconds, request, some_tiles};
+    use super::{RUNS, request, some_tiles};
     use crate::harness::{ROUNDS, median, mix, seconds};
     use futures_util::FutureExt;
     use std::sync::Arc;
@@ -375,7 +368,7 @@ mod served {
             let mut slowest = vec![0.0_f64; levels.len()];
             for (body, built) in made.iter().filter(|(body, _)| !body.is_empty()) {
                 for (at, (_, level, compress)) in levels.iter().enumerate() {
-                    let tries = (0..3).map(|_| cpu_seconds(|| compress(*level, body)));
+                    let tries = (0..super::TRIES).map(|_| seconds(|| compress(*level, body)));
                     let (time, size) = tries.min_by(|one, other| one.0.total_cmp(&other.0)).unwrap();
                     sums[at] = (sums[at].0 + size, sums[at].1 + time);
                     slowest[at] = slowest[at].max(time + built);
@@ -445,10 +438,11 @@ fn encoders() {
     let rings: Vec<Vec<[i32; 2]>> = (0..400)
         .map(|_| {
             let (x, y) = (random.between(200, 3800), random.between(200, 3800));
+            // In and out by turns: of three points along a row or column `mvt` would leave out the middle one.
             (0..40)
                 .map(|at| {
                     let (sin, cos) = (f64::from(at) * std::f64::consts::TAU / 40.0).sin_cos();
-                    let radius = f64::from(random.between(60, 90));
+                    let radius = f64::from(if at % 2 == 0 { random.between(80, 95) } else { random.between(60, 70) });
                     [x + (cos * radius) as i32, y + (sin * radius) as i32]
                 })
                 .collect()
@@ -468,7 +462,7 @@ fn compare(name: &str, points: usize, encode: [&dyn Fn() -> Vec<u8>; 3]) {
     let mut times = [vec![], vec![], vec![]];
     for _ in 0..ROUNDS {
         for at in 0..3 {
-            let (time, size) = cpu_seconds(|| (0..20).map(|_| encode[at]().len()).sum::<usize>());
+            let (time, size) = seconds(|| (0..20).map(|_| encode[at]().len()).sum::<usize>());
             assert!(size > 0);
             times[at].push(time / 20.0 / points as f64 * 1e9);
         }
@@ -499,7 +493,7 @@ fn decoded_sum(body: &[u8]) -> u64 {
 fn ours_points(points: &[(i32, i32, i64, &str, &str)]) -> Vec<u8> {
     let mut layer = LayerWriter::new("facilities");
     for (x, y, id, category, state) in points {
-        layer.feature(Some(*id as u64)).point(*x, *y).tag_once("id", *id).tag("category", *category).tag("state", *state);
+        layer.feature(Some(*id as u64)).point(*x, *y).tag_once("id", Some(*id)).tag("category", *category).tag("state", *state);
     }
     let mut bytes = vec![];
     layer.finish(&mut bytes);
@@ -540,13 +534,14 @@ fn code_of(at: usize) -> String {
 }
 
 fn ours_rings(all: &[Vec<[i32; 2]>]) -> Vec<u8> {
+    let codes: Vec<String> = (0..all.len()).map(code_of).collect();
     let mut layer = LayerWriter::new("grids");
     let mut rings = Rings::default();
     for (at, ring) in all.iter().enumerate() {
         rings.clear();
         rings.push(ring.iter().copied());
         let frame = Frame { origin: [0, 0], scale: 1 };
-        layer.feature(Some(at as u64 + 1)).polygon(&rings, frame).tag("code", code_of(at).as_str()).tag("kind", "base");
+        layer.feature(Some(at as u64 + 1)).polygon(&rings, frame).tag("code", codes[at].as_str()).tag("kind", "base");
     }
     let mut bytes = vec![];
     layer.finish(&mut bytes);

@@ -23,6 +23,9 @@ pub mod interchange;
 pub mod store;
 
 #[cfg(feature = "server")]
+pub mod live;
+
+#[cfg(feature = "server")]
 pub mod app;
 #[cfg(feature = "server")]
 pub mod http;

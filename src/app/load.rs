@@ -10,11 +10,13 @@ use crate::config::Config;
 use crate::domain::code::Code;
 use crate::domain::id::{Epoch, Unit};
 use crate::domain::records::BoundarySet;
+use crate::live::hub::{Hub, Pace};
 use crate::store::{Snapshot, Store};
 use crate::territory::Territory;
 use crate::tiles::cache::TileCache;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 
 impl App {
     /// Loads the city from its store. Cost: one read of everything and one build of the territory.
@@ -24,8 +26,20 @@ impl App {
         let city = compute.run(move || city(snapshot)).await??;
         let published = Arc::new(Published::new(city));
         let tiles = TileCache::new(config.tile_cache_bytes);
-        let applier = Applier::start(Arc::clone(&published), tiles.clone());
-        Ok(Self { store, published, applier, compute, tiles, config, clock, history: History::default() })
+        let live = Hub::start(published.load().revision, Pace::default());
+        let applier = Applier::start(Arc::clone(&published), tiles.clone(), live.clone());
+        Ok(Self {
+            store,
+            published,
+            applier,
+            live,
+            compute,
+            tiles,
+            config,
+            clock,
+            history: History::default(),
+            naming: Mutex::default(),
+        })
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::view::View;
 use crate::domain::code::Code;
-use crate::domain::id::{GridIx, RegionIx};
+use crate::domain::id::{GridIx, RegionIx, Unit};
 use crate::domain::region::VoidKind;
 use crate::geom::lattice::side;
-use crate::geom::{LatticeBox, LatticePoint, LonLat};
+use crate::geom::{Area, LatticeBox, LatticePoint, LonLat};
 use crate::territory::partition::Owner;
 use crate::territory::{Grid, Located};
 use std::cmp::Ordering;
@@ -67,24 +67,40 @@ impl View {
         self.sees_grid(ix).then(|| &self.territory.grid(ix).code)
     }
 
+    /// The codes of the grids that own many places, in their order; `None` where [`Self::grid_code_at`] says none.
+    pub fn grid_codes_at(&self, places: &[LatticePoint]) -> Vec<Option<&str>> {
+        let found = self.territory.locate_many(places);
+        let code = |found: &Located| {
+            let ix = found.leaf(&self.territory)?.grid()?;
+            self.sees_grid(ix).then(|| self.territory.grid_code(ix))
+        };
+        found.iter().map(code).collect()
+    }
+
     /// Grids that have a point in a closed box, in depth-first order. Exact: what only the boxes share is not listed.
     pub fn grids_meeting(&self, bbox: LatticeBox) -> impl Iterator<Item = &Grid> {
         let mut found: Vec<GridIx> = self.territory.grids_in_box(bbox).filter(|ix| self.sees_grid(*ix)).collect();
-        found.retain(|ix| self.meets(*ix, bbox));
+        found.retain(|ix| self.grid_meets(*ix, bbox));
         found.sort_unstable();
         found.into_iter().map(|ix| self.territory.grid(ix))
     }
 
-    fn meets(&self, ix: GridIx, bbox: LatticeBox) -> bool {
-        let corner = |x, y| self.territory.grid_at(LatticePoint::new(x, y)) == Some(ix);
-        let of_grid = self.territory.grid(ix).bbox;
-        (bbox.holds(of_grid.min) && bbox.holds(of_grid.max))
-            || corner(bbox.min.x, bbox.min.y)
-            || self
-                .territory
-                .outline_grid(ix)
-                .rings()
-                .any(|ring| ring.iter().zip(ring.iter().cycle().skip(1)).any(|(a, b)| segment_meets_box(*a, *b, bbox)))
+    /// Whether a grid has a point in a closed box. Exact.
+    pub fn grid_meets(&self, ix: GridIx, bbox: LatticeBox) -> bool {
+        let holds = |at| self.territory.grid_at(at) == Some(ix);
+        area_meets(self.territory.grid(ix).bbox, bbox, holds, || self.territory.outline_grid(ix))
+    }
+
+    /// Whether a region has a point in a closed box. Exact.
+    pub fn region_meets(&self, ix: RegionIx, bbox: LatticeBox) -> bool {
+        let region = self.territory.region(ix);
+        let Some(around) = region.bbox.filter(|around| around.meets(bbox)) else { return false };
+        let holds = |at| match self.territory.leaf_at(at) {
+            Some(Unit::Grid(grid)) => region.grids.contains(&grid.0),
+            Some(Unit::Region(leaf)) => region.subtree.contains(&leaf.0),
+            None => false,
+        };
+        area_meets(around, bbox, holds, || self.territory.outline_region(ix))
     }
 
     /// What can be said about a place that nobody owns.
@@ -96,6 +112,21 @@ impl View {
             swapped_inside: swapped.is_ok_and(|swapped| self.locate(swapped).is_some()),
         }
     }
+}
+
+/// Whether an area with the box `around` it has a point in `bbox`. The outline is only made when nothing simpler decides.
+fn area_meets(
+    around: LatticeBox,
+    bbox: LatticeBox,
+    holds: impl Fn(LatticePoint) -> bool,
+    outline: impl FnOnce() -> Area,
+) -> bool {
+    let corners = [(bbox.min.x, bbox.min.y), (bbox.max.x, bbox.max.y)];
+    (bbox.holds(around.min) && bbox.holds(around.max))
+        || corners.into_iter().any(|(x, y)| holds(LatticePoint::new(x, y)))
+        || outline()
+            .rings()
+            .any(|ring| ring.iter().zip(ring.iter().cycle().skip(1)).any(|(a, b)| segment_meets_box(*a, *b, bbox)))
 }
 
 /// Whether a closed segment and a closed box share a point. Exact.

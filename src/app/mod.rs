@@ -3,16 +3,21 @@
 
 pub mod applier;
 pub mod bulk;
+pub mod candidates;
 pub mod cards;
 pub mod cases;
 pub mod check;
 pub mod cursor;
 pub mod facilities;
+pub mod facility_writes;
 pub mod history;
 pub mod imports;
+pub mod live;
 mod load;
 pub mod lookup;
+pub mod nearby;
 pub mod search;
+pub mod select;
 pub mod tiles;
 pub mod view;
 
@@ -21,18 +26,24 @@ use crate::clock::Clock;
 use crate::compute::{Compute, NotDone};
 use crate::config::Config;
 use crate::domain::fault::Fault;
-use crate::domain::id::Epoch;
+use crate::domain::id::{Epoch, Revision, Version};
+use crate::live::hub::Hub;
 use crate::store::{Store, StoreError};
 use crate::tiles::cache::TileCache;
 use applier::Applier;
 use history::History;
 use jiff::Timestamp;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use crate::domain::scope::Actor;
+pub use crate::store::Once;
 
 /// Jobs that may wait for the compute pool beyond those that run.
 const WAITING_JOBS: usize = 256;
+
+/// How long a reader waits for a revision that is not there yet.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The running service.
 pub struct App {
@@ -44,6 +55,8 @@ pub struct App {
     pub applier: Applier,
     /// The only bridge to the threads for heavy work.
     pub compute: Compute,
+    /// Tells viewers what changed.
+    pub live: Hub,
     /// Finished tiles.
     pub tiles: TileCache,
     /// Every setting.
@@ -51,6 +64,8 @@ pub struct App {
     /// The only "now".
     pub clock: Clock,
     history: History,
+    /// Held while a facility takes a code, so that no two take the same.
+    naming: tokio::sync::Mutex<()>,
 }
 
 /// Why a use case gives no answer. The variant is what a caller could do about it.
@@ -80,6 +95,53 @@ pub enum AppError {
         /// As given.
         at: Timestamp,
     },
+    /// Ask for another object.
+    #[error("no {what} has the id {id}")]
+    UnknownId {
+        /// `facility` …
+        what: &'static str,
+        /// As given.
+        id: i64,
+    },
+    /// Read it again, and decide again.
+    #[error("it was changed meanwhile: {}", if .current.0 == 0 { "it is gone".to_owned() } else { format!("it has version {} now", .current) })]
+    Outdated {
+        /// The version it has now; 0: it is gone.
+        current: Version,
+    },
+    /// Take another key.
+    #[error("the key {0:?} was given to another write already")]
+    KeyReused(String),
+    /// Say that too.
+    #[error("{0} is required")]
+    Missing(&'static str),
+    /// Mend that member of what was asked.
+    #[error("{field}: {detail}")]
+    Refused {
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// Take another code, or change the one that has it.
+    #[error("facility {id} has the code {code:?} already")]
+    CodeTaken {
+        /// As given.
+        code: String,
+        /// Who has it.
+        id: i64,
+    },
+    /// Ask again in a moment, or ask for less.
+    #[error("revision {wanted} is not here yet; this server has {revision}")]
+    Behind {
+        /// The one asked for.
+        wanted: Revision,
+        /// The one that readers see.
+        revision: Revision,
+    },
+    /// Try again when the server is back. A write that was under way is done or not; one with a key may be sent again.
+    #[error("the server is stopping")]
+    Stopping,
     /// Begin the list again.
     #[error("the cursor does not belong to this list; begin again without one")]
     BadCursor,
@@ -119,6 +181,14 @@ impl From<NotDone> for AppError {
 }
 
 impl App {
+    /// Waits until readers see a revision, at most for [`PATIENCE`].
+    pub async fn reached(&self, wanted: Revision) -> Result<(), AppError> {
+        match self.applier.reached(wanted, PATIENCE).await {
+            true => Ok(()),
+            false => Err(AppError::Behind { wanted, revision: self.published.load().revision }),
+        }
+    }
+
     /// How many committed changes are not in memory yet. An error when the store does not answer.
     pub async fn behind(&self) -> Result<u64, AppError> {
         let stored = self.store.revision().await?;

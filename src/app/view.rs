@@ -140,6 +140,18 @@ impl View {
         }
     }
 
+    /// The regions a caller may see, depth-first.
+    pub fn regions(&self) -> impl Iterator<Item = (RegionIx, &Region)> {
+        let all = self.territory.regions.iter().enumerate().map(|(at, region)| (RegionIx(at as u32), region));
+        all.filter(|(ix, _)| self.permit.region(*ix))
+    }
+
+    /// The grids a caller may see, depth-first.
+    pub fn grids(&self) -> impl Iterator<Item = (GridIx, &Grid)> {
+        let all = self.territory.grids.iter().enumerate().map(|(at, grid)| (GridIx(at as u32), grid));
+        all.filter(|(ix, _)| self.permit.grid(*ix))
+    }
+
     /// Whether the caller may see a grid.
     pub fn sees_grid(&self, ix: GridIx) -> bool {
         self.permit.grid(ix)

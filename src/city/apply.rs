@@ -3,7 +3,6 @@
 use super::{About, Case, Cases, City, Facilities, Facility, Staff};
 use crate::domain::id::{CaseId, FacilityId, Revision};
 use crate::domain::staff::StaffRecord;
-use crate::geom::LatticePoint;
 use crate::territory::Territory;
 use std::sync::Arc;
 
@@ -39,9 +38,8 @@ impl City {
         match change {
             Change::Boundaries(territory) => {
                 let grids = territory.grids.len();
-                let locate = |p: LatticePoint| territory.leaf_at(p);
-                next.facilities = Arc::new(self.facilities.relocated(grids, locate));
-                next.cases = Arc::new(self.cases.relocated(grids, locate));
+                next.facilities = Arc::new(self.facilities.relocated(grids, |places| territory.leaves_at(places)));
+                next.cases = Arc::new(self.cases.relocated(grids, |place| territory.leaf_at(place)));
                 next.territory = Arc::clone(territory);
             }
             Change::Facilities { put, removed } => {
@@ -83,7 +81,7 @@ mod tests {
     use crate::domain::id::{Epoch, GridIx, RegionIx, Version};
     use crate::domain::records::{BoundarySet, Provenance};
     use crate::domain::region::RegionRecord;
-    use crate::geom::{Area, Polygon};
+    use crate::geom::{Area, LatticePoint, Polygon};
     use jiff::Timestamp;
     use proptest::prelude::*;
 

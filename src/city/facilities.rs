@@ -130,11 +130,16 @@ impl Facilities {
         Some(row)
     }
 
-    /// The same facilities with their leaves found again by `locate`, for a territory of `grids` grids.
-    pub fn relocated(&self, grids: usize, locate: impl Fn(LatticePoint) -> Option<Unit>) -> Self {
-        let rows = self.table.iter().map(|row| Facility { leaf: locate(row.at), ..row.clone() }).collect();
+    /// The same facilities with their leaves found again by `leaves`, for a territory of `grids` grids.
+    pub fn relocated(&self, grids: usize, leaves: impl FnOnce(&[LatticePoint]) -> Vec<Option<Unit>>) -> Self {
+        let places: Vec<LatticePoint> = self.table.iter().map(|row| row.at).collect();
+        let leaves = leaves(&places);
+        let table = self.table.changed(|at, row| {
+            let leaf = leaves[at];
+            (leaf != row.leaf).then(|| Facility { leaf, ..row.clone() })
+        });
         let mut all = Self {
-            table: Table::from_rows(rows),
+            table,
             clusters: self.clusters.clone(),
             by_grid: vec![0; grids],
             majors: self.majors.clone(),

@@ -3,6 +3,7 @@
 
 use crate::geom::morton::morton;
 use crate::geom::{LatticeBox, LatticePoint};
+use crate::territory::drawn::in_parallel;
 use std::sync::Arc;
 
 /// Most rows of a block. A box query reads whole blocks and a write copies one: 4,096 rows of 64 bytes are 256 kB.
@@ -160,6 +161,28 @@ impl<T: Placed> Table<T> {
         Some(row)
     }
 
+    /// The same rows, some of them changed in what is neither id nor place: `change` gives the new one from the position of a row in
+    /// [`Self::iter`]. Blocks without such rows are shared. On all cores.
+    pub fn changed(&self, change: impl Fn(usize, &T) -> Option<T> + Sync) -> Self
+    where
+        T: Send + Sync,
+    {
+        let starts: Vec<usize> =
+            self.blocks.iter().scan(0, |start, block| Some(std::mem::replace(start, *start + block.rows.len()))).collect();
+        let block = |at: usize| {
+            let block = &self.blocks[at];
+            let changed = (starts[at]..).zip(&block.rows).map(|(at, row)| change(at, row));
+            let changed: Vec<Option<T>> = changed.collect();
+            if changed.iter().all(Option::is_none) {
+                return Arc::clone(block);
+            }
+            let rows = changed.into_iter().zip(&block.rows).map(|(new, old)| new.unwrap_or_else(|| old.clone())).collect();
+            Arc::new(Block { rows, bbox: block.bbox })
+        };
+        let blocks = in_parallel(self.blocks.len(), 4, |range| range.map(block).collect());
+        Self { blocks, places: self.places.clone(), len: self.len }
+    }
+
     /// How many blocks two tables share: what makes a write cheap.
     pub fn shared_blocks(&self, other: &Self) -> usize {
         self.blocks.iter().filter(|block| other.blocks.iter().any(|theirs| Arc::ptr_eq(block, theirs))).count()
@@ -251,6 +274,32 @@ mod tests {
         assert!(blocks > 12);
         assert!(after.shared_blocks(&before) >= blocks - 2, "one block lost the row, one took it");
         assert_eq!(before.get(77).expect("still there").at(), LatticePoint::new(77_000, 0));
+    }
+
+    #[test]
+    fn rows_changed_in_passing_keep_their_places_and_other_blocks_are_shared() {
+        #[derive(Debug, Clone, PartialEq)]
+        struct Flag(Pin, bool);
+        impl Placed for Flag {
+            fn id(&self) -> i64 {
+                self.0.0
+            }
+            fn at(&self) -> LatticePoint {
+                self.0.1
+            }
+        }
+        let before = Table::from_rows(
+            (0..20_000).map(|i| Flag(pin(i, (i % 223) as i32 * 1000, (i / 223) as i32 * 1000), false)).collect(),
+        );
+        let after = before.changed(|_, row| (row.0.0 == 77).then(|| Flag(row.0.clone(), true)));
+        let order: Vec<i64> = before.iter().map(Placed::id).collect();
+        before.changed(|at, row| {
+            assert_eq!(order[at], row.id());
+            None
+        });
+        assert_eq!(after.shared_blocks(&before), before.blocks.len() - 1);
+        assert!(after.iter().zip(before.iter()).all(|(new, old)| new.0 == old.0 && new.1 == (new.0.0 == 77)));
+        assert!(after.get(77).is_some_and(|row| row.1) && after.len() == before.len());
     }
 
     #[test]

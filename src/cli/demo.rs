@@ -166,7 +166,7 @@ async fn fill(
 
 fn order(kind: Kind, files: Vec<PathBuf>) -> Order {
     let mut order = Order::new(kind, files);
-    order.crs = Some(Crs::Wgs84);
+    order.crs = Some(Crs::Wgs84.into());
     order.system = Some("demo".to_owned());
     order.source = Some(demo::SOURCE.to_owned());
     order

@@ -7,7 +7,8 @@ use crate::domain::code::Code;
 use crate::domain::id::GridSet;
 use crate::domain::period::Period;
 use crate::domain::scope::Actor;
-use crate::geom::Crs;
+use crate::geom::NamedCrs;
+use crate::geom::helmert::Helmert;
 use crate::store::{Access, Meta, Store, StoreError};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,12 @@ enum Word {
     Cases,
 }
 
-/// Formats (found by content, gzipped or not): GeoJSON, GeoJSON sequences, GeoPackage, CSV with a header.
+/// Formats, found by content: GeoJSON, GeoJSON sequences, GeoPackage, FlatGeobuf, CSV with a header (UTF-8 or GBK), gzipped or not;
+/// Shapefiles in a zip file, a folder, or a .shp with its siblings (text by .cpg, else UTF-8 or GBK, CRS by .prj); Excel workbooks (.xlsx,
+/// header row found); OpenStreetMap's .osm.pbf with --profile osm. Others are refused with the command that converts them.
+///
+/// A plane's coordinates (Gauss-Krüger) are converted vertex by vertex; an edge that is long enough to bow by more than 6 mm gets vertices
+/// between, the same in both neighbours. Without a CRS the import is refused with every one that fits and the place it would land on.
 ///
 /// One fault refuses the whole import unless --accept says otherwise: nothing is ever half imported, and importing the same file again
 /// changes nothing. Importing boundaries publishes them: of grids the communities (parents) that stand in the file are replaced whole,
@@ -48,9 +54,17 @@ pub(super) struct Args {
     /// The city's data file; created when there is none.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
-    /// CRS of the positions: wgs84, cgcs2000, gcj02 or bd09. Needed unless the file states one that can be trusted.
+    /// CRS of the positions: wgs84, cgcs2000, gcj02 or bd09; epsg:4491 to epsg:4554 (Gauss-Krüger on CGCS2000, zones of 3° and 6°); a local
+    /// meridian, cgcs2000:tm:cm=122,fe=500000 (also fn=, k=, lat0=). Needed unless the file states one that can be trusted.
     #[arg(long)]
-    crs: Option<Crs>,
+    crs: Option<NamedCrs>,
+    /// For files on Xian 1980 or Beijing 1954 (epsg:4610, 4214 and their zones): seven parameters to CGCS2000 in metres, seconds of arc and
+    /// parts per million, position vector convention (EPSG 9606, +towgs84). Bursa-Wolf as in textbooks has rx, ry, rz with the other sign.
+    #[arg(long, value_name = "dx,dy,dz,rx,ry,rz,s", allow_hyphen_values = true)]
+    helmert: Option<Helmert>,
+    /// The file has the northing (surveyors' X) or the latitude first.
+    #[arg(long)]
+    swap_xy: bool,
     /// Levels of the city, and what its codes are made of (digits, alphanumeric, any): cn, or a TOML or JSON file.
     #[arg(long, value_name = "cn|FILE")]
     scheme: Option<String>,
@@ -60,7 +74,7 @@ pub(super) struct Args {
     /// Foreign tags → categories: osm, or a TOML or JSON file.
     #[arg(long, value_name = "osm|FILE")]
     profile: Option<String>,
-    /// Layer of a GeoPackage that has several.
+    /// Layer of a GeoPackage, Shapefile of a zip file or folder, or sheet of a workbook that has several.
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
     /// Number grids without a code within their community, in rows from the north, each from west to east (DB11/T 2157).
@@ -174,6 +188,8 @@ fn order(args: &Args) -> Result<Order, Failure> {
     }
     let mut order = Order::new(args.kind.into(), args.files.clone());
     order.crs = args.crs;
+    order.helmert = args.helmert;
+    order.swap_xy = args.swap_xy;
     order.layer.clone_from(&args.layer);
     order.map.clone_from(&args.map);
     order.tags.clone_from(&args.profile);

@@ -53,7 +53,13 @@ pub(super) async fn run(args: Args) -> Outcome {
     ));
     let ahead = Arc::clone(&app);
     tokio::spawn(async move { ahead.draw_ahead().await });
-    http::serve(listener, http::router(app), stopped()).await;
+    let closing = Arc::clone(&app);
+    let stop = async move {
+        stopped().await;
+        // They would not end by themselves.
+        closing.end_streams();
+    };
+    http::serve(listener, http::router(app), stop).await;
     Ok(true)
 }
 

@@ -135,6 +135,7 @@ pub(super) fn facilities(streets: &Streets<'_>, grids: &[Code], total: usize, se
                     category: kind.code.to_owned(),
                     name,
                     state: state(&mut random),
+                    state_date: None,
                     at: at_spot.unwrap_or(parcels[at].label).lattice(),
                     original: None,
                     grid: Some(grids[at].clone()),

@@ -79,6 +79,8 @@ pub struct FacilityRecord {
     pub name: String,
     /// Its condition.
     pub state: FacilityState,
+    /// The day since which it is in that condition, as far as it is known (变更日期).
+    pub state_date: Option<jiff::civil::Date>,
     /// Where it stands, CGCS2000.
     pub at: LatticePoint,
     /// Where it was said to stand, when that was not CGCS2000 or WGS 84.

@@ -322,6 +322,11 @@ impl Found {
 
     /// Each exterior, from the one with the least point on, followed by its holes in the same order.
     fn finish(&self, rings: &mut Rings) {
+        if self.holes.is_empty() && self.exteriors.ends.len() == 1 {
+            // Nearly every face of a tile.
+            rings.push(self.exteriors.points.iter().copied());
+            return;
+        }
         let sorted = |rings: &Rings| -> Vec<Range<usize>> {
             let mut ranges: Vec<Range<usize>> = rings.ranges().collect();
             if ranges.len() > 1 {

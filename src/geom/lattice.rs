@@ -73,7 +73,7 @@ pub fn on_segment(a: LatticePoint, b: LatticePoint, p: LatticePoint) -> bool {
 }
 
 /// A closed box on the lattice: `min` and `max` belong to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LatticeBox {
     /// South-west corner.
     pub min: LatticePoint,

@@ -5,6 +5,7 @@
 //! from `libm`: the same bits on every machine.
 
 use super::lattice::{LatticeBox, LatticePoint, UNITS_PER_DEGREE};
+use super::lonlat::{LonLat, PositionError};
 use super::tile_id::TileId;
 use std::f64::consts::{PI, TAU};
 
@@ -57,6 +58,23 @@ impl MercatorPoint {
         let lat = libm::atan(libm::sinh(f64::from(self.y) * (-TAU / WORLD))) * (180.0 / PI * UNITS_PER_DEGREE);
         LatticePoint::new(libm::rint(lon) as i32, libm::rint(lat) as i32)
     }
+}
+
+/// Radius of the sphere of EPSG:3857 in metres.
+const SPHERE_RADIUS_M: f64 = 6_378_137.0;
+
+/// A position in EPSG:3857: metres east and north. Finite at the poles too.
+pub fn metres(p: LonLat) -> [f64; 2] {
+    let north = libm::asinh(libm::tan(p.lat().to_radians()));
+    [p.lon().to_radians() * SPHERE_RADIUS_M, north * SPHERE_RADIUS_M]
+}
+
+/// The position at metres east and north in EPSG:3857. East of 180° is out of range; every finite north is a latitude.
+pub fn of_metres([east, north]: [f64; 2]) -> Result<LonLat, PositionError> {
+    // A world's edge in metres may come back a little over 180°.
+    let lon = (east / SPHERE_RADIUS_M).to_degrees();
+    let lon = if lon.abs() <= 180.0 + 1e-9 { lon.clamp(-180.0, 180.0) } else { lon };
+    LonLat::new(lon, libm::atan(libm::sinh(north / SPHERE_RADIUS_M)).to_degrees())
 }
 
 /// Rounds and keeps within the world; its eastern and southern edges fall on the last unit.

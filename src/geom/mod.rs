@@ -4,6 +4,12 @@ pub mod area;
 pub mod beidou;
 pub mod clip;
 pub mod crs;
+pub mod disc;
+pub mod file_crs;
+pub mod gauss;
+pub mod helmert;
+pub mod hex;
+pub mod inside;
 pub mod lattice;
 pub mod lonlat;
 pub mod measure;
@@ -14,12 +20,14 @@ pub mod planar;
 pub mod route;
 pub mod simplify;
 pub mod tile_id;
+pub mod transverse_mercator;
 
 #[cfg(test)]
 pub(crate) mod fuzz;
 
 pub use area::{Area, Polygon, Ring};
 pub use crs::Crs;
+pub use file_crs::{FileCrs, NamedCrs};
 pub use lattice::{LatticeBox, LatticePoint};
 pub use lonlat::LonLat;
 pub use tile_id::TileId;

@@ -52,7 +52,7 @@ impl Word for SetName {
 
 impl Moment {
     /// The instant in a city's zone.
-    fn instant(self, zone: &str) -> Answer<Timestamp> {
+    pub(super) fn instant(self, zone: &str) -> Answer<Timestamp> {
         match self {
             Self::Instant(at) => Ok(at),
             Self::Day(day) => {

@@ -31,11 +31,11 @@ const NO_VIEWER: &str = "<!doctype html><meta charset=utf-8><title>wangge</title
     <p>This program was built without the viewer: run <code>make viewer</code>, then build again.\
     <p>The API is here: <a href=/docs>/docs</a>";
 
-/// A file of the viewer; `/` is its page.
+/// A file of the viewer; `/` is its page, and `/g/{code}` that of one grid.
 pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Answer<Response> {
     let path = uri.path().trim_start_matches('/');
     let found = if method == Method::GET || method == Method::HEAD {
-        embedded(if path.is_empty() { "index.html" } else { path }, &headers)
+        embedded(if path.is_empty() || is_sheet(path) { "index.html" } else { path }, &headers)
     } else {
         None
     };
@@ -44,6 +44,11 @@ pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Answer<Respon
         None if path.is_empty() => Ok(Html(NO_VIEWER).into_response()),
         None => Err(nothing(uri.path())),
     }
+}
+
+/// `g/` and one code.
+fn is_sheet(path: &str) -> bool {
+    path.strip_prefix("g/").is_some_and(|code| !code.is_empty() && !code.contains('/'))
 }
 
 fn nothing(path: &str) -> Problem {
@@ -205,6 +210,12 @@ mod tests {
         assert!(accepts(&given("br;q=1, gzip"), "gzip") && accepts(&given("GZIP"), "gzip"));
         assert!(!accepts(&given("gzip;q=0"), "gzip") && !accepts(&given("gzip; q=0.0"), "gzip"));
         assert!(!accepts(&given("br"), "gzip") && !accepts(&HeaderMap::new(), "gzip") && !accepts(&given("xgzip"), "gzip"));
+    }
+
+    #[test]
+    fn a_grid_has_a_page_of_its_own() {
+        assert!(is_sheet("g/330902003002004") && is_sheet("g/A%2F7"));
+        assert!(!is_sheet("g/") && !is_sheet("g/1/2") && !is_sheet("grids/1") && !is_sheet(""));
     }
 
     #[test]

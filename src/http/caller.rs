@@ -1,20 +1,25 @@
-//! Who is calling.
+//! Who is calling, and what they have seen already.
 
-use crate::app::Actor;
+use super::conditions::min_revision;
+use super::error::{Answer, Problem};
+use crate::app::{Actor, App};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use std::convert::Infallible;
 use std::sync::{Arc, LazyLock};
 
 /// The caller of a request: the one that an access check has put there, else `local`, the only one there is until there are tokens.
+/// A caller who names a revision (`Min-Revision`) is let in when this server has it.
 #[derive(Debug, Clone)]
 pub struct Caller(pub Arc<Actor>);
 
-impl<S: Send + Sync> FromRequestParts<S> for Caller {
-    type Rejection = Infallible;
+impl FromRequestParts<Arc<App>> for Caller {
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
         static LOCAL: LazyLock<Arc<Actor>> = LazyLock::new(|| Arc::new(Actor::local()));
+        if let Some(wanted) = min_revision(&parts.headers)? {
+            app.reached(wanted).await?;
+        }
         let known = parts.extensions.get::<Self>().cloned();
         Ok(known.unwrap_or_else(|| Self(Arc::clone(&LOCAL))))
     }

@@ -34,6 +34,10 @@ codes! {
     BadPoint "bad_point" 400 "One of the points is not a position";
     TooManyPoints "too_many_points" 400 "More points than one request may hold";
     BadCsv "bad_csv" 400 "The CSV has no usable header line";
+    BadField "bad_field" 400 "A member of the body has a value it cannot have";
+    UnknownField "unknown_field" 400 "A member of the body is not known here";
+    MissingField "missing_field" 400 "A required member of the body is missing";
+    BadHeader "bad_header" 400 "A header has a value it cannot have";
     BodyUnreadable "body_unreadable" 400 "The body ended early or could not be decoded";
     OutsideCoverage "outside_coverage" 404 "No grid here";
     UnknownCode "unknown_code" 404 "No region or grid has this code";
@@ -41,16 +45,22 @@ codes! {
     OutsideZooms "outside_zooms" 404 "The layers have no tiles at this zoom";
     UnknownEpoch "unknown_epoch" 404 "No such epoch";
     NoBoundaries "no_boundaries" 404 "No boundaries were in force then";
+    UnknownId "unknown_id" 404 "Nothing has this id";
     NotFound "not_found" 404 "Nothing has this address";
     MethodNotAllowed "method_not_allowed" 405 "This address does not take that method";
     BodyTimedOut "body_timed_out" 408 "The body did not arrive in time";
+    CodeTaken "code_taken" 409 "Another object has this code";
+    Stale "stale" 412 "It was changed meanwhile";
     BodyTooLarge "body_too_large" 413 "The body is larger than this address takes";
     UnsupportedMediaType "unsupported_media_type" 415 "The body has a type this address does not take";
     ForeignHost "foreign_host" 421 "The Host header names another machine";
+    KeyReused "key_reused" 422 "The idempotency key was given to another write";
+    IfMatchRequired "if_match_required" 428 "A write to an object must say which version it means";
     Internal "internal" 500 "The server made a mistake";
     Busy "busy" 503 "The server is at its limit";
     TimedOut "timed_out" 503 "The answer took too long";
     NotReady "not_ready" 503 "The server is not ready";
+    Behind "behind" 503 "The revision asked for is not here yet";
 }
 
 impl ProblemCode {
@@ -101,6 +111,16 @@ impl Problem {
     /// A query parameter `field` has a value it cannot have.
     pub fn bad_parameter(field: &str, detail: impl std::fmt::Display) -> Self {
         Self::new(ProblemCode::BadParameter, format!("{field}: {detail}")).with("field", field)
+    }
+
+    /// A member `field` of the body has a value it cannot have.
+    pub fn bad_field(field: &str, detail: impl std::fmt::Display) -> Self {
+        Self::new(ProblemCode::BadField, format!("{field}: {detail}")).with("field", field)
+    }
+
+    /// A member `field` of the body is required.
+    pub fn missing_field(field: &str) -> Self {
+        Self::new(ProblemCode::MissingField, format!("{field} is required")).with("field", field)
     }
 
     /// Its code.
@@ -164,6 +184,17 @@ impl From<AppError> for Problem {
                 Self::new(C::UnknownEpoch, detail).with("given", epoch.0).with("latest", latest.0)
             }
             AppError::NoBoundaries { .. } => Self::new(C::NoBoundaries, detail),
+            AppError::UnknownId { id, .. } => Self::new(C::UnknownId, detail).with("given", *id),
+            AppError::Outdated { current } => {
+                let version = (current.0 > 0).then_some(current.0);
+                Self::new(C::Stale, detail).with("version", version)
+            }
+            AppError::KeyReused(key) => Self::new(C::KeyReused, detail).with("given", key.as_str()),
+            AppError::Missing(field) => Self::missing_field(field),
+            AppError::Refused { field, detail } => Self::bad_field(field, detail),
+            AppError::CodeTaken { id, .. } => Self::new(C::CodeTaken, detail).with("field", "code").with("id", *id),
+            AppError::Behind { revision, .. } => Self::new(C::Behind, detail).with("revision", revision.0),
+            AppError::Stopping => Self::new(C::NotReady, detail),
             AppError::BadCursor => Self::new(C::BadCursor, detail).with("field", "cursor"),
             AppError::Busy => Self::new(C::Busy, detail),
             AppError::Panicked | AppError::Store(_) | AppError::TimeZone(_) | AppError::Damaged { .. } => {

@@ -81,6 +81,8 @@ pub struct FacilityShape {
     name: String,
     /// `intact`, `damaged`, `lost`, `abandoned` or `removed`.
     state: &'static str,
+    /// The day since which it is in that state; null when it is not known.
+    state_date: Option<String>,
     /// `[lon, lat]`.
     position: Position,
     /// The grid that holds it; null outside every grid.
@@ -127,7 +129,7 @@ pub async fn all(
 }
 
 /// Positions in the profile of the categories named, whole major categories included.
-fn categories_named(view: &View, words: &str) -> Answer<Vec<u16>> {
+pub(super) fn categories_named(view: &View, words: &str) -> Answer<Vec<u16>> {
     let mut named = Vec::new();
     for word in words.split(',') {
         let fits = |code: &str| code == word || (word.len() == 2 && code.starts_with(word));
@@ -168,12 +170,18 @@ pub async fn list(app: &App, actor: &Actor, view: View, filter: Filter, pages: P
 
 /// A facility as the view has it. `stored` is absent when it was removed since: what is known of it stays true for this revision.
 fn shape(view: &View, stored: Option<FacilityRecord>, row: Facility) -> FacilityShape {
-    let (accuracy, properties, provenance) =
-        stored.map(|record| (record.accuracy, record.properties, record.provenance)).unwrap_or_default();
+    let (state_date, accuracy, properties, provenance) = stored
+        .map(|record| {
+            // The day of another state, which it came into since, is not that of this one.
+            let date = record.state_date.filter(|_| record.state == row.state);
+            (date, record.accuracy, record.properties, record.provenance)
+        })
+        .unwrap_or_default();
     FacilityShape {
         id: row.id.0,
         category: view.category_of(&row).code.clone(),
         state: row.state.as_str(),
+        state_date: state_date.map(|date| date.to_string()),
         position: shapes::position(row.at),
         grid: view.leaf_of(&row).and_then(Unit::grid).map(|ix| view.territory.grid(ix).code.to_string()),
         accuracy,
@@ -184,6 +192,43 @@ fn shape(view: &View, stored: Option<FacilityRecord>, row: Facility) -> Facility
         properties,
         name: row.name.into(),
         code: row.code.map(Into::into),
+    }
+}
+
+impl FacilityShape {
+    /// A facility as it is stored.
+    pub(super) fn stored(record: FacilityRecord) -> Self {
+        let FacilityRecord {
+            id,
+            code,
+            category,
+            name,
+            state,
+            state_date,
+            at,
+            grid,
+            accuracy,
+            properties,
+            version,
+            provenance,
+            ..
+        } = record;
+        Self {
+            id: id.0,
+            code,
+            category,
+            name,
+            state: state.as_str(),
+            state_date: state_date.map(|date| date.to_string()),
+            position: shapes::position(at),
+            grid: grid.map(|grid| grid.to_string()),
+            accuracy,
+            external_ids: provenance.external_ids,
+            source: provenance.source,
+            source_date: provenance.source_date.map(|date| date.to_string()),
+            version: version.0,
+            properties,
+        }
     }
 }
 

@@ -75,6 +75,18 @@ impl Word for CursorText {
     }
 }
 
+impl CursorText {
+    /// The place, if it is one of this list.
+    pub(super) fn in_list(self, list: u32) -> Answer<Cursor> {
+        if self.list == list { Ok(self.at) } else { Err(AppError::BadCursor.into()) }
+    }
+
+    /// A place in a list as text.
+    pub(super) fn text(at: Cursor, list: u32) -> String {
+        format!("{at}{list:08x}")
+    }
+}
+
 /// A page of a list: totals first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct List<T> {
@@ -150,7 +162,7 @@ impl Pages {
 
     /// A page with its totals and its link.
     pub fn page<T>(&self, view: &View, number_matched: usize, items: Vec<T>, next: Option<Cursor>) -> List<T> {
-        let cursor = next.map(|cursor| format!("{cursor}{:08x}", self.list));
+        let cursor = next.map(|cursor| CursorText::text(cursor, self.list));
         List {
             revision: view.city.revision.0,
             epoch: view.territory.epoch.0,

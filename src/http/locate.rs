@@ -4,6 +4,7 @@ use super::asof;
 use super::caller::Caller;
 use super::error::{Answer, Problem, ProblemCode};
 use super::json::{json_of_size, raw};
+use super::locate_batch::{Batch, BatchAnswer, located};
 use super::query::{self, Query, Word, given, one_of, query};
 use super::shapes::{self, GridName, Position, RegionName, Team};
 use super::{body, locate_stream};
@@ -11,12 +12,11 @@ use crate::app::App;
 use crate::app::lookup::{Found, Outside, Place};
 use crate::app::view::View;
 use crate::geom::beidou::{self, Level};
-use crate::geom::{Crs, LatticePoint, LonLat};
+use crate::geom::{Crs, LatticePoint, LonLat, hex};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
-use std::cell::Cell;
+use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -31,7 +31,10 @@ query! {
         #[param(schema_with = query::crs_schema)]
         crs: Crs,
         ..boundaries,
-        /// What else to tell, comma-separated: `team`, `beidou`, `distance`.
+        /// Radius in metres within which the position lies with a probability of 68 %, more than 0, at most 1,000: which grids it may
+        /// be in.
+        accuracy_m: Option<f64>,
+        /// What else to tell, comma-separated: `team`, `beidou`, `h3`, `distance`, `neighbour`.
         #[param(value_type = Option<String>)]
         include: Option<Include>,
     }
@@ -42,7 +45,9 @@ query! {
 pub struct Include {
     team: bool,
     beidou: bool,
+    h3: bool,
     distance: bool,
+    neighbour: bool,
 }
 
 given!(Include);
@@ -51,7 +56,13 @@ impl Word for Include {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
         let mut include = Self::default();
         for word in text.split(',') {
-            let words = [("team", &mut include.team), ("beidou", &mut include.beidou), ("distance", &mut include.distance)];
+            let words = [
+                ("team", &mut include.team),
+                ("beidou", &mut include.beidou),
+                ("h3", &mut include.h3),
+                ("distance", &mut include.distance),
+                ("neighbour", &mut include.neighbour),
+            ];
             let names = words.each_ref().map(|(name, _)| (*name, *name));
             let wanted = one_of(field, word, &names)?;
             words.into_iter().filter(|(name, _)| *name == wanted).for_each(|(_, flag)| *flag = true);
@@ -87,16 +98,85 @@ pub struct LocateAnswer<'a> {
     /// With `include=distance`: metres to the grid's border; null when there is no grid.
     #[serde(skip_serializing_if = "Option::is_none")]
     distance_to_border_m: Option<Option<f64>>,
+    /// With `include=h3`: the H3 cell of resolution 10 that holds the position as told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    h3: Option<String>,
+    /// With `include=neighbour`: the grid across the nearest border that has one; null when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    neighbour: Option<Option<NextDoor<'a>>>,
+    /// With `accuracy_m`: the grids it may be in, the likeliest first. With `outside_probability` they sum to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidates: Option<Vec<Candidate<'a>>>,
+    /// With `accuracy_m`: the probability that it is in no grid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outside_probability: Option<f64>,
 }
+
+/// The grid across a border.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NextDoor<'a> {
+    /// Its code.
+    code: &'a str,
+    /// May be empty.
+    name: &'a str,
+    /// Metres to the border.
+    distance_m: f64,
+}
+
+/// A grid in which a position may be.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Candidate<'a> {
+    /// Its code.
+    grid: &'a str,
+    /// In ten-thousandths.
+    probability: f64,
+}
+
+/// Largest accuracy in metres.
+const MOST_ACCURACY_M: f64 = 1_000.0;
+/// Above this accuracy in metres the grids around are many, and the answer is made on the compute pool. A guess.
+const SHARP_M: f64 = 50.0;
 
 /// One point.
 #[utoipa::path(get, path = "/api/v1/locate", tag = "lookup", params(LocateQuery), responses((status = 200, body = LocateAnswer)))]
 pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query): Query<LocateQuery>) -> Answer<Response> {
     let told = query::position(query.lon, query.lat, query.crs)?;
+    let accuracy_m = query.accuracy_m;
+    if accuracy_m.is_some_and(|metres| metres <= 0.0 || metres > MOST_ACCURACY_M) {
+        let detail = format!("takes metres, more than 0, at most {MOST_ACCURACY_M}");
+        return Err(Problem::bad_parameter("accuracy_m", detail));
+    }
     let view = asof::view(&app, &actor, query.at, query.epoch).await?;
-    match view.locate(LatticePoint::nearest(told)) {
-        Some(found) => Ok(json_of_size(&answer(&view, &found, told, query.include.unwrap_or_default()), 512)),
-        None => Err(outside(view.outside(told))),
+    let include = query.include.unwrap_or_default();
+    match accuracy_m {
+        Some(metres) if metres > SHARP_M => {
+            app.compute.run(move || located_one(&view, told, include, accuracy_m)).await.map_err(crate::app::AppError::from)?
+        }
+        _ => located_one(&view, told, include, accuracy_m),
+    }
+}
+
+fn located_one(view: &View, told: LonLat, include: Include, accuracy_m: Option<f64>) -> Answer<Response> {
+    let at = LatticePoint::nearest(told);
+    let candidates = accuracy_m.map(|metres| view.candidates(at, metres));
+    let outside_probability = candidates.as_ref().map(|candidates| candidates.outside);
+    let candidates: Option<Vec<Candidate<'_>>> = candidates.map(|candidates| {
+        let grids = candidates.grids.into_iter();
+        grids.map(|(ix, probability)| Candidate { grid: view.territory.grid(ix).code.as_str(), probability }).collect()
+    });
+    match view.locate(at) {
+        Some(found) => {
+            Ok(json_of_size(&LocateAnswer { candidates, outside_probability, ..answer(view, &found, told, include) }, 512))
+        }
+        None => {
+            let problem = outside(view.outside(told));
+            match (candidates, outside_probability) {
+                (Some(candidates), Some(probability)) => {
+                    Err(problem.with("candidates", serde_json::json!(candidates)).with("outside_probability", probability))
+                }
+                _ => Err(problem),
+            }
+        }
     }
 }
 
@@ -129,6 +209,14 @@ fn answer<'v>(view: &'v View, found: &Found, told: LonLat, include: Include) -> 
         distance_to_border_m: include
             .distance
             .then(|| grid.map(|ix| shapes::rounded(territory.distance_to_border_m(ix, found.at)))),
+        h3: include.h3.then(|| hex::cell(told)),
+        neighbour: include.neighbour.then(|| {
+            let (next, distance_m) = territory.next_door(grid?, found.at).filter(|(ix, _)| view.sees_grid(*ix))?;
+            let next = territory.grid(next);
+            Some(NextDoor { code: next.code.as_str(), name: &next.name, distance_m: shapes::rounded(distance_m) })
+        }),
+        candidates: None,
+        outside_probability: None,
     }
 }
 
@@ -154,29 +242,6 @@ query! {
     }
 }
 
-/// Points of one CRS.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Batch {
-    /// `wgs84`, `cgcs2000`, `gcj02` or `bd09`. Never guessed.
-    #[schema(value_type = String)]
-    crs: Option<String>,
-    /// `[lon, lat]` each, at most 100,000.
-    #[schema(value_type = Vec<[f64; 2]>)]
-    points: Option<Points>,
-}
-
-/// The grids of a batch.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct BatchAnswer {
-    /// The boundaries the answer is about.
-    epoch: u64,
-    /// One code a point, in their order; null outside every grid.
-    grids: Vec<Option<String>>,
-}
-
-/// Most points of one JSON batch.
-pub const MOST_POINTS: usize = 100_000;
 /// Bytes of a batch that is answered on the spot: about 1,500 points, a tenth of a millisecond. Larger ones go to the compute pool.
 const SMALL_BATCH: usize = 64 << 10;
 
@@ -227,83 +292,4 @@ async fn batch(app: &App, view: View, headers: &axum::http::HeaderMap, stream: B
         app.compute.run(move || located(&view, &bytes)).await.map_err(crate::app::AppError::from)?
     };
     answer.map(|bytes| raw(bytes, "application/json"))
-}
-
-/// The answer to a batch as JSON text. Codes hold letters, digits and `-_.:` only, so they need no escaping.
-fn located(view: &View, bytes: &[u8]) -> Answer<Vec<u8>> {
-    let batch = parse(bytes)?;
-    let crs = batch.crs.ok_or_else(|| Crs::missing("crs"))?;
-    let crs = <Crs as Word>::parse("crs", &crs)?;
-    let points = batch.points.ok_or_else(|| Problem::new(ProblemCode::BadJson, "points is required").with("field", "points"))?.0;
-    let mut json = Vec::with_capacity(64 + points.len() * 20);
-    json.extend_from_slice(format!("{{\"epoch\":{},\"grids\":[", view.territory.epoch).as_bytes());
-    for (index, &[lon, lat]) in points.iter().enumerate() {
-        let told = LonLat::new(lon, lat)
-            .and_then(|told| crs.to_cgcs2000(told))
-            .map_err(|error| Problem::new(ProblemCode::BadPoint, format!("point {index}: {error}")).with("index", index))?;
-        if index > 0 {
-            json.push(b',');
-        }
-        match view.grid_code_at(LatticePoint::nearest(told)) {
-            Some(code) => {
-                json.push(b'"');
-                json.extend_from_slice(code.as_str().as_bytes());
-                json.push(b'"');
-            }
-            None => json.extend_from_slice(b"null"),
-        }
-    }
-    json.extend_from_slice(b"]}");
-    Ok(json)
-}
-
-thread_local! {
-    /// How far the parser of [`Points`] came: serde has no other way to say at which element it stopped.
-    static POINT: Cell<Option<usize>> = const { Cell::new(None) };
-}
-
-fn parse(bytes: &[u8]) -> Answer<Batch> {
-    POINT.set(None);
-    serde_json::from_slice(bytes).map_err(|error| match POINT.get() {
-        Some(index) if index >= MOST_POINTS => {
-            Problem::new(ProblemCode::TooManyPoints, format!("more than {MOST_POINTS} points; send a stream of lines instead"))
-                .with("limit", MOST_POINTS)
-        }
-        Some(index) if !error.is_eof() => {
-            Problem::new(ProblemCode::BadPoint, format!("point {index}: {error}; a point is [lon, lat]")).with("index", index)
-        }
-        _ => body::bad_json(&error),
-    })
-}
-
-/// Points as parsed; counts while it parses.
-#[derive(Debug)]
-struct Points(Vec<[f64; 2]>);
-
-impl<'de> Deserialize<'de> for Points {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Points;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an array of [lon, lat]")
-            }
-
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut elements: A) -> Result<Points, A::Error> {
-                let mut points = Vec::with_capacity(1024);
-                POINT.set(Some(0));
-                while let Some(point) = elements.next_element::<[f64; 2]>()? {
-                    if points.len() == MOST_POINTS {
-                        return Err(serde::de::Error::custom("too many points"));
-                    }
-                    points.push(point);
-                    POINT.set(Some(points.len()));
-                }
-                POINT.set(None);
-                Ok(Points(points))
-            }
-        }
-        deserializer.deserialize_seq(Visitor)
-    }
 }

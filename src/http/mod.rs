@@ -7,17 +7,23 @@ pub mod beidou;
 pub mod body;
 pub mod caller;
 pub mod cases;
+pub mod conditions;
 pub mod error;
+pub mod events;
 pub mod facilities;
-
+pub mod facility_writes;
 pub mod grids;
 pub mod guard;
 pub mod json;
 pub mod listen;
 pub mod locate;
+pub mod locate_batch;
 pub mod locate_stream;
+pub mod members;
 pub mod meta;
 pub mod metrics;
+pub mod nearby;
+pub mod ogc;
 pub mod openapi;
 pub mod operation;
 pub mod outlines;
@@ -25,6 +31,7 @@ pub mod path;
 pub mod query;
 pub mod regions;
 pub mod search;
+pub mod select;
 pub mod shapes;
 pub mod tiles;
 
@@ -41,12 +48,12 @@ pub use listen::{bind, serve};
 
 /// The table makes the router and is itself data, so that a test can hold it against the OpenAPI document and the contract.
 macro_rules! table {
-    ($($method:ident $path:literal $module:ident::$handler:ident)*) => {
+    ($($method:ident $path:literal $($handler:ident)::+)*) => {
         /// Every address and its method.
         pub const TABLE: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
 
         fn routed() -> OpenApiRouter<Arc<App>> {
-            openapi::empty()$(.routes(routes!($module::$handler)))*
+            openapi::empty()$(.routes(routes!($($handler)::+)))*
         }
     };
 }
@@ -56,6 +63,8 @@ table! {
     POST "/api/v1/locate"                     locate::post
     GET  "/api/v1/beidou"                     beidou::encode
     GET  "/api/v1/beidou/{code}"              beidou::decode
+    GET  "/api/v1/nearby"                     nearby::get
+    POST "/api/v1/select"                     select::post
     GET  "/api/v1/search"                     search::get
 
     GET  "/api/v1/meta"                       meta::get
@@ -72,6 +81,11 @@ table! {
     GET  "/api/v1/grids/{code}/neighbours"    grids::neighbours
     GET  "/api/v1/grids/{code}/history"       grids::history
     GET  "/api/v1/facilities"                 facilities::all
+    POST "/api/v1/facilities"                 facility_writes::create
+    GET  "/api/v1/facilities/{id}"            facility_writes::one
+    PATCH "/api/v1/facilities/{id}"           facility_writes::change
+    DELETE "/api/v1/facilities/{id}"          facility_writes::remove
+    GET  "/api/v1/events"                     events::get
     GET  "/api/v1/categories"                 facilities::categories
     GET  "/api/v1/cases"                      cases::all
 
@@ -82,6 +96,22 @@ table! {
     GET  "/sprites/{*path}"                   assets::sprite
     GET  "/fonts/{*path}"                     assets::font
     GET  "/background.geojson"                assets::background
+
+    GET  "/ogc"                                                              ogc::landing::page
+    GET  "/ogc/conformance"                                                  ogc::landing::conformance
+    GET  "/ogc/api"                                                          ogc::api::document
+    GET  "/ogc/collections"                                                  ogc::collections::all
+    GET  "/ogc/collections/{collection}"                                     ogc::collections::one
+    GET  "/ogc/collections/{collection}/items"                               ogc::features::items
+    GET  "/ogc/collections/{collection}/items/{feature}"                     ogc::features::item
+    GET  "/ogc/collections/{collection}/tiles"                               ogc::tiles::of_collection
+    GET  "/ogc/collections/{collection}/tiles/{set}"                         ogc::tiles::set_of_collection
+    GET  "/ogc/collections/{collection}/tiles/{set}/{z}/{row}/{column}"      ogc::tiles::tile_of_collection
+    GET  "/ogc/tiles"                                                        ogc::tiles::of_all
+    GET  "/ogc/tiles/{set}"                                                  ogc::tiles::set_of_all
+    GET  "/ogc/tiles/{set}/{z}/{row}/{column}"                               ogc::tiles::tile_of_all
+    GET  "/ogc/tileMatrixSets"                                               ogc::tiles::matrix_sets
+    GET  "/ogc/tileMatrixSets/{set}"                                         ogc::tiles::matrix_set
 
     GET  "/healthz"                           operation::healthz
     GET  "/readyz"                            operation::readyz

@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{OpenApi as _, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -21,6 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
     tags(
         (name = "lookup", description = "Which grid is this point in?"),
         (name = "city", description = "Regions, grids, facilities, cases."),
+        (name = "ogc", description = "OGC API – Features and Tiles, for GIS programs."),
         (name = "map", description = "Tiles, styles, sprites, fonts."),
         (name = "operation", description = "For those who keep the server running."),
     )
@@ -64,10 +66,15 @@ pub(super) fn keep(mut document: OpenApi) {
             ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build(),
         )
         .build();
-    for item in document.paths.paths.values_mut() {
-        let operations: [&mut Option<Operation>; 2] = [&mut item.get, &mut item.post];
+    for (path, item) in &mut document.paths.paths {
+        let operations: [&mut Option<Operation>; 4] = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
+        }
+        if let Some(operation) =
+            item.get.as_mut().filter(|_| path.starts_with("/tiles") || (path.starts_with("/api/") && path != "/api/v1/beidou"))
+        {
+            operation.parameters.get_or_insert_default().push(RefOr::T(min_revision()));
         }
     }
     // The router's words for parts of a path, in OpenAPI's.
@@ -83,12 +90,29 @@ pub(super) fn keep(mut document: OpenApi) {
     MADE.get_or_init(|| (document.to_string(), page));
 }
 
+/// The header that every answer about the city heeds.
+fn min_revision() -> Parameter {
+    ParameterBuilder::new()
+        .name("Min-Revision")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("Answered when this server has that revision, at most a second later; else 503 `behind`"))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::Integer)))
+        .build()
+}
+
 /// The style's parameter is the name alone.
 fn name_style(document: &mut Value) {
     if let Some(parameter) = document.pointer_mut("/paths/~1styles~1{name}.json/get/parameters/0") {
         parameter["name"] = json!("name");
         parameter["description"] = json!("Name of the style: dark");
     }
+}
+
+/// The document of all routes.
+pub(super) fn document() -> Value {
+    let (document, _) = MADE.get().expect("the router that answers has kept its document");
+    serde_json::from_str(document).expect("a document is JSON")
 }
 
 /// This document.

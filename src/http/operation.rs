@@ -63,6 +63,7 @@ pub async fn metrics(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Response
         ("wangge_facilities_outside", "Facilities outside every grid.", f64::from(city.facilities.outside())),
         ("wangge_open_cases", "Open cases.", city.cases.len() as f64),
         ("wangge_staff", "Members of staff.", city.staff.len() as f64),
+        ("wangge_event_streams", "Viewers that are connected to the stream of events.", app.live.viewers() as f64),
         ("wangge_tile_cache_bytes", "Bytes of finished tiles in memory.", app.tiles.bytes() as f64),
     ]);
     ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], text).into_response()

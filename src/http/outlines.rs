@@ -227,7 +227,8 @@ fn outline_of<'a>(subject: Subject<'a>, crs: Crs) -> Answer<Outline<'a>> {
     Ok(Outline { kind: "Feature", id: code, bbox, geometry, properties })
 }
 
-fn coordinates(area: &Area, told: impl Fn(LatticePoint) -> Answer<Position>) -> Answer<Geometry> {
+/// An area as GeoJSON; `told` says where a point is in the CRS asked for.
+pub(super) fn coordinates(area: &Area, told: impl Fn(LatticePoint) -> Answer<Position>) -> Answer<Geometry> {
     let ring = |ring: &Vec<LatticePoint>| ring.iter().chain(ring.first()).map(|p| told(*p)).collect::<Answer<Vec<Position>>>();
     let polygon =
         |polygon: &Polygon| std::iter::once(&polygon.exterior).chain(&polygon.holes).map(ring).collect::<Answer<Vec<_>>>();

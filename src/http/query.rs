@@ -329,6 +329,10 @@ pub(super) fn limit_schema() -> Object {
     whole(1, Limit::MOST)
 }
 
+pub(super) fn near_limit_schema() -> Object {
+    whole(1, 1000)
+}
+
 pub(super) fn beidou_level_schema() -> Object {
     whole(1, 10)
 }

@@ -7,8 +7,8 @@ use super::error::{Answer, Problem, ProblemCode};
 use super::json::{base_url, json};
 use super::path::InPath;
 use super::query::{NoQuery, Query, Word, clipped, given, query};
-use crate::app::App;
 use crate::app::view::View;
+use crate::app::{Actor, App};
 use crate::city::City;
 use crate::domain::id::TileTag;
 use crate::geom::TileId;
@@ -27,6 +27,7 @@ use utoipa::ToSchema;
 
 query! {
     /// Which boundaries and attributes.
+    #[derive(Default)]
     pub struct TileQuery {
         ..set,
         /// Boundaries in force then, for `regions`, `grids`, `labels`: a date (00:00 in the city's zone) or RFC 3339 with offset.
@@ -75,7 +76,7 @@ pub struct CatalogueLayer {
 }
 
 /// Vector tiles (Mapbox Vector Tile 2.1).
-const MEDIA_TYPE: &str = "application/vnd.mapbox-vector-tile";
+pub(super) const MEDIA_TYPE: &str = "application/vnd.mapbox-vector-tile";
 
 /// The layers of this city. Several can be joined with commas, in the order of this list.
 #[utoipa::path(get, path = "/tiles", tag = "map", params(NoQuery), responses((status = 200, body = Catalogue)))]
@@ -143,24 +144,35 @@ pub async fn tile(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let layers = layers_named(&layers)?;
-    let tile = tile_named(&z, &x, &y)?;
-    only_boundaries(layers, &query)?;
-    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
+    answer(&app, &actor, layers, tile_named(&z, &x, &y)?, &query, &headers).await
+}
+
+/// A tile, or that the client has it, or that nothing is in it.
+pub(super) async fn answer(
+    app: &App,
+    actor: &Actor,
+    layers: Layers,
+    tile: TileId,
+    query: &TileQuery,
+    headers: &HeaderMap,
+) -> Answer<Response> {
+    only_boundaries(layers, query)?;
+    let view = asof::view(app, actor, query.at, query.epoch).await?;
     in_zooms(&view, layers, tile)?;
-    let asked = app.ask_tile(&actor, &view, tile, layers, query.fields.unwrap_or(Fields::ALL));
-    let current = |tag: TileTag| matches(&headers, &etag(tag));
+    let asked = app.ask_tile(actor, &view, tile, layers, query.fields.unwrap_or(Fields::ALL));
+    let current = |tag: TileTag| matches(headers, &etag(tag));
     if let Some(tag) = app.tile_tag(&asked).filter(|tag| current(*tag)) {
-        return Ok(headed(StatusCode::NOT_MODIFIED, Body::empty(), tag, &query));
+        return Ok(headed(StatusCode::NOT_MODIFIED, Body::empty(), tag, query));
     }
-    let (encoding, coding) = preferred(&headers);
+    let (encoding, coding) = preferred(headers);
     let tile = app.tile(&asked, encoding).await?;
     if current(tile.tag) {
-        return Ok(headed(StatusCode::NOT_MODIFIED, Body::empty(), tile.tag, &query));
+        return Ok(headed(StatusCode::NOT_MODIFIED, Body::empty(), tile.tag, query));
     }
     if tile.body.is_empty() {
-        return Ok(headed(StatusCode::NO_CONTENT, Body::empty(), tile.tag, &query));
+        return Ok(headed(StatusCode::NO_CONTENT, Body::empty(), tile.tag, query));
     }
-    let mut response = headed(StatusCode::OK, Body::from(tile.body), tile.tag, &query);
+    let mut response = headed(StatusCode::OK, Body::from(tile.body), tile.tag, query);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     if let Some(coding) = coding {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
@@ -178,7 +190,7 @@ fn layers_named(text: &str) -> Answer<Layers> {
     })
 }
 
-fn tile_named(z: &str, x: &str, y: &str) -> Answer<TileId> {
+pub(super) fn tile_named(z: &str, x: &str, y: &str) -> Answer<TileId> {
     let bad = |field: &str, detail: String| Problem::new(ProblemCode::BadPath, detail).with("field", field);
     let number = |field: &str, text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

@@ -110,7 +110,7 @@ pub fn land(fields: &Fields, terms: &Terms) -> Result<Made<Land>, Vec<Fault>> {
     };
     let (code, parent) = (code.flatten(), parent.flatten());
     let whose = code.clone();
-    let shaped = shape::area(&fields.shape, terms.crs, terms.max_vertices).map_err(|own| {
+    let shaped = shape::area(&fields.shape, &terms.positions, terms.max_vertices).map_err(|own| {
         faults.extend(own.into_iter().map(|fault| Fault {
             record: Some(fields.number),
             codes: whose.iter().cloned().collect(),
@@ -151,7 +151,7 @@ pub fn region(fields: &Fields, terms: &Terms) -> Result<Made<RegionRecord>, Vec<
     let claim = if fields.shape == super::RawShape::Absent {
         None
     } else {
-        match shape::area(&fields.shape, terms.crs, terms.max_vertices) {
+        match shape::area(&fields.shape, &terms.positions, terms.max_vertices) {
             Ok(shaped) => {
                 repairs = shaped.repairs;
                 Some(shaped.area)
@@ -277,7 +277,7 @@ mod tests {
 
     fn terms() -> Terms {
         Terms {
-            crs: Crs::Wgs84,
+            positions: Crs::Wgs84.into(),
             zone: jiff::tz::TimeZone::UTC,
             system: "planning".to_owned(),
             source: None,

@@ -2,11 +2,12 @@
 
 use super::csv_record::delimiter_of;
 use super::input::{Input, Progress, read_fault};
-use super::text::not_utf8;
-use super::{RawRecord, RawShape, Sink};
+use super::text::{Guess, TextCode};
+use super::{Notes, RawRecord, RawShape, Sink};
 use crate::domain::fault::{Fault, FaultKind};
 use serde_json::Value;
 use std::io::{BufRead, Read};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// An opened table.
@@ -14,6 +15,8 @@ pub struct CsvReader {
     rows: csv::Reader<Quoted<Box<dyn BufRead + Send>>>,
     quotes: Quotes,
     header: Vec<Arc<str>>,
+    code: TextCode,
+    notes: Notes,
     /// Line ends before a row that the parser has not counted yet.
     uncounted: u64,
     progress: Progress,
@@ -23,6 +26,11 @@ impl CsvReader {
     /// Reads the header.
     pub fn open(input: Input) -> Result<Self, Fault> {
         let progress = input.progress();
+        let code = guess(input.path())?;
+        let notes = Notes::default();
+        if code != TextCode::UTF8 {
+            notes.add(format!("the text is {}: it is not valid UTF-8", code.name()));
+        }
         let mut text = input.into_text();
         let first = text.fill_buf().map_err(|error| read_fault(&error))?;
         let delimiter = delimiter_of(first);
@@ -33,11 +41,7 @@ impl CsvReader {
         let header = rows.byte_headers().map_err(|error| csv_fault(&error, 0))?.clone();
         let mut names: Vec<Arc<str>> = Vec::new();
         for field in &header {
-            if let Some(mut fault) = not_utf8(field) {
-                fault.record = Some(1);
-                return Err(fault);
-            }
-            let name = String::from_utf8_lossy(field).trim().to_owned();
+            let name = code.read(field).map_err(|fault| Fault { record: Some(1), ..fault })?.trim().to_owned();
             if names.iter().any(|known| **known == *name) {
                 let mut fault = Fault::new(FaultKind::BadSyntax, format!("column {name:?} stands twice in the header"));
                 fault.record = Some(1);
@@ -45,7 +49,12 @@ impl CsvReader {
             }
             names.push(name.into());
         }
-        Ok(Self { rows, quotes, header: names, uncounted, progress })
+        Ok(Self { rows, quotes, header: names, code, notes, uncounted, progress })
+    }
+
+    /// What the text was taken for.
+    pub fn notes(&self) -> Notes {
+        self.notes.clone()
     }
 
     /// All rows in order.
@@ -80,12 +89,8 @@ impl CsvReader {
         let number = row.position().map_or(0, csv::Position::line) + self.uncounted;
         let mut fields = Vec::with_capacity(self.header.len());
         for (name, bytes) in self.header.iter().zip(row) {
-            let Ok(text) = std::str::from_utf8(bytes) else {
-                let mut fault = not_utf8(bytes).expect("the check has just failed");
-                fault.record = Some(number);
-                fault.field = Some(name.to_string());
-                return Err(fault);
-            };
+            let text = self.code.read(bytes);
+            let text = text.map_err(|fault| Fault { record: Some(number), field: Some(name.to_string()), ..fault })?;
             let text = text.trim();
             // An empty cell is no value: a table has no other way to say so.
             if !text.is_empty() {
@@ -95,6 +100,21 @@ impl CsvReader {
         Ok(RawRecord { number, fields, shape: RawShape::Absent })
     }
 }
+
+/// How the text is encoded, from all of it: a file in GBK may begin with pages of ASCII. 0.1 s for 100 MB.
+fn guess(path: &Path) -> Result<TextCode, Fault> {
+    let mut text = Input::open(path)?.into_text();
+    let (mut guess, mut line) = (Guess::default(), Vec::new());
+    // What cannot be read is told when the rows are.
+    while text.by_ref().take(MOST_LINE).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        guess.see(&line);
+        line.clear();
+    }
+    Ok(guess.code())
+}
+
+/// A longer line is looked at in pieces.
+const MOST_LINE: u64 = 1 << 20;
 
 /// A text on its way to the parser, whose quotes are followed: the parser takes a quote that is never closed for one that is closed by
 /// the end, and gives the rest of the file as one field.

@@ -173,6 +173,26 @@ impl Field {
     }
 }
 
+/// Fields whose values are names and no quantities: a spreadsheet that took one for a number has spoiled it.
+const CODES: [Field; 6] = [Field::Code, Field::Parent, Field::Id, Field::Assigned, Field::Within, Field::Grid];
+
+/// Reals from here on, 16 digits, have lost some: a spreadsheet keeps 15.
+pub const SPOILED_FROM: f64 = 1e15;
+
+/// What a spreadsheet has made of a code, or of any text that looked like a number: too large a real, or `3.30902E+16`.
+fn is_spoiled(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64() && number.as_f64().is_some_and(|real| real.abs() >= SPOILED_FROM),
+        Value::String(text) => {
+            let Some((mantissa, exponent)) = text.trim().split_once(['E', 'e']) else { return false };
+            let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+            let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            digits(whole) && whole.len() == 1 && digits(fraction) && exponent.strip_prefix('+').is_some_and(digits)
+        }
+        _ => false,
+    }
+}
+
 /// Where a field comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Told {
@@ -319,6 +339,30 @@ impl Columns {
         self.met.push(Column { name: Arc::clone(column), feeds: self.resolve(column) });
         self.places.insert(Arc::clone(column), self.met.len() - 1);
         self.met.len() - 1
+    }
+
+    /// Whether a column feeds any field.
+    pub fn feeds(&self, column: &str) -> bool {
+        !self.resolve(column).is_empty()
+    }
+
+    /// Codes of a record that a spreadsheet has turned into numbers and cut. They are never guessed.
+    pub fn spoiled(&self, record: &RawRecord) -> Vec<Fault> {
+        let spoiled = record.fields.iter().filter(|(_, value)| is_spoiled(value));
+        let codes = spoiled.filter_map(|(column, value)| {
+            let Feed { field, .. } = self.resolve(column).into_iter().find(|feed| CODES.contains(&feed.field))?;
+            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let detail = format!(
+                "{shown} in column {column:?} is a code that a spreadsheet took for a number: of 16 digits and more it keeps 15, and \
+                 with an exponent it shows 6. Format the column as text and enter the codes again"
+            );
+            Some(Fault {
+                record: Some(record.number),
+                field: Some(field.as_str().to_owned()),
+                ..Fault::new(FaultKind::BadField, detail)
+            })
+        });
+        codes.collect()
     }
 
     /// Sorts out the columns of a record. Those that feed no field go to `rest`.
@@ -589,6 +633,21 @@ mod tests {
         assert_eq!(fields.rest.len(), 1);
         assert_eq!(columns.ignored(), ["高度"]);
         assert_eq!(columns.used()["category"], ["=01037"]);
+    }
+
+    #[test]
+    fn a_code_that_a_spreadsheet_spoiled_is_told_and_a_quantity_is_not() {
+        let columns = Columns::new(Kind::Staff, &[]).expect("nothing told");
+        let spoiled = |name: &str, value: Value| columns.spoiled(&record(&[(name, value)])).into_iter().next();
+        for value in [Value::from("3.30902E+16"), 33_090_200_200_100_100.0.into(), "3E+16".into(), 1e15.into()] {
+            let fault = spoiled("所属网格", value.clone()).expect("spoiled");
+            assert_eq!((fault.record, fault.field.as_deref()), (Some(3), Some("assigned")));
+            assert!(fault.detail.contains("所属网格") && fault.detail.contains("3") || value == 1e15, "{fault}");
+        }
+        for value in [Value::from("330902002001001"), 330_902_002_001_001_i64.into(), "5E12".into(), "E+1".into(), 12.5.into()] {
+            assert_eq!(spoiled("所属网格", value), None);
+        }
+        assert_eq!(spoiled("备注", "3.30902E+16".into()), None);
     }
 
     #[test]

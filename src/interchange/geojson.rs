@@ -2,10 +2,10 @@
 //!
 //! Features are cut out of the text one at a time and parsed alone: memory is that of the largest feature.
 
-use super::Sink;
 use super::feature::{Names, feature};
 use super::input::{Format, Input, Progress, read_fault};
 use super::json_scan::{ScanError, Scanner};
+use super::{Sink, StatedCrs};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::geom::Crs;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use std::io::BufRead;
 /// An opened GeoJSON text.
 pub struct GeoJsonReader {
     body: Body,
-    crs: Option<Crs>,
+    crs: StatedCrs,
     progress: Progress,
     names: Names,
 }
@@ -34,7 +34,7 @@ impl GeoJsonReader {
         let progress = input.progress();
         if input.format() == Format::FeatureSequence {
             let body = Body::Sequence(input.into_text());
-            return Ok(Self { body, crs: None, progress, names: Names::default() });
+            return Ok(Self { body, crs: StatedCrs::Nothing, progress, names: Names::default() });
         }
         let mut scanner = Scanner::new(input.into_text());
         let crs = preamble(&mut scanner)?;
@@ -43,8 +43,8 @@ impl GeoJsonReader {
 
     /// What the old `crs` member names, when that is a CRS we take. RFC 7946 dropped the member, and a text without it is WGS 84
     /// by the letter; but files in GCJ-02 look the same, so silence is not trusted.
-    pub fn stated_crs(&self) -> Option<Crs> {
-        self.crs
+    pub fn stated_crs(&self) -> StatedCrs {
+        self.crs.clone()
     }
 
     /// `geojson` or `geojsonseq`.
@@ -66,8 +66,8 @@ impl GeoJsonReader {
 }
 
 /// Members of the collection up to `features`, and the CRS among them.
-fn preamble(scanner: &mut Scanner<Box<dyn BufRead + Send>>) -> Result<Option<Crs>, Fault> {
-    let mut crs = None;
+fn preamble(scanner: &mut Scanner<Box<dyn BufRead + Send>>) -> Result<StatedCrs, Fault> {
+    let mut crs = StatedCrs::Nothing;
     let mut value = Vec::new();
     scanner.expect(b"{", "{").map_err(scan_fault)?;
     loop {
@@ -93,25 +93,20 @@ fn parse_member(text: &[u8]) -> Result<String, Fault> {
 }
 
 /// The CRS of the `crs` member of GeoJSON 2008. `null` says nothing.
-fn named_crs(text: &[u8]) -> Result<Option<Crs>, Fault> {
+fn named_crs(text: &[u8]) -> Result<StatedCrs, Fault> {
     let value: Value = serde_json::from_slice(text).map_err(|e| Fault::new(FaultKind::BadSyntax, format!("crs: {e}")))?;
     let name = match value.pointer("/properties/name") {
         Some(Value::String(name)) => name.as_str(),
-        _ if value.is_null() => return Ok(None),
+        _ if value.is_null() => return Ok(StatedCrs::Nothing),
         _ => "",
     };
-    match name.to_ascii_lowercase().as_str() {
-        "urn:ogc:def:crs:ogc:1.3:crs84" | "ogc:crs84" | "urn:ogc:def:crs:epsg::4326" | "epsg:4326" => Ok(Some(Crs::Wgs84)),
-        "urn:ogc:def:crs:epsg::4490" | "epsg:4490" => Ok(Some(Crs::Cgcs2000)),
-        _ => {
-            let mut fault = Fault::new(
-                FaultKind::BadField,
-                format!("crs {name:?} is not taken: convert the file to EPSG:4490 or EPSG:4326 first (ogr2ogr -t_srs EPSG:4490)"),
-            );
-            fault.field = Some("crs".to_owned());
-            Err(fault)
-        }
-    }
+    let lower = name.to_ascii_lowercase();
+    let number = lower.strip_prefix("urn:ogc:def:crs:epsg:").and_then(|rest| rest.rsplit(':').next());
+    Ok(match (lower.as_str(), number.or_else(|| lower.strip_prefix("epsg:")).map(str::parse)) {
+        ("urn:ogc:def:crs:ogc:1.3:crs84" | "ogc:crs84", _) => StatedCrs::Known(Crs::Wgs84.into()),
+        (_, Some(Ok(number))) => StatedCrs::of_epsg(number),
+        _ => StatedCrs::Other(format!("crs {name:?}")),
+    })
 }
 
 fn scan_fault(error: ScanError) -> Fault {
@@ -130,7 +125,7 @@ enum Next {
     Enough,
 }
 
-fn collection(mut scanner: Scanner<Box<dyn BufRead + Send>>, stated: Option<Crs>, mut names: Names, sink: &mut Sink<'_>) {
+fn collection(mut scanner: Scanner<Box<dyn BufRead + Send>>, stated: StatedCrs, mut names: Names, sink: &mut Sink<'_>) {
     let mut value = Vec::new();
     let mut number = 0;
     let mut step = |scanner: &mut Scanner<_>, number: &mut u64, sink: &mut Sink<'_>| -> Result<Next, ScanError> {
@@ -157,21 +152,21 @@ fn collection(mut scanner: Scanner<Box<dyn BufRead + Send>>, stated: Option<Crs>
             }
         }
     }
-    if let Err(fault) = trailer(&mut scanner, stated) {
+    if let Err(fault) = trailer(&mut scanner, &stated) {
         let _ = sink(Err(fault));
     }
 }
 
 /// Members behind `features`, and the end of the text. A CRS that stands there comes too late to be used, but not too late to
 /// contradict; a text without its last bytes may have lost more than those, and only at its end is a packed file's checksum seen.
-fn trailer(scanner: &mut Scanner<Box<dyn BufRead + Send>>, stated: Option<Crs>) -> Result<(), Fault> {
+fn trailer(scanner: &mut Scanner<Box<dyn BufRead + Send>>, stated: &StatedCrs) -> Result<(), Fault> {
     let mut value = Vec::new();
     while scanner.expect(b",}", ", or }").map_err(scan_fault)? == b',' {
         scanner.value(&mut value).map_err(scan_fault)?;
         let key = parse_member(&value)?;
         scanner.expect(b":", ":").map_err(scan_fault)?;
         scanner.value(&mut value).map_err(scan_fault)?;
-        if key == "crs" && named_crs(&value)? != stated {
+        if key == "crs" && named_crs(&value)? != *stated {
             return Err(Fault::new(
                 FaultKind::BadField,
                 "crs stands behind the features, where it is too late: move it to the front, or drop it and say --crs",
@@ -336,9 +331,11 @@ mod tests {
     #[test]
     fn only_a_crs_that_can_be_trusted_is_taken() {
         let name = |name: &str| named_crs(format!(r#"{{"type":"name","properties":{{"name":"{name}"}}}}"#).as_bytes());
-        assert_eq!(name("urn:ogc:def:crs:OGC:1.3:CRS84").expect("known"), Some(Crs::Wgs84));
-        assert_eq!(name("EPSG:4490").expect("known"), Some(Crs::Cgcs2000));
-        assert!(name("urn:ogc:def:crs:EPSG::3857").is_err());
-        assert_eq!(named_crs(b"null").expect("says nothing"), None);
+        let known = |name: &str| StatedCrs::Known(name.parse().expect(name));
+        assert_eq!(name("urn:ogc:def:crs:OGC:1.3:CRS84").expect("known"), known("wgs84"));
+        assert_eq!(name("EPSG:4490").expect("known"), known("cgcs2000"));
+        assert_eq!(name("urn:ogc:def:crs:EPSG::4529").expect("known"), known("epsg:4529"));
+        assert!(matches!(name("urn:ogc:def:crs:EPSG::3857").expect("a name"), StatedCrs::Other(why) if why.contains("3857")));
+        assert_eq!(named_crs(b"null").expect("says nothing"), StatedCrs::Nothing);
     }
 }

@@ -1,5 +1,6 @@
 //! Opening a file: unpacked when it is gzipped, recognised by its first bytes.
 
+use super::{archive, flatgeobuf, osm, refused, shapefile};
 use crate::domain::fault::{Fault, FaultKind};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
@@ -19,6 +20,14 @@ pub enum Format {
     GeoPackage,
     /// A table with a header line.
     Csv,
+    /// A zip file: what is in it decides.
+    Zip,
+    /// The `.shp` of a Shapefile.
+    Shapefile,
+    /// FlatGeobuf.
+    FlatGeobuf,
+    /// OpenStreetMap's PBF.
+    OsmPbf,
 }
 
 /// Bytes of the file read so far, and all of them.
@@ -30,6 +39,16 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Of a file of so many bytes, none of them read.
+    pub fn of(total: u64) -> Self {
+        Self { read: Arc::default(), total }
+    }
+
+    /// A file whose bytes count as read.
+    pub(super) fn count(&self, file: File) -> impl Read + Send + use<> {
+        Counted { file, read: Arc::clone(&self.read) }
+    }
+
     /// Bytes read so far.
     pub fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
@@ -95,6 +114,9 @@ impl Input {
             text.consume(UTF8_BOM.len());
         }
         let first = text.fill_buf().map_err(failed)?;
+        if let Some(fault) = refused::file(path, first) {
+            return Err(fault);
+        }
         if is_array(first) {
             let detail = "is a JSON array: a FeatureCollection is needed, or a feature a line (jq -c '.[]')";
             return Err(Fault::new(FaultKind::BadSyntax, format!("{name} {detail}")));
@@ -140,6 +162,18 @@ fn is_array(first: &[u8]) -> bool {
 fn recognise(first: &[u8]) -> Format {
     if first.starts_with(SQLITE_MAGIC) {
         return Format::GeoPackage;
+    }
+    if archive::MAGIC.iter().any(|magic| first.starts_with(magic)) {
+        return Format::Zip;
+    }
+    if first.starts_with(shapefile::MAGIC) {
+        return Format::Shapefile;
+    }
+    if first.starts_with(flatgeobuf::MAGIC) {
+        return Format::FlatGeobuf;
+    }
+    if first.get(4..).is_some_and(|rest| rest.starts_with(osm::MAGIC)) {
+        return Format::OsmPbf;
     }
     match first.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(0x1E) => Format::FeatureSequence,
@@ -222,6 +256,10 @@ mod tests {
             ("\u{1e}{\"type\":\"Feature\"}", Format::FeatureSequence),
             ("lon,lat\n1,2\n", Format::Csv),
             ("SQLite format 3\0....", Format::GeoPackage),
+            ("PK\u{3}\u{4}....", Format::Zip),
+            ("\0\0'\n....", Format::Shapefile),
+            ("fgb\u{3}fgb\0", Format::FlatGeobuf),
+            ("\0\0\0\u{d}\n\tOSMHeader", Format::OsmPbf),
         ] {
             assert_eq!(recognise(text.as_bytes()), format, "{text}");
         }

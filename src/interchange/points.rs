@@ -203,6 +203,7 @@ pub fn facility(raw: RawRecord, columns: &mut Columns, catalogue: &Catalogue<'_>
         category,
         name,
         state,
+        state_date: None,
         at,
         original,
         grid: None,
@@ -240,7 +241,7 @@ fn position(fields: &Fields, terms: &Terms) -> Result<Option<(LatticePoint, Opti
     if raw == [0.0, 0.0] {
         return Ok(None);
     }
-    shape::point(raw, terms.crs).map(Some).map_err(|fault| Fault {
+    shape::point(raw, &terms.positions).map(Some).map_err(|fault| Fault {
         record: Some(fields.number),
         field: Some(if fields.has(Field::Lon) { "lon, lat" } else { "geometry" }.to_owned()),
         ..fault
@@ -336,7 +337,7 @@ mod tests {
 
     fn terms(crs: Crs) -> Terms {
         Terms {
-            crs,
+            positions: crs.into(),
             zone: jiff::tz::TimeZone::get("Asia/Shanghai").expect("a zone"),
             system: "hotline".to_owned(),
             source: None,

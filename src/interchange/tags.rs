@@ -62,6 +62,9 @@ struct Rule {
     /// Such a record is none of the city's facilities: it is left out and counted.
     #[serde(default)]
     skip: bool,
+    /// OpenStreetMap draws such things also as areas (a closed way): their middle is taken.
+    #[serde(default)]
+    areas: bool,
 }
 
 fn component() -> CategoryKind {
@@ -112,6 +115,16 @@ impl TagRules {
         })
     }
 
+    /// Whether any rule holds for areas, too.
+    pub fn wants_areas(&self) -> bool {
+        self.rules.iter().any(|rule| rule.areas)
+    }
+
+    /// Whether the rule that decides on these tags holds for areas, too.
+    pub fn takes_area(&self, fields: &[(Arc<str>, Value)]) -> bool {
+        self.deciding(fields).is_some_and(|rule| rule.areas)
+    }
+
     /// Columns that may hold the id, in order of preference.
     pub fn id_columns(&self) -> &[String] {
         &self.id_columns
@@ -127,8 +140,8 @@ impl TagRules {
         self.prefixes.iter().find_map(|prefix| column.strip_prefix(prefix.as_str())).unwrap_or(column)
     }
 
-    /// What the first rule says whose tag is among these columns.
-    pub fn category(&self, fields: &[(Arc<str>, Value)]) -> Tagged<'_> {
+    /// The first rule whose tag is among these columns.
+    fn deciding(&self, fields: &[(Arc<str>, Value)]) -> Option<&Rule> {
         let rule = fields
             .iter()
             .filter_map(|(column, value)| {
@@ -141,7 +154,12 @@ impl TagRules {
                 [exact, values.get("*")].into_iter().flatten().min().copied()
             })
             .min();
-        match rule.map(|at| &self.rules[at]) {
+        rule.map(|at| &self.rules[at])
+    }
+
+    /// What the first rule says whose tag is among these columns.
+    pub fn category(&self, fields: &[(Arc<str>, Value)]) -> Tagged<'_> {
+        match self.deciding(fields) {
             None => Tagged::Unmapped,
             Some(Rule { category: Some(code), .. }) => Tagged::Category(code),
             Some(_) => Tagged::Skipped,

@@ -10,7 +10,7 @@ use crate::domain::records::{BoundarySet, EpochRecord, HouseholdCount};
 use crate::domain::scheme::Scheme;
 use crate::domain::staff::StaffRecord;
 use crate::geom::Area;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -148,6 +148,32 @@ pub struct FacilityCommit {
     pub removed: Vec<FacilityId>,
     /// The import that made it.
     pub import: Option<ImportRecord>,
+}
+
+/// The name that a caller gave to a write: it happens once, however often it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// Unique for the caller, for [`Once::KEPT`].
+    pub key: String,
+    /// Hash of what was asked: another write must not bear the same name.
+    pub request: u64,
+}
+
+impl Once {
+    /// How long an answer is kept.
+    pub const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+}
+
+/// What the first of several equal writes did, for it and for all that follow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Created {
+    /// The change log's number after it.
+    pub revision: Revision,
+    /// The row as it was stored then.
+    pub row: FacilityRecord,
+    /// It was sent before: nothing was written now.
+    #[serde(skip)]
+    pub repeated: bool,
 }
 
 /// Cases to write, as [`FacilityCommit`].

@@ -24,6 +24,9 @@ pub enum StoreError {
         /// The version it has now; 0: it is gone.
         current: Version,
     },
+    /// The key names another write already: take another key.
+    #[error("the key {0:?} was given to another write already")]
+    KeyReused(String),
     /// The commit contradicts itself or what is stored: mend it.
     #[error("{0}")]
     Invalid(String),

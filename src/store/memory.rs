@@ -1,8 +1,8 @@
 //! The store in memory: the oracle that says what every other store must do. Nothing outlives the process.
 
 use super::commit::{
-    BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, HouseholdCommit,
-    ImportRecord, LogEntry, LogKind, Meta, OnStale, Snapshot, StaffCommit, external_key, to_millisecond,
+    BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, Created, FacilityCommit, FacilityKey, HouseholdCommit,
+    ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit, external_key, to_millisecond,
 };
 use super::error::StoreError;
 use super::rows::{
@@ -33,6 +33,8 @@ struct Inner {
     cases: BTreeMap<i64, CaseRecord>,
     staff: BTreeMap<String, StaffRecord>,
     imports: Vec<ImportRecord>,
+    /// Answers to writes that have a name, by caller and key: hash of what was asked, when, the answer.
+    answers: BTreeMap<(String, String), (u64, Timestamp, Created)>,
     log: Vec<LogEntry>,
     last_facility: i64,
     last_case: i64,
@@ -50,6 +52,7 @@ impl MemoryStore {
             cases: BTreeMap::new(),
             staff: BTreeMap::new(),
             imports: Vec::new(),
+            answers: BTreeMap::new(),
             log: Vec::new(),
             last_facility: 0,
             last_case: 0,
@@ -237,6 +240,47 @@ impl MemoryStore {
         })
     }
 
+    pub(super) fn facility_create(
+        &self,
+        head: CommitHead,
+        row: FacilityRecord,
+        once: Option<Once>,
+    ) -> Result<Created, StoreError> {
+        self.write(|inner| {
+            if let Some(once) = &once
+                && let Some(created) = inner.created(&head, once)?
+            {
+                return Ok(created);
+            }
+            inner.head_checked(&head)?;
+            super::rows::known_category(&inner.meta.profile, &row.category)?;
+            let counted = write_rows(&mut inner.facilities, &mut inner.last_facility, vec![row], &[], &head, None)?;
+            let row = inner.facilities[&counted.ids[0]].clone();
+            let revision = inner.log(LogKind::Facilities, &head.actor, head.at, counted, None, None).revision;
+            let created = Created { revision, row, repeated: false };
+            if let Some(once) = once {
+                inner.answers.insert((head.actor, once.key), (once.request, head.at, created.clone()));
+            }
+            Ok(created)
+        })
+    }
+
+    pub(super) fn facility_created(&self, head: &CommitHead, once: &Once) -> Result<Option<Created>, StoreError> {
+        self.lock().created(head, once)
+    }
+
+    pub(super) fn facility_remove(&self, head: CommitHead, id: FacilityId, version: Version) -> Result<Committed, StoreError> {
+        self.write(|inner| {
+            inner.head_checked(&head)?;
+            let current = inner.facilities.get(&id.0).map_or(Version(0), |row| row.version);
+            if current != version {
+                return Err(super::rows::changed::<FacilityRecord>(id.0, version, current));
+            }
+            let counted = write_rows(&mut inner.facilities, &mut inner.last_facility, vec![], &[id.0], &head, None)?;
+            Ok(inner.log(LogKind::Facilities, &head.actor, head.at, counted, None, None))
+        })
+    }
+
     pub(super) fn cases_commit(&self, commit: CaseCommit) -> Result<Committed, StoreError> {
         self.write(|inner| {
             inner.head_checked(&commit.head)?;
@@ -363,6 +407,15 @@ impl Inner {
     fn keeps_categories(&self) -> Result<(), StoreError> {
         let used: BTreeSet<&str> = self.facilities.values().map(|row| row.category.as_str()).collect();
         super::rows::keeps_categories(&self.meta.profile, used.into_iter())
+    }
+
+    /// The answer that a write of this name had.
+    fn created(&self, head: &CommitHead, once: &Once) -> Result<Option<Created>, StoreError> {
+        match self.answers.get(&(head.actor.clone(), once.key.clone())) {
+            Some((_, at, _)) if *at <= head.at - Once::KEPT => Ok(None),
+            Some((request, ..)) if *request != once.request => Err(StoreError::KeyReused(once.key.clone())),
+            found => Ok(found.map(|(_, _, created)| Created { repeated: true, ..created.clone() })),
+        }
     }
 
     /// The end of the chain of a grid set.

@@ -14,6 +14,7 @@ use crate::domain::id::{GridIx, RegionIx};
 use crate::geom::mercator::{MercatorPoint, in_tiles, morton, morton_range};
 use crate::geom::tile_id::MAX_ZOOM;
 use crate::geom::{LatticePoint, TileId};
+pub(crate) use band::in_parallel;
 use band::{Band, BandOf};
 use std::sync::{Arc, OnceLock};
 pub use zoom::{DrawnZoom, Piece};
@@ -58,6 +59,17 @@ pub struct Label {
     pub feature: Feature,
 }
 
+impl Drawn {
+    /// A zoom with all its detail (0), or with that of one or two zooms farther out.
+    fn zoom(&self, zoom: u8, steps: u8) -> &OnceLock<Arc<DrawnZoom>> {
+        let zooms = match steps {
+            0 => &self.zooms,
+            _ => &self.coarser[usize::from(steps - 1)],
+        };
+        &zooms[usize::from(zoom)]
+    }
+}
+
 impl Territory {
     /// First and last zoom at which tiles show each level; `None` for a level without regions. As the scheme says, else from the
     /// lowest zoom at which the level's median region is 16 pixels of a 512-pixel tile wide.
@@ -98,14 +110,13 @@ impl Territory {
     /// The same levels with the detail of one or two zooms farther out.
     pub fn drawn_with_less_detail(&self, zoom: u8, steps: u8) -> &DrawnZoom {
         let (zoom, steps) = (zoom.min(MAX_ZOOM), steps.clamp(1, 2));
-        self.drawn.coarser[usize::from(steps - 1)][usize::from(zoom)]
-            .get_or_init(|| Arc::new(DrawnZoom::new(self, self.band(zoom), zoom, steps)))
+        self.drawn.zoom(zoom, steps).get_or_init(|| Arc::new(DrawnZoom::new(self, self.band(zoom), zoom, steps)))
     }
 
     /// Whether a zoom was ever drawn with less detail.
     pub fn is_drawn_with_less_detail(&self, zoom: u8, steps: u8) -> bool {
         let (zoom, steps) = (zoom.min(MAX_ZOOM), steps.clamp(1, 2));
-        self.drawn.coarser[usize::from(steps - 1)][usize::from(zoom)].get().is_some()
+        self.drawn.zoom(zoom, steps).get().is_some()
     }
 
     /// Whether the borders of a zoom are there already.

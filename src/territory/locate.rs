@@ -23,7 +23,7 @@ pub enum Located {
 
 impl Located {
     /// The leaf of the hierarchy that owns the place; `None` in a named void and outside.
-    fn leaf(self, territory: &Territory) -> Option<Unit> {
+    pub fn leaf(self, territory: &Territory) -> Option<Unit> {
         let Self::Inside { owner, .. } = self else { return None };
         match territory.partition.owners[owner.at()?] {
             Owner::Grid(ix) => Some(Unit::Grid(ix)),
@@ -42,6 +42,11 @@ impl Territory {
     /// The leaf of the hierarchy that owns a point: a grid, or a region that has none; `None` in a named void and outside.
     pub fn leaf_at(&self, p: LatticePoint) -> Option<Unit> {
         self.locate(p).leaf(self)
+    }
+
+    /// The same for many points, in their order; on all cores of the current rayon pool.
+    pub fn leaves_at(&self, points: &[LatticePoint]) -> Vec<Option<Unit>> {
+        self.locate_many(points).into_iter().map(|found| found.leaf(self)).collect()
     }
 
     /// The grid that owns a point.

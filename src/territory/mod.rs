@@ -1,9 +1,10 @@
 //! One epoch of boundaries, immutable: regions and grids in depth-first order over one planar partition.
 
+mod arcs;
 mod build;
 #[cfg(test)]
 #[path = "../../benches/coverage.rs"]
-mod coverage;
+pub(crate) mod coverage;
 pub mod drawn;
 pub mod hierarchy;
 pub mod index;
@@ -16,6 +17,7 @@ pub mod partition;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod search;
+pub mod shore;
 
 pub use index::Index;
 pub use locate::Located;
@@ -124,13 +126,36 @@ pub struct Territory {
     pub partition: Partition,
     /// Point → owner.
     pub index: Index,
+    /// What each owner's land is, as a number.
+    lands: Vec<u128>,
     borders: outline::Borders,
     /// Borders as tiles draw them; starts empty (`Drawn::default()`), filled when asked for.
     drawn: drawn::Drawn,
     boxes: nearest::Boxes,
     names: search::Names,
+    codes: GridCodes,
     region_by_code: HashMap<Code, RegionIx>,
     grid_by_code: HashMap<Code, GridIx>,
+}
+
+/// The codes of all grids, one after the other.
+#[derive(Debug, Clone)]
+struct GridCodes {
+    text: String,
+    /// Where each begins, and the end of the last.
+    starts: Vec<u32>,
+}
+
+impl GridCodes {
+    fn of(grids: &[Grid]) -> Self {
+        let mut codes = Self { text: String::new(), starts: Vec::with_capacity(grids.len() + 1) };
+        codes.starts.push(0);
+        for grid in grids {
+            codes.text.push_str(grid.code.as_str());
+            codes.starts.push(codes.text.len() as u32);
+        }
+        codes
+    }
 }
 
 impl Territory {
@@ -152,6 +177,12 @@ impl Territory {
     /// A grid of this epoch.
     pub fn grid(&self, ix: GridIx) -> &Grid {
         &self.grids[ix.at()]
+    }
+
+    /// The code of a grid, out of a table that fits a near cache where [`Grid`]s do not: for answers to many points.
+    pub fn grid_code(&self, ix: GridIx) -> &str {
+        let [start, end] = [self.codes.starts[ix.at()], self.codes.starts[ix.at() + 1]];
+        &self.codes.text[start as usize..end as usize]
     }
 
     /// The regions from the top down to `ix`, `ix` included.

@@ -135,6 +135,22 @@ impl Territory {
         best.map(|(metres, _, grid)| (grid, metres))
     }
 
+    /// The grid across the nearest border of a grid that has a grid across, and the metres from a point to that border; of borders
+    /// equally far the least code. `None` when no grid is next to it. Cost: the grid's border.
+    pub fn next_door(&self, ix: GridIx, p: LatticePoint) -> Option<(GridIx, f64)> {
+        let own = self.grid(ix).owner;
+        let across = |arc: &Arc| match self.partition.owners[arc.across(own).at()?] {
+            Owner::Grid(other) => Some(other),
+            Owner::Region(_) | Owner::Void(_) => None,
+        };
+        let borders = self.borders.around(&self.partition, own).filter_map(|arc| {
+            let other = across(arc)?;
+            let metres = arc.points.windows(2).map(|edge| segment_distance_m(p, edge[0], edge[1])).fold(f64::INFINITY, f64::min);
+            Some((other, metres))
+        });
+        borders.min_by(|a, b| a.1.total_cmp(&b.1).then_with(|| self.grid(a.0).owner.cmp(&self.grid(b.0).owner)))
+    }
+
     /// Metres from a point to the nearest border of a grid, from inside or outside. Cost: the grid's border.
     pub fn distance_to_border_m(&self, ix: GridIx, p: LatticePoint) -> f64 {
         let grid = self.grid(ix);

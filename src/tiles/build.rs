@@ -16,6 +16,7 @@ use crate::territory::Territory;
 use crate::territory::drawn::{DrawnZoom, Feature, Piece};
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::LazyLock;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What is asked for.
@@ -35,14 +36,32 @@ pub struct TileRequest {
 /// never a region.
 pub const MOST_BYTES: usize = 500_000;
 
-/// What a tile leaves out to become smaller.
+/// What a tile leaves out to become smaller; each also what those before it leave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Savings {
     None,
+    /// Names of facilities and of the lowest level shown; with them its labels where the same tile has the area.
     Names,
     Points,
     /// Borders as of one or two zooms farther out.
     Detail(u8),
+    /// Names of all levels.
+    AllNames,
+}
+
+impl Savings {
+    const ALL: [Self; 6] = [Self::None, Self::Names, Self::Points, Self::Detail(1), Self::Detail(2), Self::AllNames];
+
+    /// Whether a layer must be made anew when this is saved too. Names only need not be written.
+    fn changes(self, layer: Layer) -> bool {
+        match self {
+            Self::None => false,
+            Self::Names => layer == Layer::Labels,
+            Self::Points => layer == Layer::Facilities,
+            Self::Detail(_) => layer.is_boundaries(),
+            Self::AllNames => matches!(layer, Layer::Regions | Layer::Labels),
+        }
+    }
 }
 
 /// The tag of a tile with these bytes.
@@ -50,27 +69,54 @@ pub fn tag(bytes: &[u8]) -> TileTag {
     TileTag(xxh3_64(bytes))
 }
 
-/// The uncompressed bytes of a tile; none when there is nothing in it.
+/// The uncompressed bytes of a tile; none when there is nothing in it. With the first savings with which it is small enough, or all.
 pub fn build(city: &City, request: &TileRequest) -> Vec<u8> {
+    build_within(city, request, MOST_BYTES)
+}
+
+fn build_within(city: &City, request: &TileRequest, most_bytes: usize) -> Vec<u8> {
+    /// A layer as far as it was needed to tell that the tile is too large, kept while nothing is saved that it would feel.
+    struct Written<'a> {
+        layer: Layer,
+        writer: Option<LayerWriter<'a>>,
+        bytes: Option<Vec<u8>>,
+    }
     let visible = Visible::of(&city.territory, &request.scope);
-    let mut bytes = vec![];
-    for savings in [Savings::None, Savings::Names, Savings::Points, Savings::Detail(1), Savings::Detail(2)] {
-        bytes = built(city, request, &visible, savings);
-        if bytes.len() <= MOST_BYTES {
+    let mut layers: Vec<Written<'_>> = request.layers.iter().map(|layer| Written { layer, writer: None, bytes: None }).collect();
+    let last = Savings::AllNames;
+    for savings in Savings::ALL {
+        let build = Build { city, request, visible: &visible, savings };
+        for written in &mut layers {
+            if savings.changes(written.layer) {
+                (written.writer, written.bytes) = (None, None);
+            }
+            if savings == Savings::Names {
+                written.bytes = None;
+            }
+        }
+        let mut size = 0;
+        for Written { layer, writer, bytes } in &mut layers {
+            let writer = || writer.get_or_insert_with(|| build.layer(*layer)).bytes(savings == Savings::None);
+            size += bytes.get_or_insert_with(writer).len();
+            if size > most_bytes && savings != last {
+                break;
+            }
+        }
+        if size <= most_bytes {
             break;
         }
     }
-    bytes
+    layers.into_iter().filter_map(|written| written.bytes).collect::<Vec<_>>().concat()
 }
 
 /// Whether a layer of a tile is the same in two cities for callers who see everything, whatever fields and other layers they ask
 /// for.
 pub(super) fn alike(old: &City, new: &City, tile: TileId, layer: Layer) -> bool {
-    let same = |layers: Layers, savings: Savings| {
-        let request = TileRequest { tile, layers, fields: Fields::ALL, scope: Scope::All };
+    let same = |savings: Savings| {
+        let request = TileRequest { tile, layers: layer.into(), fields: Fields::ALL, scope: Scope::All };
         built(old, &request, &Visible::All, savings) == built(new, &request, &Visible::All, savings)
     };
-    if !same(layer.into(), Savings::None) {
+    if !same(Savings::None) {
         return false;
     }
     // Points that do not move on the map may move the middle of a cluster; borders that are the same may not be with less detail.
@@ -84,19 +130,13 @@ pub(super) fn alike(old: &City, new: &City, tile: TileId, layer: Layer) -> bool 
     let all = Layer::ALL.into_iter().map(Layers::from).reduce(Layers::and).expect("there are layers");
     let whole = TileRequest { tile, layers: all, fields: Fields::ALL, scope: Scope::All };
     let too_large = |city: &City| built(city, &whole, &Visible::All, Savings::None).len() > MOST_BYTES;
-    shown_when_too_large.is_empty()
-        || !(too_large(old) || too_large(new))
-        || shown_when_too_large.into_iter().all(|savings| same(layer.into(), savings))
+    shown_when_too_large.into_iter().all(|savings| same(savings)) || !(too_large(old) || too_large(new))
 }
 
+/// A tile with these savings, however large.
 fn built(city: &City, request: &TileRequest, visible: &Visible, savings: Savings) -> Vec<u8> {
-    let mut bytes = vec![];
-    let fields = if savings == Savings::None { request.fields } else { request.fields.without(Field::Name) };
-    let build = Build { city, tile: request.tile, fields, visible, savings };
-    for layer in request.layers.iter() {
-        build.layer(layer, &mut bytes);
-    }
-    bytes
+    let build = Build { city, request, visible, savings };
+    request.layers.iter().flat_map(|layer| build.layer(layer).bytes(savings == Savings::None)).collect()
 }
 
 /// A scope as ranges of one territory.
@@ -143,31 +183,32 @@ impl Visible {
 
 struct Build<'a> {
     city: &'a City,
-    tile: TileId,
-    fields: Fields,
+    request: &'a TileRequest,
     visible: &'a Visible,
     savings: Savings,
 }
 
-impl Build<'_> {
-    fn layer(&self, layer: Layer, bytes: &mut Vec<u8>) {
-        let in_zooms = layer.zooms(self.city).is_some_and(|(first, last)| (first..=last).contains(&self.tile.z()));
-        if !in_zooms {
-            return;
-        }
+impl<'a> Build<'a> {
+    fn layer(&self, layer: Layer) -> LayerWriter<'a> {
         let mut writer = LayerWriter::new(layer.as_str());
-        match layer {
-            Layer::Regions => self.areas(&mut writer, false),
-            Layer::Grids => self.areas(&mut writer, true),
-            Layer::Labels => self.labels(&mut writer),
-            Layer::Facilities => self.facilities(&mut writer),
-            Layer::Cases => self.cases(&mut writer),
+        if layer.zooms(self.city).is_some_and(|(first, last)| (first..=last).contains(&self.tile().z())) {
+            match layer {
+                Layer::Regions => self.areas(&mut writer, false),
+                Layer::Grids => self.areas(&mut writer, true),
+                Layer::Labels => self.labels(&mut writer),
+                Layer::Facilities => self.facilities(&mut writer),
+                Layer::Cases => self.cases(&mut writer),
+            }
         }
-        writer.finish(bytes);
+        writer
+    }
+
+    fn tile(&self) -> TileId {
+        self.request.tile
     }
 
     fn wants<T>(&self, field: Field, value: T) -> Option<T> {
-        self.fields.holds(field).then_some(value)
+        self.request.fields.holds(field).then_some(value)
     }
 
     /// A name, unless it is empty or unwanted.
@@ -175,24 +216,35 @@ impl Build<'_> {
         self.wants(Field::Name, name).filter(|name| !name.is_empty())
     }
 
-    fn drawn(&self) -> &DrawnZoom {
+    /// A name that stays when those of the lowest level go.
+    fn name_above<'t>(&self, name: &'t str) -> Option<&'t str> {
+        self.name(name).filter(|_| self.savings < Savings::AllNames)
+    }
+
+    fn drawn(&self) -> &'a DrawnZoom {
         let territory = &self.city.territory;
         match self.savings {
-            Savings::Detail(less) => territory.drawn_with_less_detail(self.tile.z(), less),
-            _ => territory.drawn(self.tile.z()),
+            Savings::None | Savings::Names | Savings::Points => territory.drawn(self.tile().z()),
+            Savings::Detail(less) => territory.drawn_with_less_detail(self.tile().z(), less),
+            Savings::AllNames => territory.drawn_with_less_detail(self.tile().z(), 2),
         }
     }
 
+    /// The lowest level that the tile shows.
+    fn lowest(&self) -> Option<usize> {
+        self.city.territory.levels_at(self.tile().z()).last()
+    }
+
     /// Areas of grids, or of all other levels the zoom shows.
-    fn areas(&self, writer: &mut LayerWriter, grids: bool) {
-        let territory = &self.city.territory;
-        let drawn = self.drawn();
+    fn areas(&self, writer: &mut LayerWriter<'a>, grids: bool) {
+        let territory = &*self.city.territory;
+        let (drawn, lowest) = (self.drawn(), self.lowest());
         let grid = drawn.grid();
-        let window = drawn.window(self.tile);
-        let frame = Frame { origin: grid.origin(self.tile), scale: grid.units_per_pixel() };
+        let window = drawn.window(self.tile());
+        let frame = Frame { origin: grid.origin(self.tile()), scale: grid.units_per_pixel() };
         let mut cut = Cut::new(drawn, window);
         let mut rings = Rings::default();
-        for level in territory.levels_at(self.tile.z()).filter(|level| (*level == territory.scheme.grid_level()) == grids) {
+        for level in territory.levels_at(self.tile().z()).filter(|level| (*level == territory.scheme.grid_level()) == grids) {
             cut.level(territory, level);
             for at in 0..cut.faces.len() {
                 let feature = cut.faces[at].feature;
@@ -206,12 +258,17 @@ impl Build<'_> {
                 match feature {
                     Feature::Region(ix) => {
                         let region = territory.region(ix);
+                        let (above, name) = match lowest == Some(level) {
+                            true => (None, self.name(&region.name)),
+                            false => (self.name_above(&region.name), None),
+                        };
                         writer
                             .feature(region.code.feature_id())
                             .polygon(&rings, frame)
                             .tag_some("code", self.wants(Field::Code, region.code.as_str()))
                             .tag_some("level", self.wants(Field::Level, territory.scheme.levels()[level].name.as_str()))
-                            .tag_some("name", self.name(&region.name))
+                            .tag_some("name", above)
+                            .name("name", name)
                             .tag_some("parent", self.parent(territory, region.parent));
                     }
                     Feature::Grid(ix) => {
@@ -219,8 +276,8 @@ impl Build<'_> {
                         writer
                             .feature(grid.code.feature_id())
                             .polygon(&rings, frame)
-                            .tag_some("code", self.wants(Field::Code, grid.code.as_str()))
-                            .tag_some("name", self.name(&grid.name))
+                            .tag_once("code", self.wants(Field::Code, grid.code.as_str()))
+                            .name("name", self.name(&grid.name))
                             .tag_some("kind", self.wants(Field::Kind, grid.kind.as_str()))
                             .tag_some("parent", self.parent(territory, grid.parent));
                     }
@@ -230,36 +287,44 @@ impl Build<'_> {
     }
 
     fn parent<'t>(&self, territory: &'t Territory, parent: Option<RegionIx>) -> Option<&'t str> {
-        parent.filter(|_| self.fields.holds(Field::Parent)).map(|ix| territory.region(ix).code.as_str())
+        parent.and_then(|ix| self.wants(Field::Parent, territory.region(ix).code.as_str()))
     }
 
-    fn labels(&self, writer: &mut LayerWriter) {
-        let territory = &self.city.territory;
-        let drawn = self.drawn();
-        for level in territory.levels_at(self.tile.z()) {
-            for label in territory.labels_in(level, self.tile).iter().filter(|label| self.visible.shows(label.feature)) {
+    fn labels(&self, writer: &mut LayerWriter<'a>) {
+        let territory = &*self.city.territory;
+        let (drawn, lowest) = (self.drawn(), self.lowest());
+        for level in territory.levels_at(self.tile().z()) {
+            let areas = if level == territory.scheme.grid_level() { Layer::Grids } else { Layer::Regions };
+            // A label without a name says nothing that the area does not say, where there is one.
+            let nameless = self.savings >= Savings::AllNames || self.savings >= Savings::Names && lowest == Some(level);
+            let only_collapsed = nameless && self.request.layers.holds(areas);
+            for label in territory.labels_in(level, self.tile()).iter().filter(|label| self.visible.shows(label.feature)) {
+                let collapsed = drawn.is_collapsed(label.feature);
+                if only_collapsed && !collapsed {
+                    continue;
+                }
                 let (code, name) = match label.feature {
                     Feature::Region(ix) => (&territory.region(ix).code, &territory.region(ix).name),
                     Feature::Grid(ix) => (&territory.grid(ix).code, &territory.grid(ix).name),
                 };
-                let [x, y] = place_in_tile(label.at, self.tile);
+                let [x, y] = place_in_tile(label.at, self.tile());
                 writer
                     .feature(code.feature_id())
                     .point(x, y)
-                    .tag_some("code", self.wants(Field::Code, code.as_str()))
+                    .tag_once("code", self.wants(Field::Code, code.as_str()))
                     .tag_some("level", self.wants(Field::Level, territory.scheme.levels()[level].name.as_str()))
-                    .tag_some("name", self.name(name))
-                    .tag_some("collapsed", self.wants(Field::Collapsed, true).filter(|_| drawn.is_collapsed(label.feature)));
+                    .tag_some("name", self.name(name).filter(|_| !nameless))
+                    .tag_some("collapsed", self.wants(Field::Collapsed, true).filter(|_| collapsed));
             }
         }
     }
 
-    fn facilities(&self, writer: &mut LayerWriter) {
+    fn facilities(&self, writer: &mut LayerWriter<'a>) {
         let facilities = &self.city.facilities;
-        let clustered = self.tile.z() < POINT_ZOOM;
+        let clustered = self.tile().z() < POINT_ZOOM;
         match (clustered, self.visible) {
             (true, Visible::All) => {
-                for cell in facilities.clusters().in_tile(self.tile) {
+                for cell in facilities.clusters().in_tile(self.tile()) {
                     self.cluster(writer, cell.centre(), cell.count(), cell.by_major());
                 }
             }
@@ -287,54 +352,55 @@ impl Build<'_> {
     }
 
     /// Visible facilities in the visible extent, with their place in it.
-    fn facilities_here(&self) -> impl Iterator<Item = ([i32; 2], &Facility)> {
-        let places = TilePlaces::new(self.tile);
-        let rows =
-            places.into_iter().flat_map(|places| self.city.facilities.in_box(places.bounds()).map(move |row| (places, row)));
-        rows.filter(|(_, row)| self.visible.shows_on(row.leaf)).map(|(places, row)| (places.place(row.at), row))
+    fn facilities_here(&self) -> impl Iterator<Item = ([i32; 2], &'a Facility)> + use<'a> {
+        let Self { city, visible, .. } = *self;
+        let places = TilePlaces::new(self.tile());
+        let rows = places.into_iter().flat_map(|places| city.facilities.in_box(places.bounds()).map(move |row| (places, row)));
+        rows.filter(|(_, row)| visible.shows_on(row.leaf)).map(|(places, row)| (places.place(row.at), row))
     }
 
-    fn facility(&self, writer: &mut LayerWriter, profile: &CodeProfile, [x, y]: [i32; 2], facility: &Facility) {
+    fn facility(&self, writer: &mut LayerWriter<'a>, profile: &'a CodeProfile, [x, y]: [i32; 2], facility: &'a Facility) {
         let category = profile.categories.get(usize::from(facility.category)).map(|category| category.code.as_str());
-        let mut feature = writer.feature(u64::try_from(facility.id.0).ok()).point(x, y);
-        if self.fields.holds(Field::Id) {
-            feature = feature.tag_once("id", facility.id.0);
-        }
-        feature
-            .tag_some("category", category.filter(|_| self.fields.holds(Field::Category)))
+        writer
+            .feature(u64::try_from(facility.id.0).ok())
+            .point(x, y)
+            .tag_once("id", self.wants(Field::Id, facility.id.0))
+            .tag_some("category", category.and_then(|code| self.wants(Field::Category, code)))
             .tag_some("state", self.wants(Field::State, facility.state.as_str()))
-            .tag_some("name", self.name(&facility.name));
+            .name("name", self.name(&facility.name));
     }
 
-    fn cluster(&self, writer: &mut LayerWriter, centre: LatticePoint, count: u32, by_major: &[(u8, u32)]) {
-        let [x, y] = place_in_tile(MercatorPoint::of(centre), self.tile);
+    fn cluster(&self, writer: &mut LayerWriter<'a>, centre: LatticePoint, count: u32, by_major: &[(u8, u32)]) {
+        let [x, y] = place_in_tile(MercatorPoint::of(centre), self.tile());
         let mut feature = writer.feature(None).point(x, y);
-        if self.fields.holds(Field::Count) {
+        if self.request.fields.holds(Field::Count) {
             feature = feature.tag("count", count);
             for (major, count) in by_major {
-                feature = feature.tag(&format!("count_{major:02}"), *count);
+                feature = feature.tag(&MAJORS[usize::from(*major)], *count);
             }
         }
     }
 
-    fn cases(&self, writer: &mut LayerWriter) {
-        let Some(places) = TilePlaces::new(self.tile) else { return };
+    fn cases(&self, writer: &mut LayerWriter<'a>) {
+        let Some(places) = TilePlaces::new(self.tile()) else { return };
         for case in self.city.cases.in_box(places.bounds()).filter(|case| self.visible.shows_on(case.leaf)) {
             let record = &case.record;
             let Some(at) = record.at else { continue };
             let [x, y] = places.place(at);
-            let mut feature = writer.feature(u64::try_from(record.id.0).ok()).point(x, y);
-            if self.fields.holds(Field::Id) {
-                feature = feature.tag_once("id", record.id.0);
-            }
-            feature
+            writer
+                .feature(u64::try_from(record.id.0).ok())
+                .point(x, y)
+                .tag_once("id", self.wants(Field::Id, record.id.0))
                 .tag_some("category", self.wants(Field::Category, record.category.as_str()))
                 .tag_some("state", self.wants(Field::State, record.state.as_str()))
                 .tag_some("overdue", self.wants(Field::Overdue, record.overdue))
-                .tag_some("due_at", record.due_at.filter(|_| self.fields.holds(Field::DueAt)).map(|due| due.as_second()));
+                .tag_some("due_at", record.due_at.and_then(|due| self.wants(Field::DueAt, due.as_second())));
         }
     }
 }
+
+/// Keys of the counts by major category, which is a number of two digits.
+static MAJORS: LazyLock<Vec<String>> = LazyLock::new(|| (0..=u8::MAX).map(|major| format!("count_{major:02}")).collect());
 
 /// Cluster cells across a tile.
 const CELLS: i32 = 16;
@@ -386,7 +452,11 @@ impl<'a> Cut<'a> {
                 self.beside.extend(right.map(|feature| (feature, at as u32, false)));
             }
         }
-        self.beside.sort_unstable();
+        // Features of one level are all of one kind, so their numbers order them; one number is quicker to compare than three parts.
+        self.beside.sort_unstable_by_key(|(feature, at, left)| {
+            let (Feature::Region(RegionIx(ix)) | Feature::Grid(GridIx(ix))) = *feature;
+            u64::from(ix) << 32 | u64::from(*at) << 1 | u64::from(*left)
+        });
         self.faces.clear();
         let (mut told, mut start) = (false, 0);
         for beside in self.beside.chunk_by(|one, other| one.0 == other.0) {

@@ -1,8 +1,14 @@
 use super::*;
+use crate::city::Facilities;
+use crate::domain::records::{BoundarySet, Provenance};
+use crate::domain::region::RegionRecord;
 use crate::geom::clip::area2;
 use crate::geom::fuzz::crossing_after_rounding;
-use crate::tiles::samples::{Decoded, decode, random_city, tiles_of};
+use crate::geom::{Area, Polygon};
+use crate::territory::coverage::{Coverage, Patch, Random};
+use crate::tiles::samples::{Decoded, city_of, decode, facility, grid, place_in, profile, random_city, random_set, tiles_of};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 fn request(tile: TileId, layers: &str) -> TileRequest {
     TileRequest { tile, layers: Layers::parse(layers).expect("layers"), fields: Fields::ALL, scope: Scope::All }
@@ -196,4 +202,92 @@ fn the_same_city_makes_the_same_bytes_and_fields_and_scope_are_kept() {
             }
         }
     }
+}
+
+/// Blocks of about 220 by 250 m with 40 to 120 vertices each, twenty to a community, as densely as a city of 20,000 grids has them
+/// and over more than a tile of zoom 11.
+fn dense_city() -> City {
+    let (columns, rows) = (90, 84);
+    let tile = crate::geom::mercator::tile_at(MercatorPoint::of(LatticePoint::new(1_221_000_000, 296_000_000)), 11);
+    let [first, last] = [tile_bounds(tile).0, tile_bounds(tile).1].map(MercatorPoint::lattice);
+    let corner = LatticePoint::new(first.x - 150_000, last.y - 150_000);
+    let patch = Patch { corner, columns, rows, size: 23_000, jitter: 0.12, roughness: 1.0, edges: (10, 30) };
+    let (mut codes, mut grids) = (BTreeSet::new(), vec![]);
+    for (at, ring) in Coverage::of(&[patch], &mut Random(1)).rings.into_iter().enumerate() {
+        // Communities of 5 by 4 blocks, townships of 2 by 7 communities, counties of 5 by 1 townships.
+        let (x, y) = (at % columns, at / columns);
+        let (county, township, community) = (x / 50 + y / 28 * 2, x / 10 % 5, x / 5 % 2 + y / 4 % 7 * 2);
+        let code = format!("3309{:02}{:03}{:03}{:03}", county + 1, township + 1, community + 1, x % 5 + y % 4 * 5 + 1);
+        codes.extend(
+            [(4, "city"), (6, "county"), (9, "township"), (12, "community")].map(|(len, level)| (code[..len].to_owned(), level)),
+        );
+        grids.push(grid(&code, Area::canonical([Polygon { exterior: ring, holes: vec![] }])));
+    }
+    grids.sort_by(|a, b| a.code.cmp(&b.code));
+    let regions = codes.into_iter().map(|(code, level)| RegionRecord {
+        name: format!("区{code}"),
+        code: Code::new(&code).expect("a code"),
+        level: level.to_owned(),
+        parent: None,
+        claim: None,
+        provenance: Provenance::default(),
+    });
+    city_of(&BoundarySet { regions: regions.collect(), grids, ..BoundarySet::default() })
+}
+
+#[test]
+fn the_fullest_tiles_of_a_dense_city_keep_to_their_size_and_lose_no_grid_and_no_name_of_a_region() {
+    let city = dense_city();
+    let code = |feature: &Decoded| feature.tags["code"].clone();
+    let mut fullest = 0;
+    for tile in tiles_of(&city, 11) {
+        let whole = build(&city, &request(tile, "regions,grids,labels"));
+        assert!(whole.len() <= MOST_BYTES, "{tile}: {} bytes", whole.len());
+        let layers = decode(&whole);
+        let none = vec![];
+        let of = |layers: &BTreeMap<String, Vec<Decoded>>, layer: &str| layers.get(layer).unwrap_or(&none).clone();
+        // Fewer layers and fields are small enough with all they have.
+        let few = |layer| TileRequest { fields: Fields::parse("code").expect("a field"), ..request(tile, layer) };
+        for layer in ["regions", "grids"] {
+            let alone = of(&decode(&build(&city, &few(layer))), layer);
+            assert_eq!(of(&layers, layer).iter().map(code).collect::<Vec<_>>(), alone.iter().map(code).collect::<Vec<_>>());
+        }
+        let labels = of(&decode(&build(&city, &few("labels"))), "labels");
+        let there: BTreeSet<String> = ["grids", "labels"].iter().flat_map(|layer| of(&layers, layer)).map(|f| code(&f)).collect();
+        assert!(labels.iter().all(|label| there.contains(&code(label))), "{tile}: a grid has neither area nor label");
+        let mut named = layers.values().flatten().filter(|feature| feature.tags["code"].len() < 15);
+        assert!(named.all(|feature| feature.tags.contains_key("name")), "{tile}: a region lost its name");
+        fullest = fullest.max(of(&layers, "grids").len());
+    }
+    assert!(fullest > 4_500, "the fullest tile has only {fullest} grids");
+}
+
+#[test]
+fn a_tile_is_the_first_of_ever_smaller_ones_that_is_small_enough() {
+    let mut chosen = BTreeMap::new();
+    for seed in 0..24 {
+        let set = random_set(seed, 3);
+        if set.grids.is_empty() {
+            continue;
+        }
+        let city = city_of(&set);
+        let mut numbers = crate::geom::fuzz::Numbers::new(seed);
+        let rows = (1..=300).map(|id| facility(id, place_in(&city, &mut numbers), (id % 4) as u16)).collect();
+        let facilities = Arc::new(Facilities::new(rows, &profile(), city.territory.grids.len()));
+        let city = City { facilities, ..city };
+        for zoom in [5, 10, 11, 14] {
+            for tile in tiles_of(&city, zoom).into_iter().take(6) {
+                for layers in ["regions", "grids,labels", "regions,grids,labels,facilities,cases"] {
+                    let request = request(tile, layers);
+                    let all = Savings::ALL.map(|savings| built(&city, &request, &Visible::All, savings));
+                    for most in all.iter().map(Vec::len).chain([0]) {
+                        let first = all.iter().position(|tile| tile.len() <= most).unwrap_or(all.len() - 1);
+                        assert!(build_within(&city, &request, most) == all[first], "seed {seed} {tile} {layers} {most}");
+                        *chosen.entry(first).or_insert(0) += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(chosen.len() == Savings::ALL.len() && chosen.values().all(|count| *count > 5), "{chosen:?}");
 }

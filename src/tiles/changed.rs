@@ -17,9 +17,10 @@ use crate::geom::mercator::{MercatorPoint, PixelGrid, in_tiles, tile_at};
 use crate::geom::packed::Bounds;
 use crate::geom::{LatticeBox, LatticePoint, TileId};
 use crate::territory::Territory;
-use crate::territory::drawn::{DrawnZoom, Feature};
+use crate::territory::drawn::{DrawnZoom, Feature, in_parallel};
 use borders::{Borders, Looks, code_of, edges_that_differ, grow_boxes, layer_of};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 /// Above this many tiles of a layer the answer is "all of them": clients would not be told one by one either.
 pub const MOST_TILES: usize = 2_000;
@@ -115,13 +116,12 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
 
 /// Whether every place has the same owner and every owner the same regions above it, so that every scope sees the same places.
 fn same_land(before: &Territory, after: &Territory) -> bool {
-    let parents = |territory: &Territory| -> Vec<(Code, Option<u32>)> {
-        let regions = territory.regions.iter().map(|region| (region.code.clone(), region.parent));
-        let grids = territory.grids.iter().map(|grid| (grid.code.clone(), grid.parent));
-        regions.chain(grids).map(|(code, parent)| (code, parent.map(|ix| ix.0))).collect()
-    };
+    let regions = before.regions.iter().map(|region| (&region.code, region.parent));
+    let grids = before.grids.iter().map(|grid| (&grid.code, grid.parent));
+    let same_regions = regions.eq(after.regions.iter().map(|region| (&region.code, region.parent)));
+    let same_grids = grids.eq(after.grids.iter().map(|grid| (&grid.code, grid.parent)));
     let (one, other) = (&before.partition, &after.partition);
-    one.owners == other.owners && one.arcs().eq(other.arcs()) && parents(before) == parents(after)
+    same_regions && same_grids && one.owners == other.owners && one.arcs().eq(other.arcs())
 }
 
 /// The tiles that hold these places at the zooms of a layer of points. The cluster cells of a place lie in the same tiles.
@@ -145,7 +145,10 @@ fn differing(old: &City, new: &City, layer: Layer, candidates: &Tiles, borders: 
         return Tiles::All;
     }
     let differ = |tile: &TileId| borders.tell(&old.territory, &new.territory, *tile, layer) || !alike(old, new, *tile, layer);
-    let differing: BTreeSet<TileId> = candidates.iter().copied().filter(differ).collect();
+    // The most costly lie next to each other, those of one zoom: dealt out by turns.
+    let candidates: Vec<TileId> = candidates.iter().step_by(2).chain(candidates.iter().skip(1).step_by(2)).copied().collect();
+    let of_range = |range: Range<usize>| candidates[range].iter().copied().filter(differ).collect();
+    let differing: BTreeSet<TileId> = in_parallel(candidates.len(), 2, of_range).into_iter().collect();
     if differing.len() > MOST_TILES { Tiles::All } else { Tiles::Some(differing) }
 }
 
@@ -161,53 +164,71 @@ fn boundaries(old: &City, new: &City) -> (Vec<(Layer, Tiles)>, Borders) {
         return (vec![], Borders::default());
     };
     after.draw_after(before);
+    let touched = touched_features(before, after);
+    // The deepest take longest: every other one to the other core.
+    let zooms: Vec<u8> = (first..=last).rev().step_by(2).chain((first..=last).rev().skip(1).step_by(2)).collect();
+    let of_zooms = in_parallel(zooms.len(), 1, |range| {
+        zooms[range].iter().map(|zoom| boundaries_of_zoom(before, after, &touched, *zoom)).collect::<Vec<_>>()
+    });
     let mut candidates: BTreeMap<Layer, BTreeSet<TileId>> = BTreeMap::new();
     let mut borders = Borders::default();
-    let touched = touched_features(before, after);
-    for zoom in first..=last {
-        let grid = before.drawn(zoom).grid();
-        let mut too_many = HashSet::new();
-        let mut add = |layer: Layer, grid: PixelGrid, bounds: Bounds| {
-            if !add_tiles(candidates.entry(layer).or_default(), grid, zoom, bounds) {
-                too_many.insert(layer);
-            }
-        };
-        // With less detail too, if a tile was ever so large.
-        let coarser = (1..=2).filter(|steps| before.is_drawn_with_less_detail(zoom, *steps));
-        let coarser = coarser.map(|steps| [before, after].map(|territory| territory.drawn_with_less_detail(zoom, steps)));
-        let mut turned = vec![];
-        let both = [before.drawn(zoom), after.drawn(zoom)];
-        for [one, other] in std::iter::once(both).chain(coarser) {
-            if std::ptr::eq(one, other) {
-                continue;
-            }
-            let mut of_coarser = Borders::default();
-            let borders = if std::ptr::eq(one, both[0]) { &mut borders } else { &mut of_coarser };
-            let mut boxes: HashMap<(Layer, Code), Bounds> = HashMap::new();
-            let looks = [before, after].map(|territory| Looks::new(territory, zoom));
-            let (gone, new) = edges_that_differ((one, &looks[0]), (other, &looks[1]));
-            for (territory, edges) in [(before, &gone), (after, &new)] {
-                grow_boxes(territory, zoom, edges, &mut boxes, borders);
-            }
-            boxes.into_iter().for_each(|((layer, _), bounds)| add(layer, one.grid(), bounds));
-            turned.extend(turned_into_points(before, one, after, other));
-        }
-        for (level, layer, bbox) in &touched.areas {
-            if before.shows(*level, zoom) {
-                add(*layer, grid, pixel_box(grid, *bbox));
-            }
-        }
-        let renamed = touched.labels.iter().filter(|(level, _)| before.shows(*level, zoom)).map(|(_, place)| *place);
-        let labels = candidates.entry(Layer::Labels).or_default();
-        labels.extend(renamed.chain(turned).map(|place| tile_at(MercatorPoint::of(place), zoom)));
-        for layer in layers {
-            let so_far = candidates.get(&layer).map_or(0, BTreeSet::len);
-            if too_many.contains(&layer) || so_far > 2 * MOST_TILES {
-                return (all, Borders::default());
-            }
+    for of_zoom in of_zooms {
+        let Some((of_zoom, of_borders)) = of_zoom else { return (all, Borders::default()) };
+        borders.extend(of_borders);
+        for (layer, tiles) in of_zoom {
+            candidates.entry(layer).or_default().extend(tiles);
         }
     }
+    if candidates.values().any(|tiles| tiles.len() > 2 * MOST_TILES) {
+        return (all, Borders::default());
+    }
     (candidates.into_iter().map(|(layer, tiles)| (layer, Tiles::Some(tiles))).collect(), borders)
+}
+
+/// Candidates of one zoom by layer, and the edges that differ; `None` when there are too many.
+fn boundaries_of_zoom(
+    before: &Territory,
+    after: &Territory,
+    touched: &Touched,
+    zoom: u8,
+) -> Option<(BTreeMap<Layer, BTreeSet<TileId>>, Borders)> {
+    let mut candidates: BTreeMap<Layer, BTreeSet<TileId>> = BTreeMap::new();
+    let mut borders = Borders::default();
+    let grid = before.drawn(zoom).grid();
+    let mut too_many = false;
+    let mut add = |layer: Layer, grid: PixelGrid, bounds: Bounds| {
+        too_many |= !add_tiles(candidates.entry(layer).or_default(), grid, zoom, bounds);
+    };
+    // With less detail too, if a tile was ever so large.
+    let coarser = (1..=2).filter(|steps| before.is_drawn_with_less_detail(zoom, *steps));
+    let coarser = coarser.map(|steps| [before, after].map(|territory| territory.drawn_with_less_detail(zoom, steps)));
+    let mut turned = vec![];
+    let both = [before.drawn(zoom), after.drawn(zoom)];
+    for [one, other] in std::iter::once(both).chain(coarser) {
+        if std::ptr::eq(one, other) {
+            continue;
+        }
+        let mut of_coarser = Borders::default();
+        let borders = if std::ptr::eq(one, both[0]) { &mut borders } else { &mut of_coarser };
+        let mut boxes: HashMap<(Layer, Code), Bounds> = HashMap::new();
+        let looks = [before, after].map(|territory| Looks::new(territory, zoom));
+        let (gone, new) = edges_that_differ((one, &looks[0]), (other, &looks[1]));
+        for (territory, edges) in [(before, &gone), (after, &new)] {
+            grow_boxes(territory, zoom, edges, &mut boxes, borders);
+        }
+        boxes.into_iter().for_each(|((layer, _), bounds)| add(layer, one.grid(), bounds));
+        turned.extend(turned_into_points(before, one, after, other));
+    }
+    for (level, layer, bbox) in &touched.areas {
+        if before.shows(*level, zoom) {
+            add(*layer, grid, pixel_box(grid, *bbox));
+        }
+    }
+    let renamed = touched.labels.iter().filter(|(level, _)| before.shows(*level, zoom)).map(|(_, place)| *place);
+    let labels = candidates.entry(Layer::Labels).or_default();
+    labels.extend(renamed.chain(turned).map(|place| tile_at(MercatorPoint::of(place), zoom)));
+    too_many |= candidates.values().any(|tiles| tiles.len() > 2 * MOST_TILES);
+    (!too_many).then_some((candidates, borders))
 }
 
 /// Labels of features that have an area in one of two drawings and are a point in the other.
@@ -232,37 +253,22 @@ struct Touched {
 
 fn touched_features(before: &Territory, after: &Territory) -> Touched {
     let mut touched = Touched { areas: vec![], labels: vec![] };
-    let of = |territory: &Territory| -> HashMap<Code, Feature> {
+    for (territory, other) in [(before, after), (after, before)] {
         let regions = (0..territory.regions.len()).map(|at| Feature::Region(RegionIx(at as u32)));
         let grids = (0..territory.grids.len()).map(|at| Feature::Grid(GridIx(at as u32)));
-        regions.chain(grids).map(|feature| (code_of(territory, feature).clone(), feature)).collect()
-    };
-    let (old, new) = (of(before), of(after));
-    let look = |territory: &Territory, feature: Feature| {
-        let parent = match feature {
-            Feature::Region(ix) => territory.region(ix).parent,
-            Feature::Grid(ix) => territory.grid(ix).parent,
-        };
-        let parent = parent.map(|ix| territory.region(ix).code.clone());
-        match feature {
-            Feature::Region(ix) => (territory.region(ix).level, territory.region(ix).name.clone(), "", parent),
-            Feature::Grid(ix) => {
-                (territory.scheme.grid_level(), territory.grid(ix).name.clone(), territory.grid(ix).kind.as_str(), parent)
-            }
-        }
-    };
-    for (territory, features, other, others) in [(before, &old, after, &new), (after, &new, before, &old)] {
-        for (code, feature) in features {
-            let level = territory.level_of(*feature);
-            let layer = layer_of(*feature);
+        for feature in regions.chain(grids) {
+            let code = code_of(territory, feature).as_str();
+            let region = || other.region_ix(code).map(Feature::Region);
+            let grid = || other.grid_ix(code).map(Feature::Grid);
+            let there = if matches!(feature, Feature::Grid(_)) { grid().or_else(region) } else { region().or_else(grid) };
             let (bbox, place) = match feature {
-                Feature::Region(ix) => (territory.region(*ix).bbox, territory.region(*ix).label),
-                Feature::Grid(ix) => (Some(territory.grid(*ix).bbox), Some(territory.grid(*ix).label)),
+                Feature::Region(ix) => (territory.region(ix).bbox, territory.region(ix).label),
+                Feature::Grid(ix) => (Some(territory.grid(ix).bbox), Some(territory.grid(ix).label)),
             };
-            let there = others.get(code).copied();
-            let same = there.is_some_and(|there| look(territory, *feature) == look(other, there));
+            let level = territory.level_of(feature);
+            let same = there.is_some_and(|there| look(territory, feature) == look(other, there));
             if !same {
-                touched.areas.extend(bbox.map(|bbox| (level, layer, bbox)));
+                touched.areas.extend(bbox.map(|bbox| (level, layer_of(feature), bbox)));
             }
             if !same || there.and_then(|there| label_of(other, there)) != place {
                 touched.labels.extend(place.filter(|place| in_tiles(*place)).map(|place| (level, place)));
@@ -270,6 +276,15 @@ fn touched_features(before: &Territory, after: &Territory) -> Touched {
         }
     }
     touched
+}
+
+/// Level, name, kind and parent: what tiles tell of a feature besides its code and its land.
+fn look(territory: &Territory, feature: Feature) -> (usize, &str, &str, Option<&Code>) {
+    let (name, kind, parent) = match feature {
+        Feature::Region(ix) => (&territory.region(ix).name, "", territory.region(ix).parent),
+        Feature::Grid(ix) => (&territory.grid(ix).name, territory.grid(ix).kind.as_str(), territory.grid(ix).parent),
+    };
+    (territory.level_of(feature), name, kind, parent.map(|ix| &territory.region(ix).code))
 }
 
 fn label_of(territory: &Territory, feature: Feature) -> Option<LatticePoint> {

@@ -107,7 +107,7 @@ fn a_publication_changes_exactly_the_tiles_that_brute_force_finds_different() {
 
 #[test]
 fn borders_taken_over_from_the_last_territory_are_those_drawn_from_scratch() {
-    let (mut taken_over, mut shared) = (0, 0);
+    let (mut taken_over, mut taken_over_coarser, mut shared) = (0, 0, 0);
     for seed in 0..150 {
         let scale = [1, 3, 30][seed as usize / 5 % 3];
         let set = random_set(seed, scale);
@@ -126,7 +126,17 @@ fn borders_taken_over_from_the_last_territory_are_those_drawn_from_scratch() {
         for zoom in 0..=16 {
             old.drawn(zoom);
         }
+        let coarser = [(11, 1), (11, 2), (14, 2)];
+        for (zoom, steps) in coarser {
+            old.drawn_with_less_detail(zoom, steps);
+        }
         after.draw_after(&old);
+        for (zoom, steps) in coarser {
+            let drawn = after.is_drawn_with_less_detail(zoom, steps);
+            taken_over_coarser += usize::from(drawn);
+            let [after, scratch] = [&after, &scratch].map(|territory| territory.drawn_with_less_detail(zoom, steps));
+            assert!(after == scratch, "seed {seed} zoom {zoom} less {steps}");
+        }
         for zoom in 0..=16 {
             taken_over += usize::from(after.is_drawn(zoom));
             shared += usize::from(std::ptr::eq(after.drawn(zoom), old.drawn(zoom)));
@@ -134,6 +144,7 @@ fn borders_taken_over_from_the_last_territory_are_those_drawn_from_scratch() {
         }
     }
     assert!(taken_over > 1_000 && shared > 300, "{taken_over} zooms taken over, {shared} as they were");
+    assert!(taken_over_coarser > 150, "{taken_over_coarser} with less detail taken over");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Vector tiles, specification 2.1 (<https://github.com/mapbox/vector-tile-spec>), written by columns: features go straight into the
-//! bytes of their layer, keys and values into its dictionaries. The same calls make the same bytes.
+//! Vector tiles, specification 2.1 (<https://github.com/mapbox/vector-tile-spec>), written by columns: ids, geometries already encoded,
+//! attributes as numbers of keys and values, which stand in dictionaries. The same calls make the same bytes.
 //!
 //! The order of calls is in the types: `layer.feature(id).polygon(…).tag("code", code)`.
 
@@ -51,27 +51,44 @@ pub struct Frame {
     pub scale: i32,
 }
 
-/// A layer while it is written.
+/// A layer while it is written, in columns. `'t` is how long the texts live: a text at the same place is the same text.
 #[derive(Debug)]
-pub struct LayerWriter {
+pub struct LayerWriter<'t> {
     name: &'static str,
-    /// Encoded `features`, tags and lengths included.
-    features: Vec<u8>,
-    keys: Vec<String>,
-    values: Dictionary,
+    features: Vec<Head>,
     geometry: Vec<u8>,
-    tags: Vec<u8>,
+    /// Key and value of each attribute. Values of [`Placed::name`] are counted apart, with [`NAMES`] set.
+    tags: Vec<(u32, u32)>,
+    keys: Vec<&'static str>,
+    values: Dictionary,
+    names: Dictionary,
+    /// Values told lately, by the place of their text.
+    recent: Box<[Option<(&'t str, u32)>; RECENT]>,
 }
 
+/// What a feature has: its id, its kind of geometry, and where its attributes and its geometry end.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    id: Option<u64>,
+    kind: u8,
+    tags: u32,
+    geometry: u32,
+}
+
+/// The bit that tells the number of a name from that of another value.
+const NAMES: u32 = 1 << 31;
+/// Texts that are found by their place: categories, states, codes of parents. A guess; a power of two.
+const RECENT: usize = 256;
+
 /// A feature that has no geometry yet.
-pub struct Unplaced<'a> {
-    layer: &'a mut LayerWriter,
+pub struct Unplaced<'a, 't> {
+    layer: &'a mut LayerWriter<'t>,
     id: Option<u64>,
 }
 
 /// A feature with its geometry; done when dropped.
-pub struct Placed<'a> {
-    layer: &'a mut LayerWriter,
+pub struct Placed<'a, 't> {
+    layer: &'a mut LayerWriter<'t>,
     id: Option<u64>,
     kind: u8,
 }
@@ -109,6 +126,16 @@ fn varint(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
+/// Two small numbers, mostly a byte each.
+fn pair(bytes: &mut Vec<u8>, one: u64, other: u64) {
+    if (one | other) < 0x80 {
+        bytes.extend_from_slice(&[one as u8, other as u8]);
+    } else {
+        varint(bytes, one);
+        varint(bytes, other);
+    }
+}
+
 fn varint_length(number: u64) -> usize {
     (64 - (number | 1).leading_zeros() as usize).div_ceil(7)
 }
@@ -124,16 +151,23 @@ fn text(bytes: &mut Vec<u8>, field: u8, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
-impl LayerWriter {
+impl<'t> LayerWriter<'t> {
     /// A layer without features.
     pub fn new(name: &'static str) -> Self {
-        Self { name, features: vec![], keys: vec![], values: Dictionary::default(), geometry: vec![], tags: vec![] }
+        Self {
+            name,
+            features: vec![],
+            geometry: vec![],
+            tags: vec![],
+            keys: vec![],
+            values: Dictionary::default(),
+            names: Dictionary::default(),
+            recent: Box::new([None; RECENT]),
+        }
     }
 
     /// One more feature.
-    pub fn feature(&mut self, id: Option<u64>) -> Unplaced<'_> {
-        self.geometry.clear();
-        self.tags.clear();
+    pub fn feature(&mut self, id: Option<u64>) -> Unplaced<'_, 't> {
         Unplaced { layer: self, id }
     }
 
@@ -144,46 +178,113 @@ impl LayerWriter {
 
     /// Appends the layer to a tile; a layer without features is left out.
     pub fn finish(self, tile: &mut Vec<u8>) {
-        if self.is_empty() {
-            return;
-        }
-        let texts = |texts: &mut dyn Iterator<Item = usize>| texts.map(|len| 1 + varint_length(len as u64) + len).sum::<usize>();
-        let length = texts(&mut std::iter::once(self.name.len()))
-            + self.features.len()
-            + texts(&mut self.keys.iter().map(String::len))
-            + self.values.bytes.len()
-            + 1
-            + varint_length(EXTENT as u64)
-            + 2;
-        tile.reserve(length + 6);
-        tile.push(TILE_LAYER);
-        varint(tile, length as u64);
-        text(tile, LAYER_NAME, self.name);
-        tile.extend_from_slice(&self.features);
-        self.keys.iter().for_each(|key| text(tile, LAYER_KEY, key));
-        tile.extend_from_slice(&self.values.bytes);
-        tile.push(LAYER_EXTENT);
-        varint(tile, EXTENT as u64);
-        tile.extend([LAYER_VERSION, 2]);
+        tile.extend_from_slice(&self.bytes(true));
     }
 
-    fn key(&mut self, key: &str) -> usize {
-        self.keys.iter().position(|known| known == key).unwrap_or_else(|| {
-            self.keys.push(key.to_owned());
+    /// The layer as it stands in a tile, with or without what was told by [`Placed::name`].
+    pub fn bytes(&self, with_names: bool) -> Vec<u8> {
+        if self.is_empty() {
+            return vec![];
+        }
+        let names = if with_names { self.names.bytes.as_slice() } else { &[] };
+        let keys: usize = self.keys.iter().map(|key| 1 + varint_length(key.len() as u64) + key.len()).sum();
+        let guess =
+            self.geometry.len() + 6 * self.tags.len() + 20 * self.features.len() + keys + self.values.bytes.len() + names.len();
+        // Room for what comes before the layer's content, whose length is not known yet.
+        const FRONT: usize = 8;
+        let mut bytes = Vec::with_capacity(FRONT + self.name.len() + guess + 16);
+        bytes.resize(FRONT, 0);
+        text(&mut bytes, LAYER_NAME, self.name);
+        let value_count = self.values.starts.len() as u32;
+        let mut coded = Vec::with_capacity(64);
+        let (mut tags_start, mut geometry_start) = (0, 0);
+        for head in &self.features {
+            let tags = &self.tags[tags_start..head.tags as usize];
+            let geometry = &self.geometry[geometry_start..head.geometry as usize];
+            (tags_start, geometry_start) = (head.tags as usize, head.geometry as usize);
+            coded.clear();
+            for (key, value) in tags {
+                let is_name = value & NAMES != 0;
+                if with_names || !is_name {
+                    varint(&mut coded, u64::from(*key));
+                    varint(&mut coded, u64::from(if is_name { value_count + (value & !NAMES) } else { *value }));
+                }
+            }
+            feature(&mut bytes, head, &coded, geometry);
+        }
+        self.keys.iter().for_each(|key| text(&mut bytes, LAYER_KEY, key));
+        bytes.extend_from_slice(&self.values.bytes);
+        bytes.extend_from_slice(names);
+        bytes.push(LAYER_EXTENT);
+        varint(&mut bytes, EXTENT as u64);
+        bytes.extend([LAYER_VERSION, 2]);
+        let mut front = Vec::with_capacity(FRONT);
+        front.push(TILE_LAYER);
+        varint(&mut front, (bytes.len() - FRONT) as u64);
+        let start = FRONT - front.len();
+        bytes[start..FRONT].copy_from_slice(&front);
+        bytes.drain(..start);
+        bytes
+    }
+
+    /// The number of a key. The few keys of a layer mostly come from the same places, so their addresses tell.
+    fn key(&mut self, key: &'static str) -> u32 {
+        match self.keys.iter().position(|known| std::ptr::eq(*known, key)) {
+            Some(at) => at as u32,
+            None => self.new_key(key),
+        }
+    }
+
+    fn new_key(&mut self, key: &'static str) -> u32 {
+        self.keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+            self.keys.push(key);
             self.keys.len() - 1
-        })
+        }) as u32
+    }
+
+    /// The number of a value; a text at the place of an earlier one is that one.
+    fn value(&mut self, value: Value<'t>) -> u32 {
+        let Value::Text(text) = value else { return self.values.place_of(value) };
+        let slot = (text.as_ptr() as usize).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS - RECENT.trailing_zeros());
+        match self.recent[slot] {
+            Some((known, place)) if std::ptr::eq(known, text) => place,
+            _ => {
+                let place = self.values.place_of(value);
+                self.recent[slot] = Some((text, place));
+                place
+            }
+        }
     }
 }
 
-impl<'a> Unplaced<'a> {
+/// One feature as a message of its layer.
+fn feature(bytes: &mut Vec<u8>, head: &Head, tags: &[u8], geometry: &[u8]) {
+    let id = head.id.map_or(0, |id| 1 + varint_length(id));
+    let packed = |bytes: &[u8]| if bytes.is_empty() { 0 } else { 1 + varint_length(bytes.len() as u64) + bytes.len() };
+    bytes.push(LAYER_FEATURE);
+    varint(bytes, (id + packed(tags) + 2 + packed(geometry)) as u64);
+    if let Some(id) = head.id {
+        bytes.push(FEATURE_ID);
+        varint(bytes, id);
+    }
+    if !tags.is_empty() {
+        bytes.push(FEATURE_TAGS);
+        varint(bytes, tags.len() as u64);
+        bytes.extend_from_slice(tags);
+    }
+    bytes.extend([FEATURE_TYPE, head.kind, FEATURE_GEOMETRY]);
+    varint(bytes, geometry.len() as u64);
+    bytes.extend_from_slice(geometry);
+}
+
+impl<'a, 't> Unplaced<'a, 't> {
     /// Rings as they are, exteriors clockwise on the map, each followed by its holes (section 4.3.4.4).
-    pub fn polygon(self, rings: &Rings, frame: Frame) -> Placed<'a> {
+    pub fn polygon(self, rings: &Rings, frame: Frame) -> Placed<'a, 't> {
         let bytes = &mut self.layer.geometry;
         let (mut x, mut y) = (0, 0);
         let mut step = |bytes: &mut Vec<u8>, p: Pixel| {
             let (to_x, to_y) = ((p[0] - frame.origin[0]) * frame.scale, (p[1] - frame.origin[1]) * frame.scale);
-            varint(bytes, zigzag(to_x - x));
-            varint(bytes, zigzag(to_y - y));
+            pair(bytes, zigzag(to_x - x), zigzag(to_y - y));
             (x, y) = (to_x, to_y);
         };
         for ring in rings.iter() {
@@ -198,61 +299,53 @@ impl<'a> Unplaced<'a> {
     }
 
     /// One point in tile units.
-    pub fn point(self, x: i32, y: i32) -> Placed<'a> {
+    pub fn point(self, x: i32, y: i32) -> Placed<'a, 't> {
         let bytes = &mut self.layer.geometry;
-        varint(bytes, u64::from(MOVE_TO | 1 << 3));
-        varint(bytes, zigzag(x));
-        varint(bytes, zigzag(y));
+        bytes.push((MOVE_TO | 1 << 3) as u8);
+        pair(bytes, zigzag(x), zigzag(y));
         Placed { layer: self.layer, id: self.id, kind: POINT }
     }
 }
 
-impl Placed<'_> {
+impl<'t> Placed<'_, 't> {
     /// One more attribute.
-    pub fn tag<'v>(self, key: &str, value: impl Into<Value<'v>>) -> Self {
-        let (key, value) = (self.layer.key(key), self.layer.values.place_of(value.into()));
-        varint(&mut self.layer.tags, key as u64);
-        varint(&mut self.layer.tags, u64::from(value));
+    pub fn tag(self, key: &'static str, value: impl Into<Value<'t>>) -> Self {
+        let tag = (self.layer.key(key), self.layer.value(value.into()));
+        self.layer.tags.push(tag);
         self
     }
 
-    /// One more attribute whose value no other feature of the layer has: it goes into the dictionary without a look.
-    pub fn tag_once<'v>(self, key: &str, value: impl Into<Value<'v>>) -> Self {
-        let (key, value) = (self.layer.key(key), self.layer.values.add(value.into()));
-        varint(&mut self.layer.tags, key as u64);
-        varint(&mut self.layer.tags, u64::from(value));
+    /// One more attribute, if there is a value, which no other feature of the layer has: it goes into the dictionary without a look.
+    pub fn tag_once(self, key: &'static str, value: Option<impl Into<Value<'t>>>) -> Self {
+        if let Some(value) = value {
+            let tag = (self.layer.key(key), self.layer.values.add(value.into()));
+            self.layer.tags.push(tag);
+        }
         self
     }
 
     /// One more attribute, if there is a value.
-    pub fn tag_some<'v>(self, key: &str, value: Option<impl Into<Value<'v>>>) -> Self {
+    pub fn tag_some(self, key: &'static str, value: Option<impl Into<Value<'t>>>) -> Self {
         match value {
             Some(value) => self.tag(key, value),
             None => self,
         }
     }
+
+    /// One more attribute that the layer can do without; see [`LayerWriter::bytes`].
+    pub fn name(self, key: &'static str, value: Option<&'t str>) -> Self {
+        if let Some(value) = value {
+            let tag = (self.layer.key(key), NAMES | self.layer.names.place_of(Value::Text(value)));
+            self.layer.tags.push(tag);
+        }
+        self
+    }
 }
 
-impl Drop for Placed<'_> {
+impl Drop for Placed<'_, '_> {
     fn drop(&mut self) {
         let LayerWriter { features, geometry, tags, .. } = &mut *self.layer;
-        let id = self.id.map_or(0, |id| 1 + varint_length(id));
-        let packed = |bytes: &Vec<u8>| if bytes.is_empty() { 0 } else { 1 + varint_length(bytes.len() as u64) + bytes.len() };
-        features.push(LAYER_FEATURE);
-        varint(features, (id + packed(tags) + 2 + packed(geometry)) as u64);
-        if let Some(id) = self.id {
-            features.push(FEATURE_ID);
-            varint(features, id);
-        }
-        if !tags.is_empty() {
-            features.push(FEATURE_TAGS);
-            varint(features, tags.len() as u64);
-            features.extend_from_slice(tags);
-        }
-        features.extend([FEATURE_TYPE, self.kind]);
-        features.push(FEATURE_GEOMETRY);
-        varint(features, geometry.len() as u64);
-        features.extend_from_slice(geometry);
+        features.push(Head { id: self.id, kind: self.kind, tags: tags.len() as u32, geometry: geometry.len() as u32 });
     }
 }
 

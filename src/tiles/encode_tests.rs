@@ -66,6 +66,38 @@ fn pixels_become_tile_units_and_a_layer_without_features_is_left_out() {
     assert_eq!(layers["x"][0].id, None);
 }
 
+#[test]
+fn names_can_be_left_out_and_nothing_else_changes() {
+    let words: Vec<String> = (0..300).map(|at| format!("word {}", at % 70)).collect();
+    let write = |named: bool| {
+        let mut writer = LayerWriter::new("points");
+        for (at, word) in words.iter().enumerate() {
+            writer
+                .feature(Some(at as u64))
+                .point(at as i32, 7)
+                .tag_some("word", (at % 3 > 0).then_some(word.as_str()))
+                .name("name", (named && at % 5 > 0).then_some(words[at / 2].as_str()))
+                .tag("at", at as i64 / 2);
+        }
+        writer
+    };
+    let named = write(true);
+    let (with, without) = (decode(&named.bytes(true)), decode(&named.bytes(false)));
+    assert_eq!(without, decode(&write(false).bytes(true)));
+    assert_eq!(named.bytes(true), {
+        let mut bytes = vec![];
+        write(true).finish(&mut bytes);
+        bytes
+    });
+    for (at, (with, without)) in with["points"].iter().zip(&without["points"]).enumerate() {
+        assert_eq!(with.tags.get("name"), (at % 5 > 0).then(|| &words[at / 2]));
+        assert_eq!(with.tags.get("word"), (at % 3 > 0).then(|| &words[at]));
+        let mut rest = with.clone();
+        rest.tags.remove("name");
+        assert_eq!(rest, *without);
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_is_written_reads_back(

@@ -75,7 +75,7 @@ impl TileJson {
 }
 
 /// The box around all land, west, south, east, north in degrees. Facilities outside it (on a quay, on a buoy) do not widen it.
-fn bounds(city: &City) -> Option<[f64; 4]> {
+pub fn bounds(city: &City) -> Option<[f64; 4]> {
     let territory = &city.territory;
     let boxes = territory.grids.iter().map(|grid| grid.bbox).chain(territory.regions.iter().filter_map(|region| region.bbox));
     let LatticeBox { min, max } = boxes.reduce(LatticeBox::union)?;

@@ -163,7 +163,7 @@ fn grids(rows: &[u32]) -> String {
 }
 
 /// The program: the one built beside this test, or the one that `WANGGE` names.
-fn wangge(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn wangge(folder: &Path, arguments: &[&str]) -> Command {
     let named = std::env::var_os("WANGGE").map(|path| Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
     let mut command = Command::new(named.unwrap_or_else(|| env!("CARGO_BIN_EXE_wangge").into()));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
@@ -174,16 +174,16 @@ fn import<'a>(kind: &'a str, file: &'a str) -> [&'a str; 7] {
     ["import", kind, file, "--data", "city.gpkg", "--crs", "cgcs2000"]
 }
 
-fn told(output: &Output) -> String {
+pub(crate) fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// A small seeded generator of numbers (SplitMix64).
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// A share of the whole, in 0..1.
-    fn share(&mut self) -> f64 {
+    pub(crate) fn share(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -12,6 +12,7 @@ mod communes;
 mod coverage;
 mod coverages;
 mod crash;
+mod crash_writes;
 mod demo;
 mod http;
 mod imports;

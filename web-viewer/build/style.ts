@@ -31,5 +31,5 @@ export function style(theme: string, faces: Record<string, FontFace[]>): unknown
 /** The colours of every theme as CSS variables: dark unless the page asks for another; paper has its own. */
 export function colours(): string {
   const list = (theme: string) => Object.entries(tokens(theme)).map(([token, colour]) => `--${token}:${colour}`).join(';');
-  return `:root{color-scheme:dark;${list('dark')}}:root[data-theme="light"]{color-scheme:light;${list('light')}}@media print{:root{color-scheme:light;${list('print')}}}`;
+  return `:root{color-scheme:dark;${list('dark')}}:root[data-theme="light"]{color-scheme:light;${list('light')}}:root[data-theme="print"],:root[data-sheet]{color-scheme:light;${list('print')}}@media print{:root,:root[data-theme]{color-scheme:light;${list('print')}}}`;
 }

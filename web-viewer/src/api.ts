@@ -14,7 +14,7 @@ export interface Meta {
   /** IANA name of the city's time zone. */
   time_zone?: string;
   /** From the top down; the last level is that of the grids. No zooms: the level has no regions. */
-  scheme: { levels: { name: string; minzoom?: number | null }[] };
+  scheme: { levels: { name: string; minzoom?: number | null; count?: number }[] };
   root: string[];
   bbox: Box | null;
   counts: Counts;
@@ -58,6 +58,18 @@ export interface Category { kind: 'component' | 'matter'; code: string; name: st
 export interface Hit { kind: 'grid' | 'region' | 'facility' | 'case' | 'position'; code?: string | null; name: string; level?: string; path?: Place[]; grid?: string | null; position?: Position | null }
 export interface Located { grid: { code: string; name: string } | null; path: Place[] }
 
+/** What is counted in an area, or near a point: facilities and cases. */
+export type FoundKind = 'facility' | 'case';
+export interface Selected {
+  revision: number;
+  kinds: { kind: FoundKind; total: number; categories: { category: string; count: number }[]; ids: number[] }[];
+}
+export interface Near {
+  kind: FoundKind; id: number; name?: string; category: string; position: Position; grid: string | null;
+  /** Degrees clockwise from north. */
+  distance_m: number; bearing: number; across_water: boolean;
+}
+
 interface List<T> { number_matched: number; items: T[]; next?: string | null; revision?: number }
 
 /** An error answer (RFC 9457), or `offline` when there was no answer. */
@@ -71,10 +83,12 @@ export function withQuery(path: string, query: Record<string, string | number | 
   return pairs.length === 0 ? path : `${path}?${new URLSearchParams(pairs.map(([key, value]) => [key, String(value)]))}`;
 }
 
-async function json<T>(path: string, signal?: AbortSignal): Promise<T> {
+async function json<T>(path: string, signal?: AbortSignal, body?: unknown): Promise<T> {
   let response: Response;
+  const sent = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) };
+  const headers = { Accept: 'application/json', ...(body !== undefined && { 'Content-Type': 'application/json' }) };
   try {
-    response = await fetch(path, { headers: { Accept: 'application/json' }, ...(signal && { signal }) });
+    response = await fetch(path, { headers, ...sent, ...(signal && { signal }) });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Problem('offline', 0, 'no answer');
@@ -103,6 +117,33 @@ async function all<T>(path: string, signal?: AbortSignal): Promise<T[]> {
 }
 
 const PAGE = 1000;
+/** Ids of a page of a selection, and ids kept in all: what is more is counted, not listed. */
+const IDS = 10_000, MOST_IDS = 100_000;
+
+/** An answer of POST /select. */
+interface SelectedPage {
+  revision: number;
+  counts: { kind: string; total: number; by_category: { category: string; count: number }[] }[];
+  items: { kind: string; id: number }[];
+  cursor?: string | null;
+}
+
+async function select(area: unknown, signal?: AbortSignal): Promise<Selected> {
+  const kinds = ['facilities', 'cases'];
+  const page = (cursor: string | null | undefined) => json<SelectedPage>('/api/v1/select', signal, { area, kinds, limit: IDS, ...(cursor && { cursor }) });
+  const first = await page(null);
+  const items = [...first.items];
+  for (let cursor = first.cursor; cursor && items.length < MOST_IDS;) {
+    const next = await page(cursor);
+    items.push(...next.items);
+    cursor = next.cursor;
+  }
+  const of = (kind: FoundKind) => {
+    const counted = first.counts.find((one) => one.kind === kind);
+    return { kind, total: counted?.total ?? 0, categories: counted?.by_category ?? [], ids: items.filter((item) => item.kind === kind).map(({ id }) => id) };
+  };
+  return { revision: first.revision, kinds: [of('facility'), of('case')] };
+}
 const code = encodeURIComponent;
 
 /** `at` asks for the boundaries in force on a date. */
@@ -127,6 +168,10 @@ export const api = {
   search: (q: string, signal?: AbortSignal) => json<List<Hit>>(withQuery('/api/v1/search', { q, limit: 10 }), signal),
   locate: ([lon, lat]: Position, at: string | null, signal?: AbortSignal) =>
     json<Located>(withQuery('/api/v1/locate', { lon: lon.toFixed(7), lat: lat.toFixed(7), crs: 'cgcs2000', at }), signal),
+  select,
+  nearby: async ([lon, lat]: Position, radius_m: number, limit: number, signal?: AbortSignal): Promise<Near[]> =>
+    (await json<List<Near>>(withQuery('/api/v1/nearby', { lon: lon.toFixed(7), lat: lat.toFixed(7), crs: 'cgcs2000', radius_m, kinds: 'facilities,cases', limit }), signal)).items,
+  facilitiesIn: (box: Box, signal?: AbortSignal) => all<Facility & { grid?: string | null }>(withQuery('/api/v1/facilities', { bbox: box.map((of) => of.toFixed(7)).join(), limit: IDS }), signal),
   beidou: ([lon, lat]: Position, level: number, signal?: AbortSignal) =>
     json<{ code: string }>(withQuery('/api/v1/beidou', { lon: lon.toFixed(7), lat: lat.toFixed(7), crs: 'cgcs2000', level }), signal),
 };

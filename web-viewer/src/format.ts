@@ -49,6 +49,16 @@ export function clock(ms: number): string {
   return new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23', timeZone: zone.value }).format(ms);
 }
 
+/** 85 m, 1.2 km. */
+export function distance(metres: number): string {
+  return metres < 1000 ? `${Math.round(metres)} m` : `${(metres / 1000).toFixed(1)} km`;
+}
+
+const WINDS = ['north', 'northeast', 'east', 'southeast', 'south', 'southwest', 'west', 'northwest'] as const;
+
+/** A bearing in degrees clockwise from north as one of eight winds. */
+export function bearing(degrees: number): string { return say(WINDS[Math.round((((degrees % 360) + 360) % 360) / 45) % 8]!); }
+
 /** Longitude first, with as many digits as a pixel of this zoom is worth. */
 export function position([lon, lat]: [number, number], zoom: number): string {
   const digits = Math.max(3, Math.min(6, Math.ceil((zoom + 1) / 3)));

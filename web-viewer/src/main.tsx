@@ -1,19 +1,27 @@
 // Starts the viewer: what the city is, then the map, then the panels; after that the address decides what is shown.
-import { effect, signal, untracked } from '@preact/signals';
+import { computed, effect, signal, untracked } from '@preact/signals';
 import { render } from 'preact';
-import 'virtual:tokens.css';
 import './ui/app.css';
 import { api, Problem } from './api';
 import { SOON_MS } from './casestate';
+import { areaText } from './area';
+import { enterArea } from './areas';
 import { colour } from './colour';
 import { zone } from './format';
+import { hearNews } from './live/client';
+import { sourceOf, touches, type News } from './live/news';
+import { addClasses } from './map/classes';
 import { createMap, type Stage } from './map/create';
+import { addArea, watchDrawing } from './map/draw';
+import { switchLayers } from './map/layers';
+import { addNames } from './map/names';
 import { watchPointer } from './map/pointer';
+import { Refresh } from './map/refresh';
 import { addSpotlight, drawSpot } from './map/spotlight';
 import { boundariesUrl, fit } from './map/style';
 import { enter, up, type Context } from './modes';
-import { format, listen, route } from './route';
-import { categories, categoryIcons, link, meta, minute, now, path, shown, spot, wanting } from './state';
+import { format, go, listen, route } from './route';
+import { card, categories, categoryIcons, gridShown, link, live, meta, minute, now, path, region, shown, spot, wanting } from './state';
 import { shape, watchScreen } from './unit';
 import { App } from './ui/App';
 import type { VectorTileSource } from 'maplibre-gl';
@@ -24,6 +32,8 @@ const POLL_MS = 10_000;
 const RETRY_MS = 2_000;
 /** The map waits so long for the first numbers. */
 const NUMBERS_MS = 700;
+/** Numbers are not loaded anew more often than this. */
+const BETWEEN_MS = 1_000;
 /** So close a place that was searched for is shown. */
 const SPOT_ZOOM = 15;
 /** A cursor that rests this long is hidden. */
@@ -61,23 +71,39 @@ async function start(): Promise<void> {
   const attempt = signal(0);
   // The mode that is shown stays until the next one has what it shows; one that is overtaken on the way never shows.
   let here = new AbortController(), coming = new AbortController();
+  const place = computed(() => JSON.stringify([route.value.mode, route.value.at]));
   effect(() => {
-    const there = route.value;
+    place.value;
     attempt.value;
+    const there = untracked(() => route.value);
     coming.abort();
     const next = coming = new AbortController();
     const arrive = () => {
       here.abort();
       [here, coming] = [next, new AbortController()];
-      shown.value = there;
+      shown.value = { ...route.value, mode: there.mode, at: there.at };
       numbers.resolve();
     };
     void untracked(() => enter(there, context, next.signal, arrive));
   });
+  // What does not change the place is shown at once.
+  effect(() => {
+    const { mode, at } = shown.value ?? {};
+    if (mode && JSON.stringify([mode, at]) === place.value) shown.value = route.value;
+  });
+  const picked = computed(() => (route.value.area ? areaText(route.value.area) : ''));
+  effect(() => {
+    if (!picked.value) return;
+    const leaving = new AbortController();
+    untracked(() => void enterArea(route.value.area!, context, leaving.signal));
+    return () => leaving.abort();
+  });
 
   effect(() => { if (shown.value) document.documentElement.dataset.shown = format(shown.value); });
   addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && !event.defaultPrevented) up(path.value);
+    if (event.key !== 'Escape' || event.defaultPrevented) return;
+    if (route.value.area) go({ area: null });
+    else up(path.value);
   });
 
   // Making the map holds everything up: the first numbers are painted before, when they come soon.
@@ -89,8 +115,13 @@ async function start(): Promise<void> {
     note: shape.value === 'desk' ? 14 : 16,
   }), city.bbox);
   const { map } = made;
+  addClasses(map);
+  addNames(map);
   addSpotlight(map, categoryIcons.value);
+  addArea(map);
   watchPointer(map);
+  watchDrawing(map);
+  effect(() => switchLayers(map, route.value.hide));
   stage.resolve(made);
   effect(() => {
     map.setGlobalStateProperty('now', minute.value / 1000);
@@ -111,20 +142,61 @@ async function start(): Promise<void> {
 
   expose(map);
 
+  await keepUp(new Refresh(map), reloads, () => { attempt.value++; });
+}
+
+/** Keeps what is shown in step with the server: by its news at once, and by asking now and then, which finds what no news tells. */
+async function keepUp(refresh: Refresh, reloads: ReadonlySet<() => void>, again: () => void): Promise<never> {
   // Time makes cases overdue without a revision.
-  const state = () => `${meta.data!.revision} ${meta.data!.counts.overdue}`;
-  let known = state();
+  const state = () => `${meta.data!.revision} ${caseCounts()}`;
+  const caseCounts = () => `${meta.data!.counts.open_cases} ${meta.data!.counts.overdue}`;
+  let known = state(), knownCases = caseCounts();
+  /** Up to this revision the news have told what changed. */
+  let heard = meta.data!.revision;
+  const everything = () => { for (const source of ['boundaries', 'facilities', 'cases']) refresh.source(source, null); };
+  const reload = soon(() => { for (const each of reloads) each(); });
+  hearNews(() => meta.data!.revision, (news: News) => {
+    if (news.kind === 'link') live.value = news.up;
+    if (news.kind === 'told') heard = Math.max(heard, news.revision);
+    if (news.kind === 'resync') {
+      everything();
+      reload();
+    }
+    const source = news.kind === 'tiles' ? sourceOf(news.layer) : null;
+    if (news.kind !== 'tiles' || !source) return;
+    refresh.source(source, news.all ? null : news.tiles);
+    const bbox = gridShown.value ? card.data?.grid.bbox : region.data?.bbox;
+    if (news.all || !bbox || touches(news.tiles, bbox)) reload();
+  });
+
   for (;;) {
     const { up } = link.value;
     await pause(up ? POLL_MS : RETRY_MS);
     if (!(await ask()) || (up && state() === known && !wanting.value)) continue;
-    if (state() !== known || !up) for (const source of ['boundaries', 'facilities', 'cases']) map.refreshTiles(source);
-    known = state();
-    const told = await api.categories().catch(() => null);
-    if (told) categories.value = told;
-    if (wanting.value) attempt.value++;
-    else for (const reload of reloads) reload();
+    // What the news told is shown already.
+    const told = up && live.value && meta.data!.revision <= heard && caseCounts() === knownCases;
+    if (!up || (!told && !live.value)) everything();
+    // Tiles of cases are not announced.
+    else if (!told) refresh.source('cases', null);
+    [known, knownCases] = [state(), caseCounts()];
+    if (told && !wanting.value) continue;
+    const named = await api.categories().catch(() => null);
+    if (named) categories.value = named;
+    if (wanting.value) again();
+    else reload();
   }
+}
+
+/** Does it now, and when it is asked for again within a second, once more after it. */
+function soon(act: () => void): () => void {
+  let resting = false, wanted = false;
+  return function ask(): void {
+    if (resting) { wanted = true; return; }
+    resting = true;
+    wanted = false;
+    act();
+    setTimeout(() => { resting = false; if (wanted) ask(); }, BETWEEN_MS);
+  };
 }
 
 /** Tries until it succeeds: a wall that started a moment too early must not stay half blind for weeks. */

@@ -1,11 +1,15 @@
 // A mode is a function: it loads what it shows, draws it, and leaves nothing behind when its signal aborts.
 import { effect } from '@preact/signals';
 import { api, Problem, type Child, type Region } from './api';
+import { drawClasses, onlyPressing } from './map/classes';
 import { show, type Stage } from './map/create';
 import { drawCases, drawFacilities, drawUrgent, light, spotlight, type Outline } from './map/spotlight';
 import { loadTogether, type First } from './resource';
-import { go, type Mode, type Route } from './route';
-import { below, card, cases, children, facilities, grouped, groupsShown, listed, meta, narrowed, notice, region } from './state';
+import { go, route, type Mode } from './route';
+import { below, card, cases, categoryShown, children, classed, facilities, facilitiesDrawn, groupsShown, listed, meta, narrowed, notice, region } from './state';
+
+/** Where a route leads, and the boundaries of when. */
+export interface Place { mode: Mode; at: string | null }
 
 /** What a mode needs: the stage, and a way to hear that the city changed. */
 export interface Context {
@@ -25,7 +29,7 @@ const FEW = 6;
 const TOP = '';
 
 /** Shows what a route names. `arrive` is called when it can be shown; until then the mode before stays. */
-export async function enter({ mode, at }: Route, context: Context, signal: AbortSignal, arrive: () => void): Promise<void> {
+export async function enter({ mode, at }: Place, context: Context, signal: AbortSignal, arrive: () => void): Promise<void> {
   const roots = meta.data?.root ?? [];
   const target: Mode = mode.kind === 'top' && roots.length === 1 ? { kind: 'region', code: roots[0]! } : mode;
   if (target.kind === 'grid') await enterGrid(target.code, at, context, signal, arrive);
@@ -56,7 +60,17 @@ async function enterRegion(code: string, at: string | null, { stage: coming, onC
     // The whole city, every case of it: nothing recedes.
     light(stage.map, isTop && !narrowed.value ? null : listed.value);
   });
-  signal.addEventListener('abort', stop);
+  const stopClasses = effect(() => {
+    const { measure } = route.value;
+    drawClasses(stage.map, measure ? classed.value : [], measure);
+    onlyPressing(stage.map, measure ? cases.data : null);
+  });
+  signal.addEventListener('abort', () => {
+    stop();
+    stopClasses();
+    drawClasses(stage.map, [], null);
+    onlyPressing(stage.map, null);
+  });
   const bbox = region.data?.bbox ?? (code === TOP ? meta.data!.bbox : null);
   if (bbox) show(stage, bbox);
 }
@@ -115,6 +129,7 @@ async function enterGrid(code: string, at: string | null, { stage: coming, onCha
       arrive();
       begin();
       groupsShown.value = new Set(meta.data?.default_facility_groups.map((group) => group.id));
+      categoryShown.value = null;
     },
   });
   if (signal.aborted) return;
@@ -125,7 +140,7 @@ async function enterGrid(code: string, at: string | null, { stage: coming, onCha
   spotlight(map, outline.value, 'grid');
   leaveNothing(stage, signal);
   const stops = [
-    effect(() => drawFacilities(map, grouped.value.filter(({ group }) => groupsShown.value.has(group.id)).flatMap((of) => of.facilities))),
+    effect(() => drawFacilities(map, facilitiesDrawn.value)),
     effect(() => { drawCases(map, listed.value); drawUrgent(map, listed.value); light(map, listed.value); }),
   ];
   map.setPaintProperty('facilities', 'icon-opacity', FACILITIES_BEHIND);

@@ -1,6 +1,6 @@
 // What the panels show. Filled by the modes, read by ui/; the map has its own state.
 import { computed, signal } from '@preact/signals';
-import type { Case, Category, Child, Facility, FacilityGroup, GridCard, Meta, Place, Position, Region } from './api';
+import type { Case, Category, Child, Facility, FacilityGroup, GridCard, Meta, Near, Place, Position, Region, Selected } from './api';
 import { isPassing, Resource } from './resource';
 import type { Route } from './route';
 import { OTHERS } from './words';
@@ -14,6 +14,16 @@ export const below = new Resource<Child[]>();
 export const cases = new Resource<Case[]>();
 export const card = new Resource<GridCard>();
 export const facilities = new Resource<Facility[]>();
+/** What lies in the area that is picked, and what is near the point that is. */
+export const selected = new Resource<Selected>();
+export const near = new Resource<Near[]>();
+/** The tool in hand. */
+export const tool = signal<Tool | null>(null);
+export type Tool = 'lasso' | 'circle' | 'corridor';
+/** Whether the live stream is open. */
+export const live = signal(false);
+/** The one category of facilities that is drawn in the selected grid; null: the groups that are switched on. */
+export const categoryShown = signal<string | null>(null);
 
 /** The route whose data are shown; a step behind the address while the next loads. */
 export const shown = signal<Route | null>(null);
@@ -31,6 +41,8 @@ export const groupsShown = signal<ReadonlySet<string>>(new Set());
 /** The facility or case that was clicked. */
 export const picked = signal<{ kind: 'facility' | 'case'; id: number } | null>(null);
 export const zoom = signal(0);
+/** The zoom of the tiles that are drawn. */
+const deep = computed(() => Math.floor(zoom.value));
 /** A place that was searched for by its position. */
 export const spot = signal<Position | null>(null);
 /** Why the last click on the map led nowhere, as the code of a problem. */
@@ -77,6 +89,20 @@ export const grouped = computed(() => {
   const groupOf = new Map(groups.flatMap((group) => group.categories.map((category) => [category, group.id] as const)));
   const others: Pick<FacilityGroup, 'id' | 'icon'> & Partial<FacilityGroup> = { id: OTHERS, icon: 'component' };
   return [...groups, others].map((group) => ({ group, facilities: all.filter(({ category }) => (groupOf.get(category) ?? OTHERS) === group.id) }));
+});
+
+/** The parts that are told apart by colour when a measure is chosen: the lowest level that is loaded and drawn at this zoom. */
+export const classed = computed(() => {
+  const parts = below.data ?? [];
+  const drawn = meta.data?.scheme.levels.find((level) => level.name === parts[0]?.level)?.minzoom ?? 0;
+  return parts.length > 0 && deep.value >= drawn ? parts : children.data ?? [];
+});
+
+/** The facilities that are drawn. */
+export const facilitiesDrawn = computed(() => {
+  const only = categoryShown.value;
+  if (only !== null) return (facilities.data ?? []).filter(({ category }) => category === only);
+  return grouped.value.filter(({ group }) => groupsShown.value.has(group.id)).flatMap((of) => of.facilities);
 });
 
 /** Something that should be shown did not come, and may come the next time. */

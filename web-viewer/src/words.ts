@@ -1,11 +1,11 @@
 // Every word of the viewer in both languages. Names of places, people and categories stay as the data has them.
 import { route } from './route';
 
-const WORDS = {
+export const WORDS = {
   synthetic: ['演示数据', 'Synthetic data'],
   open: ['未结', 'Open'], overdue: ['超期', 'Overdue'], soon: ['将超', 'Due soon'], new: ['新', 'New'], handling: ['在办', 'In hand'], suspended: ['挂账', 'Suspended'],
   linked: ['已连接', 'Connected'], unlinked: ['连接中断', 'No connection'], lostOf: ['与服务器的连接中断，画面停在', 'No answer from the server. This is the state of'], lostNow: ['，正在重连。', ', trying again.'],
-  lastHour: ['近一小时', 'Last hour'], facilitiesByCategory: ['设施 · 按类别', 'Facilities by category'], light: ['浅色', 'Light'], dark: ['深色', 'Dark'], dataTime: ['数据', 'Data'],
+  lastHour: ['近一小时', 'Last hour'], facilitiesByCategory: ['设施 · 按类别', 'Facilities by category'], toLight: ['浅色', 'Light'], toDark: ['深色', 'Dark'], toPrint: ['印刷', 'Paper'], dataTime: ['数据', 'Data'],
   legendCases: ['未结案件', 'Open cases'], legendFacilities: ['本网格设施', 'Facilities in this grid'], sum: ['合计', 'Total'], urgent: ['其中紧急', 'Urgent'], unlocated: ['未定位', 'No position'],
   items: ['件', ''], pieces: ['个', ''],
   byAge: ['按时长', 'by age'], byCategory: ['未结 · 按类别', 'Open by category'], pressing: ['最需要处理', 'Most pressing'], overview: ['概况', 'At a glance'],
@@ -21,6 +21,18 @@ const WORDS = {
   dueLeft: ['剩', 'left'], dueOver: ['超期', 'over'], duePassed: ['到期已', 'past due'], noDue: ['无时限', 'No deadline'],
   minutes: ['分', 'min'], hours: ['小时', 'h'], days: ['天', 'd'],
   shared: ['共界', 'shared'], beidou: ['北斗网格码', 'BeiDou'], up: ['上一级', 'Up'], breadcrumb: ['所在位置', 'Where this is'],
+  tools: ['圈选工具', 'Tools to pick an area'], lasso: ['圈选', 'Lasso'], circle: ['圆选', 'Circle'], corridor: ['沿线', 'Corridor'],
+  lassoHint: ['按住并画出范围', 'Press and draw around it'], circleHint: ['按住圆心向外拖', 'Press the centre and drag'], corridorHint: ['逐点单击，双击或回车结束', 'Click along it, double-click or Enter to end'],
+  nearest: ['周边', 'Nearest'], nothingNear: ['周边没有设施和案件', 'No facility or case near'], onlyNearest: ['仅列最近', 'Only the nearest'], nothingInside: ['范围内没有设施和案件', 'No facility or case inside'],
+  acrossWater: ['隔水', 'across water'], radius: ['半径', 'radius'], width: ['宽', 'width'], close: ['关闭', 'Close'],
+  north: ['北', 'N'], northeast: ['东北', 'NE'], east: ['东', 'E'], southeast: ['东南', 'SE'], south: ['南', 'S'], southwest: ['西南', 'SW'], west: ['西', 'W'], northwest: ['西北', 'NW'],
+  layers: ['图层', 'Layers'], putAway: ['已隐藏', 'Hidden:'], border: ['界线', 'border'],
+  layer_cases: ['案件', 'Cases'], layer_facilities: ['设施', 'Facilities'], layer_names: ['名称', 'Names'], layer_land_other: ['其他陆地', 'Other land'],
+  print: ['打印', 'Print'], contactCard: ['联系卡', 'Contact card'],
+  cardTitle: ['网格联系卡', 'Grid contact card'], scanMe: ['扫码查看本网格', 'Scan for this grid'], toMap: ['打开地图', 'Open the map'], printed: ['打印时间', 'Printed'], phone: ['电话', 'Phone'], name: ['姓名', 'Name'], role: ['职责', 'Role'],
+  code: ['编码', 'Code'], belongs: ['所属', 'Part of'], mapOf: ['网格范围图', 'Map of the grid'], offlineCard: ['服务器没有应答，稍后再试', 'The server does not answer. Please try again later.'],
+  wallCheck: ['大屏自检', 'Wall check'], wallGood: ['符合要求', 'as it should be'], wallBad: ['有不符合项', 'something is wrong'], wallScreen: ['屏幕', 'Screen'], wallCanvas: ['地图画布', 'Map canvas'],
+  wallCard: ['显卡', 'Graphics'], wallFonts: ['字体', 'Fonts'], wallRoom: ['房间尺寸未给出', 'Size of the room not told'], wallLetters: ['字高', 'Letters'],
   outside: ['此处不在任何网格内', 'No grid here'],
   'age-0': ['1 小时内', 'under 1 h'], 'age-1': ['1–4 小时', '1–4 h'], 'age-2': ['4–24 小时', '4–24 h'], 'age-3': ['1–3 天', '1–3 d'], 'age-4': ['3 天以上', 'over 3 d'],
   reported: ['上报', 'Reported'], verifying: ['核实', 'Verifying'], accepted: ['受理', 'Accepted'], filed: ['立案', 'Filed'], dispatched: ['派遣', 'Dispatched'],

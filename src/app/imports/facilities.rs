@@ -199,6 +199,9 @@ async fn compare(store: &Store, batch: Vec<Row>, found: &mut Compared) -> Result
             rows.push(record);
             continue;
         }
+        if record.state == old.state && record.state_date.is_none() {
+            record.state_date = old.state_date;
+        }
         let Some(origin) = copied else {
             // Names that another system gave stay with the facility.
             for (system, id) in &old.provenance.external_ids {

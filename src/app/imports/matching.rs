@@ -241,6 +241,7 @@ mod tests {
             category: "01037".to_owned(),
             name: String::new(),
             state: FacilityState::Intact,
+            state_date: None,
             at: LatticePoint::default(),
             original: None,
             grid: None,

@@ -24,7 +24,8 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::Epoch;
 use crate::domain::scheme::Scheme;
 use crate::domain::scope::Actor;
-use crate::geom::{Crs, LatticePoint};
+use crate::geom::helmert::Helmert;
+use crate::geom::{LatticePoint, NamedCrs};
 use crate::interchange::settings;
 use crate::store::{CommitHead, Committed, ImportRecord, Meta, Store, StoreError, epoch_at};
 use crate::territory::Territory;
@@ -75,8 +76,12 @@ pub struct Order {
     /// From where; read one behind the other as one import.
     pub files: Vec<PathBuf>,
     /// CRS of all files; absent when they state one that can be trusted.
-    pub crs: Option<Crs>,
-    /// Layer of a GeoPackage.
+    pub crs: Option<NamedCrs>,
+    /// Seven parameters to CGCS2000, for files on an old datum.
+    pub helmert: Option<Helmert>,
+    /// The files have latitude or the northing first.
+    pub swap_xy: bool,
+    /// Layer of a file that has several.
     pub layer: Option<String>,
     /// `field=column`, `field==constant`, `field=`.
     pub map: Vec<String>,
@@ -109,6 +114,8 @@ impl Order {
             kind,
             files,
             crs: None,
+            helmert: None,
+            swap_xy: false,
             layer: None,
             map: Vec::new(),
             tags: None,

@@ -1,21 +1,27 @@
 //! The files of an order, record by record. Runs on a thread that may block.
 
 use super::report::Report;
-use super::{Job, Step, file_name};
+use super::{Job, Order, Step, file_name};
 use crate::domain::category::CategoryKind;
 use crate::domain::fault::{Fault, FaultKind, Repair};
-use crate::geom::Crs;
+use crate::geom::file_crs::{FileCrs, Frame, NamedCrs, Positions, candidates};
+use crate::geom::{Crs, LonLat};
 use crate::interchange::fields::{Columns, Field, Kind};
 use crate::interchange::own::Origin;
 use crate::interchange::points::{Catalogue, Outcome};
 use crate::interchange::tags::TagRules;
-use crate::interchange::{RawRecord, Reader, Terms};
+use crate::interchange::{RawRecord, RawShape, Reader, Reading, StatedCrs, Terms};
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Records between two words of progress. A guess; nothing depends on it.
 const TELL_EVERY: u64 = 2048;
+
+/// Faults after which nobody reads on.
+const MOST_FAULTS: usize = 200_000;
 
 /// What is told about the records of one kind before they are read.
 struct Rules {
@@ -73,7 +79,7 @@ fn read_by(rules: &mut Rules, job: &Job, report: &mut Report, each: &mut Each<'_
             fault.detail.insert_str(0, &prefix);
             fault
         };
-        let reader = match Reader::open(file, order.layer.as_deref()) {
+        let reader = match Reader::open(file, &reading(order, rules)) {
             Ok(reader) => reader,
             Err(fault) => {
                 report.refuse(told(fault));
@@ -82,24 +88,27 @@ fn read_by(rules: &mut Rules, job: &Job, report: &mut Report, each: &mut Each<'_
         };
         report.format = Some(reader.format_name().to_owned());
         // A table of names without outlines has no positions.
-        let needs_crs = needs_crs && !(order.kind == Kind::Regions && reader.format_name() == "csv");
-        let crs = match settle_crs(order.crs, reader.stated_crs()) {
+        let needs_crs = needs_crs && !(order.kind == Kind::Regions && matches!(reader.format_name(), "csv" | "xlsx"));
+        let crs = match settle_crs(order, reader.stated_crs(), &mut report.notes) {
             Ok(Some(crs)) => crs,
-            Ok(None) if !needs_crs => Crs::Cgcs2000,
+            Ok(None) if !needs_crs => Crs::Cgcs2000.into(),
             Ok(None) => {
-                report.refuse(told(missing_crs(reader.format_name())));
+                let sample = first_position(file, order, rules);
+                report.refuse(told(missing_crs(reader.format_name(), sample)));
                 continue;
             }
+            // A table without positions may well say something else about them.
+            Err(_) if !needs_crs => Crs::Cgcs2000.into(),
             Err(fault) => {
                 report.refuse(told(fault));
                 continue;
             }
         };
         if needs_crs {
-            crs_seen.insert(crs.name());
+            crs_seen.insert(crs.to_string());
         }
         let terms = Terms {
-            crs,
+            positions: crs.ready(),
             zone: job.zone.clone(),
             system: system.clone(),
             source: order.source.clone(),
@@ -110,13 +119,17 @@ fn read_by(rules: &mut Rules, job: &Job, report: &mut Report, each: &mut Each<'_
         };
         rules.columns.set_own(terms.own);
         let progress = reader.progress();
+        let notes = reader.notes();
         reader.for_each(&mut |record| {
             report.tally.records += 1;
             if report.tally.records.is_multiple_of(TELL_EVERY) {
                 job.tell(Step::Reading { read: before + progress.read(), total });
             }
             let faults = match record {
-                Ok(record) => each(record, &mut rules.columns, &terms, report),
+                Ok(record) => match rules.columns.spoiled(&record) {
+                    spoiled if !spoiled.is_empty() => spoiled,
+                    _ => each(record, &mut rules.columns, &terms, report),
+                },
                 Err(fault) => vec![fault],
             };
             let mended = rules.columns.take_repairs();
@@ -128,8 +141,13 @@ fn read_by(rules: &mut Rules, job: &Job, report: &mut Report, each: &mut Each<'_
                 report.tally.refused += 1;
                 report.faults.extend(faults.into_iter().map(told));
             }
-            ControlFlow::Continue(())
+            if report.faults.len() < MOST_FAULTS {
+                return ControlFlow::Continue(());
+            }
+            report.refuse(Fault::new(FaultKind::BadSyntax, format!("more than {MOST_FAULTS} faults: reading ended there")));
+            ControlFlow::Break(())
         });
+        report.notes.extend(notes.take().into_iter().map(|note| format!("{prefix}{note}")));
         before += progress.total;
         job.tell(Step::Reading { read: before, total });
     }
@@ -187,37 +205,158 @@ pub(super) fn read_points<R>(
 }
 
 /// What is told and what the file states must not contradict each other. WGS 84 and CGCS2000 are taken as one.
-fn settle_crs(told: Option<Crs>, stated: Option<Crs>) -> Result<Option<Crs>, Fault> {
-    let geodetic = |crs: Crs| matches!(crs, Crs::Wgs84 | Crs::Cgcs2000);
-    match (told, stated) {
-        (Some(told), Some(stated)) if told != stated && !(geodetic(told) && geodetic(stated)) => {
-            let detail = format!("--crs says {told}, the file states {stated}: one of them is wrong");
-            Err(Fault { field: Some("crs".to_owned()), ..Fault::new(FaultKind::BadField, detail) })
+fn settle_crs(order: &Order, stated: StatedCrs, notes: &mut Vec<String>) -> Result<Option<FileCrs>, Fault> {
+    let bad = |detail: String| Fault { field: Some("crs".to_owned()), ..Fault::new(FaultKind::BadField, detail) };
+    let named = match (order.crs, stated) {
+        (Some(told), StatedCrs::Known(stated)) if !is_same(told, stated) => {
+            return Err(bad(format!("--crs says {told}, the file states {stated}: one of them is wrong")));
         }
-        (told, stated) => Ok(told.or(stated)),
+        (Some(told), StatedCrs::Other(what)) => {
+            notes.push(format!("the CRS that the file states is not known here ({what}); --crs {told} was taken"));
+            told
+        }
+        (Some(told), _) | (None, StatedCrs::Known(told)) => told,
+        (None, StatedCrs::Other(what)) => {
+            return Err(bad(format!(
+                "the file states a CRS that is not taken ({what}): convert it to EPSG:4490 (ogr2ogr -t_srs EPSG:4490)"
+            )));
+        }
+        (None, StatedCrs::Nothing) => return Ok(None),
+    };
+    if let (Some(_), Frame::Position(_)) = (order.helmert, named.frame) {
+        return Err(bad(format!("--helmert is for Xian 1980 and Beijing 1954; the file is in {named}")));
     }
+    let crs = named.settle(order.helmert).map_err(|error| bad(format!("{named}: {error}")))?;
+    Ok(Some(if order.swap_xy { crs.with_axes_exchanged() } else { crs }))
 }
 
-fn missing_crs(format: &str) -> Fault {
+fn is_same(told: NamedCrs, stated: NamedCrs) -> bool {
+    let geodetic = |crs: NamedCrs| matches!(crs.frame, Frame::Position(Crs::Wgs84 | Crs::Cgcs2000));
+    told.plane == stated.plane && (told.frame == stated.frame || geodetic(told) && geodetic(stated))
+}
+
+/// The first position of a file, to show where it would land. Reads it anew, up to there.
+fn first_position(file: &Path, order: &Order, rules: &Rules) -> Option<[f64; 2]> {
+    let reader = Reader::open(file, &reading(order, rules)).ok()?;
+    let mut columns = rules.columns.clone();
+    let mut found = None;
+    let mut left = 1000;
+    reader.for_each(&mut |record| {
+        left -= 1;
+        found = record.ok().and_then(|record| {
+            let fields = columns.sort_out(record);
+            match &fields.shape {
+                RawShape::Point(at) => Some(*at),
+                RawShape::Polygons(parts) => parts.iter().flatten().flatten().next().copied(),
+                _ => Some([fields.degrees(Field::Lon).ok()??, fields.degrees(Field::Lat).ok()??]),
+            }
+        });
+        if found.is_some() || left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    found
+}
+
+fn missing_crs(format: &str, sample: Option<[f64; 2]>) -> Fault {
     let why = match format {
         "geojson" | "geojsonseq" => "GeoJSON does not say whether it holds WGS 84 or shifted positions (GCJ-02, BD-09)",
         "gpkg" => "the layer's srs_id is undefined",
+        "shapefile" => "there is no .prj",
+        "flatgeobuf" => "the file names none",
         _ => "the file cannot state one",
     };
-    let detail = format!("no CRS: {why}; say --crs {}", Crs::NAMES.join("|"));
+    let mut detail = format!("no CRS: {why}; say --crs {}, or a Gauss-Krüger plane like epsg:4549", Crs::NAMES.join("|"));
+    if let Some([x, y]) = sample {
+        let _ = write!(detail, ". Its first position [{x}, {y}] ");
+        detail.push_str(&landing([x, y]));
+    }
     Fault { field: Some("crs".to_owned()), ..Fault::new(FaultKind::BadField, detail) }
+}
+
+/// Every CRS in which two numbers are a place in China, and the place.
+fn landing(raw: [f64; 2]) -> String {
+    let place = |at: LonLat| format!("{:.5},{:.5}", at.lon(), at.lat());
+    let found = candidates(raw);
+    let mut words = Vec::new();
+    for candidate in &found {
+        if candidate.crs.plane.is_some() {
+            words.push(format!("--crs {}{}: {}", candidate.crs, exchanged(candidate.swapped), place(candidate.at)));
+            continue;
+        }
+        for crs in [Crs::Wgs84, Crs::Gcj02, Crs::Bd09] {
+            let told = if candidate.swapped { [raw[1], raw[0]] } else { raw };
+            if let Ok(at) = Positions::from(crs).position(told) {
+                words.push(format!("--crs {crs}{}: {}", exchanged(candidate.swapped), place(at)));
+            }
+        }
+    }
+    match words.as_slice() {
+        [] => "lies in China in none of them".to_owned(),
+        words => format!("would land, by longitude and latitude, with {}", words.join("; ")),
+    }
+}
+
+fn exchanged(swapped: bool) -> &'static str {
+    if swapped { " --swap-xy (its axes are exchanged: latitude or northing first)" } else { "" }
+}
+
+/// What a reader needs to know besides the file.
+fn reading<'a>(order: &'a Order, rules: &'a Rules) -> Reading<'a> {
+    Reading { layer: order.layer.as_deref(), columns: Some(&rules.columns), tags: rules.tags.as_ref() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn settled(told: &str, stated: &str, helmert: &str) -> Result<Option<String>, String> {
+        let mut order = Order::new(Kind::Grids, Vec::new());
+        order.crs = (!told.is_empty()).then(|| told.parse().expect(told));
+        order.helmert = (!helmert.is_empty()).then(|| helmert.parse().expect(helmert));
+        let stated = match stated {
+            "" => StatedCrs::Nothing,
+            "?" => StatedCrs::Other("Lambert".to_owned()),
+            known => StatedCrs::Known(known.parse().expect(known)),
+        };
+        let mut notes = Vec::new();
+        match settle_crs(&order, stated, &mut notes) {
+            Ok(crs) => Ok(crs.map(|crs| format!("{crs}{}", if notes.is_empty() { "" } else { " noted" }))),
+            Err(fault) => Err(fault.detail),
+        }
+    }
+
     #[test]
     fn a_crs_is_told_or_stated_and_never_contradicted() {
-        assert_eq!(settle_crs(None, None), Ok(None));
-        assert_eq!(settle_crs(Some(Crs::Gcj02), None), Ok(Some(Crs::Gcj02)));
-        assert_eq!(settle_crs(None, Some(Crs::Cgcs2000)), Ok(Some(Crs::Cgcs2000)));
-        assert_eq!(settle_crs(Some(Crs::Wgs84), Some(Crs::Cgcs2000)), Ok(Some(Crs::Wgs84)));
-        assert!(settle_crs(Some(Crs::Gcj02), Some(Crs::Wgs84)).is_err());
+        let is = |name: &str| Ok(Some(name.to_owned()));
+        assert_eq!(settled("", "", ""), Ok(None));
+        assert_eq!(settled("gcj02", "", ""), is("gcj02"));
+        assert_eq!(settled("", "cgcs2000", ""), is("cgcs2000"));
+        assert_eq!(settled("wgs84", "cgcs2000", ""), is("wgs84"));
+        assert_eq!(settled("", "epsg:4529", ""), is("epsg:4529"));
+        assert_eq!(settled("epsg:4529", "wgs84:tm:cm=123,fe=41500000", ""), is("epsg:4529"));
+        assert_eq!(settled("epsg:4529", "?", ""), is("epsg:4529 noted"));
+        for (told, stated, helmert, word) in [
+            ("gcj02", "wgs84", "", "one of them is wrong"),
+            ("epsg:4529", "epsg:4528", "", "one of them is wrong"),
+            ("", "?", "", "Lambert"),
+            ("", "epsg:4610", "", "--helmert"),
+            ("", "epsg:4529", "1,2,3,0,0,0,0", "is for Xian 1980"),
+        ] {
+            let why = settled(told, stated, helmert).expect_err(word);
+            assert!(why.contains(word), "{why}");
+        }
+        assert_eq!(settled("", "epsg:2365", "1,2,3,0,0,0,0"), is("epsg:2365 with helmert 1,2,3,0,0,0,0"));
+    }
+
+    #[test]
+    fn without_a_crs_every_one_that_fits_is_told_with_its_place() {
+        let zone = missing_crs("shapefile", Some([41_413_160.55, 3_320_454.43])).detail;
+        assert!(zone.contains("no .prj") && zone.contains("--crs epsg:4529: 122.10000,30.00000"), "{zone}");
+        let exchanged = missing_crs("csv", Some([3_320_454.43, 41_413_160.55])).detail;
+        assert!(exchanged.contains("--crs epsg:4529 --swap-xy") && exchanged.contains("122.10000,30.00000"), "{exchanged}");
+        let bare = missing_crs("csv", Some([413_160.55, 3_320_454.43])).detail;
+        assert!(bare.contains("epsg:4550: 122.10000,30.00000") && bare.contains("epsg:4549: 119.10000,30.00000"), "{bare}");
+        let degrees = missing_crs("csv", Some([122.1, 30.0])).detail;
+        assert!(degrees.contains("--crs wgs84: 122.10000,30.00000") && degrees.contains("--crs bd09: 122.0"), "{degrees}");
+        assert!(missing_crs("csv", Some([5.0, 5e9])).detail.contains("in none of them"));
     }
 }

@@ -97,6 +97,9 @@ pub struct Report {
     pub other_columns: Vec<String>,
     /// Tags and words without a category.
     pub unmapped: BTreeMap<String, Unmapped>,
+    /// What was found out about the files and taken: encodings, left-out heights, merged cells.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Small things that were mended.
     pub repairs: Vec<Repair>,
     /// Faults that were taken as asked.
@@ -132,6 +135,7 @@ impl Report {
             columns: BTreeMap::new(),
             other_columns: Vec::new(),
             unmapped: BTreeMap::new(),
+            notes: Vec::new(),
             repairs: Vec::new(),
             accepted: Vec::new(),
             faults: Vec::new(),
@@ -254,6 +258,9 @@ impl Report {
             let columns: Vec<String> =
                 self.columns.iter().map(|(field, from)| format!("{field} ← {}", from.join(", "))).collect();
             writeln!(out, "  columns: {}", columns.join("; "))?;
+        }
+        for note in &self.notes {
+            writeln!(out, "  {note}")?;
         }
         if !self.unmapped.is_empty() {
             let total: u64 = self.unmapped.values().map(|unmapped| unmapped.records).sum();

@@ -3,10 +3,11 @@
 
 pub mod faults;
 
+use super::fields::Columns;
 use super::input::{Input, Progress, read_fault};
-use super::{RawRecord, RawShape, Sink, own, wkb};
+use super::{RawRecord, RawShape, Reading, Sink, StatedCrs, own, wkb};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::geom::Crs;
+use crate::geom::{Crs, NamedCrs};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteValueRef};
 use sqlx::{AssertSqlSafe, Column as _, ConnectOptions as _, Decode, Row as _, Sqlite, TypeInfo as _, ValueRef as _};
@@ -18,7 +19,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// An opened layer.
 pub struct GpkgReader {
-    crs: Option<Crs>,
+    crs: StatedCrs,
     own: bool,
     batches: Receiver<Batch>,
     progress: Progress,
@@ -36,23 +37,26 @@ struct Layer {
     /// It is a copy of a layer of ours.
     own: bool,
     geometry: Option<String>,
-    crs: Option<Crs>,
+    /// The primary key of somebody else's table, when no field is read from it: it numbers rows and says nothing about them.
+    key: Option<String>,
+    crs: StatedCrs,
 }
 
 impl GpkgReader {
     /// Opens a layer; a file with one needs no name.
-    pub fn open(input: Input, layer: Option<&str>) -> Result<Self, Fault> {
+    pub fn open(input: Input, reading: &Reading<'_>) -> Result<Self, Fault> {
         let progress = input.progress();
         let (said, header) = sync_channel(1);
         let (sender, batches) = sync_channel(4);
-        let layer = layer.map(str::to_owned);
+        let layer = reading.layer.map(str::to_owned);
+        let columns = reading.columns.cloned();
         std::thread::Builder::new()
             .name("gpkg".to_owned())
             .spawn(move || {
                 let opened = unpacked(input);
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 match (opened, runtime) {
-                    (Ok(file), Ok(runtime)) => runtime.block_on(read(&file.path, layer.as_deref(), &said, &sender)),
+                    (Ok(file), Ok(runtime)) => runtime.block_on(read(&file.path, layer.as_deref(), columns, &said, &sender)),
                     (Err(error), _) | (_, Err(error)) => drop(said.send(Err(read_fault(&error)))),
                 }
             })
@@ -68,8 +72,8 @@ impl GpkgReader {
     }
 
     /// The CRS of the layer's `srs_id`.
-    pub fn stated_crs(&self) -> Option<Crs> {
-        self.crs
+    pub fn stated_crs(&self) -> StatedCrs {
+        self.crs.clone()
     }
 
     /// All rows by primary key.
@@ -115,11 +119,17 @@ fn database_fault(error: &sqlx::Error) -> Fault {
     Fault::new(FaultKind::BadSyntax, format!("the GeoPackage cannot be read: {error}"))
 }
 
-async fn read(path: &Path, layer: Option<&str>, said: &SyncSender<Result<Layer, Fault>>, sender: &SyncSender<Batch>) {
+async fn read(
+    path: &Path,
+    layer: Option<&str>,
+    looked_for: Option<Columns>,
+    said: &SyncSender<Result<Layer, Fault>>,
+    sender: &SyncSender<Batch>,
+) {
     let opened = async {
         let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
         let mut connection = options.connect().await.map_err(|error| database_fault(&error))?;
-        let layer = find_layer(&mut connection, layer).await?;
+        let layer = find_layer(&mut connection, layer, looked_for.as_ref()).await?;
         Ok((connection, layer))
     };
     let (mut connection, layer) = match opened.await {
@@ -154,12 +164,16 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-async fn find_layer(connection: &mut SqliteConnection, wanted: Option<&str>) -> Result<Layer, Fault> {
-    let select = "SELECT c.table_name, g.column_name, s.organization, s.organization_coordsys_id, s.srs_id \
+async fn find_layer(
+    connection: &mut SqliteConnection,
+    wanted: Option<&str>,
+    looked_for: Option<&Columns>,
+) -> Result<Layer, Fault> {
+    let select = "SELECT c.table_name, g.column_name, s.organization, s.organization_coordsys_id, s.srs_id, s.definition \
                   FROM gpkg_contents c LEFT JOIN gpkg_geometry_columns g ON g.table_name = c.table_name \
                   LEFT JOIN gpkg_spatial_ref_sys s ON s.srs_id = g.srs_id \
                   WHERE c.data_type IN ('features', 'attributes') ORDER BY c.table_name";
-    type Row = (String, Option<String>, Option<String>, Option<i64>, Option<i64>);
+    type Row = (String, Option<String>, Option<String>, Option<i64>, Option<i64>, Option<String>);
     let rows: Vec<Row> = sqlx::query_as(select).fetch_all(&mut *connection).await.map_err(|error| database_fault(&error))?;
     let names: Vec<&str> = rows.iter().map(|row| row.0.as_str()).collect();
     let bad = |detail: String| Fault { field: Some("--layer".to_owned()), ..Fault::new(FaultKind::BadField, detail) };
@@ -174,29 +188,30 @@ async fn find_layer(connection: &mut SqliteConnection, wanted: Option<&str>) -> 
             _ => return Err(bad(format!("the GeoPackage has several layers, say which: {}", names.join(", ")))),
         },
     };
-    let (table, geometry, organization, number, srs_id) = row.clone();
+    let (table, geometry, organization, number, srs_id, definition) = row.clone();
+    let number = number.and_then(|number| u32::try_from(number).ok());
     let crs = match (organization.as_deref().map(str::to_ascii_uppercase).as_deref(), number, srs_id) {
-        (Some("EPSG"), Some(4490), _) => Some(Crs::Cgcs2000),
-        (Some("EPSG"), Some(4326), _) | (Some("OGC"), _, _) => Some(Crs::Wgs84),
         // -1 and 0 are the standard's words for "undefined".
-        (_, _, None | Some(-1 | 0)) => None,
-        (organization, number, _) => {
-            let name = format!("{}:{}", organization.unwrap_or("?"), number.unwrap_or_default());
-            let detail =
-                format!("layer {table:?} is in {name}: convert it to EPSG:4490 or EPSG:4326 first (ogr2ogr -t_srs EPSG:4490)");
-            return Err(Fault { field: Some("srs_id".to_owned()), ..Fault::new(FaultKind::BadField, detail) });
-        }
+        (_, _, None | Some(-1 | 0)) => StatedCrs::Nothing,
+        (Some("EPSG"), Some(number), _) if NamedCrs::epsg(number).is_some() => StatedCrs::of_epsg(number),
+        (Some("OGC"), ..) => StatedCrs::Known(Crs::Wgs84.into()),
+        (organization, number, _) => match StatedCrs::of_wkt(definition.as_deref().unwrap_or_default()) {
+            known @ StatedCrs::Known(_) => known,
+            _ => StatedCrs::Other(format!("{}:{}", organization.unwrap_or("?"), number.unwrap_or_default())),
+        },
     };
-    let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?)")
+    let columns: Vec<(String, i64)> = sqlx::query_as("SELECT name, pk FROM pragma_table_info(?)")
         .bind(&table)
         .fetch_all(connection)
         .await
         .map_err(|error| database_fault(&error))?;
-    let has = |wanted: &str| columns.iter().any(|column| column == wanted);
+    let has = |wanted: &str| columns.iter().any(|(column, _)| column == wanted);
     let own = own::MARKS.into_iter().all(has);
+    let is_wanted = |column: &str| own || looked_for.is_some_and(|columns| columns.feeds(column));
+    let key = columns.iter().find(|(column, pk)| *pk > 0 && !is_wanted(column)).map(|(column, _)| column.clone());
     // What our regions show is derived; what they were imported with stands beside it.
     let geometry = if own && has("claim") { Some("claim".to_owned()) } else { geometry };
-    Ok(Layer { table, own, geometry, crs })
+    Ok(Layer { table, own, geometry, key, crs })
 }
 
 fn record(row: &SqliteRow, names: &[Arc<str>], layer: &Layer) -> Result<RawRecord, Fault> {
@@ -208,7 +223,7 @@ fn record(row: &SqliteRow, names: &[Arc<str>], layer: &Layer) -> Result<RawRecor
         let fault =
             |kind, detail: String| Fault { record: Some(number), field: Some(name.to_string()), ..Fault::new(kind, detail) };
         let value = row.try_get_raw(at).map_err(|error| database_fault(&error))?;
-        if value.is_null() {
+        if value.is_null() || layer.key.as_deref() == Some(&**name) {
             continue;
         }
         if layer.geometry.as_deref() == Some(&**name) {

@@ -46,6 +46,7 @@ pub(super) const FACILITIES: Layer = Layer {
         ("category", "TEXT NOT NULL"),
         ("name", "TEXT NOT NULL"),
         ("state", "TEXT NOT NULL"),
+        ("state_date", "DATE"),
         ("grid", "TEXT"),
         ("accuracy", "TEXT"),
         ("original_crs", "TEXT"),
@@ -333,6 +334,7 @@ impl Stored for FacilityRecord {
             category: f.take()?,
             name: f.take()?,
             state: f.parsed()?,
+            state_date: f.opt_parsed()?,
             grid: f.opt_parsed()?,
             accuracy: f.take()?,
             original: original_of(f)?,
@@ -353,6 +355,7 @@ impl Written for FacilityRecord {
         values.text(self.category.as_str());
         values.text(self.name.as_str());
         values.text(self.state.as_str());
+        values.opt_text(self.state_date.map(|date| date.to_string()));
         values.opt_text(code_text(self.grid.as_ref()));
         values.opt_text(self.accuracy.as_deref());
         original_content(self.original.as_ref(), values);

@@ -16,8 +16,23 @@ pub(super) struct Step {
     pub(super) sql: &'static str,
 }
 
-/// All steps there are. The first schema needs none.
-pub(super) const STEPS: &[Step] = &[];
+/// All steps there are.
+pub(super) const STEPS: &[Step] = &[
+    // Facilities get the day of their state; answers to writes that may be sent again are kept.
+    Step {
+        from: 1,
+        sql: "ALTER TABLE facilities ADD COLUMN \"state_date\" DATE;
+            CREATE TABLE answers (actor TEXT NOT NULL, key TEXT NOT NULL, request INTEGER NOT NULL, at DATETIME NOT NULL, answer TEXT NOT NULL,
+              PRIMARY KEY (actor, key)) WITHOUT ROWID;
+            CREATE INDEX answers_at ON answers (at);
+            CREATE TRIGGER \"guard_answers_insert\" BEFORE insert ON \"answers\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
+              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;
+            CREATE TRIGGER \"guard_answers_update\" BEFORE update ON \"answers\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
+              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;
+            CREATE TRIGGER \"guard_answers_delete\" BEFORE delete ON \"answers\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
+              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;",
+    },
+];
 
 /// The schema of a file, if it is one of ours and not newer than `known`.
 pub(super) async fn found(conn: &mut SqliteConnection, path: &Path, known: i64) -> Result<i64, StoreError> {
@@ -93,14 +108,17 @@ fn free_name(path: &Path, schema: i64) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema::SCHEMA;
     use super::*;
     use crate::domain::category::CodeProfile;
     use crate::store::embedded::EmbeddedStore;
     use crate::store::{Access, Meta};
 
-    const TO_TWO: &[Step] =
-        &[Step { from: 1, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE epochs SET actor = 'x';" }];
-    const BROKEN: &[Step] = &[Step { from: 1, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE nothing SET a = 1;" }];
+    const NEXT: i64 = SCHEMA + 1;
+    const TO_NEXT: &[Step] =
+        &[Step { from: SCHEMA, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE epochs SET actor = 'x';" }];
+    const BROKEN: &[Step] =
+        &[Step { from: SCHEMA, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE nothing SET a = 1;" }];
 
     async fn has_shift(path: &Path) -> bool {
         use sqlx::Connection;
@@ -120,23 +138,23 @@ mod tests {
         let meta = Meta::new("city", CodeProfile::new("none".to_owned(), []));
         EmbeddedStore::create(&path, &meta).await.expect("a new file").close().await.expect("closed");
 
-        let older = EmbeddedStore::open_with(&path, Access::Read, 2, TO_TWO).await;
-        assert!(matches!(older, Err(StoreError::Older { found: 1, .. })), "a reader does not change it: {older:?}");
+        let older = EmbeddedStore::open_with(&path, Access::Read, NEXT, TO_NEXT).await;
+        assert!(matches!(older, Err(StoreError::Older { found: SCHEMA, .. })), "a reader does not change it: {older:?}");
 
-        let broken = EmbeddedStore::open_with(&path, Access::Serve, 2, BROKEN).await;
+        let broken = EmbeddedStore::open_with(&path, Access::Serve, NEXT, BROKEN).await;
         assert!(matches!(broken, Err(StoreError::Database { .. })), "{broken:?}");
         assert!(!has_shift(&path).await, "a step that fails leaves nothing");
 
-        let store = EmbeddedStore::open_with(&path, Access::Serve, 2, TO_TWO).await.expect("the new schema");
+        let store = EmbeddedStore::open_with(&path, Access::Serve, NEXT, TO_NEXT).await.expect("the new schema");
         assert_eq!(store.meta().await.expect("the city's own data"), meta);
         store.close().await.expect("closed");
         assert!(has_shift(&path).await);
-        for copy in ["city.gpkg.schema-1", "city.gpkg.schema-1-2"] {
+        for copy in [format!("city.gpkg.schema-{SCHEMA}"), format!("city.gpkg.schema-{SCHEMA}-2")] {
             let copy = folder.path().join(copy);
             assert!(!has_shift(&copy).await, "the copy is as it was");
             EmbeddedStore::open(&copy, Access::Read).await.expect("the copy opens").close().await.expect("closed");
         }
         let newer = EmbeddedStore::open(&path, Access::Serve).await;
-        assert!(matches!(newer, Err(StoreError::Newer { found: 2, known: 1, .. })), "{newer:?}");
+        assert!(matches!(newer, Err(StoreError::Newer { found: NEXT, known: SCHEMA, .. })), "{newer:?}");
     }
 }

@@ -5,6 +5,7 @@
 //! tables; whatever a crash leaves behind (`*_next`, `*_old`, rows of epochs that were never published) is dropped when the file is
 //! opened the next time.
 
+mod answers;
 mod backup;
 mod beside;
 mod boundaries;

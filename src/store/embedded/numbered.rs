@@ -5,11 +5,14 @@ use super::layers::{FACILITIES, Written};
 use super::log::{self, Entry};
 use super::rebuild::external_keys;
 use super::sql::{Doing, Value, Values, id_list, write_rows, write_rows_returning};
-use super::{EmbeddedStore, begin, commit, on_own_task, rtree};
+use super::{EmbeddedStore, answers, begin, commit, on_own_task, rtree};
 use crate::domain::category::{CategoryKind, CodeProfile};
-use crate::domain::id::{ImportId, Version};
+use crate::domain::facility::FacilityRecord;
+use crate::domain::id::{FacilityId, ImportId, Version};
 use crate::store::StoreError;
-use crate::store::commit::{CaseCommit, CommitHead, Committed, FacilityCommit, ImportRecord, LogKind, OnStale, to_millisecond};
+use crate::store::commit::{
+    CaseCommit, CommitHead, Committed, Created, FacilityCommit, ImportRecord, LogKind, OnStale, Once, to_millisecond,
+};
 use crate::store::rows::{Counted, changed, each_once};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
@@ -97,29 +100,44 @@ pub(super) async fn write_few<R: Written>(
     removed: Vec<i64>,
     import: Option<ImportRecord>,
 ) -> Result<Committed, StoreError> {
-    each_once(R::WHAT, rows.iter().map(R::id).filter(|id| *id != 0).chain(removed.iter().copied()))?;
-    let name = R::LAYER.name;
-    let externals = name == FACILITIES.name;
     let mut conn = store.writer().await?;
     let mut tx = begin(&mut conn).await?;
     log::current_checked(&mut tx, &head).await?;
     let import = log::import(&mut tx, import, &head.actor, None).await?;
+    let (counted, _) = few(store, &mut tx, rows, removed, head.on_stale, import).await?;
+    let settings = head.settings.as_deref();
+    let entry = Entry { kind, actor: &head.actor, at: to_millisecond(head.at), import, published: None, settings };
+    let committed = log::append(&mut tx, entry, counted).await?;
+    commit(tx).await?;
+    Ok(committed)
+}
 
+/// Writes few rows within a transaction; answers what was done and the rows as they are stored now.
+pub(super) async fn few<R: Written>(
+    store: &EmbeddedStore,
+    tx: &mut SqliteConnection,
+    rows: Vec<R>,
+    removed: Vec<i64>,
+    on_stale: OnStale,
+    import: Option<ImportId>,
+) -> Result<(Counted, Vec<R>), StoreError> {
+    each_once(R::WHAT, rows.iter().map(R::id).filter(|id| *id != 0).chain(removed.iter().copied()))?;
+    let name = R::LAYER.name;
+    let externals = name == FACILITIES.name;
     let mut counted = Counted::default();
-    let sorted = sort_out(&mut tx, name, rows, head.on_stale, import, &mut counted).await?;
+    let sorted = sort_out(tx, name, rows, on_stale, import, &mut counted).await?;
     let rows = sorted.rows;
     let names_before = if externals {
-        external_keys(&mut tx, name, &id_list(rows.iter().map(R::id).chain(removed.iter().copied()))).await?
+        external_keys(tx, name, &id_list(rows.iter().map(R::id).chain(removed.iter().copied()))).await?
     } else {
         Vec::new()
     };
     let replace = format!("{} RETURNING fid", R::LAYER.replace(name, "fid"));
     let insert = R::LAYER.insert(name);
-    let written: HashSet<i64> =
-        write_rows_returning(&mut tx, (&insert, &replace), R::LAYER.width(), values_of(&rows), "writing rows")
-            .await?
-            .into_iter()
-            .collect();
+    let written: HashSet<i64> = write_rows_returning(tx, (&insert, &replace), R::LAYER.width(), values_of(&rows), "writing rows")
+        .await?
+        .into_iter()
+        .collect();
     counted.new = sorted.new as u64;
     counted.changed = (written.len() - sorted.new) as u64;
     counted.same = (rows.len() - written.len()) as u64;
@@ -132,8 +150,8 @@ pub(super) async fn write_few<R: Written>(
 
     let places: Vec<rtree::Entry> = places_of(&rows).into_iter().filter(|entry| written.contains(&entry.id)).collect();
     let placeless = rows.iter().filter(|row| row.place().is_none()).map(R::id).chain(gone.iter().copied());
-    rtree::remove(&mut tx, R::LAYER, placeless).await?;
-    rtree::put(&mut tx, R::LAYER, &places).await?;
+    rtree::remove(tx, R::LAYER, placeless).await?;
+    rtree::put(tx, R::LAYER, &places).await?;
     if externals {
         for (fid, key) in names_before.into_iter().filter(|(fid, _)| written.contains(fid) || gone.contains(fid)) {
             sqlx::query("DELETE FROM facility_external WHERE key = ? AND fid = ?")
@@ -146,7 +164,7 @@ pub(super) async fn write_few<R: Written>(
         let names = rows.iter().filter(|row| written.contains(&row.id()));
         let names = names.flat_map(|row| row.external().into_iter().flat_map(|key| [Value::Int(key), Value::Int(row.id())]));
         write_rows(
-            &mut tx,
+            tx,
             ("INSERT OR IGNORE INTO facility_external", ""),
             2,
             Values(names.collect()),
@@ -157,17 +175,7 @@ pub(super) async fn write_few<R: Written>(
     if let Some(touched) = store.touched().get_mut(name) {
         touched.extend(written.iter().chain(&gone));
     }
-    let entry = Entry {
-        kind,
-        actor: &head.actor,
-        at: to_millisecond(head.at),
-        import,
-        published: None,
-        settings: head.settings.as_deref(),
-    };
-    let committed = log::append(&mut tx, entry, counted).await?;
-    commit(tx).await?;
-    Ok(committed)
+    Ok((counted, rows))
 }
 
 /// The profile that holds when the commit is done.
@@ -218,6 +226,81 @@ impl EmbeddedStore {
         let CaseCommit { head, rows, removed, import } = commit;
         let removed: Vec<i64> = removed.into_iter().map(|id| id.0).collect();
         on_own_task(async move { store.rows_commit(LogKind::Cases, head, rows, removed, import).await }).await
+    }
+
+    pub(in crate::store) async fn facility_create(
+        &self,
+        head: CommitHead,
+        row: FacilityRecord,
+        once: Option<Once>,
+    ) -> Result<Created, StoreError> {
+        self.writable()?;
+        let store = self.clone();
+        on_own_task(async move {
+            check_categories(&store, &head, [row.category.as_str()].into_iter(), &mut HashSet::new()).await?;
+            let mut conn = store.writer().await?;
+            let mut tx = begin(&mut conn).await?;
+            if let Some(once) = &once
+                && let Some(created) = answers::kept(&mut tx, &head, once).await?
+            {
+                return Ok(created);
+            }
+            log::current_checked(&mut tx, &head).await?;
+            let (counted, mut rows) = few(&store, &mut tx, vec![row], Vec::new(), head.on_stale, None).await?;
+            let row = rows.pop().ok_or(StoreError::GivenUp)?;
+            let entry = Entry {
+                kind: LogKind::Facilities,
+                actor: &head.actor,
+                at: to_millisecond(head.at),
+                import: None,
+                published: None,
+                settings: head.settings.as_deref(),
+            };
+            let revision = log::append(&mut tx, entry, counted).await?.revision;
+            let created = Created { revision, row, repeated: false };
+            if let Some(once) = &once {
+                answers::keep(&mut tx, &head, once, &created).await?;
+            }
+            commit(tx).await?;
+            Ok(created)
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn facility_created(&self, head: &CommitHead, once: &Once) -> Result<Option<Created>, StoreError> {
+        answers::kept(&mut *self.reader().await?, head, once).await
+    }
+
+    pub(in crate::store) async fn facility_remove(
+        &self,
+        head: CommitHead,
+        id: FacilityId,
+        version: Version,
+    ) -> Result<Committed, StoreError> {
+        self.writable()?;
+        let store = self.clone();
+        on_own_task(async move {
+            let mut conn = store.writer().await?;
+            let mut tx = begin(&mut conn).await?;
+            log::current_checked(&mut tx, &head).await?;
+            let current = versions(&mut tx, FACILITIES.name, &[id.0]).await?.get(&id.0).copied().unwrap_or_default();
+            if current != version {
+                return Err(changed::<FacilityRecord>(id.0, version, current));
+            }
+            let (counted, _) = few::<FacilityRecord>(&store, &mut tx, Vec::new(), vec![id.0], head.on_stale, None).await?;
+            let entry = Entry {
+                kind: LogKind::Facilities,
+                actor: &head.actor,
+                at: to_millisecond(head.at),
+                import: None,
+                published: None,
+                settings: head.settings.as_deref(),
+            };
+            let committed = log::append(&mut tx, entry, counted).await?;
+            commit(tx).await?;
+            Ok(committed)
+        })
+        .await
     }
 
     async fn rows_commit<R: Written>(

@@ -7,7 +7,7 @@ use crate::store::StoreError;
 use sqlx::sqlite::SqliteConnection;
 
 /// The schema this program writes.
-pub(super) const SCHEMA: i64 = 1;
+pub(super) const SCHEMA: i64 = 2;
 
 /// "GPKG", and the version of the standard × 10000.
 pub(super) const APPLICATION_ID: i64 = 0x4750_4B47;
@@ -21,7 +21,7 @@ pub(super) const BOUNDARY_LAYERS: [&Layer; 3] = [&REGIONS, &GRIDS, &VOIDS];
 
 /// Tables that only we may write.
 pub(super) fn guarded() -> Vec<String> {
-    let others = ["meta", "epochs", "imports", "change_log", "sequences", "facility_external"];
+    let others = ["meta", "epochs", "imports", "change_log", "sequences", "facility_external", "answers"];
     let layers = LAYERS.into_iter().chain([&VOIDS]).map(|layer| layer.name.to_owned());
     let past = BOUNDARY_LAYERS.into_iter().map(past_name);
     layers.chain(past).chain(others.map(str::to_owned)).collect()
@@ -77,6 +77,9 @@ CREATE TABLE imports (id INTEGER PRIMARY KEY NOT NULL, kind TEXT NOT NULL, file 
 CREATE TABLE change_log (revision INTEGER PRIMARY KEY NOT NULL, at DATETIME NOT NULL, actor TEXT NOT NULL, kind TEXT NOT NULL, summary TEXT NOT NULL);
 CREATE TABLE sequences (name TEXT PRIMARY KEY NOT NULL, last INTEGER NOT NULL);
 CREATE TABLE guard (id INTEGER PRIMARY KEY CHECK (id = 1));
+CREATE TABLE answers (actor TEXT NOT NULL, key TEXT NOT NULL, request INTEGER NOT NULL, at DATETIME NOT NULL, answer TEXT NOT NULL,
+  PRIMARY KEY (actor, key)) WITHOUT ROWID;
+CREATE INDEX answers_at ON answers (at);
 INSERT INTO sequences VALUES ('facilities', 0), ('cases', 0), ('imports', 0);
 ";
 

@@ -358,7 +358,7 @@ impl Hasher for Mix {
 /// Runs `work` on even ranges of `0..count`, one a core, and joins the results; on one core when there are fewer than `grain` for
 /// each. Threads of its own and not rayon's: this runs inside `get_or_init`, and a rayon thread that waits may take up another
 /// tile, which then waits for the very same cell.
-pub(super) fn in_parallel<T: Send>(count: usize, grain: usize, work: impl Fn(std::ops::Range<usize>) -> Vec<T> + Sync) -> Vec<T> {
+pub(crate) fn in_parallel<T: Send>(count: usize, grain: usize, work: impl Fn(std::ops::Range<usize>) -> Vec<T> + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count / grain + 1);
     let range = |thread: usize| count * thread / threads..count * (thread + 1) / threads;
     if threads == 1 {

@@ -15,31 +15,37 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Territory {
-    /// Draws every zoom that `before` has drawn, taking over what is the same. For the next territory before it is published: see
-    /// `benches/README.md` for what that saves.
+    /// Draws every zoom that `before` has drawn, with as little detail as it has, taking over what is the same. For the next territory
+    /// before it is published: see `benches/README.md` for what that saves.
     pub fn draw_after(&self, before: &Self) {
         if self.scheme != before.scheme {
             return;
         }
+        let is_wanted =
+            |zoom: u8, steps: u8| before.drawn.zoom(zoom, steps).get().is_some() && self.drawn.zoom(zoom, steps).get().is_none();
         let mut zooms = (0..=MAX_ZOOM).peekable();
         while let Some(of) = zooms.peek().map(|zoom| self.band_of(*zoom)) {
             let of_band: Vec<u8> = std::iter::from_fn(|| zooms.next_if(|zoom| *zoom <= of.last)).collect();
-            let drawn: Vec<u8> = of_band.into_iter().filter(|zoom| before.is_drawn(*zoom)).collect();
+            let wanted: Vec<(u8, u8)> = of_band
+                .into_iter()
+                .flat_map(|zoom| (0..=2).map(move |steps| (zoom, steps)))
+                .filter(|(zoom, steps)| is_wanted(*zoom, *steps))
+                .collect();
             let old = before.drawn.bands[usize::from(of.first)].get();
-            let Some(old) = old.filter(|_| !drawn.is_empty() && before.band_of(of.first) == of) else { continue };
+            let Some(old) = old.filter(|_| !wanted.is_empty() && before.band_of(of.first) == of) else { continue };
             let band = self.drawn.bands[usize::from(of.first)].get_or_init(|| Arc::new(Band::new(self, &of, Some(old))));
             let taken = old.taken(band);
-            if old.draws_all_like(band, &taken) && self.has_features_like(before) {
-                self.share(before, &drawn);
-                continue;
-            }
+            let shared = old.draws_all_like(band, &taken) && self.has_features_like(before);
             // The deepest take longest: every other one to the other core.
-            let spread: Vec<u8> = drawn.iter().step_by(2).chain(drawn.iter().skip(1).step_by(2)).copied().collect();
+            let spread: Vec<(u8, u8)> = wanted.iter().step_by(2).chain(wanted.iter().skip(1).step_by(2)).copied().collect();
             in_parallel(spread.len(), 1, |range| {
-                for zoom in &spread[range] {
-                    let was = before.drawn(*zoom);
-                    let after = || Arc::new(was.after((old, band), &taken, self, *zoom));
-                    self.drawn.zooms[usize::from(*zoom)].get_or_init(after);
+                for (zoom, steps) in &spread[range] {
+                    let was = before.drawn.zoom(*zoom, *steps).get().expect("what is wanted was drawn");
+                    let after = || match shared {
+                        true => Arc::clone(was),
+                        false => Arc::new(was.after((old, band), &taken, self, (*zoom, *steps))),
+                    };
+                    self.drawn.zoom(*zoom, *steps).get_or_init(after);
                 }
                 Vec::<()>::new()
             });
@@ -53,26 +59,14 @@ impl Territory {
         };
         self.grids.len() == other.grids.len() && look(self) == look(other)
     }
-
-    /// Takes over zooms as they are.
-    fn share(&self, before: &Self, zooms: &[u8]) {
-        for zoom in zooms.iter().map(|zoom| usize::from(*zoom)) {
-            let kinds = before.drawn.coarser.iter().zip(&self.drawn.coarser);
-            let kinds =
-                kinds.map(|(from, to)| (&from[zoom], &to[zoom])).chain([(&before.drawn.zooms[zoom], &self.drawn.zooms[zoom])]);
-            for (from, to) in kinds {
-                if let Some(drawn) = from.get() {
-                    to.get_or_init(|| Arc::clone(drawn));
-                }
-            }
-        }
-    }
 }
 
 impl DrawnZoom {
     /// This zoom of the next territory: of both the bands, and which lines are the same.
-    fn after(&self, (old, band): (&Band, &Band), taken: &Taken, territory: &Territory, zoom: u8) -> Self {
+    fn after(&self, (old, band): (&Band, &Band), taken: &Taken, territory: &Territory, (of_zoom, steps): (u8, u8)) -> Self {
         let grid = self.grid;
+        // The zoom whose detail it has.
+        let zoom = of_zoom.saturating_sub(steps);
         // Boxes of points that round to one pixel are not farther from each other.
         let margin = 1 << grid.shift();
         let mut stays = vec![false; old.line_count()];
@@ -127,7 +121,7 @@ impl DrawnZoom {
             let clean = between.iter().all(|pixel| met[pixel] == 1);
             parts.set_clean(line, clean);
         }
-        parts.finish(grid, territory, zoom)
+        parts.finish(grid, territory, of_zoom)
     }
 
     fn line(&self, line: usize) -> &[Pixel] {

@@ -21,6 +21,11 @@ pub(super) struct Borders(HashMap<(Layer, u8), Vec<[Pixel; 2]>>);
 type Sides<'a> = BTreeMap<&'a Code, i32>;
 
 impl Borders {
+    /// Takes over those of other zooms.
+    pub(super) fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     /// Whether one of them is inside a tile and shows that it differs: it is part of a ring in one of the two and not in the other.
     pub(super) fn tell(&self, before: &Territory, after: &Territory, tile: TileId, layer: Layer) -> bool {
         let Some(edges) = self.0.get(&(layer, tile.z())) else { return false };

@@ -19,7 +19,7 @@ use wangge::store::{BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommi
 const LAYERS: [&str; 5] = ["regions", "grids", "labels", "facilities", "cases"];
 
 /// Every tile that the city touches, with one around it.
-fn tiles() -> Vec<TileId> {
+pub(super) fn tiles() -> Vec<TileId> {
     let (north_west, south_east) = (MercatorPoint::of(at(-0.1, 2.1)), MercatorPoint::of(at(3.1, -0.1)));
     let mut tiles = vec![];
     for zoom in 0..=16 {
@@ -30,7 +30,7 @@ fn tiles() -> Vec<TileId> {
 }
 
 /// Status and tag of every tile of every layer.
-async fn tags(router: &Router) -> BTreeMap<String, (u16, String)> {
+pub(super) async fn tags(router: &Router) -> BTreeMap<String, (u16, String)> {
     let mut tags = BTreeMap::new();
     for layer in LAYERS {
         for tile in tiles() {
@@ -44,7 +44,7 @@ async fn tags(router: &Router) -> BTreeMap<String, (u16, String)> {
 }
 
 /// The running city, and one made from its store from scratch.
-async fn scratch(app: &App) -> Arc<App> {
+pub(super) async fn scratch(app: &App) -> Arc<App> {
     Arc::new(App::open(app.store.clone(), Config::new("unused.gpkg".into()), Clock::fixed(now())).await.unwrap())
 }
 
@@ -114,41 +114,42 @@ async fn a_written_facility_or_case_changes_exactly_its_tiles() {
     assert!(moved > 20, "{moved}");
 }
 
+/// The border between the first two grids moves a little to the north.
+pub(super) async fn moved_border(store: &Store) {
+    let mut boundaries = store.boundaries_at(Epoch(2)).await.unwrap().unwrap();
+    let [first, second] = [city::GRID_1, city::GRID_2]
+        .map(|grid| boundaries.grids.iter().position(|record| record.code == code(grid)).expect("a grid of the city"));
+    for grid in [first, second] {
+        let mut polygons = boundaries.grids[grid].area.polygons().to_vec();
+        for point in polygons.iter_mut().flat_map(|polygon| &mut polygon.exterior).filter(|p| p.y == at(0.0, 1.0).y) {
+            point.y += 20_000;
+        }
+        boundaries.grids[grid].area = Area::canonical(polygons);
+    }
+    boundaries.period.from = Some(now());
+    store
+        .boundaries_commit(BoundaryCommit {
+            base: Epoch(2),
+            chain: Chain::InForce,
+            boundaries,
+            outlines: vec![],
+            facility_grids: vec![],
+            case_grids: vec![],
+            import: None,
+            settings: None,
+            actor: "test".to_owned(),
+            at: now(),
+        })
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn a_published_boundary_changes_exactly_its_tiles() {
     let app = city::app().await;
     let router = wangge::http::router(Arc::clone(&app));
-    let publish = async |store: &Store| {
-        let mut boundaries = store.boundaries_at(Epoch(2)).await.unwrap().unwrap();
-        let [first, second] = [city::GRID_1, city::GRID_2]
-            .map(|grid| boundaries.grids.iter().position(|record| record.code == code(grid)).expect("a grid of the city"));
-        // The border between both moves a little to the north.
-        for grid in [first, second] {
-            let mut polygons = boundaries.grids[grid].area.polygons().to_vec();
-            for point in polygons.iter_mut().flat_map(|polygon| &mut polygon.exterior).filter(|p| p.y == at(0.0, 1.0).y) {
-                point.y += 20_000;
-            }
-            boundaries.grids[grid].area = Area::canonical(polygons);
-        }
-        boundaries.period.from = Some(now());
-        store
-            .boundaries_commit(BoundaryCommit {
-                base: Epoch(2),
-                chain: Chain::InForce,
-                boundaries,
-                outlines: vec![],
-                facility_grids: vec![],
-                case_grids: vec![],
-                import: None,
-                settings: None,
-                actor: "test".to_owned(),
-                at: now(),
-            })
-            .await
-            .unwrap();
-    };
     let change = |city: &App| Change::Boundaries(Arc::clone(&city.published.load().territory));
-    let changed = after(&app, &router, publish, change).await;
+    let changed = after(&app, &router, moved_border, change).await;
     assert!((5..100).contains(&changed), "{changed}");
 }
 

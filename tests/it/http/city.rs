@@ -159,6 +159,7 @@ fn facilities() -> Vec<FacilityRecord> {
         category: category.to_owned(),
         name: format!("部件{n}"),
         state: if n == 3 { FacilityState::Damaged } else { FacilityState::Intact },
+        state_date: None,
         at: at(x, y),
         original: None,
         grid: grid.map(code),

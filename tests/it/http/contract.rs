@@ -11,6 +11,8 @@ const CONTRACT: &[(&str, &str)] = &[
     ("POST", "/api/v1/locate"),
     ("GET", "/api/v1/beidou/{code}"),
     ("GET", "/api/v1/beidou"),
+    ("GET", "/api/v1/nearby"),
+    ("POST", "/api/v1/select"),
     ("GET", "/api/v1/search"),
     ("GET", "/api/v1/meta"),
     ("GET", "/api/v1/regions/{code}"),
@@ -26,6 +28,11 @@ const CONTRACT: &[(&str, &str)] = &[
     ("GET", "/api/v1/grids/{code}/history"),
     ("GET", "/api/v1/grids/{code}/neighbours"),
     ("GET", "/api/v1/facilities"),
+    ("POST", "/api/v1/facilities"),
+    ("GET", "/api/v1/facilities/{id}"),
+    ("PATCH", "/api/v1/facilities/{id}"),
+    ("DELETE", "/api/v1/facilities/{id}"),
+    ("GET", "/api/v1/events"),
     ("GET", "/api/v1/categories"),
     ("GET", "/api/v1/cases"),
     ("GET", "/tiles"),
@@ -35,6 +42,21 @@ const CONTRACT: &[(&str, &str)] = &[
     ("GET", "/sprites/{path}"),
     ("GET", "/fonts/{path}"),
     ("GET", "/background.geojson"),
+    ("GET", "/ogc"),
+    ("GET", "/ogc/conformance"),
+    ("GET", "/ogc/api"),
+    ("GET", "/ogc/collections"),
+    ("GET", "/ogc/collections/{collection}"),
+    ("GET", "/ogc/collections/{collection}/items"),
+    ("GET", "/ogc/collections/{collection}/items/{feature}"),
+    ("GET", "/ogc/collections/{collection}/tiles"),
+    ("GET", "/ogc/collections/{collection}/tiles/{set}"),
+    ("GET", "/ogc/collections/{collection}/tiles/{set}/{z}/{row}/{column}"),
+    ("GET", "/ogc/tiles"),
+    ("GET", "/ogc/tiles/{set}"),
+    ("GET", "/ogc/tiles/{set}/{z}/{row}/{column}"),
+    ("GET", "/ogc/tileMatrixSets"),
+    ("GET", "/ogc/tileMatrixSets/{set}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
@@ -84,10 +106,15 @@ async fn every_parameter_is_documented_and_every_documented_one_is_known() {
             .collect();
         let uri = path
             .replace("{code}", "3309")
+            .replace("{id}", "1")
             .replace("{name}.json", "dark.json")
             .replace("{path}", "x")
             .replace("{layers}", "grids")
-            .replace("{z}/{x}/{y}", "0/0/0");
+            .replace("{collection}", "grids")
+            .replace("{feature}", "330902001001001")
+            .replace("{set}", "WebMercatorQuad")
+            .replace("{z}/{x}/{y}", "0/0/0")
+            .replace("{z}/{row}/{column}", "0/0/0");
         let problem = get(&router, &format!("{uri}?no_such_parameter=1")).await.problem(400, "unknown_parameter");
         let known: BTreeSet<&str> = problem["allowed"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
         assert_eq!(documented, known, "{path}");

@@ -156,3 +156,97 @@ async fn a_batch_is_strict_about_its_fields() {
     let media = post(&router, "/api/v1/locate", "text/xml", "<a/>").await.problem(415, "unsupported_media_type");
     assert_eq!(media["allowed"], json!(["application/json", "application/x-ndjson", "text/csv"]));
 }
+
+#[tokio::test]
+async fn a_position_of_limited_accuracy_has_candidates_that_sum_to_one() {
+    let router = city::router().await;
+    let locate = async |lon: f64, lat: f64, accuracy: f64| {
+        get(&router, &format!("/api/v1/locate?lon={lon}&lat={lat}&crs=wgs84&accuracy_m={accuracy}")).await
+    };
+    let sum = |answer: &serde_json::Value| {
+        let grids: f64 = answer["candidates"].as_array().unwrap().iter().map(|row| row["probability"].as_f64().unwrap()).sum();
+        grids + answer["outside_probability"].as_f64().unwrap()
+    };
+    // On the border between the first two grids, far from everything else.
+    let border = locate(122.105, 30.01, 20.0).await.ok();
+    assert_eq!(
+        border["candidates"],
+        serde_json::json!([{ "grid": GRID_1, "probability": 0.5 }, { "grid": GRID_2, "probability": 0.5 }])
+    );
+    assert_eq!(border["outside_probability"], 0.0);
+    // At the corner of three grids and the pond, which is no grid.
+    let corner = locate(122.11, 30.01, 15.0).await.ok();
+    assert_eq!(corner["candidates"].as_array().unwrap().len(), 3);
+    for share in
+        corner["candidates"].as_array().unwrap().iter().map(|row| &row["probability"]).chain([&corner["outside_probability"]])
+    {
+        assert!((share.as_f64().unwrap() - 0.25).abs() < 0.0002, "{corner}");
+    }
+    let sure = locate(122.105, 30.005, 5.0).await.ok();
+    assert_eq!(
+        (sure["candidates"].as_array().unwrap().len(), &sure["candidates"][0]["probability"]),
+        (1, &serde_json::json!(1.0))
+    );
+    // At sea, beside a grid.
+    let problem = locate(122.0999, 30.005, 30.0).await.problem(404, "outside_coverage");
+    assert_eq!(problem["candidates"][0]["grid"], GRID_1);
+    for answer in [&border, &corner, &sure, &problem] {
+        assert!((sum(answer) - 1.0).abs() < 1e-9, "{answer}");
+    }
+    for bad in ["0", "-1", "1001", "NaN"] {
+        get(&router, &format!("/api/v1/locate?lon=122.105&lat=30.005&crs=wgs84&accuracy_m={bad}"))
+            .await
+            .problem(400, "bad_parameter");
+    }
+}
+
+#[tokio::test]
+async fn candidates_are_those_of_a_million_draws() {
+    use crate::crash::Random;
+    use wangge::geom::{LatticePoint, LonLat, measure::LocalScale};
+    let app = city::app().await;
+    let view = app.view(&wangge::app::Actor::local());
+    let mut random = Random(3);
+    for (lon, lat, accuracy_m) in
+        [(122.109_8, 30.009_9, 15.0), (122.1102, 30.0099, 60.0), (122.0995, 30.0002, 120.0), (122.11, 30.015, 700.0)]
+    {
+        let at = LatticePoint::nearest(LonLat::new(lon, lat).unwrap());
+        let found = view.candidates(at, accuracy_m);
+        let scale = LocalScale::at(f64::from(at.y));
+        // 68 % within the accuracy: r = accuracy · √(ln(1 − u) / ln(1 − 0.68)).
+        let mut counts = std::collections::HashMap::new();
+        const DRAWS: u32 = 1_000_000;
+        for _ in 0..DRAWS {
+            let r = accuracy_m * ((1.0 - random.share()).ln() / 0.32f64.ln()).sqrt();
+            let turn = std::f64::consts::TAU * random.share();
+            let p = LatticePoint::new(
+                at.x + (r * turn.cos() / scale.x_m).round() as i32,
+                at.y + (r * turn.sin() / scale.y_m).round() as i32,
+            );
+            *counts.entry(view.territory.grid_at(p)).or_insert(0u32) += 1;
+        }
+        let share = |grid| f64::from(counts.get(&grid).copied().unwrap_or(0)) / f64::from(DRAWS);
+        assert!((share(None) - found.outside).abs() < 0.01, "{} for {}", found.outside, share(None));
+        for (ix, probability) in &found.grids {
+            assert!((share(Some(*ix)) - probability).abs() < 0.01, "{probability} for {}", share(Some(*ix)));
+        }
+        let told: f64 = found.grids.iter().map(|(_, probability)| probability).sum();
+        assert!((told + found.outside - 1.0).abs() < 1e-9);
+    }
+}
+
+#[tokio::test]
+async fn a_cell_and_the_grid_next_door_are_told_on_request() {
+    let router = city::router().await;
+    let answer = get(&router, "/api/v1/locate?lon=122.105&lat=30.0098&crs=wgs84&include=h3,neighbour").await.ok();
+    assert_eq!(
+        (&answer["neighbour"]["code"], &answer["neighbour"]["name"]),
+        (&serde_json::json!(GRID_2), &serde_json::json!("东港第二网格"))
+    );
+    assert!((answer["neighbour"]["distance_m"].as_f64().unwrap() - 22.2).abs() < 0.1, "{answer}");
+    let cell = answer["h3"].as_str().unwrap();
+    assert!(cell.len() == 15 && cell.starts_with("8a"), "{cell}");
+    // A region without grids has no grid, and so none next to it.
+    let region = get(&router, "/api/v1/locate?lon=122.125&lat=30.005&crs=wgs84&include=neighbour").await.ok();
+    assert!(region["neighbour"].is_null() && region.as_object().unwrap().contains_key("neighbour"), "{region}");
+}

@@ -39,7 +39,7 @@ async fn every_bad_ring_is_named_with_its_record_and_place() {
         ("[[[122.01,30.0],[122.02,30.0],[122.01,30.0]]]", FaultKind::EmptyRing, "at least 4"),
         ("[[[30.0,122.01],[30.0,122.02],[30.01,122.02],[30.0,122.01]]]", FaultKind::BadPosition, "swapped"),
         ("[[[122.01,30.0],[922.02,30.0],[122.02,30.01],[122.01,30.0]]]", FaultKind::BadPosition, "out of range"),
-        ("[[[502000,3320000],[503000,3320000],[503000,3321000],[502000,3320000]]]", FaultKind::BadPosition, "projection"),
+        ("[[[502000,3320000],[503000,3320000],[503000,3321000],[502000,3320000]]]", FaultKind::BadPosition, "metres of a plane"),
         ("[[[179.0,30.0],[-179.0,30.0],[-179.0,30.01],[179.0,30.0]]]", FaultKind::Antimeridian, "antimeridian"),
         ("[[[122.01,30.0],[NaN,30.0],[122.02,30.01],[122.01,30.0]]]", FaultKind::BadPosition, "NaN"),
         ("[[[122.01,30.0],[null,30.0],[122.02,30.01],[122.01,30.0]]]", FaultKind::BadPosition, "not finite"),
@@ -181,14 +181,16 @@ async fn without_a_crs_nothing_is_read() {
 }
 
 #[tokio::test]
-async fn gbk_is_recognised_with_its_line_and_column() {
-    // 路灯 and 宝华镇 in GBK.
-    let mut table = "category,lon,lat,name\n01037,122.001,30.001,ok\n01037,122.002,30.002,".as_bytes().to_vec();
+async fn a_line_in_gbk_among_others_in_utf8_is_told_with_its_line_and_column() {
+    // 宝华镇 in GBK.
+    let mut table = "category,lon,lat,name\n01037,122.001,30.001,路灯\n01037,122.003,30.001,宝华镇\n01037,122.002,30.002,"
+        .as_bytes()
+        .to_vec();
     table.extend([0xB1, 0xA6, 0xBB, 0xAA, 0xD5, 0xF2]);
     table.push(b'\n');
     let faults = faults_of_file("points.csv", &table, Kind::Facilities, "wgs84").await;
     let fault = &faults[0];
-    assert_eq!((fault.kind, fault.record, fault.field.as_deref()), (FaultKind::NotUtf8, Some(3), Some("name")));
+    assert_eq!((fault.kind, fault.record, fault.field.as_deref()), (FaultKind::NotUtf8, Some(4), Some("name")));
     assert!(fault.detail.contains("GBK"), "{fault}");
     // Read as UTF-8 and written again, it is lost for good; that is said too.
     let damaged = "category,lon,lat,name\n01037,122.002,30.002,\u{FFFD}\u{FFFD}\u{FFFD}\n";

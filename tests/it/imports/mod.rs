@@ -4,6 +4,7 @@ mod bad_input;
 mod boundaries;
 mod cli;
 mod copies;
+mod formats;
 mod people;
 mod points;
 mod shared;

@@ -564,6 +564,57 @@ pub(super) async fn closed_cases_stay_in_the_store_and_leave_the_city(bed: Bed) 
     bed.sound().await;
 }
 
+pub(super) async fn a_write_with_a_name_happens_once(bed: Bed) {
+    let once = |key: &str, request| Some(Once { key: key.to_owned(), request });
+    let (rows, none) = ([full_facility(), facility(2)], None);
+    let create = async |store: &Store, head, row: &FacilityRecord, once| store.facility_create(head, row.clone(), once).await;
+    let first = create(&bed.store, head(), &rows[0], once("a", 1)).await.unwrap();
+    assert_eq!(
+        (first.revision, first.row.id, first.row.version, first.repeated),
+        (Revision(1), FacilityId(1), Version(1), false)
+    );
+    let nameless = create(&bed.store, head(), &rows[1], none.clone()).await.unwrap();
+    assert_eq!((nameless.revision, nameless.row.id), (Revision(2), FacilityId(2)));
+    let bed = bed.reopened().await;
+    // Even when the facility is another one by now, or gone.
+    bed.store.facility_remove(head(), FacilityId(1), Version(1)).await.unwrap();
+    let again = create(&bed.store, head(), &rows[0], once("a", 1)).await.unwrap();
+    assert_eq!(again, Created { repeated: true, ..first.clone() });
+    let asked = |key: &str, request| Once { key: key.to_owned(), request };
+    assert_eq!(bed.store.facility_created(&head(), &asked("a", 1)).await.unwrap(), Some(again));
+    assert_eq!(bed.store.facility_created(&head(), &asked("b", 1)).await.unwrap(), None);
+    assert!(matches!(bed.store.facility_created(&head(), &asked("a", 2)).await, Err(StoreError::KeyReused(_))));
+    let reused = create(&bed.store, head(), &rows[1], once("a", 2)).await;
+    assert!(matches!(&reused, Err(StoreError::KeyReused(key)) if key == "a"), "{reused:?}");
+    assert_eq!(bed.store.revision().await.unwrap(), Revision(3), "nothing was written");
+    let other = CommitHead::new("another", now());
+    assert!(!create(&bed.store, other, &rows[1], once("a", 2)).await.unwrap().repeated, "a key is one caller's own");
+    let refused = create(&bed.store, head(), &FacilityRecord { category: "99999".into(), ..facility(3) }, once("b", 3)).await;
+    assert!(matches!(refused, Err(StoreError::Invalid(_))), "{refused:?}");
+    assert!(!create(&bed.store, head(), &facility(3), once("b", 4)).await.unwrap().repeated, "what was refused took no name");
+    let later = |days: i64| CommitHead::new("someone", now() + jiff::SignedDuration::from_hours(24 * days));
+    assert!(create(&bed.store, later(29), &rows[0], once("a", 1)).await.unwrap().repeated);
+    let forgotten = create(&bed.store, later(31), &rows[1], once("a", 2)).await.unwrap();
+    assert!(!forgotten.repeated, "kept for thirty days");
+    assert!(create(&bed.store, later(32), &rows[1], once("a", 2)).await.unwrap().repeated);
+    let stale = CommitHead { epoch: Some(Epoch(7)), ..head() };
+    assert!(matches!(create(&bed.store, stale, &rows[0], None).await, Err(StoreError::Stale { .. })));
+    bed.sound().await;
+}
+
+pub(super) async fn a_facility_is_removed_at_its_version_only(bed: Bed) {
+    bed.store.facilities_commit(facilities(vec![facility(1), facility(2)])).await.unwrap();
+    for (id, version) in [(1, 2), (3, 1), (1, 0)] {
+        let refused = bed.store.facility_remove(head(), FacilityId(id), Version(version)).await;
+        assert!(matches!(refused, Err(StoreError::Changed { .. })), "{refused:?}");
+    }
+    let committed = bed.store.facility_remove(head(), FacilityId(1), Version(1)).await.unwrap();
+    assert_eq!((committed.revision, committed.removed), (Revision(2), 1));
+    assert_eq!(bed.store.facilities_by_ids(&[FacilityId(1), FacilityId(2)]).await.unwrap().len(), 1);
+    assert!(bed.store.facilities_by_external("osm", "node/1").await.unwrap().is_empty());
+    bed.sound().await;
+}
+
 pub(super) async fn the_log_has_no_holes_and_imports_keep_their_reports(bed: Bed) {
     bed.store
         .boundaries_commit(BoundaryCommit { import: Some(import("grids")), ..publication(0, boundaries(1..4)) })

@@ -208,14 +208,14 @@ async fn files_that_are_not_ours_are_refused_in_one_sentence() {
         }
     }
     let mut conn = sqlx::SqliteConnection::connect(&url(&path)).await.unwrap();
-    sqlx::raw_sql("INSERT INTO guard VALUES (1); UPDATE meta SET value = '2' WHERE key = 'schema'; DELETE FROM guard")
+    sqlx::raw_sql("INSERT INTO guard VALUES (1); UPDATE meta SET value = value + 1 WHERE key = 'schema'; DELETE FROM guard")
         .execute(&mut conn)
         .await
         .unwrap();
     conn.close().await.unwrap();
     for access in [Access::Read, Access::Serve] {
         let refused = Store::open(&path, access).await.unwrap_err();
-        assert!(matches!(refused, StoreError::Newer { found: 2, known: 1, .. }), "{refused}");
+        assert!(matches!(refused, StoreError::Newer { found, known, .. } if found == known + 1), "{refused}");
     }
 }
 

@@ -135,6 +135,7 @@ pub(super) fn facility(n: u32) -> FacilityRecord {
         category: if n.is_multiple_of(2) { "01050" } else { "01001" }.into(),
         name: format!("井盖 {n}"),
         state: FacilityState::Intact,
+        state_date: None,
         at: LatticePoint::new(1_200_000_000 + (n % 1000) as i32 * 997, 300_000_000 + (n / 1000) as i32 * 991),
         original: None,
         grid: None,
@@ -157,6 +158,7 @@ pub(super) fn full_facility() -> FacilityRecord {
     };
     FacilityRecord {
         state: FacilityState::Damaged,
+        state_date: Some("2026-11-20".parse().unwrap()),
         original: Some(OriginalPosition { crs: Crs::Gcj02, position: LonLat::new(120.004_512_345_678_9, 30.1).unwrap() }),
         grid: Some(code("330902002000001")),
         accuracy: Some("B".into()),

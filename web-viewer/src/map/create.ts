@@ -6,15 +6,10 @@ import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
 import 'maplibre-gl/dist/maplibre-gl.css';
 import type { Box } from '../api';
 import { unit } from '../unit';
+import { isSoftware, watchCanvas } from './canvas';
+import { PADDING } from './padding';
 
 setWorkerUrl(workerUrl);
-
-/** Drawn by the processor: then nothing moves. */
-function isSoftware(map: Map): boolean {
-  const gl = map.getCanvas().getContext('webgl2');
-  const told = gl?.getExtension('WEBGL_debug_renderer_info');
-  return told ? /swiftshader|llvmpipe|software|basic render/i.test(String(gl!.getParameter(told.UNMASKED_RENDERER_WEBGL))) : false;
-}
 
 export interface Stage { map: Map; still: boolean }
 
@@ -23,8 +18,10 @@ export async function createMap(container: HTMLElement, style: StyleSpecificatio
     container, style, bounds: bbox ?? [-180, -60, 180, 75], fitBoundsOptions: { padding: PADDING },
     attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, rollEnabled: false,
     doubleClickZoom: false, renderWorldCopies: false, fadeDuration: 0, maxZoom: 19, maxPitch: 0,
-    // A wall of 7680 px needs more than the usual 4096.
-    maxCanvasSize: [16384, 16384], pixelRatio: devicePixelRatio * unit.value,
+    // A wall of 7680 px needs more than the usual 4096; ?check says whether the graphics card gives it.
+    maxCanvasSize: [16384, 16384],
+    // A tile out of sight would not be fetched again when it changes. Coming back costs a 304.
+    maxTileCacheSize: 0, pixelRatio: devicePixelRatio * unit.value,
   });
   map.touchZoomRotate.disableRotation();
   effect(() => map.setPixelRatio(devicePixelRatio * unit.value));
@@ -34,14 +31,12 @@ export async function createMap(container: HTMLElement, style: StyleSpecificatio
     map.on('resize', bound);
   }
   await new Promise<void>((resolve) => map.once('style.load', () => resolve()));
+  watchCanvas(map);
   return { map, still: isSoftware(map) || matchMedia('(prefers-reduced-motion: reduce)').matches };
 }
 
 /** How many zooms a person can go out beyond the whole city. Farther out there is nothing to see. */
 const OUT = 1;
-
-/** Room for what lies over the map's edges. */
-export const PADDING = { top: 72, bottom: 56, left: 222, right: 40 };
 
 /** Shows a box, easing unless nothing may move. */
 export function show({ map, still }: Stage, [west, south, east, north]: Box): void {

@@ -3,7 +3,7 @@ import type { Map, MapMouseEvent } from 'maplibre-gl';
 import { api, Problem, type Located, type Position } from '../api';
 import { beidouLevel } from '../format';
 import { go, route, type Mode } from '../route';
-import { cases, meta, notice, path, picked, pointer, zoom } from '../state';
+import { cases, meta, notice, path, picked, pointer, tool, zoom } from '../state';
 import { SELECTED_CASES, SELECTED_FACILITIES } from './spotlight';
 
 /** So many zooms after they appear, grids are large enough to be meant by a click. */
@@ -12,6 +12,7 @@ const REST_MS = 150;
 
 export function watchPointer(map: Map): void {
   let resting: AbortController | undefined;
+  zoom.value = map.getZoom();
   map.on('zoom', () => { zoom.value = map.getZoom(); });
   map.on('mousemove', (event) => {
     const at: Position = [event.lngLat.lng, event.lngLat.lat];
@@ -21,11 +22,13 @@ export function watchPointer(map: Map): void {
     const { signal } = resting;
     const timer = setTimeout(() => void beidouAt(at, map.getZoom(), signal), REST_MS);
     signal.addEventListener('abort', () => clearTimeout(timer));
-    map.getCanvas().style.cursor = marksAt(map, event).length > 0 ? 'pointer' : '';
+    map.getCanvas().style.cursor = !tool.value && marksAt(map, event).length > 0 ? 'pointer' : '';
   });
   map.on('mouseout', () => { resting?.abort(); pointer.value = null; });
   let clicked = new AbortController();
+  map.on('contextmenu', (event) => go({ area: { kind: 'near', at: [event.lngLat.lng, event.lngLat.lat] } }));
   map.on('click', (event) => {
+    if (tool.value) return;
     // The newest click decides, whichever answer comes first.
     clicked.abort();
     clicked = new AbortController();

@@ -3,6 +3,7 @@
 import type { ExpressionSpecification, GeoJSONSource, LayerSpecification, LineLayerSpecification, Map } from 'maplibre-gl';
 import type { Case, Facility, Position } from '../api';
 import { colour } from '../colour';
+import { PLACED } from './names';
 import { iconOf } from './style';
 
 export type Outline = GeoJSON.Feature<GeoJSON.Polygon | GeoJSON.MultiPolygon>;
@@ -11,7 +12,7 @@ const WORLD: GeoJSON.Position[] = [[-180, -85], [180, -85], [180, 85], [-180, 85
 
 export const SELECTED_FACILITIES = 'selected-facilities';
 export const SELECTED_CASES = 'selected-cases';
-const URGENT = 'urgent-cases';
+export const URGENT = 'urgent-cases';
 const SPOT = 'spot';
 
 /** Adds the layers, empty. `icons`: component category → icon. */
@@ -32,12 +33,13 @@ export function addSpotlight(map: Map, icons: ReadonlyMap<string, string>): void
     id: SELECTED_FACILITIES, type: 'symbol', source: SELECTED_FACILITIES,
     layout: { 'icon-image': iconOf(icons), 'icon-size': 0.9, 'icon-allow-overlap': true },
     paint: { 'icon-color': colour('text'), 'icon-halo-color': colour('ground'), 'icon-halo-width': 2 },
-  });
+  }, 'cases');
   map.addLayer({
     id: URGENT, type: 'symbol', source: URGENT,
     layout: { 'icon-image': 'case-urgent', 'icon-size': ['interpolate', ['linear'], ['zoom'], 7, 0.55, 8, 0.7, 13, 0.95], 'icon-allow-overlap': true },
     paint: { 'icon-color': colour('text'), 'icon-halo-color': colour('ground'), 'icon-halo-width': 2 },
-  });
+    // Over facilities, under the marks that press: no ring cuts another's mark.
+  }, 'cases');
   map.addLayer({
     id: SPOT, type: 'symbol', source: SPOT, layout: { 'icon-image': 'spot', 'icon-size': 1.4, 'icon-allow-overlap': true },
     paint: { 'icon-color': colour('white'), 'icon-halo-color': colour('ground'), 'icon-halo-width': 2 },
@@ -71,7 +73,7 @@ export function spotlight(map: Map, outline: Outline | null, kind: 'grid' | 'reg
 
 /** How strong a name or a mark outside is. */
 const OUTSIDE = 0.32;
-const LABELS = ['label-grid', 'label-community', 'label-township', 'label-county'];
+const LABELS = ['label-grid', 'label-community', 'label-township', PLACED];
 
 /** The cases that are meant: all others recede. `null`: all are. */
 export function light(map: Map, meant: readonly Case[] | null): void {

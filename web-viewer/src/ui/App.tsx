@@ -3,13 +3,16 @@ import { gridShown, meta, shown } from '../state';
 import { shape } from '../unit';
 import { Breadcrumb } from './Breadcrumb';
 import { GridCard } from './GridCard';
+import { Found } from './Found';
 import { Legend } from './Legend';
 import { Readout } from './Readout';
 import { Ages, Below, Categories, FacilityCategories, GridOverview, Neighbours, Parts, Pressing, RegionOverview } from './blocks';
 import { Lost } from './Lost';
 import { Search } from './Search';
 import { Sentence } from './Sentence';
+import { Tools } from './Tools';
 import { TopBar } from './TopBar';
+import { WallCheck } from './WallCheck';
 import { say } from '../words';
 
 export function App() {
@@ -26,8 +29,9 @@ export function App() {
       )}
       <main class="stage">
         <div class="scaled"><div id="map" /></div>
-        <div class="over top"><Breadcrumb /><Search /></div>
+        <div class="over top"><Breadcrumb /><div class="side"><div class="seek"><Tools /><Search /></div><Found /></div></div>
         <Lost />
+        <WallCheck />
         <div class="over bottom"><Legend /><div class="foot"><Readout /><p class="attribution">{meta.data?.attribution.join(' · ')}</p></div></div>
       </main>
       <aside class={grid ? 'rail right card-rail' : 'rail right'}>

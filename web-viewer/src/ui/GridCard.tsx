@@ -1,11 +1,11 @@
 // The card of the selected grid: who answers for it, what stands in it, what is open in it.
 import { count, dayAndTime } from '../format';
 import type { GridCard as Card, Member } from '../api';
-import { go } from '../route';
-import { card, cases, categoryNames, facilities, grouped, groupsShown, listed, picked } from '../state';
+import { go, route } from '../route';
+import { card, cases, categoryNames, categoryShown, facilities, grouped, groupsShown, listed, picked } from '../state';
 import { shape } from '../unit';
 import { groupName, say, sayRole, sayValue } from '../words';
-import { GridOverview, Narrowed, Neighbours } from './blocks';
+import { GridFacts, Narrowed, Neighbours } from './blocks';
 import { Block, Empty } from './Block';
 import { CaseRow } from './CaseRow';
 import { Icon } from './Icon';
@@ -19,7 +19,6 @@ export function GridCard() {
         {shown && <Identity shown={shown} />}
       </Block>
       {shown && <>
-        {shape.value === 'desk' && <GridOverview />}
         <Facilities shown={shown} />
         <Cases shown={shown} />
         <Team shown={shown} />
@@ -34,7 +33,8 @@ function Identity({ shown }: { shown: Card }) {
   const period = until && `${from?.slice(0, 10) ?? ''} – ${until.slice(0, 10)}`;
   return (
     <>
-      <p class="second code">{shown.grid.code}</p>
+      <p class="second code">{shown.grid.code}<a href={`/g/${encodeURIComponent(shown.grid.code)}${route.value.lang === 'en' ? '?lang=en' : ''}`}>{say('contactCard')}</a></p>
+      {shape.value === 'desk' && <GridFacts />}
       {period && <p class="second">{period}</p>}
       {shown.status === 'superseded' && (
         <p class="statement">{say('superseded')}{(shown.successors ?? []).map(({ code }) => (
@@ -50,6 +50,7 @@ function Facilities({ shown }: { shown: Card }) {
     const next = new Set(groupsShown.value);
     if (!next.delete(id)) next.add(id);
     groupsShown.value = next;
+    categoryShown.value = null;
   };
   const chosen = picked.value?.kind === 'facility' ? facilities.data?.find((facility) => facility.id === picked.value!.id) : undefined;
   return (

@@ -3,16 +3,22 @@ import { countMarks, markOf, MARKS } from '../casestate';
 import { count } from '../format';
 import type { ComponentChildren } from 'preact';
 import type { Case } from '../api';
-import { cases, facilities, gridShown, grouped, groupsShown, narrow, narrowed, now } from '../state';
-import { groupName, say } from '../words';
+import { cases, categoryIcons, categoryNames, categoryShown, classed, facilities, facilitiesDrawn, gridShown, grouped, groupsShown, narrow, narrowed, now } from '../state';
+import { route, type Measure } from '../route';
+import { classesOf, classToken } from '../map/classes';
+import { measureText, measureWord } from './blocks';
+import { Layers } from './Layers';
+import { groupName, say, sayValue } from '../words';
 import { Icon } from './Icon';
 import { Mark, markWord } from './Mark';
 
 export function Legend() {
   return (
     <div class="legend">
-      {gridShown.value && facilities.data && <FacilityKey />}
-      {cases.data && <CaseKey />}
+      <Layers />
+      {route.value.measure && !gridShown.value && <ClassKey measure={route.value.measure} />}
+      {gridShown.value && facilities.data && !route.value.hide.includes('facilities') && <FacilityKey />}
+      {cases.data && !route.value.hide.includes('cases') && <CaseKey />}
     </div>
   );
 }
@@ -48,8 +54,25 @@ function CaseLine({ id, word, icon, number, holds }: { id: string; word: string;
   );
 }
 
+/** The classes of the measure, in the order of their values: bounds and how many parts each. */
+function ClassKey({ measure }: { measure: Measure }) {
+  const parts = classed.value, classes = classesOf(parts.map((part) => part.counts[measure]));
+  return (
+    <table class="class-key">
+      <caption>{parts[0] && sayValue(parts[0].level)} · {say(measureWord(measure))}</caption>
+      <tbody>
+        {classes.map(({ from, to, count: held }, n) => (
+          <tr key={from}><th><i class="key" style={{ background: `var(--${classToken(n, classes.length)})` }} />{measureText(measure, from)}{to > from && ` – ${measureText(measure, to)}`}</th><td>{count(held)}</td></tr>
+        ))}
+      </tbody>
+      <tfoot><tr><th>{say('sum')}</th><td>{count(parts.length)}</td></tr></tfoot>
+    </table>
+  );
+}
+
 function FacilityKey() {
-  const shown = grouped.value.filter(({ group }) => groupsShown.value.has(group.id));
+  const only = categoryShown.value;
+  const shown = only !== null ? [] : grouped.value.filter(({ group }) => groupsShown.value.has(group.id));
   return (
     <table class="facility-key">
       <caption>{say('legendFacilities')}</caption>
@@ -58,7 +81,8 @@ function FacilityKey() {
           <tr key={group.id}><th><Icon name={group.icon} />{groupName(group)}</th><td>{count(members.length)}</td></tr>
         ))}
       </tbody>
-      <tfoot><tr><th>{say('sum')}</th><td>{count(shown.reduce((sum, of) => sum + of.facilities.length, 0))} {say('pieces')}</td></tr></tfoot>
+      {only !== null && <tbody><tr><th><Icon name={categoryIcons.value.get(only) ?? 'component'} />{categoryNames.value.component.get(only) ?? only}</th><td>{count(facilitiesDrawn.value.length)}</td></tr></tbody>}
+      <tfoot><tr><th>{say('sum')}</th><td>{count(facilitiesDrawn.value.length)} {say('pieces')}</td></tr></tfoot>
     </table>
   );
 }

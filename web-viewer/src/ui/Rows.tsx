@@ -33,18 +33,18 @@ export function Rows<T>({ items, row, most = Infinity }: { items: readonly T[]; 
 }
 
 /** Horizontal bars with direct labels, from zero. */
-export interface Bar { key: string; label: string; value: number; extra?: ComponentChildren; pressed?: boolean; onClick?: () => void }
+export interface Bar { key: string; label: string; value: number; text?: string; extra?: ComponentChildren; pressed?: boolean; onClick?: () => void }
 
 export function Bars({ bars }: { bars: readonly Bar[] }) {
   const most = Math.max(1, ...bars.map((bar) => bar.value));
   return (
-    <Rows items={bars} row={({ key, label, value, extra, pressed, onClick }) => (
+    <Rows items={bars} row={({ key, label, value, text, extra, pressed, onClick }) => (
       <li key={key}>
         <Pressable class={pressed ? 'bar-row chosen' : 'bar-row'} onClick={onClick}>
           <span class="label">{label}</span>
           <span class="bar"><i style={{ width: `${(value / most) * 100}%` }} /></span>
           {extra}
-          <span class="number">{count(value)}</span>
+          <span class="number">{text ?? count(value)}</span>
         </Pressable>
       </li>
     )} />

@@ -1,14 +1,14 @@
 // The blocks of the rails. Left: how much. Right: what.
 import { AGE_BANDS, ageBand, countAges } from '../casestate';
 import { area, count } from '../format';
-import { go } from '../route';
-import { below, card, cases, categoryNames, children, listed, narrow, narrowed, region, told } from '../state';
+import { go, route, type Measure } from '../route';
+import { below, card, cases, categoryNames, categoryShown, children, listed, narrow, narrowed, region, told } from '../state';
 import { shape } from '../unit';
 import { say, sayValue, type Word } from '../words';
 import { Block, Empty } from './Block';
 import { CaseRow } from './CaseRow';
 import { Bars, Rows, type Bar } from './Rows';
-import type { Child } from '../api';
+import type { Child, Counts } from '../api';
 
 export function Ages() {
   const all = cases.data ?? [];
@@ -40,9 +40,24 @@ export function Categories() {
   );
 }
 
-/** Facts as pairs of word and number. */
-export function Facts({ facts }: { facts: readonly { word: Word; value: string; unit?: string }[] }) {
-  return <dl class="facts">{facts.map(({ word, value, unit }) => <div key={word}><dt>{say(word)}</dt><dd>{value}{unit && <small>{unit}</small>}</dd></div>)}</dl>;
+interface Fact { word: Word; value: string; unit?: string; measure?: Measure }
+
+/** Facts as pairs of word and number. A number that is a sum opens what it is the sum of: the parts by it, on the map and ranked. */
+export function Facts({ facts }: { facts: readonly Fact[] }) {
+  return (
+    <dl class="facts">
+      {facts.map(({ word, value, unit, measure }) => {
+        const number = <>{value}{unit && <small>{unit}</small>}</>;
+        const pressed = measure !== undefined && route.value.measure === measure;
+        return (
+          <div key={word} class={pressed ? 'pressed' : ''}>
+            <dt>{say(word)}</dt>
+            <dd>{measure ? <button type="button" data-measure={measure} aria-pressed={pressed} onClick={() => go({ measure: pressed ? null : measure })}>{number}</button> : number}</dd>
+          </div>
+        );
+      })}
+    </dl>
+  );
 }
 
 export function RegionOverview() {
@@ -50,25 +65,34 @@ export function RegionOverview() {
   return (
     <Block title={say('overview')} of={region} class="overview">
       {counts && <Facts facts={[
-        { word: 'grids', value: count(counts.grids) }, { word: 'staff', value: count(counts.staff) },
-        { word: 'households', value: count(counts.households) }, { word: 'population', value: count(counts.population) },
-        { word: 'facilities', value: count(counts.facilities) }, { word: 'area', ...area(counts.area_m2) },
+        { word: 'grids', value: count(counts.grids), measure: 'grids' }, { word: 'staff', value: count(counts.staff), measure: 'staff' },
+        { word: 'households', value: count(counts.households), measure: 'households' }, { word: 'population', value: count(counts.population), measure: 'population' },
+        { word: 'facilities', value: count(counts.facilities), measure: 'facilities' }, { word: 'area', ...area(counts.area_m2), measure: 'area_m2' },
       ]} />}
     </Block>
   );
 }
 
+/** A measure as it is written. */
+export function measureText(measure: Measure, value: number): string {
+  if (measure !== 'area_m2') return count(value);
+  const { value: number, unit } = area(value);
+  return `${number} ${unit}`;
+}
+
+export const measureWord = (measure: Measure): Word => (measure === 'area_m2' ? 'area' : measure);
+
 const known = (value: number | null) => (value === null ? '–' : count(value));
 
 export function GridOverview() {
+  return <Block title={say('overview')} of={card} class="overview"><GridFacts /></Block>;
+}
+
+export function GridFacts() {
   const grid = card.data?.grid;
-  return (
-    <Block title={say('overview')} of={card} class="overview">
-      {grid && <Facts facts={[
-        { word: 'households', value: known(grid.households) }, { word: 'population', value: known(grid.population) }, { word: 'area', ...area(grid.area_m2) },
-      ]} />}
-    </Block>
-  );
+  return grid ? <Facts facts={[
+    { word: 'households', value: known(grid.households) }, { word: 'population', value: known(grid.population) }, { word: 'area', ...area(grid.area_m2) },
+  ]} /> : null;
 }
 
 /** Rows of pressing cases and the count of the rest; more at once are no longer seen in three seconds. */
@@ -95,16 +119,20 @@ function withoutParent(name: string): string {
   return parent && name.startsWith(parent) && name.length > parent.length ? name.slice(parent.length) : name;
 }
 
-/** The next level down, the most overdue first. What belongs to no part is its own row, so that the rows sum to the whole. */
+/** The next level down, the most overdue first, or by the measure that is chosen. What belongs to no part is its own row, so that the
+    rows sum to the whole. */
 export function Parts() {
   const parts = children.data ?? [];
-  const total = region.data?.counts.open_cases ?? 0;
-  const rest = total - parts.reduce((sum, part) => sum + part.counts.open_cases, 0);
-  const bars = ranked(parts);
+  const { measure } = route.value;
+  const of = (counts: Counts) => (measure ? counts[measure] : counts.open_cases);
+  const rest = (region.data ? of(region.data.counts) : 0) - parts.reduce((sum, part) => sum + of(part.counts), 0);
+  const bars = ranked(parts, measure);
+  // Areas are rounded apart.
+  const some = rest > (measure === 'area_m2' ? 1 : 0);
   return (
-    <Block title={titleOf(parts)} of={children} class="parts">
+    <Block title={titleOf(parts, measure)} of={children} class="parts">
       {bars.length === 0 ? <Empty words={say('noParts')} />
-        : <Bars bars={rest > 0 ? [...bars, { key: 'rest', label: say('remainder'), value: rest }] : bars} />}
+        : <Bars bars={some ? [...bars, { key: 'rest', label: say('remainder'), value: rest, ...(measure && { text: measureText(measure, rest) }) }] : bars} />}
     </Block>
   );
 }
@@ -112,27 +140,34 @@ export function Parts() {
 /** The level below the parts, where there is room for it. */
 export function Below() {
   const parts = below.data ?? [];
-  return parts.length > 0 && <Block title={titleOf(parts)} of={below} class="below"><Bars bars={ranked(parts)} /></Block>;
+  const { measure } = route.value;
+  return parts.length > 0 && <Block title={titleOf(parts, measure)} of={below} class="below"><Bars bars={ranked(parts, measure)} /></Block>;
 }
 
-function titleOf(parts: readonly Child[]): string {
-  return parts[0] ? `${sayValue(parts[0].level)} · ${say('open')}` : say('below');
+function titleOf(parts: readonly Child[], measure: Measure | null): string {
+  const what = say(measure ? measureWord(measure) : 'open');
+  return parts[0] ? `${sayValue(parts[0].level)} · ${what}` : say('below');
 }
 
-/** The most overdue first, then the most open. */
-function ranked(parts: readonly Child[]): Bar[] {
-  return [...parts].sort((a, b) => b.counts.overdue - a.counts.overdue || b.counts.open_cases - a.counts.open_cases || (a.code < b.code ? -1 : 1))
-    .map((part) => ({
-      key: part.code, label: withoutParent(part.name) || part.code, value: part.counts.open_cases,
-      extra: <em class="extra overdue">{part.counts.overdue > 0 && `${say('overdue')} ${count(part.counts.overdue)}`}</em>,
-      onClick: () => go({ mode: { kind: part.kind ? 'grid' as const : 'region' as const, code: part.code } }),
-    }));
+/** The most overdue first, then the most open; or the most of a measure. */
+function ranked(parts: readonly Child[], measure: Measure | null): Bar[] {
+  const order = (a: Child, b: Child) => (measure ? b.counts[measure] - a.counts[measure]
+    : b.counts.overdue - a.counts.overdue || b.counts.open_cases - a.counts.open_cases) || (a.code < b.code ? -1 : 1);
+  return [...parts].sort(order).map((part) => ({
+    key: part.code, label: withoutParent(part.name) || part.code, value: measure ? part.counts[measure] : part.counts.open_cases,
+    ...(measure ? { text: measureText(measure, part.counts[measure]) }
+      : { extra: <em class="extra overdue">{part.counts.overdue > 0 && `${say('overdue')} ${count(part.counts.overdue)}`}</em> }),
+    onClick: () => go({ mode: { kind: part.kind ? 'grid' as const : 'region' as const, code: part.code } }),
+  }));
 }
 
 /** What stands in a grid, the most frequent first. */
 export function FacilityCategories() {
   const bars = [...card.data?.facilities.by_category ?? []].sort((a, b) => b.count - a.count || (a.category < b.category ? -1 : 1))
-    .map(({ category, name, count: value }) => ({ key: category, label: name || category, value }));
+    .map(({ category, name, count: value }) => ({
+      key: category, label: name || category, value, pressed: categoryShown.value === category,
+      onClick: () => { categoryShown.value = categoryShown.value === category ? null : category; },
+    }));
   return (
     <Block title={say('facilitiesByCategory')} of={card} class="by-category">
       {bars.length === 0 ? <Empty words={say('noFacilities')} /> : <Bars bars={bars} />}

@@ -9,6 +9,9 @@ const FLAGS = [
   '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader',
 ];
 
+/** A server without live events: the viewer asks now and then instead. */
+const NO_EVENTS = /\/api\/v1\/events\?/;
+
 /** Runs `story` with the address of a server and a way to open pages; fails when a page threw, complained in its console (`tolerate`: but
     for this), or asked another host. `base`: of a server of its own. */
 export async function withBrowser(story, { tolerate, base: own } = {}) {
@@ -18,15 +21,17 @@ export async function withBrowser(story, { tolerate, base: own } = {}) {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   const wrong = [];
   const open = async (width, height, query = '', { init, ...options } = {}) => {
-    const page = await browser.newPage({ viewport: { width, height }, ...options });
+    // Tabs of one context share their workers.
+    const context = await browser.newContext({ viewport: { width, height }, ...options });
+    const page = await context.newPage();
     if (init) await page.addInitScript(init);
     page.on('pageerror', (error) => wrong.push(`page error: ${error.stack ?? error}`));
-    page.on('console', (message) => message.type() === 'error' && !tolerate?.test(`${message.text()} ${message.location().url}`) && wrong.push(`console: ${message.text()} ${message.location().url}`));
+    page.on('console', (message) => message.type() === 'error' && !NO_EVENTS.test(message.location().url) && !tolerate?.test(`${message.text()} ${message.location().url}`) && wrong.push(`console: ${message.text()} ${message.location().url}`));
     page.on('request', (request) => {
       if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(base)) wrong.push(`asked another host: ${request.url()}`);
     });
-    await page.goto(`${base}/${query}`);
-    await settled(page);
+    await page.goto(query.startsWith('/') ? base + query : `${base}/${query}`);
+    if (!query.startsWith('/')) await settled(page);
     return page;
   };
   try {
@@ -42,7 +47,7 @@ export async function withBrowser(story, { tolerate, base: own } = {}) {
 export async function settled(page) {
   await page.waitForFunction(() => window.wangge?.map, undefined, { timeout: 60_000 });
   await page.waitForFunction(() => {
-    const parts = (query) => query.replace('?', '').split('&').sort().join('&');
+    const parts = (query) => decodeURIComponent(query).replace('?', '').split('&').sort().join('&');
     return parts(document.documentElement.dataset.shown ?? '-') === parts(location.search);
   }, undefined, { timeout: 60_000 });
   await page.evaluate(() => document.fonts.ready);

@@ -115,7 +115,7 @@ await withBrowser(async ({ base, open }) => {
   // A code that is nowhere: said, and the way up is open.
   page.removeAllListeners('console');
   await page.goto(`${base}/?grid=UNKNOWN`);
-  await page.waitForFunction(() => /没有这个编码/.test(document.querySelector('.sentence').textContent));
+  await page.waitForFunction(() => /没有这个编码/.test(document.querySelector('.sentence')?.textContent ?? ''));
   await page.keyboard.press('Escape');
   await arrived('');
   assert((await sentence()).includes('未结'));

@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import type { Case, Facility, GridCard, Meta, Region } from '../../src/api';
 import { meant } from '../../src/map/pointer';
+import { parse } from '../../src/route';
 import { card, cases, facilities, grouped, listed, meta, narrow, path, region, shown, wanting } from '../../src/state';
 
 const given = <T>(value: T) => ({ status: 'fulfilled' as const, value });
@@ -13,10 +14,10 @@ beforeEach(() => {
 
 test('a place is named from the top down, once, with its own level last', () => {
   region.outcome(given({ ...place('county', '330902'), path: [place('city', '3309'), place('county', '330902')] } as unknown as Region), true);
-  shown.value = { mode: { kind: 'region', code: '330902' }, at: null, lang: 'zh', theme: 'dark' };
+  shown.value = parse('?region=330902');
   expect(path.value.map((of) => of.code)).toEqual(['3309', '330902']);
   card.outcome(given({ path: [place('city', '3309')], grid: { code: '330902001', name: '' } } as unknown as GridCard), true);
-  shown.value = { ...shown.value, mode: { kind: 'grid', code: '330902001' } };
+  shown.value = { ...shown.value!, mode: { kind: 'grid', code: '330902001' } };
   expect(path.value.at(-1)).toEqual({ level: 'grid', code: '330902001', name: '330902001' });
 });
 

@@ -1,0 +1,126 @@
+//! What is near a place, by distance.
+
+use super::view::View;
+use crate::city::{Case, Facility};
+use crate::domain::facility::FacilityState;
+use crate::geom::disc::Disc;
+use crate::geom::{LatticePoint, measure};
+
+/// What is looked for.
+#[derive(Debug, Clone, Default)]
+pub struct Looked {
+    /// Facilities.
+    pub facilities: bool,
+    /// Open cases.
+    pub cases: bool,
+    /// Facilities of these categories (positions in the profile); empty: of any.
+    pub categories: Vec<u16>,
+    /// Cases of this matter category, or major category of two characters.
+    pub matter: Option<String>,
+    /// Facilities in this state; none: in any.
+    pub state: Option<FacilityState>,
+}
+
+/// A facility or a case.
+#[derive(Debug, Clone)]
+pub enum Thing {
+    /// A facility.
+    Facility(Facility),
+    /// An open case.
+    Case(Case),
+}
+
+impl Thing {
+    fn at(&self) -> LatticePoint {
+        match self {
+            Self::Facility(row) => row.at,
+            Self::Case(case) => case.record.at.expect("only cases with a place are near one"),
+        }
+    }
+
+    /// Where it comes among those that are equally far.
+    pub(super) fn order(&self) -> (u8, i64) {
+        match self {
+            Self::Facility(row) => (0, row.id.0),
+            Self::Case(case) => (1, case.record.id.0),
+        }
+    }
+}
+
+/// Something near.
+#[derive(Debug, Clone)]
+pub struct Near {
+    /// What.
+    pub thing: Thing,
+    /// Geodesic distance in metres.
+    pub distance_m: f64,
+    /// The direction in which it lies, in degrees clockwise from north.
+    pub bearing_deg: f64,
+    /// The straight line to it leaves the covered land.
+    pub across_water: bool,
+}
+
+impl View {
+    /// The nearest `limit` things within a disc, and how many there are in it. Cost: all rows in the box around it, and for those
+    /// that are answered the shore within it.
+    pub fn nearby(&self, disc: &Disc, looked: &Looked, limit: usize) -> (usize, Vec<Near>) {
+        let mut near: Vec<(f64, LatticePoint, Thing)> = Vec::new();
+        let boxes = disc.boxes();
+        for bbox in &boxes {
+            if looked.facilities {
+                let rows = self.city.facilities.in_box(*bbox).filter(|row| self.is_looked_for(looked, row) && disc.holds(row.at));
+                near.extend(rows.map(|row| (0.0, row.at, Thing::Facility(row.clone()))));
+            }
+            if looked.cases {
+                let cases = self.city.cases.in_box(*bbox).filter(|case| self.is_looked_for_case(looked, case));
+                let cases = cases.filter_map(|case| case.record.at.filter(|at| disc.holds(*at)).map(|at| (case, at)));
+                near.extend(cases.map(|(case, at)| (0.0, at, Thing::Case(case.clone()))));
+            }
+        }
+        let matched = near.len();
+        // A guess sorts out those that can be among the nearest; only these are measured.
+        let mut guessed = true;
+        for (distance, at, _) in &mut near {
+            match disc.about_m(*at) {
+                Some(about) => *distance = about,
+                None => guessed = false,
+            }
+        }
+        if guessed && near.len() > limit {
+            near.select_nth_unstable_by(limit - 1, |a, b| a.0.total_cmp(&b.0));
+            let farthest = near[limit - 1].0 * 1.02 + 4.0;
+            near.retain(|(about, ..)| *about <= farthest);
+        }
+        for (distance, at, _) in &mut near {
+            *distance = disc.distance_m(*at);
+        }
+        near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.2.order().cmp(&b.2.order())));
+        near.truncate(limit);
+        let shore = self.territory.shore_in(&boxes);
+        let from = LatticePoint::nearest(disc.centre());
+        let told = near.into_iter().map(|(distance_m, at, thing)| Near {
+            bearing_deg: measure::bearing_deg(disc.centre(), thing.at().lonlat()),
+            across_water: shore.is_left_by(from, at),
+            thing,
+            distance_m,
+        });
+        (matched, told.collect())
+    }
+
+    /// Whether a facility passes.
+    pub(super) fn is_looked_for(&self, looked: &Looked, row: &Facility) -> bool {
+        looked.state.is_none_or(|state| row.state == state)
+            && (looked.categories.is_empty() || looked.categories.contains(&row.category))
+            && self.sees_at(self.leaf_of(row))
+    }
+
+    /// Whether a case passes.
+    pub(super) fn is_looked_for_case(&self, looked: &Looked, case: &Case) -> bool {
+        let category = &case.record.category;
+        looked
+            .matter
+            .as_ref()
+            .is_none_or(|wanted| category == wanted || (wanted.len() == 2 && category.starts_with(wanted.as_str())))
+            && self.sees_at(self.unit_of(case))
+    }
+}
