@@ -30,6 +30,9 @@ pub enum Feature {
 
 const ZOOMS: usize = MAX_ZOOM as usize + 1;
 
+/// How many zooms farther out the detail of a tile may be taken from: a pixel is then 16 units of a tile, two pixels of a screen.
+pub const MOST_STEPS: u8 = 4;
+
 /// The last zoom with tiles of boundaries, unless a scheme says otherwise. Clients show deeper zooms from it.
 const LAST_ZOOM: u8 = 16;
 
@@ -43,8 +46,8 @@ pub struct Drawn {
     /// By the first zoom of the band.
     bands: [OnceLock<Arc<Band>>; ZOOMS],
     zooms: [OnceLock<Arc<DrawnZoom>>; ZOOMS],
-    /// One and two steps coarser, for tiles that are too large.
-    coarser: [[OnceLock<Arc<DrawnZoom>>; ZOOMS]; 2],
+    /// One to [`MOST_STEPS`] steps coarser, for tiles that are too large.
+    coarser: [[OnceLock<Arc<DrawnZoom>>; ZOOMS]; MOST_STEPS as usize],
     labels: OnceLock<Arc<Vec<Vec<Label>>>>,
 }
 
@@ -60,7 +63,7 @@ pub struct Label {
 }
 
 impl Drawn {
-    /// A zoom with all its detail (0), or with that of one or two zooms farther out.
+    /// A zoom with all its detail (0), or with that of zooms farther out.
     fn zoom(&self, zoom: u8, steps: u8) -> &OnceLock<Arc<DrawnZoom>> {
         let zooms = match steps {
             0 => &self.zooms,
@@ -107,15 +110,15 @@ impl Territory {
         self.drawn.zooms[usize::from(zoom)].get_or_init(|| Arc::new(DrawnZoom::new(self, self.band(zoom), zoom, 0)))
     }
 
-    /// The same levels with the detail of one or two zooms farther out.
+    /// The same levels with the detail of 1 to [`MOST_STEPS`] zooms farther out.
     pub fn drawn_with_less_detail(&self, zoom: u8, steps: u8) -> &DrawnZoom {
-        let (zoom, steps) = (zoom.min(MAX_ZOOM), steps.clamp(1, 2));
+        let (zoom, steps) = (zoom.min(MAX_ZOOM), steps.clamp(1, MOST_STEPS));
         self.drawn.zoom(zoom, steps).get_or_init(|| Arc::new(DrawnZoom::new(self, self.band(zoom), zoom, steps)))
     }
 
     /// Whether a zoom was ever drawn with less detail.
     pub fn is_drawn_with_less_detail(&self, zoom: u8, steps: u8) -> bool {
-        let (zoom, steps) = (zoom.min(MAX_ZOOM), steps.clamp(1, 2));
+        let (zoom, steps) = (zoom.min(MAX_ZOOM), steps.clamp(1, MOST_STEPS));
         self.drawn.zoom(zoom, steps).get().is_some()
     }
 

@@ -13,7 +13,7 @@ use crate::geom::clip::{DirectedLine, Edge, Rings, Tracer, Window};
 use crate::geom::mercator::{EXTENT, MercatorPoint, Pixel, TilePlaces, tile_bounds};
 use crate::geom::{LatticePoint, TileId};
 use crate::territory::Territory;
-use crate::territory::drawn::{DrawnZoom, Feature, Piece};
+use crate::territory::drawn::{DrawnZoom, Feature, MOST_STEPS, Piece};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -43,14 +43,23 @@ enum Savings {
     /// Names of facilities and of the lowest level shown; with them its labels where the same tile has the area.
     Names,
     Points,
-    /// Borders as of one or two zooms farther out.
+    /// Borders as of so many zooms farther out.
     Detail(u8),
     /// Names of all levels.
     AllNames,
 }
 
 impl Savings {
-    const ALL: [Self; 6] = [Self::None, Self::Names, Self::Points, Self::Detail(1), Self::Detail(2), Self::AllNames];
+    const ALL: [Self; 8] = [
+        Self::None,
+        Self::Names,
+        Self::Points,
+        Self::Detail(1),
+        Self::Detail(2),
+        Self::Detail(3),
+        Self::Detail(MOST_STEPS),
+        Self::AllNames,
+    ];
 
     /// Whether a layer must be made anew when this is saved too. Names only need not be written.
     fn changes(self, layer: Layer) -> bool {
@@ -125,7 +134,7 @@ pub(super) fn alike(old: &City, new: &City, tile: TileId, layer: Layer) -> bool 
         Layer::Cases => vec![],
         Layer::Facilities if tile.z() < POINT_ZOOM => vec![],
         Layer::Facilities => vec![Savings::Points],
-        Layer::Regions | Layer::Grids | Layer::Labels => (1..=2).filter(coarser).map(Savings::Detail).collect(),
+        Layer::Regions | Layer::Grids | Layer::Labels => (1..=MOST_STEPS).filter(coarser).map(Savings::Detail).collect(),
     };
     let all = Layer::ALL.into_iter().map(Layers::from).reduce(Layers::and).expect("there are layers");
     let whole = TileRequest { tile, layers: all, fields: Fields::ALL, scope: Scope::All };
@@ -226,7 +235,7 @@ impl<'a> Build<'a> {
         match self.savings {
             Savings::None | Savings::Names | Savings::Points => territory.drawn(self.tile().z()),
             Savings::Detail(less) => territory.drawn_with_less_detail(self.tile().z(), less),
-            Savings::AllNames => territory.drawn_with_less_detail(self.tile().z(), 2),
+            Savings::AllNames => territory.drawn_with_less_detail(self.tile().z(), MOST_STEPS),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::geom::mercator::{MercatorPoint, PixelGrid, in_tiles, tile_at};
 use crate::geom::packed::Bounds;
 use crate::geom::{LatticeBox, LatticePoint, TileId};
 use crate::territory::Territory;
-use crate::territory::drawn::{DrawnZoom, Feature, in_parallel};
+use crate::territory::drawn::{DrawnZoom, Feature, MOST_STEPS, in_parallel};
 use borders::{Borders, Looks, code_of, edges_that_differ, grow_boxes, layer_of};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -200,7 +200,7 @@ fn boundaries_of_zoom(
         too_many |= !add_tiles(candidates.entry(layer).or_default(), grid, zoom, bounds);
     };
     // With less detail too, if a tile was ever so large.
-    let coarser = (1..=2).filter(|steps| before.is_drawn_with_less_detail(zoom, *steps));
+    let coarser = (1..=MOST_STEPS).filter(|steps| before.is_drawn_with_less_detail(zoom, *steps));
     let coarser = coarser.map(|steps| [before, after].map(|territory| territory.drawn_with_less_detail(zoom, steps)));
     let mut turned = vec![];
     let both = [before.drawn(zoom), after.drawn(zoom)];

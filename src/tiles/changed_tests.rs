@@ -126,7 +126,7 @@ fn borders_taken_over_from_the_last_territory_are_those_drawn_from_scratch() {
         for zoom in 0..=16 {
             old.drawn(zoom);
         }
-        let coarser = [(11, 1), (11, 2), (14, 2)];
+        let coarser = [(11, 1), (11, 4), (14, 3)];
         for (zoom, steps) in coarser {
             old.drawn_with_less_detail(zoom, steps);
         }

@@ -6,7 +6,7 @@
 
 use super::band::{Band, Taken, in_parallel};
 use super::zoom::Parts;
-use super::{DrawnZoom, Territory};
+use super::{DrawnZoom, MOST_STEPS, Territory};
 use crate::geom::mercator::{MercatorPoint, Pixel};
 use crate::geom::packed::Bounds;
 use crate::geom::route::HotPixels;
@@ -28,7 +28,7 @@ impl Territory {
             let of_band: Vec<u8> = std::iter::from_fn(|| zooms.next_if(|zoom| *zoom <= of.last)).collect();
             let wanted: Vec<(u8, u8)> = of_band
                 .into_iter()
-                .flat_map(|zoom| (0..=2).map(move |steps| (zoom, steps)))
+                .flat_map(|zoom| (0..=MOST_STEPS).map(move |steps| (zoom, steps)))
                 .filter(|(zoom, steps)| is_wanted(*zoom, *steps))
                 .collect();
             let old = before.drawn.bands[usize::from(of.first)].get();
