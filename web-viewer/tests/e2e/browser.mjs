@@ -9,9 +9,6 @@ const FLAGS = [
   '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader',
 ];
 
-/** A server without live events: the viewer asks now and then instead. */
-const NO_EVENTS = /\/api\/v1\/events\?/;
-
 /** Runs `story` with the address of a server and a way to open pages; fails when a page threw, complained in its console (`tolerate`: but
     for this), or asked another host. `base`: of a server of its own. */
 export async function withBrowser(story, { tolerate, base: own } = {}) {
@@ -26,7 +23,7 @@ export async function withBrowser(story, { tolerate, base: own } = {}) {
     const page = await context.newPage();
     if (init) await page.addInitScript(init);
     page.on('pageerror', (error) => wrong.push(`page error: ${error.stack ?? error}`));
-    page.on('console', (message) => message.type() === 'error' && !NO_EVENTS.test(message.location().url) && !tolerate?.test(`${message.text()} ${message.location().url}`) && wrong.push(`console: ${message.text()} ${message.location().url}`));
+    page.on('console', (message) => message.type() === 'error' && !tolerate?.test(`${message.text()} ${message.location().url}`) && wrong.push(`console: ${message.text()} ${message.location().url}`));
     page.on('request', (request) => {
       if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(base)) wrong.push(`asked another host: ${request.url()}`);
     });
