@@ -51,6 +51,11 @@ impl Applier {
         tokio::time::timeout(patience, reached).await.is_ok_and(|found| found.is_ok())
     }
 
+    /// An error when the task has ended: what would be committed now, no reader would see before the program starts anew.
+    pub fn alive(&self) -> Result<(), Stopping> {
+        if self.queue.is_closed() { Err(Stopping) } else { Ok(()) }
+    }
+
     /// Returns when readers see `revision`. Every number must be handed in once: the task waits for the next one in order.
     pub async fn apply(&self, revision: Revision, change: Change) -> Result<(), Stopping> {
         let (applied, done) = oneshot::channel();

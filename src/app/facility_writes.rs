@@ -181,6 +181,7 @@ impl App {
             }
             let record = self.patched(&view, &empty, patch.clone())?;
             let _naming = self.code_checked(&empty, &record).await?;
+            self.applier.alive()?;
             match self.store.facility_create(head, record, once.clone()).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
                 Err(error) => return Err(told(error)),
@@ -208,6 +209,7 @@ impl App {
             let _naming = self.code_checked(&before, &record).await?;
             let head = self.head(actor, epoch.unwrap_or(view.territory.epoch));
             let commit = FacilityCommit { head, rows: vec![record.clone()], removed: Vec::new(), import: None };
+            self.applier.alive()?;
             match self.store.facilities_commit(commit).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
                 // Somebody else was quicker; whoever means any version means the one after as well.
@@ -234,6 +236,7 @@ impl App {
             meant.checked(before.version)?;
             // What is removed stands in no boundaries: no epoch to be right about.
             let head = CommitHead::new(actor.id.clone(), self.clock.now());
+            self.applier.alive()?;
             match self.store.facility_remove(head, id, before.version).await {
                 Err(StoreError::Changed { current, .. }) if *meant == Meant::Any && current.0 > 0 => {}
                 Err(error) => return Err(told(error)),

@@ -15,8 +15,8 @@ pub struct Looked {
     pub cases: bool,
     /// Facilities of these categories (positions in the profile); empty: of any.
     pub categories: Vec<u16>,
-    /// Cases of this matter category, or major category of two characters.
-    pub matter: Option<String>,
+    /// Cases of these matter categories, or major categories of two characters; empty: of any.
+    pub matters: Vec<String>,
     /// Facilities in this state; none: in any.
     pub state: Option<FacilityState>,
 }
@@ -30,19 +30,25 @@ pub enum Thing {
     Case(Case),
 }
 
-impl Thing {
-    fn at(&self) -> LatticePoint {
-        match self {
-            Self::Facility(row) => row.at,
-            Self::Case(case) => case.record.at.expect("only cases with a place are near one"),
-        }
-    }
+/// The same, where it stands in the city.
+enum Seen<'c> {
+    Facility(&'c Facility),
+    Case(&'c Case),
+}
 
+impl Seen<'_> {
     /// Where it comes among those that are equally far.
-    pub(super) fn order(&self) -> (u8, i64) {
+    fn order(&self) -> (u8, i64) {
         match self {
             Self::Facility(row) => (0, row.id.0),
             Self::Case(case) => (1, case.record.id.0),
+        }
+    }
+
+    fn taken(&self) -> Thing {
+        match *self {
+            Self::Facility(row) => Thing::Facility(row.clone()),
+            Self::Case(case) => Thing::Case(case.clone()),
         }
     }
 }
@@ -64,17 +70,17 @@ impl View {
     /// The nearest `limit` things within a disc, and how many there are in it. Cost: all rows in the box around it, and for those
     /// that are answered the shore within it.
     pub fn nearby(&self, disc: &Disc, looked: &Looked, limit: usize) -> (usize, Vec<Near>) {
-        let mut near: Vec<(f64, LatticePoint, Thing)> = Vec::new();
+        let mut near: Vec<(f64, LatticePoint, Seen<'_>)> = Vec::new();
         let boxes = disc.boxes();
         for bbox in &boxes {
             if looked.facilities {
                 let rows = self.city.facilities.in_box(*bbox).filter(|row| self.is_looked_for(looked, row) && disc.holds(row.at));
-                near.extend(rows.map(|row| (0.0, row.at, Thing::Facility(row.clone()))));
+                near.extend(rows.map(|row| (0.0, row.at, Seen::Facility(row))));
             }
             if looked.cases {
                 let cases = self.city.cases.in_box(*bbox).filter(|case| self.is_looked_for_case(looked, case));
                 let cases = cases.filter_map(|case| case.record.at.filter(|at| disc.holds(*at)).map(|at| (case, at)));
-                near.extend(cases.map(|(case, at)| (0.0, at, Thing::Case(case.clone()))));
+                near.extend(cases.map(|(case, at)| (0.0, at, Seen::Case(case))));
             }
         }
         let matched = near.len();
@@ -98,10 +104,10 @@ impl View {
         near.truncate(limit);
         let shore = self.territory.shore_in(&boxes);
         let from = LatticePoint::nearest(disc.centre());
-        let told = near.into_iter().map(|(distance_m, at, thing)| Near {
-            bearing_deg: measure::bearing_deg(disc.centre(), thing.at().lonlat()),
+        let told = near.into_iter().map(|(distance_m, at, seen)| Near {
+            bearing_deg: measure::bearing_deg(disc.centre(), at.lonlat()),
             across_water: shore.is_left_by(from, at),
-            thing,
+            thing: seen.taken(),
             distance_m,
         });
         (matched, told.collect())
@@ -117,10 +123,7 @@ impl View {
     /// Whether a case passes.
     pub(super) fn is_looked_for_case(&self, looked: &Looked, case: &Case) -> bool {
         let category = &case.record.category;
-        looked
-            .matter
-            .as_ref()
-            .is_none_or(|wanted| category == wanted || (wanted.len() == 2 && category.starts_with(wanted.as_str())))
-            && self.sees_at(self.unit_of(case))
+        let fits = |wanted: &String| category == wanted || (wanted.len() == 2 && category.starts_with(wanted.as_str()));
+        (looked.matters.is_empty() || looked.matters.iter().any(fits)) && self.sees_at(self.unit_of(case))
     }
 }

@@ -31,7 +31,7 @@ query! {
         #[param(schema_with = query::crs_schema)]
         crs: Crs,
         ..boundaries,
-        /// Radius in metres within which the position lies with a probability of 68 %, more than 0, at most 1,000: which grids it may
+        /// Radius in metres within which the position lies with a probability of 68 %, 0.1 to 1,000: which grids it may
         /// be in.
         accuracy_m: Option<f64>,
         /// What else to tell, comma-separated: `team`, `beidou`, `h3`, `distance`, `neighbour`.
@@ -132,6 +132,8 @@ pub struct Candidate<'a> {
     probability: f64,
 }
 
+/// Smallest accuracy in metres: less than the seventh decimal is worth is no accuracy.
+const LEAST_ACCURACY_M: f64 = 0.1;
 /// Largest accuracy in metres.
 const MOST_ACCURACY_M: f64 = 1_000.0;
 /// Above this accuracy in metres the grids around are many, and the answer is made on the compute pool. A guess.
@@ -142,8 +144,8 @@ const SHARP_M: f64 = 50.0;
 pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query): Query<LocateQuery>) -> Answer<Response> {
     let told = query::position(query.lon, query.lat, query.crs)?;
     let accuracy_m = query.accuracy_m;
-    if accuracy_m.is_some_and(|metres| metres <= 0.0 || metres > MOST_ACCURACY_M) {
-        let detail = format!("takes metres, more than 0, at most {MOST_ACCURACY_M}");
+    if accuracy_m.is_some_and(|metres| !(LEAST_ACCURACY_M..=MOST_ACCURACY_M).contains(&metres)) {
+        let detail = format!("takes metres, {LEAST_ACCURACY_M} to {MOST_ACCURACY_M}");
         return Err(Problem::bad_parameter("accuracy_m", detail));
     }
     let view = asof::view(&app, &actor, query.at, query.epoch).await?;

@@ -166,24 +166,28 @@ pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query
 pub(super) fn looked(view: &View, kinds: Kinds, category: Option<&str>, state: Option<FacilityState>) -> Answer<Looked> {
     let mut looked = Looked { facilities: kinds.facilities, cases: kinds.cases, state, ..Looked::default() };
     let Some(category) = category else { return Ok(looked) };
-    if kinds.cases {
-        let known = &view.city.about.profile.categories;
-        let fits = |code: &str| code == category || (category.len() == 2 && code.starts_with(category));
-        let is_matter = known.iter().any(|known| known.kind == CategoryKind::Matter && fits(&known.code));
-        if !is_matter && !kinds.facilities {
-            let detail = format!("the profile has no matter {:?}; see /api/v1/categories", query::clipped(category));
+    let known = &view.city.about.profile.categories;
+    for word in category.split(',') {
+        let fits = |code: &str| code == word || (word.len() == 2 && code.starts_with(word));
+        let is_matter = kinds.cases && known.iter().any(|known| known.kind == CategoryKind::Matter && fits(&known.code));
+        if is_matter {
+            looked.matters.push(word.to_owned());
+        }
+        if kinds.facilities {
+            match categories_named(view, word) {
+                Ok(categories) => looked.categories.extend(categories),
+                // A matter only: no facility has it.
+                Err(_) if is_matter => {}
+                Err(problem) => return Err(problem),
+            }
+        } else if !is_matter {
+            let detail = format!("the profile has no matter {:?}; see /api/v1/categories", query::clipped(word));
             return Err(Problem::bad_parameter("category", detail));
         }
-        looked.matter = Some(category.to_owned());
     }
-    if kinds.facilities {
-        match categories_named(view, category) {
-            Ok(categories) => looked.categories = categories,
-            // A matter only: no facility has it.
-            Err(problem) if !kinds.cases => return Err(problem),
-            Err(_) => looked.facilities = false,
-        }
-    }
+    // Words of the one kind only: nothing of the other has them.
+    looked.facilities &= !looked.categories.is_empty();
+    looked.cases &= !looked.matters.is_empty();
     Ok(looked)
 }
 

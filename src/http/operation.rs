@@ -47,6 +47,9 @@ pub async fn readyz(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Answer<Re
         tracing::warn!(%error, "the store does not answer");
         Problem::new(ProblemCode::NotReady, "the store does not answer")
     })?;
+    app.applier
+        .alive()
+        .map_err(|_| Problem::new(ProblemCode::NotReady, "changes are no longer taken up: start the server anew"))?;
     let city = app.published.load();
     Ok(json(&Readiness { status: "ready", revision: city.revision.0, epoch: city.epoch().0, behind }))
 }

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 
 /// How often, how much, how many.
 #[derive(Debug, Clone, Copy)]
@@ -127,7 +128,7 @@ impl Hub {
         // Whoever comes from an earlier revision reads at once.
         told.mark_changed();
         let at = since.unwrap_or(told.borrow().until);
-        Ok(Viewer { inside: Arc::clone(&self.inside), told, at, _place: place })
+        Ok(Viewer { inside: Arc::clone(&self.inside), told, at, said: Instant::now(), _place: place })
     }
 
     /// Viewers that are connected.
@@ -169,6 +170,8 @@ pub struct Viewer {
     told: watch::Receiver<Told>,
     /// Everything up to here was told.
     at: Revision,
+    /// When something was said last.
+    said: Instant,
     _place: OwnedSemaphorePermit,
 }
 
@@ -178,13 +181,18 @@ impl Viewer {
         self.at
     }
 
-    /// Waits for something to happen, or for nothing to happen long enough. `None`: it is over.
+    /// Waits for something to happen, or until nothing was said long enough, though something may have happened that the viewer does
+    /// not hear of. `None`: it is over.
     pub async fn wait(&mut self) -> Option<Wake> {
-        let changed = tokio::time::timeout(self.inside.pace.quiet, self.told.changed()).await;
+        let changed = tokio::time::timeout_at(self.said + self.inside.pace.quiet, self.told.changed()).await;
         if self.told.borrow().closed {
             return None;
         }
-        Some(if changed.is_ok() { Wake::News } else { Wake::Quiet })
+        if changed.is_ok() {
+            return Some(Wake::News);
+        }
+        self.said = Instant::now();
+        Some(Wake::Quiet)
     }
 
     /// What to say first: how soon to come back after a broken connection, and from where.
@@ -221,7 +229,11 @@ impl Viewer {
         if changes.is_empty() {
             return Bytes::new();
         }
-        shared.get_or_init(|| Bytes::from(event::tiles(changes.iter().map(Arc::as_ref), until, filter))).clone()
+        let text = shared.get_or_init(|| Bytes::from(event::tiles(changes.iter().map(Arc::as_ref), until, filter))).clone();
+        if !text.is_empty() {
+            self.said = Instant::now();
+        }
+        text
     }
 }
 

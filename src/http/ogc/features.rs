@@ -1,7 +1,7 @@
 //! `/ogc/collections/…/items`: features as GeoJSON, in pages.
 
 use super::crs::FeatureCrs;
-use super::{Collection, GEOJSON, JSON, Link, base};
+use super::{Collection, GEOJSON, JSON, Link, base, escaped};
 use crate::app::facilities::Filter;
 use crate::app::view::{View, Within};
 use crate::app::{Actor, App, AppError};
@@ -13,14 +13,14 @@ use crate::geom::{Area, LatticeBox, LatticePoint};
 use crate::http::asof::{self, Moment};
 use crate::http::caller::Caller;
 use crate::http::error::{Answer, Problem, ProblemCode};
-use crate::http::json::{CursorText, Limit, List, Pages, geojson};
+use crate::http::json::{CursorText, Limit, List, Pages, base_url, geojson};
 use crate::http::outlines::{self, Geometry as Outline};
 use crate::http::path::InPath;
 use crate::http::query::{Given, Query, Strict, Values, Word, clipped, given, query};
 use crate::http::regions::{grid_level_name, level_name, level_named};
 use crate::http::shapes::{self, Position};
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -255,6 +255,7 @@ struct FacilityProperties {
     category_name: String,
     name: String,
     state: &'static str,
+    state_date: Option<String>,
     grid: Option<String>,
     accuracy: Option<String>,
     source: Option<String>,
@@ -267,7 +268,8 @@ struct FacilityProperties {
 }
 
 /// Names that a source's own attributes cannot take.
-const FACILITY_NAMES: [&str; 11] = [
+const FACILITY_NAMES: [&str; 12] = [
+    "state_date",
     "code",
     "category",
     "category_name",
@@ -351,7 +353,7 @@ pub async fn items(
         from,
         until,
     };
-    let links = vec![Link::new("self", GEOJSON, format!("{}{uri}", base(&app, &headers).trim_end_matches("/ogc")), "This page")];
+    let links = vec![this_page(&app, &headers, &uri)];
     let now = app.clock.now();
     if collection == Collection::Facilities {
         return facilities(&app, &actor, view, asked, links, now).await;
@@ -381,7 +383,7 @@ pub async fn item(
     let (view, crs) = (app.view(&actor), query.crs.unwrap_or_default());
     let here = format!("{}/collections/{}", base(&app, &headers), collection.as_str());
     let links = vec![
-        Link::new("self", GEOJSON, format!("{here}/items/{id}"), "This feature"),
+        Link::new("self", GEOJSON, format!("{here}/items/{}", escaped(&id)), "This feature"),
         Link::new("collection", JSON, here, collection.title()),
     ];
     let unknown = || {
@@ -479,10 +481,15 @@ fn page(list: List<Feature<'_>>, mut links: Vec<Link>, now: Timestamp) -> Featur
     }
 }
 
-fn empty(app: &App, headers: &HeaderMap, uri: &axum::http::Uri) -> Features<'static> {
+fn this_page(app: &App, headers: &HeaderMap, uri: &Uri) -> Link {
+    let asked = uri.path_and_query().map_or(uri.path(), |asked| asked.as_str());
+    Link::new("self", GEOJSON, format!("{}{asked}", base_url(&app.config, headers)), "This page")
+}
+
+fn empty(app: &App, headers: &HeaderMap, uri: &Uri) -> Features<'static> {
     Features {
         kind: "FeatureCollection",
-        links: vec![Link::new("self", GEOJSON, format!("{}{uri}", base(app, headers).trim_end_matches("/ogc")), "This page")],
+        links: vec![this_page(app, headers, uri)],
         time_stamp: app.clock.now().to_string(),
         number_matched: 0,
         number_returned: 0,
@@ -624,8 +631,8 @@ fn grid<'v>(view: &'v View, ix: GridIx, crs: FeatureCrs) -> Feature<'v> {
 /// `record` is absent when it was removed since; what is known of it stays true for this revision.
 fn facility(view: &View, row: Facility, record: Option<FacilityRecord>, crs: FeatureCrs) -> Feature<'static> {
     let category = view.category_of(&row);
-    let (accuracy, mut others, provenance) =
-        record.map(|record| (record.accuracy, record.properties, record.provenance)).unwrap_or_default();
+    let (accuracy, state_date, mut others, provenance) =
+        record.map(|record| (record.accuracy, record.state_date, record.properties, record.provenance)).unwrap_or_default();
     others.retain(|name, _| !FACILITY_NAMES.contains(&name.as_str()));
     let properties = FacilityProperties {
         code: row.code.as_deref().map(str::to_owned),
@@ -633,6 +640,7 @@ fn facility(view: &View, row: Facility, record: Option<FacilityRecord>, crs: Fea
         category_name: category.name.clone(),
         name: row.name.to_string(),
         state: row.state.as_str(),
+        state_date: state_date.map(|date| date.to_string()),
         grid: view.leaf_of(&row).and_then(Unit::grid).map(|ix| view.territory.grid(ix).code.to_string()),
         accuracy,
         source: provenance.source,

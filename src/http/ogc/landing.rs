@@ -4,7 +4,7 @@ use super::{JSON, Link, base};
 use crate::app::App;
 use crate::http::caller::Caller;
 use crate::http::error::Answer;
-use crate::http::json::json;
+use crate::http::json::{base_url, json};
 use crate::http::query::{NoQuery, Query};
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -65,7 +65,7 @@ pub async fn page(State(app): State<Arc<App>>, Caller(actor): Caller, _: Query<N
             Link::new("self", JSON, base.clone(), "This page"),
             Link::new("conformance", JSON, format!("{base}/conformance"), "What this API conforms to"),
             Link::new("service-desc", super::api::MEDIA_TYPE, format!("{base}/api"), "The API, OpenAPI 3.0"),
-            Link::new("service-doc", "text/html", format!("{}/docs", base.trim_end_matches("/ogc")), "The API, for people"),
+            Link::new("service-doc", "text/html", format!("{}/docs", base_url(&app.config, &headers)), "The API, for people"),
             Link::new("data", JSON, format!("{base}/collections"), "Collections of features"),
             Link::new(super::tiles::REL_TILESETS, JSON, format!("{base}/tiles"), "Vector tiles"),
             Link::new(super::tiles::REL_SCHEMES, JSON, format!("{base}/tileMatrixSets"), "How tiles are cut"),

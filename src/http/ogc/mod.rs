@@ -54,6 +54,19 @@ fn base(app: &App, headers: &HeaderMap) -> String {
     format!("{}/ogc", base_url(&app.config, headers))
 }
 
+/// A part of a path, percent-encoded.
+fn escaped(part: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    let mut escaped = String::with_capacity(part.len());
+    for byte in part.bytes() {
+        match plain(byte) {
+            true => escaped.push(char::from(byte)),
+            false => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
 /// The feature collections, by name in addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Collection {

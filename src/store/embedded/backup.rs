@@ -61,13 +61,11 @@ pub(in crate::store) async fn restore(from: &Path, to: &Path) -> Result<Option<P
     let schema = migrate::found(&mut source, from, SCHEMA).await;
     source.close().await.doing("closing the backup")?;
     let schema = schema?;
-    if schema < SCHEMA {
-        return Err(StoreError::Older { path: from.to_owned(), found: schema });
-    }
     let unfinished = beside(to, ".part");
     remove_database(&unfinished)?;
     copy(from, &unfinished).await?;
     let mut conn = open_copy(&unfinished).await?;
+    migrate::walk(&mut conn, schema, SCHEMA, migrate::STEPS).await?;
     let mut sql: String =
         LAYERS.iter().filter(|layer| layer.geometry.is_some()).map(|layer| standard_triggers_drop(layer)).collect();
     for table in guarded() {

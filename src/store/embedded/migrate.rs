@@ -85,6 +85,11 @@ pub(super) async fn migrate(
     let doing = format!("keeping a copy of the file with schema {found}");
     sqlx::query("VACUUM INTO ?").bind(copy.to_string_lossy().into_owned()).execute(&mut *conn).await.doing(&doing)?;
     tracing::info!(from = found, to = known, copy = %copy.display(), "bringing the file to the new schema");
+    walk(conn, found, known, steps).await
+}
+
+/// Goes the steps from schema `found` to `known`, each in its transaction.
+pub(super) async fn walk(conn: &mut SqliteConnection, found: i64, known: i64, steps: &[Step]) -> Result<(), StoreError> {
     for schema in found..known {
         let step = steps
             .iter()

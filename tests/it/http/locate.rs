@@ -193,7 +193,7 @@ async fn a_position_of_limited_accuracy_has_candidates_that_sum_to_one() {
     for answer in [&border, &corner, &sure, &problem] {
         assert!((sum(answer) - 1.0).abs() < 1e-9, "{answer}");
     }
-    for bad in ["0", "-1", "1001", "NaN"] {
+    for bad in ["0", "0.09", "1e-160", "-1", "1001", "NaN"] {
         get(&router, &format!("/api/v1/locate?lon=122.105&lat=30.005&crs=wgs84&accuracy_m={bad}"))
             .await
             .problem(400, "bad_parameter");

@@ -72,7 +72,7 @@ async fn a_thousand_places_have_the_neighbours_that_a_look_at_everything_finds()
             } else {
                 vec![]
             },
-            matter: (n % 6 == 0).then(|| "01".to_owned()),
+            matters: if n % 6 == 0 { vec!["01".to_owned()] } else { vec![] },
             state: (n % 2 == 0).then_some(FacilityState::Intact),
         };
         let mut expected: Vec<(f64, u8, i64)> = Vec::new();

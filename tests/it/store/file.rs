@@ -157,6 +157,34 @@ async fn an_r_tree_that_an_import_is_filling_is_no_fault() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_the_first_schema_is_brought_up_when_it_is_opened_and_when_it_is_restored() {
+    use sqlx::Connection;
+    let folder = tempfile::tempdir().unwrap();
+    let (store, path) = city(folder.path()).await;
+    let (before, backup) = (store.revision().await.unwrap(), folder.path().join("backup.gpkg"));
+    store.backup(&backup).await.unwrap();
+    store.close().await.unwrap();
+    for file in [&path, &backup] {
+        let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
+        let older = "INSERT INTO guard VALUES (1); DROP TABLE answers; ALTER TABLE facilities DROP COLUMN state_date;
+            UPDATE meta SET value = '1' WHERE key = 'schema'; DELETE FROM guard";
+        sqlx::raw_sql(older).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    }
+    let store = Store::open(&path, Access::Serve).await.unwrap();
+    store.facilities_commit(facilities(vec![facility(1)])).await.unwrap();
+    assert_eq!(store.check().await.unwrap(), vec![]);
+    store.close().await.unwrap();
+    let kept = Store::restore(&backup, &path).await.unwrap();
+    assert!(kept.is_some());
+    let store = Store::open(&path, Access::Serve).await.unwrap();
+    assert_eq!((store.revision().await.unwrap(), store.check().await.unwrap()), (before, vec![]));
+    store.facilities_commit(facilities((0..3000).map(facility).collect())).await.unwrap();
+    assert_eq!(store.check().await.unwrap(), vec![]);
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_process_writes_and_others_read_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let (store, path) = city(folder.path()).await;
