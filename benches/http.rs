@@ -13,8 +13,8 @@ use wangge::{geom, territory};
 
 use city::{CORNER, SIDE, SIZE};
 use coverage::Random;
-use geom::LonLat;
 use geom::LatticePoint;
+use geom::LonLat;
 use geom::mercator::{MercatorPoint, tile_at};
 use harness::{ROUNDS, median};
 use std::net::SocketAddr;
