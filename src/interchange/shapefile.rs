@@ -320,7 +320,7 @@ fn parse(content: &[u8]) -> Result<RawShape, Fault> {
                 let ring: Option<Vec<_>> = (start..end).map(|point| position(points_at + point * 16)).collect();
                 rings.push(ring.ok_or_else(short)?);
             }
-            Ok(RawShape::Polygons(rings::polygons(rings)))
+            rings::polygons(rings).map(RawShape::Polygons)
         }
         31 => Ok(RawShape::Other("MultiPatch".to_owned())),
         other => Err(bad(format!("{other} is no type of shape"))),
