@@ -17,6 +17,8 @@ use std::sync::Arc;
 const MOST_UNPACKED: u64 = 2 << 30;
 /// Rows with something in them among which the header is looked for.
 const HEADER_WITHIN: usize = 40;
+/// Most rows of a header.
+const HEADER_ROWS: u32 = 3;
 /// Columns of a sheet, as Excel has it.
 const MOST_COLUMNS: u32 = 16_384;
 
@@ -202,7 +204,7 @@ impl XlsxReader {
         archive.prove(MOST_UNPACKED)?;
         let mut workbook: Workbook = open_workbook(path).map_err(|error: XlsxError| broken(&error))?;
         let sheet = sheet(&mut workbook, reading.layer)?;
-        let merged = workbook.merge_cells_by_sheet_name(&sheet).unwrap_or_default();
+        let merged = workbook.merge_cells_by_sheet_name(&sheet).map_err(|error| broken(&error))?;
         let mut first = Vec::new();
         {
             let mut rows = Rows::of(&mut workbook, &sheet, &merged)?;
@@ -314,10 +316,13 @@ fn header(first: &[Row], merged: &[Dimensions], columns: Option<&Columns>) -> Re
         .or_else(|| first.iter().find(|row| row.texts().count() >= 2))
         .or(first.first())
         .ok_or_else(|| bad("the sheet is empty"))?;
-    // A name merged over two rows makes the header as high, and the names of the lower row go before those of the upper.
-    let below = merged
-        .iter()
-        .filter(|area| area.start.0 <= row.number && row.number < area.end.0 && row.cells.contains_key(&area.start.1));
+    // A name merged over two rows makes the header as high, and the names of the lower row go before those of the upper. What is higher
+    // is a title beside the table.
+    let below = merged.iter().filter(|area| {
+        area.start.0 == row.number
+            && (1..HEADER_ROWS).contains(&area.end.0.saturating_sub(area.start.0))
+            && row.cells.contains_key(&area.start.1)
+    });
     let last_row = below.map(|area| area.end.0).max().unwrap_or(row.number);
     let mut names: BTreeMap<u32, Arc<str>> = BTreeMap::new();
     for row in first.iter().filter(|other| (row.number..=last_row).contains(&other.number)) {
@@ -387,6 +392,8 @@ mod tests {
         let found = header(&first, &merged, Some(&columns)).expect("a header");
         let names: Vec<&str> = found.names.values().map(|name| &**name).collect();
         assert_eq!((found.last_row, names), (3, vec!["工号", "姓名", "电话", "地址", "岗位"]));
+        let beside = [row(0, &[(0, "名册"), (1, "工号"), (2, "姓名")]), row(1, &[(0, "名册"), (1, "S1"), (2, "李四")])];
+        assert_eq!(header(&beside, &[area((0, 0), (300, 0))], Some(&columns)).expect("a header").last_row, 0);
         let twice = [row(0, &[(0, "姓名"), (2, "姓名")])];
         let fault = header(&twice, &[], Some(&columns)).expect_err("twice");
         assert!(fault.detail.contains("A1 and C1"), "{fault}");
