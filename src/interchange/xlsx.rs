@@ -2,19 +2,27 @@
 
 use super::archive::Archive;
 use super::fields::Columns;
-use super::input::Progress;
+use super::input::{Progress, read_fault};
 use super::{Notes, RawRecord, RawShape, Reading, Sink};
 use crate::domain::fault::{Fault, FaultKind};
 use calamine::{DataRef, Dimensions, Reader as _, Xlsx, XlsxCellReader, XlsxError, open_workbook};
 use serde_json::{Number, Value};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Most bytes of all parts of a workbook, unpacked. A sheet of a million rows and ten columns has 400 MB.
 const MOST_UNPACKED: u64 = 2 << 30;
+/// Most bytes of the part with the texts of all cells.
+const MOST_SHARED: u64 = 256 << 20;
+/// That part's first tag ends within so many bytes.
+const SHARED_HEAD: u64 = 64 << 10;
+/// So many texts may be announced in any case.
+const FREE_SHARED: u64 = 1 << 20;
+/// `<si/>`
+const LEAST_SHARED: u64 = 5;
 /// Rows with something in them among which the header is looked for.
 const HEADER_WITHIN: usize = 40;
 /// Most rows of a header.
@@ -198,10 +206,65 @@ fn date(days: f64, from_1904: bool) -> Option<String> {
     Some(if seconds == 0 { day.to_string() } else { format!("{day}T{clock}") })
 }
 
+/// The library makes room for as many texts as their part announces.
+fn prove_shared(archive: &Archive) -> Result<(), Fault> {
+    for entry in archive.entries().iter().filter(|entry| entry.name.to_lowercase().ends_with("sharedstrings.xml")) {
+        let size = entry.unpacked();
+        if size > MOST_SHARED {
+            return Err(bad(format!("{} has {size} bytes, more than {MOST_SHARED}", entry.name)));
+        }
+        let mut head = Vec::new();
+        let read = archive.read(entry, None)?.take(SHARED_HEAD).read_to_end(&mut head);
+        read.map_err(|error| read_fault(&error))?;
+        let count = announced(&String::from_utf8_lossy(&head))
+            .ok_or_else(|| bad(format!("{} does not begin as a table of texts does", entry.name)))?;
+        if count > FREE_SHARED.max(size / LEAST_SHARED) {
+            return Err(bad(format!("{} announces {count} texts in {size} bytes", entry.name)));
+        }
+    }
+    Ok(())
+}
+
+/// `uniqueCount` of the first tag, which must be `sst`; 0 without one, the highest number for what is none.
+fn announced(head: &str) -> Option<u64> {
+    let mut rest = head.trim_start_matches('\u{feff}').trim_start();
+    loop {
+        let (inside, end) = if let Some(inside) = rest.strip_prefix("<?") {
+            (inside, "?>")
+        } else if let Some(inside) = rest.strip_prefix("<!--") {
+            (inside, "-->")
+        } else {
+            break;
+        };
+        rest = inside.split_once(end)?.1.trim_start();
+    }
+    let tag = rest.strip_prefix('<')?;
+    let (name, mut rest) = tag.split_at(tag.find(|c: char| c.is_whitespace() || c == '/' || c == '>')?);
+    if name.rsplit(':').next() != Some("sst") {
+        return None;
+    }
+    let mut count = 0_u64;
+    loop {
+        rest = rest.trim_start();
+        if rest.starts_with('>') || rest.starts_with("/>") {
+            return Some(count);
+        }
+        let (name, value) = rest.split_once('=')?;
+        let value = value.trim_start();
+        let quote = if value.starts_with('"') { '"' } else { '\'' };
+        let (value, after) = value.strip_prefix(quote)?.split_once(quote)?;
+        if name.trim_end().ends_with("uniqueCount") {
+            count = count.max(value.trim().parse().unwrap_or(u64::MAX));
+        }
+        rest = after;
+    }
+}
+
 impl XlsxReader {
     /// Opens a sheet and looks for its header. The archive is proved first: the library trusts its lengths.
     pub fn open(path: &Path, archive: &Archive, reading: &Reading<'_>, progress: Progress) -> Result<Self, Fault> {
         archive.prove(MOST_UNPACKED)?;
+        prove_shared(archive)?;
         let mut workbook: Workbook = open_workbook(path).map_err(|error: XlsxError| broken(&error))?;
         let sheet = sheet(&mut workbook, reading.layer)?;
         let merged = workbook.merge_cells_by_sheet_name(&sheet).map_err(|error| broken(&error))?;
@@ -366,6 +429,21 @@ mod tests {
         }
         assert_eq!(date(-1.0, false), None);
         assert_eq!(date(f64::NAN, false), None);
+    }
+
+    #[test]
+    fn the_number_of_texts_is_read_where_the_library_reads_it() {
+        for (head, count) in [
+            ("\u{feff}<?xml version=\"1.0\"?>\n<sst xmlns=\"a>b\" count=\"9000\" uniqueCount=\"7\"><si/>", Some(7)),
+            ("<!-- <sst uniqueCount='1'> --><x:sst uniqueCount = '9223372036854775807' />", Some(9_223_372_036_854_775_807)),
+            ("<sst uniqueCount=\"99999999999999999999\">", Some(u64::MAX)),
+            ("<sst>", Some(0)),
+            ("<sst uniqueCount=\"7", None),
+            ("<a/><sst>", None),
+            ("", None),
+        ] {
+            assert_eq!(announced(head), count, "{head}");
+        }
     }
 
     #[test]
