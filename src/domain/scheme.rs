@@ -167,6 +167,12 @@ impl Scheme {
         Ok(Self { name, levels, alphabet })
     }
 
+    /// The alphabet of a scheme that states none.
+    fn unsaid_alphabet(name: &str, levels: &[Level]) -> Alphabet {
+        let cn = Self::cn();
+        if name == cn.name && levels == cn.levels { cn.alphabet } else { Alphabet::Any }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
@@ -239,17 +245,16 @@ impl Default for Scheme {
 impl TryFrom<SchemeText> for Scheme {
     type Error = BadScheme;
     fn try_from(text: SchemeText) -> Result<Self, BadScheme> {
-        let cn = Self::cn();
-        let plain = if text.name == cn.name && text.levels == cn.levels { cn.alphabet } else { Alphabet::Any };
-        Self::checked(text.name, text.levels, text.alphabet.unwrap_or(plain))
+        let unsaid = Self::unsaid_alphabet(&text.name, &text.levels);
+        Self::checked(text.name, text.levels, text.alphabet.unwrap_or(unsaid))
     }
 }
 
 impl From<Scheme> for SchemeText {
     fn from(scheme: Scheme) -> Self {
         // Said only where its name and levels do not say it already.
-        let unsaid = scheme.alphabet == Alphabet::Any || scheme == Scheme::cn();
-        Self { alphabet: (!unsaid).then_some(scheme.alphabet), name: scheme.name, levels: scheme.levels }
+        let unsaid = Scheme::unsaid_alphabet(&scheme.name, &scheme.levels);
+        Self { alphabet: (scheme.alphabet != unsaid).then_some(scheme.alphabet), name: scheme.name, levels: scheme.levels }
     }
 }
 
@@ -279,6 +284,8 @@ mod tests {
         assert_eq!(parse(&serde_json::to_string(&stated).expect("JSON")), stated);
         assert_eq!(stated.spells(&letter), Ok(()));
         assert!(stated.spells(&Code::new("宝华镇").expect("a code")).is_err());
+        let loose = Scheme { alphabet: Alphabet::Any, ..Scheme::cn() };
+        assert_eq!(parse(&serde_json::to_string(&loose).expect("JSON")), loose, "the levels of cn with any letters");
         let silent = parse(r#"{"name":"x","levels":[{"name":"town"}]}"#);
         assert_eq!(silent.spells(&Code::new("宝华镇").expect("a code")), Ok(()));
     }

@@ -48,6 +48,13 @@ pub struct Entry {
     offset: u64,
 }
 
+impl Entry {
+    /// Bytes, as the directory says; more or fewer end the reading in an error.
+    pub fn unpacked(&self) -> u64 {
+        self.unpacked
+    }
+}
+
 /// An opened archive: its directory.
 #[derive(Debug, Clone)]
 pub struct Archive {

@@ -142,7 +142,7 @@ impl FlatGeobufReader {
         let bytes =
             sized(&mut text, MOST_HEADER)?.ok_or_else(|| bad("the FlatGeobuf ends before its header: it is truncated"))?;
         let header = Table::root(&bytes).ok_or_else(damaged)?;
-        let columns = columns(&header, slot::HEADER_COLUMNS).ok_or_else(damaged)?;
+        let columns = columns(&header, slot::HEADER_COLUMNS, &mut bytes.len()).ok_or_else(damaged)?;
         let count = header.field(slot::HEADER_COUNT).and_then(|at| number(&bytes, at)).map_or(0, u64::from_le_bytes);
         let node_size = match header.field(slot::HEADER_NODE_SIZE) {
             Some(at) => u64::from(u16::from_le_bytes(number(&bytes, at).ok_or_else(damaged)?)),
@@ -191,14 +191,15 @@ impl FlatGeobufReader {
 
     fn feature(&self, number: u64, bytes: &[u8]) -> Result<RawRecord, Fault> {
         let feature = Table::root(bytes).ok_or_else(damaged)?;
-        let own = columns(&feature, slot::FEATURE_COLUMNS).ok_or_else(damaged)?;
+        let mut left = bytes.len();
+        let own = columns(&feature, slot::FEATURE_COLUMNS, &mut left).ok_or_else(damaged)?;
         let columns = if own.is_empty() { &self.columns } else { &own };
         let fields = match feature.vector(slot::FEATURE_PROPERTIES, 1) {
             Some(bytes) => properties(bytes, columns)?,
             None => Vec::new(),
         };
         let shape = match feature.table(slot::FEATURE_GEOMETRY) {
-            Some(geometry) => shape(&geometry, self.kind).ok_or_else(damaged)?,
+            Some(geometry) => shape(&geometry, self.kind, &mut left).ok_or_else(damaged)?,
             None => RawShape::Absent,
         };
         Ok(RawRecord { number, fields, shape })
@@ -243,7 +244,16 @@ fn index_size(count: u64, node_size: u64) -> u64 {
     nodes.saturating_mul(40)
 }
 
-fn columns(table: &Table<'_>, slot: usize) -> Option<Vec<Column>> {
+/// Offset, table and length, which a column or a part of a geometry has at least.
+const LEAST_TABLE: usize = 16;
+
+/// Takes from the bytes of a block what is made of them. Offsets that lead to one place many times would make more than there is.
+fn spend(left: &mut usize, bytes: usize) -> Option<()> {
+    *left = left.checked_sub(bytes)?;
+    Some(())
+}
+
+fn columns(table: &Table<'_>, slot: usize, left: &mut usize) -> Option<Vec<Column>> {
     if table.field(slot).is_none() {
         return Some(Vec::new());
     }
@@ -251,6 +261,7 @@ fn columns(table: &Table<'_>, slot: usize) -> Option<Vec<Column>> {
         .tables(slot)?
         .iter()
         .map(|column| {
+            spend(left, LEAST_TABLE + column.vector(slot::COLUMN_NAME, 1)?.len())?;
             let name = column.text(slot::COLUMN_NAME)?;
             Some(Column { name: name.into(), kind: column.byte(slot::COLUMN_TYPE).unwrap_or(0) })
         })
@@ -327,9 +338,14 @@ fn positions(geometry: &Table<'_>) -> Option<Vec<[f64; 2]>> {
     bytes.chunks_exact(16).map(|pair| Some([real(&pair[..8])?, real(&pair[8..])?])).collect()
 }
 
-fn rings(geometry: &Table<'_>) -> Option<Vec<Vec<[f64; 2]>>> {
+/// Without ends of rings there is one.
+fn rings(geometry: &Table<'_>, left: &mut usize) -> Option<Vec<Vec<[f64; 2]>>> {
+    let ends = geometry.vector(slot::GEOMETRY_ENDS, 4).unwrap_or_default();
+    spend(left, LEAST_TABLE + geometry.vector(slot::GEOMETRY_XY, 8)?.len() + ends.len())?;
     let all = positions(geometry)?;
-    let Some(ends) = geometry.vector(slot::GEOMETRY_ENDS, 4) else { return Some(vec![all]) };
+    if ends.is_empty() {
+        return Some(vec![all]);
+    }
     let mut start = 0;
     ends.chunks_exact(4)
         .map(|end| {
@@ -342,7 +358,7 @@ fn rings(geometry: &Table<'_>) -> Option<Vec<Vec<[f64; 2]>>> {
 }
 
 /// `kind`: that of the header, 0 when each feature has its own.
-fn shape(geometry: &Table<'_>, kind: u8) -> Option<RawShape> {
+fn shape(geometry: &Table<'_>, kind: u8, left: &mut usize) -> Option<RawShape> {
     let kind = if kind == 0 { geometry.byte(slot::GEOMETRY_TYPE).unwrap_or(0) } else { kind };
     let other = |name: &str| Some(RawShape::Other(name.to_owned()));
     match kind {
@@ -350,10 +366,10 @@ fn shape(geometry: &Table<'_>, kind: u8) -> Option<RawShape> {
             Some(at) if at.iter().any(|number| !number.is_nan()) => Some(RawShape::Point(*at)),
             _ => Some(RawShape::Absent),
         },
-        3 => Some(RawShape::Polygons(vec![rings(geometry)?])),
+        3 => Some(RawShape::Polygons(vec![rings(geometry, left)?])),
         6 => {
             let parts = geometry.tables(slot::GEOMETRY_PARTS)?;
-            parts.iter().map(rings).collect::<Option<Vec<_>>>().map(RawShape::Polygons)
+            parts.iter().map(|part| rings(part, left)).collect::<Option<Vec<_>>>().map(RawShape::Polygons)
         }
         2 => other("LineString"),
         4 => other("MultiPoint"),
@@ -375,6 +391,27 @@ mod tests {
         assert_eq!(index_size(16, 16), 17 * 40);
         assert_eq!(index_size(17, 16), (17 + 2 + 1) * 40);
         assert_eq!(index_size(179, 16), (179 + 12 + 1) * 40);
+    }
+
+    #[test]
+    fn offsets_that_lead_to_one_place_make_no_more_than_the_block_holds() {
+        let block = |count: u32| {
+            let mut bytes = Vec::new();
+            // A table with one field, the vector behind it, and one column for all of its offsets.
+            bytes.extend(12_u32.to_le_bytes());
+            bytes.extend([6_u16, 8, 4, 0].iter().flat_map(|number| number.to_le_bytes()));
+            bytes.extend([8, 4, count].iter().flat_map(|number| number.to_le_bytes()));
+            bytes.extend((0..count).flat_map(|nth| ((count - nth) * 4).to_le_bytes()));
+            bytes.extend([20 + count * 4, 4, 100].iter().flat_map(|number| number.to_le_bytes()));
+            bytes.extend([b'n'; 100]);
+            bytes
+        };
+        let read = |count: u32| {
+            let bytes = block(count);
+            let table = Table::root(&bytes)?;
+            columns(&table, 0, &mut bytes.len()).map(|columns| columns.len())
+        };
+        assert_eq!([read(1), read(100)], [Some(1), None]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::{Notes, RawRecord, RawShape, Sink};
 use crate::domain::fault::{Fault, FaultKind};
 use flate2::read::ZlibDecoder;
 use serde_json::Value;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,10 @@ pub const MAGIC: &[u8] = b"\x0a\x09OSMHeader";
 /// Largest header and largest blob, packed and unpacked, by the format's own limits.
 const MOST_HEADER: u32 = 64 << 10;
 const MOST_BLOB: u64 = 32 << 20;
+/// Most bytes of all tags of a block. Blocks have 8,000 things by custom, and a value has at most 1,020 bytes.
+const MOST_TAGS: usize = 256 << 20;
+/// What a tag takes beside its value.
+const LEAST_TAG: usize = 32;
 /// Most corners of all areas that are wanted. A country's car parks have 10 million.
 const MOST_CORNERS: usize = 40_000_000;
 
@@ -199,6 +204,8 @@ impl Scale {
 
 struct Strings {
     texts: Vec<Arc<str>>,
+    /// Bytes that tags may still take.
+    left: Cell<usize>,
 }
 
 impl Strings {
@@ -207,16 +214,20 @@ impl Strings {
     }
 
     fn tags(&self, keys: &[u64], values: &[u64]) -> Result<Tags, Fault> {
-        keys.iter()
-            .zip(values)
-            .map(|(key, value)| Ok((Arc::clone(self.text(*key)?), Value::from(&**self.text(*value)?))))
-            .collect()
+        keys.iter().zip(values).map(|(key, value)| self.tag(*key, *value)).collect()
+    }
+
+    fn tag(&self, key: u64, value: u64) -> Result<(Arc<str>, Value), Fault> {
+        let (key, value) = (self.text(key)?, self.text(value)?);
+        let left = self.left.get().checked_sub(LEAST_TAG + value.len());
+        self.left.set(left.ok_or_else(|| bad(format!("the tags of a block take more than {MOST_TAGS} bytes")))?);
+        Ok((Arc::clone(key), Value::from(&**value)))
     }
 }
 
 /// The nodes or ways of a block, in order.
 fn block(bytes: &[u8], wanted: Wanted, each: &mut dyn FnMut(Thing) -> Result<(), Fault>) -> Result<(), Fault> {
-    let mut strings = Strings { texts: Vec::new() };
+    let mut strings = Strings { texts: Vec::new(), left: Cell::new(MOST_TAGS) };
     let mut groups = Vec::new();
     let mut scale = Scale { granularity: 100, offset: [0, 0] };
     let mut message = Message { bytes };
@@ -289,7 +300,7 @@ fn dense(bytes: &[u8], strings: &Strings, scale: &Scale, each: &mut dyn FnMut(Th
         let mut tags = Vec::new();
         while let Some(key) = words.next().filter(|key| *key != 0) {
             let value = words.next().ok_or_else(damaged)?;
-            tags.push((Arc::clone(strings.text(key)?), Value::from(&**strings.text(value)?)));
+            tags.push(strings.tag(key, value)?);
         }
         each(Thing::Node { id, at: scale.position(lon, lat), tags })?;
     }
@@ -476,6 +487,14 @@ mod tests {
         assert_eq!([0, 1, 2, 3, u64::MAX].map(zigzag), [0, -1, 1, -2, i64::MIN]);
         assert_eq!(deltas(&[2, 2, 1]).expect("three"), [1, 2, 1]);
         assert!(Message { bytes: &[0x0A, 0x05, 1] }.next().is_err() && Message { bytes: &[0x0B] }.next().is_err());
+    }
+
+    #[test]
+    fn tags_take_no_more_than_their_block_may() {
+        let texts = vec!["".into(), "k".into(), "v".repeat(100).into()];
+        let strings = Strings { texts, left: Cell::new(300) };
+        assert_eq!(strings.tags(&[1, 1], &[2, 2]).expect("264 bytes").len(), 2);
+        assert!(strings.tags(&[1], &[2]).is_err() && strings.tags(&[3], &[1]).is_err());
     }
 
     #[test]

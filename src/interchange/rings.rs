@@ -1,6 +1,11 @@
 //! Rings without order → polygons: exteriors with their holes, as Shapefiles leave them to the reader.
 
+use crate::domain::fault::{Fault, FaultKind};
+
 type RawRing = Vec<[f64; 2]>;
+
+/// Most rings whose winding says nothing: each is compared with every other.
+const MOST_UNWOUND: usize = 5_000;
 
 /// Twice the area by the surveyor's formula from the ring's first corner: positive when it turns left.
 fn turn(ring: &[[f64; 2]]) -> f64 {
@@ -41,7 +46,7 @@ fn lies_in(inner: &[[f64; 2]], outer: &[[f64; 2]]) -> bool {
 
 /// Polygons of rings whose exteriors turn right and whose holes turn left (Shapefile), turned to RFC 7946. Where a hole lies in no
 /// exterior, some program has wound the rings otherwise: then what lies in an odd number of others is a hole.
-pub fn polygons(rings: Vec<RawRing>) -> Vec<Vec<RawRing>> {
+pub fn polygons(rings: Vec<RawRing>) -> Result<Vec<Vec<RawRing>>, Fault> {
     let extents: Vec<Extent> = rings.iter().map(|ring| Extent::of(ring)).collect();
     let turns: Vec<f64> = rings.iter().map(|ring| turn(ring)).collect();
     let inside = |inner: usize, outer: usize| {
@@ -57,17 +62,26 @@ pub fn polygons(rings: Vec<RawRing>) -> Vec<Vec<RawRing>> {
             true => smallest(&mut exteriors.iter().copied().filter(|outer| inside(at, *outer))).map(Some),
         })
         .collect();
-    let parents = by_winding.unwrap_or_else(|| {
-        let around: Vec<Vec<usize>> =
-            (0..rings.len()).map(|at| (0..rings.len()).filter(|outer| inside(at, *outer)).collect()).collect();
-        let is_hole = |at: usize| around[at].len() % 2 == 1;
-        (0..rings.len())
-            .map(|at| {
-                let outer = &mut around[at].iter().copied().filter(|outer| !is_hole(*outer));
-                if is_hole(at) { smallest(outer) } else { None }
-            })
-            .collect()
-    });
+    let parents = match by_winding {
+        Some(parents) => parents,
+        None if rings.len() > MOST_UNWOUND => {
+            let detail = format!(
+                "{} rings that are wound otherwise than a Shapefile's, more than {MOST_UNWOUND}: write it anew (ogr2ogr)",
+                rings.len()
+            );
+            return Err(Fault::new(FaultKind::TooManyVertices, detail));
+        }
+        None => {
+            let is_hole: Vec<bool> =
+                (0..rings.len()).map(|at| (0..rings.len()).filter(|outer| inside(at, *outer)).count() % 2 == 1).collect();
+            (0..rings.len())
+                .map(|at| {
+                    let outer = &mut (0..rings.len()).filter(|outer| !is_hole[*outer] && inside(at, *outer));
+                    if is_hole[at] { smallest(outer) } else { None }
+                })
+                .collect()
+        }
+    };
     let mut place: Vec<Option<usize>> = vec![None; rings.len()];
     let mut parts: Vec<Vec<RawRing>> = Vec::new();
     let turned = |at: usize, ring: &[[f64; 2]], left: bool| {
@@ -86,7 +100,7 @@ pub fn polygons(rings: Vec<RawRing>) -> Vec<Vec<RawRing>> {
             parts[part].push(turned(at, ring, false));
         }
     }
-    parts
+    Ok(parts)
 }
 
 #[cfg(test)]
@@ -117,7 +131,7 @@ mod tests {
             square(2.0, 2.0, 6.0),
             left(square(3.0, 3.0, 1.0)),
         ];
-        let parts = polygons(rings);
+        let parts = polygons(rings).expect("few rings");
         assert_eq!(shape(&parts), [vec![[0.0, 0.0], [1.0, 1.0]], vec![[20.0, 0.0]], vec![[2.0, 2.0], [3.0, 3.0]]]);
         for part in &parts {
             assert!(turn(&part[0]) > 0.0 && part[1..].iter().all(|hole| turn(hole) < 0.0), "as RFC 7946 has it");
@@ -127,15 +141,20 @@ mod tests {
     #[test]
     fn rings_that_are_wound_otherwise_are_sorted_by_what_lies_in_what() {
         let all_left = vec![left(square(0.0, 0.0, 10.0)), left(square(1.0, 1.0, 2.0)), left(square(20.0, 0.0, 5.0))];
-        assert_eq!(shape(&polygons(all_left)), [vec![[0.0, 0.0], [1.0, 1.0]], vec![[20.0, 0.0]]]);
+        assert_eq!(shape(&polygons(all_left).expect("few rings")), [vec![[0.0, 0.0], [1.0, 1.0]], vec![[20.0, 0.0]]]);
         let mirrored = vec![left(square(0.0, 0.0, 10.0)), square(1.0, 1.0, 2.0)];
-        assert_eq!(shape(&polygons(mirrored)), [vec![[0.0, 0.0], [1.0, 1.0]]]);
+        assert_eq!(shape(&polygons(mirrored).expect("few rings")), [vec![[0.0, 0.0], [1.0, 1.0]]]);
+        // A lake in an island in a lake: the innermost ring belongs to the island.
+        let nested = (0..4_u32).map(|at| left(square(at.into(), at.into(), 20.0 - 2.0 * f64::from(at)))).collect();
+        let parts = polygons(nested).expect("few rings");
+        assert_eq!(shape(&parts), [vec![[0.0, 0.0], [1.0, 1.0]], vec![[2.0, 2.0], [3.0, 3.0]]]);
+        assert!(polygons(vec![left(square(0.0, 0.0, 1.0)); MOST_UNWOUND + 1]).is_err());
     }
 
     #[test]
     fn nothing_and_odd_numbers_break_nothing() {
-        assert!(polygons(Vec::new()).is_empty());
-        assert_eq!(polygons(vec![Vec::new()]).len(), 1);
-        assert_eq!(polygons(vec![vec![[f64::NAN, 0.0]; 4], square(0.0, 0.0, 1.0)]).len(), 2);
+        assert!(polygons(Vec::new()).expect("none").is_empty());
+        assert_eq!(polygons(vec![Vec::new()]).expect("one").len(), 1);
+        assert_eq!(polygons(vec![vec![[f64::NAN, 0.0]; 4], square(0.0, 0.0, 1.0)]).expect("two").len(), 2);
     }
 }

@@ -123,13 +123,19 @@ pub fn area(raw: &RawShape, positions: &Positions, max_vertices: usize) -> Resul
     if parts.iter().all(Vec::is_empty) {
         faults.push(Fault::new(FaultKind::EmptyRing, "the polygon has no ring"));
     }
-    for (part_at, part) in parts.iter().enumerate() {
+    let mut left = max_vertices;
+    'parts: for (part_at, part) in parts.iter().enumerate() {
         let mut rings = Vec::with_capacity(part.len());
         for (ring_at, raw_ring) in part.iter().enumerate() {
             let whose = RingName { part: (parts.len() > 1).then_some(part_at + 1), ring: ring_at };
-            if let Some(ring) = ring(raw_ring, positions, whose, max_vertices, &mut faults) {
+            let before = faults.len();
+            if let Some(ring) = ring(raw_ring, positions, whose, left, &mut faults) {
+                left = left.saturating_sub(ring.len());
                 check_turn(&ring, whose, &mut repairs);
                 rings.push(ring);
+            }
+            if faults[before..].iter().any(|fault| fault.kind == FaultKind::TooManyVertices) {
+                break 'parts;
             }
         }
         let mut rings = rings.into_iter();
@@ -170,7 +176,7 @@ impl std::fmt::Display for RingName {
 }
 
 /// One ring on the lattice, still closed; its faults go to `faults`. A long edge of a plane gets the positions between its ends that keep
-/// it where it is; they count for the budget of vertices.
+/// it where it is; they count for `budget`, the vertices that the record may still have.
 fn ring(raw: &[[f64; 2]], positions: &Positions, whose: RingName, budget: usize, faults: &mut Vec<Fault>) -> Option<Ring> {
     let before = faults.len();
     let mut kept: Vec<LonLat> = Vec::with_capacity(raw.len());
@@ -218,7 +224,9 @@ fn ring(raw: &[[f64; 2]], positions: &Positions, whose: RingName, budget: usize,
         fault(FaultKind::EmptyRing, format!("{whose} has {} positions, a ring has at least {LEAST_RING}", raw.len()), place);
     }
     if kept.len() > budget {
-        let detail = format!("{whose}: its long edges need more than {budget} vertices to stay straight: raise --max-vertices");
+        let detail = format!(
+            "{whose}: its long edges need more vertices to stay straight than the {budget} that are left: raise --max-vertices"
+        );
         fault(FaultKind::TooManyVertices, detail, place);
     }
     let ring: Ring = kept.iter().map(|kept| LatticePoint::nearest(*kept)).collect();
@@ -384,5 +392,11 @@ mod tests {
         let common = corners(&lower).intersection(&corners(&upper)).count();
         assert!(common > 20, "{common} positions of 40 km");
         assert!(area(&box_of(south, north), &plane("epsg:4529"), 30).is_err(), "they count for the budget");
+        let enough_for_one = lower.polygons()[0].exterior.len() + 20;
+        assert!(area(&box_of(south, north), &plane("epsg:4529"), enough_for_one).is_ok());
+        let corners = [[west, south], [east, south], [east, north], [west, north], [west, south]];
+        let both = RawShape::Polygons(vec![vec![corners.to_vec()], vec![corners.to_vec()]]);
+        let faults = area(&both, &plane("epsg:4529"), enough_for_one).expect_err("one budget for both");
+        assert!(faults.len() == 1 && faults[0].detail.contains("part 2"), "{faults:?}");
     }
 }

@@ -19,8 +19,6 @@ pub const MAGIC: &[u8] = &[0, 0, 0x27, 0x0A];
 const MOST_TEXT: u64 = 64 << 10;
 /// Most rings of one record; which lies in which is found pair by pair. China's coast has 11,000.
 const MOST_RINGS: usize = 50_000;
-/// Shapes without geometry that are told one by one.
-const MOST_NULL: u64 = 10_000;
 
 /// The files of one layer, by their endings in lower case.
 enum Parts {
@@ -204,7 +202,6 @@ impl ShapefileReader {
     pub fn for_each(mut self, sink: &mut Sink<'_>) {
         let mut number = 0_u64;
         let mut deleted = 0_u64;
-        let mut null = 0_u64;
         let ended = loop {
             number += 1;
             let shape = match self.shape(number) {
@@ -224,16 +221,10 @@ impl ShapefileReader {
                 }
                 (_, Err(fault)) if fault.field.is_none() => break Some(fault),
                 (Err(fault), _) | (Ok(_), Err(fault)) => Err(Fault { record: Some(number), ..fault }),
-                (Ok(shape), Ok(Row::Values(fields))) => {
-                    null += u64::from(shape == RawShape::Absent);
-                    Ok(RawRecord { number, fields, shape })
-                }
+                (Ok(shape), Ok(Row::Values(fields))) => Ok(RawRecord { number, fields, shape }),
             };
             if sink(record).is_break() {
                 return;
-            }
-            if null > MOST_NULL {
-                break Some(bad(format!("more than {MOST_NULL} records without a shape: reading ends here")));
             }
         };
         let missing = u64::from(self.table.count).saturating_sub(number - 1);
@@ -320,7 +311,7 @@ fn parse(content: &[u8]) -> Result<RawShape, Fault> {
                 let ring: Option<Vec<_>> = (start..end).map(|point| position(points_at + point * 16)).collect();
                 rings.push(ring.ok_or_else(short)?);
             }
-            Ok(RawShape::Polygons(rings::polygons(rings)))
+            rings::polygons(rings).map(RawShape::Polygons)
         }
         31 => Ok(RawShape::Other("MultiPatch".to_owned())),
         other => Err(bad(format!("{other} is no type of shape"))),
@@ -443,6 +434,13 @@ mod tests {
         let (record, detail) = faulty(&shp(5, &[many, point(1.0, 2.0)]), &rows);
         assert!(record == Some(1) && detail.contains("do not fit"), "{detail}");
         assert!(read(&two[..50], &rows, &[]).is_err() && read(&two, &rows[..40], &[]).is_err() && read(b"", &rows, &[]).is_err());
+    }
+
+    #[test]
+    fn null_shapes_do_not_end_the_reading() {
+        let shapes = shp(1, &vec![0_u32.to_le_bytes().to_vec(); 10_002]);
+        let seen = read(&shapes, &dbf(&vec![&b"a"[..]; 10_002]), &[]).expect("a layer").0;
+        assert!(seen.len() == 10_002 && seen.iter().all(Result::is_ok), "columns may say where they are");
     }
 
     #[test]

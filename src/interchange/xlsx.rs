@@ -2,21 +2,31 @@
 
 use super::archive::Archive;
 use super::fields::Columns;
-use super::input::Progress;
+use super::input::{Progress, read_fault};
 use super::{Notes, RawRecord, RawShape, Reading, Sink};
 use crate::domain::fault::{Fault, FaultKind};
 use calamine::{DataRef, Dimensions, Reader as _, Xlsx, XlsxCellReader, XlsxError, open_workbook};
 use serde_json::{Number, Value};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Most bytes of all parts of a workbook, unpacked. A sheet of a million rows and ten columns has 400 MB.
 const MOST_UNPACKED: u64 = 2 << 30;
+/// Most bytes of the part with the texts of all cells.
+const MOST_SHARED: u64 = 256 << 20;
+/// That part's first tag ends within so many bytes.
+const SHARED_HEAD: u64 = 64 << 10;
+/// So many texts may be announced in any case.
+const FREE_SHARED: u64 = 1 << 20;
+/// `<si/>`
+const LEAST_SHARED: u64 = 5;
 /// Rows with something in them among which the header is looked for.
 const HEADER_WITHIN: usize = 40;
+/// Most rows of a header.
+const HEADER_ROWS: u32 = 3;
 /// Columns of a sheet, as Excel has it.
 const MOST_COLUMNS: u32 = 16_384;
 
@@ -196,13 +206,68 @@ fn date(days: f64, from_1904: bool) -> Option<String> {
     Some(if seconds == 0 { day.to_string() } else { format!("{day}T{clock}") })
 }
 
+/// The library makes room for as many texts as their part announces.
+fn prove_shared(archive: &Archive) -> Result<(), Fault> {
+    for entry in archive.entries().iter().filter(|entry| entry.name.to_lowercase().ends_with("sharedstrings.xml")) {
+        let size = entry.unpacked();
+        if size > MOST_SHARED {
+            return Err(bad(format!("{} has {size} bytes, more than {MOST_SHARED}", entry.name)));
+        }
+        let mut head = Vec::new();
+        let read = archive.read(entry, None)?.take(SHARED_HEAD).read_to_end(&mut head);
+        read.map_err(|error| read_fault(&error))?;
+        let count = announced(&String::from_utf8_lossy(&head))
+            .ok_or_else(|| bad(format!("{} does not begin as a table of texts does", entry.name)))?;
+        if count > FREE_SHARED.max(size / LEAST_SHARED) {
+            return Err(bad(format!("{} announces {count} texts in {size} bytes", entry.name)));
+        }
+    }
+    Ok(())
+}
+
+/// `uniqueCount` of the first tag, which must be `sst`; 0 without one, the highest number for what is none.
+fn announced(head: &str) -> Option<u64> {
+    let mut rest = head.trim_start_matches('\u{feff}').trim_start();
+    loop {
+        let (inside, end) = if let Some(inside) = rest.strip_prefix("<?") {
+            (inside, "?>")
+        } else if let Some(inside) = rest.strip_prefix("<!--") {
+            (inside, "-->")
+        } else {
+            break;
+        };
+        rest = inside.split_once(end)?.1.trim_start();
+    }
+    let tag = rest.strip_prefix('<')?;
+    let (name, mut rest) = tag.split_at(tag.find(|c: char| c.is_whitespace() || c == '/' || c == '>')?);
+    if name.rsplit(':').next() != Some("sst") {
+        return None;
+    }
+    let mut count = 0_u64;
+    loop {
+        rest = rest.trim_start();
+        if rest.starts_with('>') || rest.starts_with("/>") {
+            return Some(count);
+        }
+        let (name, value) = rest.split_once('=')?;
+        let value = value.trim_start();
+        let quote = if value.starts_with('"') { '"' } else { '\'' };
+        let (value, after) = value.strip_prefix(quote)?.split_once(quote)?;
+        if name.trim_end().ends_with("uniqueCount") {
+            count = count.max(value.trim().parse().unwrap_or(u64::MAX));
+        }
+        rest = after;
+    }
+}
+
 impl XlsxReader {
     /// Opens a sheet and looks for its header. The archive is proved first: the library trusts its lengths.
     pub fn open(path: &Path, archive: &Archive, reading: &Reading<'_>, progress: Progress) -> Result<Self, Fault> {
         archive.prove(MOST_UNPACKED)?;
+        prove_shared(archive)?;
         let mut workbook: Workbook = open_workbook(path).map_err(|error: XlsxError| broken(&error))?;
         let sheet = sheet(&mut workbook, reading.layer)?;
-        let merged = workbook.merge_cells_by_sheet_name(&sheet).unwrap_or_default();
+        let merged = workbook.merge_cells_by_sheet_name(&sheet).map_err(|error| broken(&error))?;
         let mut first = Vec::new();
         {
             let mut rows = Rows::of(&mut workbook, &sheet, &merged)?;
@@ -314,10 +379,13 @@ fn header(first: &[Row], merged: &[Dimensions], columns: Option<&Columns>) -> Re
         .or_else(|| first.iter().find(|row| row.texts().count() >= 2))
         .or(first.first())
         .ok_or_else(|| bad("the sheet is empty"))?;
-    // A name merged over two rows makes the header as high, and the names of the lower row go before those of the upper.
-    let below = merged
-        .iter()
-        .filter(|area| area.start.0 <= row.number && row.number < area.end.0 && row.cells.contains_key(&area.start.1));
+    // A name merged over two rows makes the header as high, and the names of the lower row go before those of the upper. What is higher
+    // is a title beside the table.
+    let below = merged.iter().filter(|area| {
+        area.start.0 == row.number
+            && (1..HEADER_ROWS).contains(&area.end.0.saturating_sub(area.start.0))
+            && row.cells.contains_key(&area.start.1)
+    });
     let last_row = below.map(|area| area.end.0).max().unwrap_or(row.number);
     let mut names: BTreeMap<u32, Arc<str>> = BTreeMap::new();
     for row in first.iter().filter(|other| (row.number..=last_row).contains(&other.number)) {
@@ -364,6 +432,21 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_texts_is_read_where_the_library_reads_it() {
+        for (head, count) in [
+            ("\u{feff}<?xml version=\"1.0\"?>\n<sst xmlns=\"a>b\" count=\"9000\" uniqueCount=\"7\"><si/>", Some(7)),
+            ("<!-- <sst uniqueCount='1'> --><x:sst uniqueCount = '9223372036854775807' />", Some(9_223_372_036_854_775_807)),
+            ("<sst uniqueCount=\"99999999999999999999\">", Some(u64::MAX)),
+            ("<sst>", Some(0)),
+            ("<sst uniqueCount=\"7", None),
+            ("<a/><sst>", None),
+            ("", None),
+        ] {
+            assert_eq!(announced(head), count, "{head}");
+        }
+    }
+
+    #[test]
     fn cells_have_the_names_that_excel_gives_them() {
         assert_eq!([address(6, 2), address(0, 25), address(0, 26), address(0, 16_383)], ["C7", "Z1", "AA1", "XFD1"]);
     }
@@ -387,6 +470,8 @@ mod tests {
         let found = header(&first, &merged, Some(&columns)).expect("a header");
         let names: Vec<&str> = found.names.values().map(|name| &**name).collect();
         assert_eq!((found.last_row, names), (3, vec!["工号", "姓名", "电话", "地址", "岗位"]));
+        let beside = [row(0, &[(0, "名册"), (1, "工号"), (2, "姓名")]), row(1, &[(0, "名册"), (1, "S1"), (2, "李四")])];
+        assert_eq!(header(&beside, &[area((0, 0), (300, 0))], Some(&columns)).expect("a header").last_row, 0);
         let twice = [row(0, &[(0, "姓名"), (2, "姓名")])];
         let fault = header(&twice, &[], Some(&columns)).expect_err("twice");
         assert!(fault.detail.contains("A1 and C1"), "{fault}");
