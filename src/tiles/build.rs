@@ -139,7 +139,7 @@ pub(super) fn alike(old: &City, new: &City, tile: TileId, layer: Layer) -> bool 
     let all = Layer::ALL.into_iter().map(Layers::from).reduce(Layers::and).expect("there are layers");
     let whole = TileRequest { tile, layers: all, fields: Fields::ALL, scope: Scope::All };
     let too_large = |city: &City| built(city, &whole, &Visible::All, Savings::None).len() > MOST_BYTES;
-    shown_when_too_large.into_iter().all(|savings| same(savings)) || !(too_large(old) || too_large(new))
+    shown_when_too_large.into_iter().all(same) || !(too_large(old) || too_large(new))
 }
 
 /// A tile with these savings, however large.

@@ -172,17 +172,14 @@ pub(super) struct Point<R> {
     pub(super) origin: Option<Origin>,
 }
 
+/// What is done with each record; the answer is what else is wrong with it.
+pub(super) type EachPoint<'a, R> = dyn FnMut(Point<R>, &Terms, &mut Report) -> Vec<Fault> + 'a;
+
 /// How a raw record becomes one with a category.
 pub(super) type Make<R> = fn(RawRecord, &mut Columns, &Catalogue<'_>, &Terms) -> Outcome<R>;
 
 /// Reads records that have a category. `each` gets every one that could be made and answers with what else is wrong with it.
-pub(super) fn read_points<R>(
-    job: &Job,
-    kind: CategoryKind,
-    report: &mut Report,
-    make: Make<R>,
-    each: &mut dyn FnMut(Point<R>, &Terms, &mut Report) -> Vec<Fault>,
-) {
+pub(super) fn read_points<R>(job: &Job, kind: CategoryKind, report: &mut Report, make: Make<R>, each: &mut EachPoint<'_, R>) {
     let mut rules = match Rules::of(job) {
         Ok(rules) => rules,
         Err(fault) => return report.refuse(fault),
