@@ -1,21 +1,38 @@
 //! The one task that changes the city in memory. Committed revisions go in, in whatever order their commits come back; they are
 //! applied in the order of their numbers, and whoever handed one in is answered when readers see it. The tiles that a revision changed
 //! leave the cache before its city is published: nobody who reads the new city finds an old tile. Viewers are told of them after that.
+//!
+//! A commit is handed in as the exact rows it changed, or as a number alone: then the city is loaded from the store off to the side,
+//! compared with the one in memory, and exactly what differs is changed, in one step, up to the revision that was loaded. The same mends a
+//! number that nobody hands in: whoever should have broke off after its commit.
 
-use crate::city::{Change, Published};
+use super::reload::{self, Source};
+use crate::city::{Change, City, Published};
 use crate::domain::id::Revision;
 use crate::live::hub::Hub;
+use crate::store::Snapshot;
 use crate::tiles::cache::TileCache;
+use crate::tiles::changed::Changed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+/// What a commit changed.
+#[derive(Debug)]
+enum What {
+    /// This.
+    Exactly(Change),
+    /// Only the store knows.
+    Unknown,
+}
 
 /// A revision that the store has committed.
 #[derive(Debug)]
 struct Committed {
     revision: Revision,
-    change: Change,
+    what: What,
     applied: oneshot::Sender<()>,
 }
 
@@ -35,12 +52,21 @@ pub struct Stopping;
 /// Revisions that may wait for the task; more make their writers wait.
 const QUEUE: usize = 256;
 
+/// How long a number may be missing while later ones wait. Between a commit and its handing in there are microseconds, for an import
+/// some milliseconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long after a store that did not answer it is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+
 impl Applier {
-    /// Starts the task over `published`, of which `tiles` holds tiles and `live` tells. It ends when the last handle is dropped.
-    pub fn start(published: Arc<Published>, tiles: TileCache, live: Hub) -> Self {
+    /// Starts the task over `published`, of which `tiles` holds tiles and `live` tells, and `source` is where it comes from. It ends when
+    /// the last handle is dropped.
+    pub fn start(published: Arc<Published>, tiles: TileCache, live: Hub, source: Source) -> Self {
         let (queue, arriving) = mpsc::channel(QUEUE);
         let (seeing, seen) = watch::channel(published.load().revision);
-        tokio::spawn(run((published, tiles, live), arriving, seeing));
+        let task = Task { memory: Memory { published, tiles, live }, source, seeing, waiting: BTreeMap::new(), missing: None };
+        tokio::spawn(task.run(arriving));
         Self { queue, seen }
     }
 
@@ -56,40 +82,174 @@ impl Applier {
         if self.queue.is_closed() { Err(Stopping) } else { Ok(()) }
     }
 
-    /// Returns when readers see `revision`. Every number must be handed in once: the task waits for the next one in order.
+    /// Returns when readers see `revision`, which changed exactly this. A number that nobody hands in holds up all that follow, until the
+    /// city is loaded anew.
     pub async fn apply(&self, revision: Revision, change: Change) -> Result<(), Stopping> {
+        self.hand_in(revision, What::Exactly(change)).await
+    }
+
+    /// Returns when readers see `revision`, or a later one, loaded from the store. It may be one that somebody else hands in too.
+    pub async fn reload(&self, revision: Revision) -> Result<(), Stopping> {
+        self.hand_in(revision, What::Unknown).await
+    }
+
+    async fn hand_in(&self, revision: Revision, what: What) -> Result<(), Stopping> {
         let (applied, done) = oneshot::channel();
-        self.queue.send(Committed { revision, change, applied }).await.map_err(|_| Stopping)?;
+        self.queue.send(Committed { revision, what, applied }).await.map_err(|_| Stopping)?;
         done.await.map_err(|_| Stopping)
     }
 }
 
-async fn run(
-    (published, tiles, live): (Arc<Published>, TileCache, Hub),
-    mut arriving: mpsc::Receiver<Committed>,
+/// What the task changes, and whom it tells.
+#[derive(Clone)]
+struct Memory {
+    published: Arc<Published>,
+    tiles: TileCache,
+    live: Hub,
+}
+
+/// A revision whose turn has not come.
+struct Waiting {
+    what: What,
+    writers: Vec<oneshot::Sender<()>>,
+}
+
+struct Task {
+    memory: Memory,
+    source: Source,
     seeing: watch::Sender<Revision>,
-) {
-    let mut waiting: BTreeMap<Revision, Committed> = BTreeMap::new();
-    let mut batch = Vec::new();
-    while arriving.recv_many(&mut batch, QUEUE).await > 0 {
-        waiting.extend(batch.drain(..).map(|committed| (committed.revision, committed)));
-        let mut next = published.load().revision;
-        let in_order: Vec<Committed> = std::iter::from_fn(|| {
-            next.0 += 1;
-            waiting.remove(&next)
-        })
-        .collect();
-        if in_order.is_empty() {
-            continue;
+    waiting: BTreeMap<Revision, Waiting>,
+    /// The number that holds up others, and until when it is waited for.
+    missing: Option<(Revision, Instant)>,
+}
+
+/// The city could not be changed; the log says why. What follows could not be applied to a city that lacks this revision; `/readyz`
+/// says so.
+struct Broken;
+
+impl Task {
+    async fn run(mut self, mut arriving: mpsc::Receiver<Committed>) {
+        let mut batch = Vec::new();
+        loop {
+            let arrived = arriving.recv_many(&mut batch, QUEUE);
+            let done = match self.missing {
+                None => match arrived.await {
+                    0 => return,
+                    _ => Ok(()),
+                },
+                Some((missing, until)) => match tokio::time::timeout_at(until, arrived).await {
+                    Ok(0) => return,
+                    Ok(_) => Ok(()),
+                    Err(_) => {
+                        tracing::warn!(revision = missing.0, "nobody handed in a revision: the city is loaded from the store");
+                        self.reload(missing).await
+                    }
+                },
+            };
+            for committed in batch.drain(..) {
+                self.take_in(committed);
+            }
+            let done = match done {
+                Ok(()) => self.apply_all().await,
+                broken => broken,
+            };
+            if done.is_err() {
+                return;
+            }
         }
-        let (root, tiles, live) = (Arc::clone(&published), tiles.clone(), live.clone());
-        // A thread for work that blocks and not the compute pool, which may say "busy": what is committed is never refused.
-        let step = tokio::task::spawn_blocking(move || step(&root, &tiles, &live, in_order));
-        let Ok(writers) = step.await else {
-            // A panic has been logged. What follows could not be applied to a city that lacks this revision; `/readyz` says so.
+    }
+
+    fn latest(&self) -> Revision {
+        self.memory.published.load().revision
+    }
+
+    fn take_in(&mut self, committed: Committed) {
+        let Committed { revision, what, applied } = committed;
+        if revision <= self.latest() {
+            // It came with one that was loaded.
+            let _ = applied.send(());
             return;
+        }
+        let waiting = self.waiting.entry(revision).or_insert(Waiting { what: What::Unknown, writers: Vec::new() });
+        if let What::Exactly(_) = what {
+            waiting.what = what;
+        }
+        waiting.writers.push(applied);
+    }
+
+    /// Everything whose turn it is.
+    async fn apply_all(&mut self) -> Result<(), Broken> {
+        loop {
+            let mut next = self.latest();
+            let mut in_order = Vec::new();
+            loop {
+                next.0 += 1;
+                match self.waiting.remove(&next) {
+                    Some(Waiting { what: What::Exactly(change), writers }) => in_order.push((next, change, writers)),
+                    Some(unknown) => {
+                        self.waiting.insert(next, unknown);
+                        break;
+                    }
+                    None => break,
+                }
+            }
+            if in_order.is_empty() {
+                if !self.waiting.contains_key(&next) {
+                    self.notice(next);
+                    return Ok(());
+                }
+                self.reload(next).await?;
+                continue;
+            }
+            let memory = self.memory.clone();
+            // A thread for work that blocks and not the compute pool, which may say "busy": what is committed is never refused.
+            let writers = tokio::task::spawn_blocking(move || memory.apply(in_order)).await.map_err(|_| Broken)?;
+            self.seen(writers);
+        }
+    }
+
+    /// Notes whether a number is missing while others wait for it.
+    fn notice(&mut self, next: Revision) {
+        self.missing = match self.missing {
+            _ if self.waiting.is_empty() => None,
+            Some((known, until)) if known == next => Some((known, until)),
+            _ => Some((next, Instant::now() + PATIENCE)),
         };
-        seeing.send_replace(published.load().revision);
+    }
+
+    /// Loads the city from the store, where it has `at_least` this revision.
+    async fn reload(&mut self, at_least: Revision) -> Result<(), Broken> {
+        self.missing = None;
+        let snapshot = loop {
+            match self.source.snapshot().await {
+                Ok(snapshot) if snapshot.revision >= at_least => break snapshot,
+                Ok(snapshot) => {
+                    tracing::error!(wanted = at_least.0, found = snapshot.revision.0, "the store lacks a revision that it committed");
+                }
+                Err(error) => tracing::error!(%error, "the city could not be loaded from the store"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        };
+        let revision = snapshot.revision;
+        let memory = self.memory.clone();
+        let loaded = tokio::task::spawn_blocking(move || memory.follow(snapshot)).await;
+        match loaded {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the city in the store cannot be used");
+                return Err(Broken);
+            }
+            // A panic has been logged.
+            Err(_) => return Err(Broken),
+        }
+        let later = self.waiting.split_off(&Revision(revision.0 + 1));
+        let told = std::mem::replace(&mut self.waiting, later);
+        self.seen(told.into_values().flat_map(|waiting| waiting.writers).collect());
+        Ok(())
+    }
+
+    fn seen(&self, writers: Vec<oneshot::Sender<()>>) {
+        self.seeing.send_replace(self.latest());
         for applied in writers {
             // A writer that hung up is no reason to stop: its write is committed and applied.
             let _ = applied.send(());
@@ -97,17 +257,38 @@ async fn run(
     }
 }
 
-/// Many revisions, one swap: under load readers see a few large steps instead of many small ones. Answers who waits for them.
-fn step(published: &Published, tiles: &TileCache, live: &Hub, in_order: Vec<Committed>) -> Vec<oneshot::Sender<()>> {
-    let mut city = published.load();
-    let mut changes = Vec::with_capacity(in_order.len());
-    for Committed { revision, change, .. } in &in_order {
-        let next = Arc::new(city.after(*revision, change));
-        changes.push(super::live::change(&next, &tiles.take(&city, &next, change)));
-        city = next;
+impl Memory {
+    /// Many revisions, one swap: under load readers see a few large steps instead of many small ones. Answers who waits for them.
+    fn apply(&self, in_order: Vec<(Revision, Change, Vec<oneshot::Sender<()>>)>) -> Vec<oneshot::Sender<()>> {
+        let mut city = self.published.load();
+        let mut changes = Vec::with_capacity(in_order.len());
+        let mut writers = Vec::with_capacity(in_order.len());
+        for (revision, change, of_this) in in_order {
+            let next = Arc::new(city.after(revision, &change));
+            changes.push(super::live::change(&next, &self.tiles.take(&city, &next, &change)));
+            city = next;
+            writers.extend(of_this);
+        }
+        self.replace(city, changes);
+        writers
     }
-    let latest = city.revision;
-    published.replace(city);
-    live.push(changes, latest);
-    in_order.into_iter().map(|committed| committed.applied).collect()
+
+    /// The city of a snapshot, in one step.
+    fn follow(&self, snapshot: Snapshot) -> Result<(), super::AppError> {
+        let mut city = self.published.load();
+        let mut changed = Changed::default();
+        reload::steps(&city.clone(), snapshot, |next, change| {
+            changed.extend(&self.tiles.take(&city, &next, change));
+            city = next;
+        })?;
+        let told = super::live::change(&city, &changed);
+        self.replace(city, vec![told]);
+        Ok(())
+    }
+
+    fn replace(&self, city: Arc<City>, changes: Vec<crate::live::event::Change>) {
+        let latest = city.revision;
+        self.published.replace(city);
+        self.live.push(changes, latest);
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::view::View;
 use super::{Actor, App, AppError};
-use crate::city::{Change, City};
+use crate::city::City;
 use crate::domain::code::Code;
 use crate::domain::grid::GridKind;
 use crate::domain::hash::hash64;
@@ -113,7 +113,7 @@ impl App {
             Some(city) => Arc::clone(city),
             None => {
                 let (now, territory) = (Arc::clone(&view.city), Arc::clone(&view.territory));
-                self.compute.run(move || Arc::new(now.after(now.revision, &Change::Boundaries(territory)))).await?
+                self.compute.run(move || Arc::new(now.placed_in(&territory))).await?
             }
         };
         *kept = Some(Arc::clone(&city));

@@ -2,16 +2,19 @@
 
 use super::applier::Applier;
 use super::history::History;
+use super::reload::Source;
 use super::{App, AppError, WAITING_JOBS};
 use crate::city::{About, Case, Cases, City, Facilities, Facility, Published, Staff};
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::config::Config;
 use crate::domain::code::Code;
+use crate::domain::facility::FacilityRow;
 use crate::domain::id::{Epoch, Unit};
 use crate::domain::records::BoundarySet;
+use crate::domain::scheme::Scheme;
 use crate::live::hub::{Hub, Pace};
-use crate::store::{Snapshot, Store};
+use crate::store::{Meta, Snapshot, Store};
 use crate::territory::Territory;
 use crate::tiles::cache::TileCache;
 use jiff::tz::TimeZone;
@@ -27,7 +30,8 @@ impl App {
         let published = Arc::new(Published::new(city));
         let tiles = TileCache::new(config.tile_cache_bytes);
         let live = Hub::start(published.load().revision, Pace::default());
-        let applier = Applier::start(Arc::clone(&published), tiles.clone(), live.clone());
+        let source = Source { store: store.clone(), clock: clock.clone() };
+        let applier = Applier::start(Arc::clone(&published), tiles.clone(), live.clone(), source);
         Ok(Self {
             store,
             published,
@@ -46,26 +50,18 @@ impl App {
 /// The city of a snapshot.
 fn city(snapshot: Snapshot) -> Result<City, AppError> {
     let Snapshot { meta, revision, epoch, boundaries, facilities, staff, cases } = snapshot;
-    if TimeZone::get(&meta.time_zone).is_err() {
-        return Err(AppError::TimeZone(meta.time_zone));
-    }
+    let (scheme, about) = about(meta)?;
     let epoch = epoch.map_or(Epoch(0), |record| record.epoch);
     // Before the first publication there is no land, but there is a scheme.
-    let boundaries = boundaries.unwrap_or_else(|| BoundarySet { scheme: meta.scheme.clone(), ..BoundarySet::default() });
+    let boundaries = boundaries.unwrap_or_else(|| BoundarySet { scheme, ..BoundarySet::default() });
     let territory = Territory::build(epoch, &boundaries).map_err(|faults| AppError::Damaged { epoch, faults })?;
     // The store says in which grid a row stands; what stands in none may stand in a region without grids.
     let grid_leaf = |code: &Option<Code>| territory.grid_ix(code.as_ref()?.as_str()).map(Unit::Grid);
     let facilities = facilities
         .into_iter()
-        .map(|row| Facility {
-            id: row.id,
-            at: row.at,
-            leaf: grid_leaf(&row.grid).or_else(|| territory.leaf_at(row.at)),
-            category: row.category,
-            state: row.state,
-            version: row.version,
-            name: row.name,
-            code: row.code,
+        .map(|row| {
+            let leaf = grid_leaf(&row.grid).or_else(|| territory.leaf_at(row.at));
+            facility(row, leaf)
         })
         .collect();
     let cases: Vec<Case> = cases
@@ -78,17 +74,25 @@ fn city(snapshot: Snapshot) -> Result<City, AppError> {
     let grids = territory.grids.len();
     Ok(City {
         revision,
-        facilities: Arc::new(Facilities::new(facilities, &meta.profile, grids)),
+        facilities: Arc::new(Facilities::new(facilities, &about.profile, grids)),
         cases: Arc::new(Cases::new(cases, grids)),
         staff: Arc::new(Staff::new(staff)),
-        about: Arc::new(About {
-            title: meta.title,
-            synthetic: meta.synthetic,
-            attribution: meta.attribution,
-            time_zone: meta.time_zone,
-            profile: meta.profile,
-            background: meta.background,
-        }),
+        about: Arc::new(about),
         territory: Arc::new(territory),
     })
+}
+
+/// What the city says about itself, and the scheme of its next boundaries.
+pub(super) fn about(meta: Meta) -> Result<(Scheme, About), AppError> {
+    if TimeZone::get(&meta.time_zone).is_err() {
+        return Err(AppError::TimeZone(meta.time_zone));
+    }
+    let Meta { title, synthetic, attribution, time_zone, scheme, profile, background } = meta;
+    Ok((scheme, About { title, synthetic, attribution, time_zone, profile, background }))
+}
+
+/// A facility of the store in memory.
+pub(super) fn facility(row: FacilityRow, leaf: Option<Unit>) -> Facility {
+    let FacilityRow { id, at, grid: _, code, name, version, category, state } = row;
+    Facility { id, at, leaf, category, state, version, name, code }
 }

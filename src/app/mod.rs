@@ -16,6 +16,7 @@ pub mod live;
 mod load;
 pub mod lookup;
 pub mod nearby;
+pub mod reload;
 pub mod search;
 pub mod select;
 pub mod tiles;

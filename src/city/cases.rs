@@ -119,9 +119,9 @@ impl Cases {
         Some(case)
     }
 
-    /// The same cases with their leaves found again by `locate`, for a territory of `grids` grids.
-    pub fn relocated(&self, grids: usize, locate: impl Fn(LatticePoint) -> Option<Unit>) -> Self {
-        Self::new(self.iter().map(|case| Case { leaf: case.record.at.and_then(&locate), ..case.clone() }), grids)
+    /// The same cases, each as `placed` says, for a territory of `grids` grids.
+    pub fn relocated(&self, grids: usize, placed: impl Fn(&Case) -> Case) -> Self {
+        Self::new(self.iter().map(placed), grids)
     }
 
     fn count(&mut self, case: &Case, by: i32) {

@@ -2,7 +2,7 @@
 
 use super::clusters::Clusters;
 use super::table::{Placed, Table};
-use crate::domain::category::CodeProfile;
+use crate::domain::category::{Category, CategoryKind, CodeProfile};
 use crate::domain::facility::FacilityState;
 use crate::domain::id::{FacilityId, GridIx, RegionIx, Unit, Version};
 use crate::geom::{LatticeBox, LatticePoint};
@@ -130,13 +130,20 @@ impl Facilities {
         Some(row)
     }
 
-    /// The same facilities with their leaves found again by `leaves`, for a territory of `grids` grids.
-    pub fn relocated(&self, grids: usize, leaves: impl FnOnce(&[LatticePoint]) -> Vec<Option<Unit>>) -> Self {
+    /// The same facilities with their leaves found again by `leaves`, for a territory of `grids` grids. Those that `moved` from one leaf to
+    /// another count as changed.
+    pub fn relocated(
+        &self,
+        grids: usize,
+        leaves: impl FnOnce(&[LatticePoint]) -> Vec<Option<Unit>>,
+        moved: impl Fn(Option<Unit>, Option<Unit>) -> bool + Sync,
+    ) -> Self {
         let places: Vec<LatticePoint> = self.table.iter().map(|row| row.at).collect();
         let leaves = leaves(&places);
         let table = self.table.changed(|at, row| {
             let leaf = leaves[at];
-            (leaf != row.leaf).then(|| Facility { leaf, ..row.clone() })
+            let version = Version(row.version.0 + u32::from(moved(row.leaf, leaf)));
+            ((leaf, version) != (row.leaf, row.version)).then(|| Facility { leaf, version, ..row.clone() })
         });
         let mut all = Self {
             table,
@@ -147,6 +154,14 @@ impl Facilities {
         };
         all.count_all();
         all
+    }
+
+    /// The same facilities under another profile. It has the categories of all of them.
+    pub fn recoded(&self, from: &CodeProfile, to: &CodeProfile, grids: usize) -> Self {
+        let position = |category: &Category| to.position(CategoryKind::Component, &category.code).unwrap_or(0);
+        let positions: Vec<u16> = from.categories.iter().map(position).collect();
+        let recoded = |row: &Facility| Facility { category: positions[usize::from(row.category)], ..row.clone() };
+        Self::new(self.table.iter().map(recoded).collect(), to, grids)
     }
 
     fn count_all(&mut self) {

@@ -5,7 +5,7 @@ use crate::domain::staff::{StaffRecord, StaffRole};
 use std::collections::HashMap;
 
 /// All staff of one revision.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Staff {
     by_code: HashMap<Code, Vec<StaffRecord>>,
     total: usize,

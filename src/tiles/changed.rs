@@ -55,6 +55,19 @@ impl Changed {
         }
     }
 
+    /// Takes over what a later change changed.
+    pub fn extend(&mut self, later: &Self) {
+        for (known, more) in [(&mut self.layers, &later.layers), (&mut self.scoped, &later.scoped)] {
+            for (layer, tiles) in more {
+                let known = known.entry(*layer).or_insert_with(|| Tiles::Some(BTreeSet::new()));
+                match (&mut *known, tiles) {
+                    (Tiles::Some(known), Tiles::Some(tiles)) => known.extend(tiles.iter().copied()),
+                    (known, _) => *known = Tiles::All,
+                }
+            }
+        }
+    }
+
     /// Nothing changed on any map.
     pub fn is_empty(&self) -> bool {
         self.layers.is_empty() && self.scoped.is_empty()

@@ -16,6 +16,7 @@ mod ogc;
 mod operation;
 mod random_writes;
 mod regions;
+mod reload;
 mod search;
 mod tiles;
 
