@@ -224,7 +224,11 @@ impl Task {
             match self.source.snapshot().await {
                 Ok(snapshot) if snapshot.revision >= at_least => break snapshot,
                 Ok(snapshot) => {
-                    tracing::error!(wanted = at_least.0, found = snapshot.revision.0, "the store lacks a revision that it committed");
+                    tracing::error!(
+                        wanted = at_least.0,
+                        found = snapshot.revision.0,
+                        "the store lacks a revision that it committed"
+                    );
                 }
                 Err(error) => tracing::error!(%error, "the city could not be loaded from the store"),
             }

@@ -13,9 +13,7 @@ use wangge::domain::category::{Category, CategoryKind, CodeProfile};
 use wangge::domain::id::{CaseId, Epoch, FacilityId, Revision};
 use wangge::domain::records::HouseholdCount;
 use wangge::geom::Area;
-use wangge::store::{
-    BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, HouseholdCommit, StaffCommit, Store,
-};
+use wangge::store::{BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, HouseholdCommit, StaffCommit, Store};
 
 fn head() -> CommitHead {
     CommitHead::new("test", now())
@@ -27,7 +25,8 @@ pub(crate) fn seen(city: &City) -> String {
     facilities.sort_by_key(|row| row.id);
     let mut cases: Vec<_> = city.cases.iter().map(|case| ((*case.record).clone(), case.leaf)).collect();
     cases.sort_by_key(|case| case.0.id);
-    let grids: Vec<_> = city.territory.grids.iter().map(|grid| (&grid.code, &grid.name, grid.households, grid.population)).collect();
+    let grids: Vec<_> =
+        city.territory.grids.iter().map(|grid| (&grid.code, &grid.name, grid.households, grid.population)).collect();
     let staff: Vec<_> = city.territory.grids.iter().map(|grid| city.staff.of(&grid.code)).collect();
     let codes: Vec<_> = city.about.profile.categories.iter().map(|category| &category.code).collect();
     format!(
@@ -37,9 +36,7 @@ pub(crate) fn seen(city: &City) -> String {
         city.territory.period,
         city.staff.len(),
         city.about.title,
-        (0..city.territory.grids.len())
-            .map(|ix| city.grid_counts(wangge::domain::id::GridIx(ix as u32)))
-            .collect::<Vec<_>>(),
+        (0..city.territory.grids.len()).map(|ix| city.grid_counts(wangge::domain::id::GridIx(ix as u32))).collect::<Vec<_>>(),
     )
 }
 
@@ -158,7 +155,8 @@ async fn a_city_loaded_in_passing_equals_one_made_from_scratch() {
 /// After the profile has other positions.
 async fn facilities_again(store: &Store) {
     let rows = store.facilities_by_ids(&[FacilityId(7)]).await.unwrap();
-    let rows = rows.into_iter().map(|row| wangge::domain::facility::FacilityRecord { name: "wieder".to_owned(), ..row }).collect();
+    let rows =
+        rows.into_iter().map(|row| wangge::domain::facility::FacilityRecord { name: "wieder".to_owned(), ..row }).collect();
     store.facilities_commit(FacilityCommit { head: head(), rows, removed: vec![], import: None }).await.unwrap();
 }
 
