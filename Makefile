@@ -29,7 +29,7 @@ web-viewer/node_modules/.package-lock.json: web-viewer/package.json web-viewer/p
 	cd web-viewer && npm ci --no-audit --no-fund
 	touch $@
 
-web-viewer/dist/index.html: web-viewer/node_modules/.package-lock.json $(shell find web-viewer/src styles -type f 2>/dev/null) $(wildcard web-viewer/*.ts web-viewer/*.html web-viewer/build/*)
+web-viewer/dist/index.html: web-viewer/node_modules/.package-lock.json $(shell find web-viewer/src web-viewer/public styles -type f 2>/dev/null) $(wildcard web-viewer/*.ts web-viewer/*.html web-viewer/build/*)
 	cd web-viewer && npm run build
 
 build: viewer ## build the viewer and the server

@@ -35,7 +35,7 @@ const NO_VIEWER: &str = "<!doctype html><meta charset=utf-8><title>wangge</title
 pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Answer<Response> {
     let path = uri.path().trim_start_matches('/');
     let found = if method == Method::GET || method == Method::HEAD {
-        embedded(if path.is_empty() || is_sheet(path) { "index.html" } else { path }, &headers)
+        embedded(file_at(path), &headers)
     } else {
         None
     };
@@ -43,6 +43,17 @@ pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Answer<Respon
         Some(response) => Ok(response),
         None if path.is_empty() => Ok(Html(NO_VIEWER).into_response()),
         None => Err(nothing(uri.path())),
+    }
+}
+
+/// Which of the files an address is answered with.
+fn file_at(path: &str) -> &str {
+    match path {
+        "" => "index.html",
+        // Browsers ask for this one beside answers that are no page; they read SVG under any name.
+        "favicon.ico" => "favicon.svg",
+        _ if is_sheet(path) => "index.html",
+        _ => path,
     }
 }
 
@@ -216,6 +227,7 @@ mod tests {
     fn a_grid_has_a_page_of_its_own() {
         assert!(is_sheet("g/330902003002004") && is_sheet("g/A%2F7"));
         assert!(!is_sheet("g/") && !is_sheet("g/1/2") && !is_sheet("grids/1") && !is_sheet(""));
+        assert_eq!([file_at(""), file_at("g/1"), file_at("favicon.ico")], ["index.html", "index.html", "favicon.svg"]);
     }
 
     #[test]
