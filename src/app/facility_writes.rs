@@ -10,7 +10,7 @@ use crate::domain::facility::{FacilityRecord, FacilityState, OriginalPosition};
 use crate::domain::id::{Epoch, FacilityId, GridSet, Revision, Unit, Version};
 use crate::domain::records::Provenance;
 use crate::geom::LatticePoint;
-use crate::store::{CommitHead, FacilityCommit, Once, StoreError, epoch_at};
+use crate::store::{CommitHead, FacilityOutcome, FacilityWrite, Once, StoreError, epoch_at};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
@@ -72,8 +72,8 @@ impl Meant {
 /// A write that is done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
-    /// The facility as it is stored.
-    pub record: FacilityRecord,
+    /// The facility as it is stored; `None`: it is gone.
+    pub record: Option<FacilityRecord>,
     /// The change log's number after it.
     pub revision: Revision,
     /// It was sent before and done then.
@@ -128,27 +128,28 @@ impl App {
         to_its_end(async move { app.create(&actor, patch, once).await }).await
     }
 
-    /// Changes a facility.
+    /// Changes a facility. `once` as in [`Self::facility_create`].
     pub async fn facility_change(
         self: &Arc<Self>,
         actor: &Arc<Actor>,
-        id: FacilityId,
-        meant: Meant,
+        (id, meant): (FacilityId, Meant),
         patch: Patch,
+        once: Option<Once>,
     ) -> Result<Written, AppError> {
         let (app, actor) = (Arc::clone(self), Arc::clone(actor));
-        to_its_end(async move { app.change(&actor, id, &meant, patch).await }).await
+        to_its_end(async move { app.change(&actor, (id, &meant), patch, once).await }).await
     }
 
-    /// Removes a facility from the city for good. One that was taken away from its place is changed to that state instead.
+    /// Removes a facility from the city for good. One that was taken away from its place is changed to that state instead. `once` as
+    /// in [`Self::facility_create`].
     pub async fn facility_remove(
         self: &Arc<Self>,
         actor: &Arc<Actor>,
-        id: FacilityId,
-        meant: Meant,
-    ) -> Result<Revision, AppError> {
+        (id, meant): (FacilityId, Meant),
+        once: Option<Once>,
+    ) -> Result<Written, AppError> {
         let (app, actor) = (Arc::clone(self), Arc::clone(actor));
-        to_its_end(async move { app.remove(&actor, id, &meant).await }).await
+        to_its_end(async move { app.remove(&actor, (id, &meant), once).await }).await
     }
 
     async fn create(&self, actor: &Actor, patch: Patch, once: Option<Once>) -> Result<Written, AppError> {
@@ -173,80 +174,88 @@ impl App {
         for _ in 0..ATTEMPTS {
             let view = self.view(actor);
             let head = self.head(actor, epoch.unwrap_or(view.territory.epoch));
-            if let Some(once) = &once
-                && let Some(created) = self.store.facility_created(&head, once).await.map_err(told)?
-            {
-                self.reached(created.revision).await?;
-                return Ok(Written { record: created.row, revision: created.revision, repeated: true });
+            if let Some(written) = self.done_before(&head, once.as_ref()).await? {
+                return Ok(written);
             }
             let record = self.patched(&view, &empty, patch.clone())?;
             let _naming = self.code_checked(&empty, &record).await?;
             self.applier.alive()?;
-            match self.store.facility_create(head, record, once.clone()).await {
+            match self.store.facility_write(head, FacilityWrite::Put(record), once.clone()).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
                 Err(error) => return Err(told(error)),
-                Ok(created) => {
-                    let written = Written { record: created.row, revision: created.revision, repeated: created.repeated };
-                    if written.repeated {
-                        self.reached(written.revision).await?;
-                    } else {
-                        self.applied(&view, &written).await?;
-                    }
-                    return Ok(written);
-                }
+                Ok(outcome) => return self.seen(&view, outcome, None).await,
             }
         }
         Err(AppError::Busy)
     }
 
-    async fn change(&self, actor: &Actor, id: FacilityId, meant: &Meant, patch: Patch) -> Result<Written, AppError> {
+    async fn change(
+        &self,
+        actor: &Actor,
+        (id, meant): (FacilityId, &Meant),
+        patch: Patch,
+        once: Option<Once>,
+    ) -> Result<Written, AppError> {
         let mut epoch = None;
         for _ in 0..ATTEMPTS {
+            let view = self.view(actor);
+            let head = self.head(actor, epoch.unwrap_or(view.territory.epoch));
+            if let Some(written) = self.done_before(&head, once.as_ref()).await? {
+                return Ok(written);
+            }
             let before = self.facility(actor, id).await?;
             meant.checked(before.version)?;
-            let view = self.view(actor);
             let record = self.patched(&view, &before, patch.clone())?;
             let _naming = self.code_checked(&before, &record).await?;
-            let head = self.head(actor, epoch.unwrap_or(view.territory.epoch));
-            let commit = FacilityCommit { head, rows: vec![record.clone()], removed: Vec::new(), import: None };
             self.applier.alive()?;
-            match self.store.facilities_commit(commit).await {
+            match self.store.facility_write(head, FacilityWrite::Put(record), once.clone()).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
                 // Somebody else was quicker; whoever means any version means the one after as well.
                 Err(StoreError::Changed { current, .. }) if *meant == Meant::Any && current.0 > 0 => {}
                 Err(error) => return Err(told(error)),
-                Ok(committed) if committed.changed == 0 => {
-                    self.reached(committed.revision).await?;
-                    return Ok(Written { record: before, revision: committed.revision, repeated: false });
-                }
-                Ok(committed) => {
-                    let record = FacilityRecord { version: Version(before.version.0 + 1), ..record };
-                    let written = Written { record, revision: committed.revision, repeated: false };
-                    self.applied(&view, &written).await?;
-                    return Ok(written);
-                }
+                Ok(outcome) => return self.seen(&view, outcome, None).await,
             }
         }
         Err(AppError::Busy)
     }
 
-    async fn remove(&self, actor: &Actor, id: FacilityId, meant: &Meant) -> Result<Revision, AppError> {
+    async fn remove(&self, actor: &Actor, (id, meant): (FacilityId, &Meant), once: Option<Once>) -> Result<Written, AppError> {
         for _ in 0..ATTEMPTS {
-            let before = self.facility(actor, id).await?;
-            meant.checked(before.version)?;
             // What is removed stands in no boundaries: no epoch to be right about.
             let head = CommitHead::new(actor.id.clone(), self.clock.now());
+            if let Some(written) = self.done_before(&head, once.as_ref()).await? {
+                return Ok(written);
+            }
+            let before = self.facility(actor, id).await?;
+            meant.checked(before.version)?;
             self.applier.alive()?;
-            match self.store.facility_remove(head, id, before.version).await {
+            match self.store.facility_write(head, FacilityWrite::Remove(id, before.version), once.clone()).await {
                 Err(StoreError::Changed { current, .. }) if *meant == Meant::Any && current.0 > 0 => {}
                 Err(error) => return Err(told(error)),
-                Ok(committed) => {
-                    self.applier.apply(committed.revision, Change::Facilities { put: Vec::new(), removed: vec![id] }).await?;
-                    return Ok(committed.revision);
-                }
+                Ok(outcome) => return self.seen(&self.view(actor), outcome, Some(id)).await,
             }
         }
         Err(AppError::Busy)
+    }
+
+    /// What a write of this name did when it was sent before.
+    async fn done_before(&self, head: &CommitHead, once: Option<&Once>) -> Result<Option<Written>, AppError> {
+        let Some(once) = once else { return Ok(None) };
+        let Some(outcome) = self.store.facility_outcome(head, once).await.map_err(told)? else { return Ok(None) };
+        self.reached(outcome.revision).await?;
+        Ok(Some(Written { record: outcome.row, revision: outcome.revision, repeated: true }))
+    }
+
+    /// Returns when readers see what a write did: hands it to the applier, unless that was done before. `removed`: what it removed.
+    async fn seen(&self, view: &View, outcome: FacilityOutcome, removed: Option<FacilityId>) -> Result<Written, AppError> {
+        let FacilityOutcome { revision, row, written, repeated } = outcome;
+        if written {
+            let put = row.iter().map(|row| in_memory(view, row)).collect();
+            self.applier.apply(revision, Change::Facilities { put, removed: removed.into_iter().collect() }).await?;
+        } else {
+            self.reached(revision).await?;
+        }
+        Ok(Written { record: row, revision, repeated })
     }
 
     fn head(&self, actor: &Actor, epoch: Epoch) -> CommitHead {
@@ -302,22 +311,20 @@ impl App {
         self.reached(self.store.revision().await?).await?;
         Ok(None)
     }
+}
 
-    /// Hands a committed row to the applier.
-    async fn applied(&self, view: &View, written: &Written) -> Result<(), AppError> {
-        let record = &written.record;
-        let category = view.city.about.profile.position(CategoryKind::Component, &record.category);
-        let row = Facility {
-            id: record.id,
-            at: record.at,
-            leaf: None,
-            category: category.expect("it was looked up before the commit"),
-            state: record.state,
-            version: record.version,
-            name: record.name.as_str().into(),
-            code: record.code.as_deref().map(Into::into),
-        };
-        Ok(self.applier.apply(written.revision, Change::Facilities { put: vec![row], removed: Vec::new() }).await?)
+/// A stored row as the city keeps it.
+fn in_memory(view: &View, record: &FacilityRecord) -> Facility {
+    let category = view.city.about.profile.position(CategoryKind::Component, &record.category);
+    Facility {
+        id: record.id,
+        at: record.at,
+        leaf: None,
+        category: category.expect("it was looked up before the commit"),
+        state: record.state,
+        version: record.version,
+        name: record.name.as_str().into(),
+        code: record.code.as_deref().map(Into::into),
     }
 }
 

@@ -34,11 +34,7 @@ const NO_VIEWER: &str = "<!doctype html><meta charset=utf-8><title>wangge</title
 /// A file of the viewer; `/` is its page, and `/g/{code}` that of one grid.
 pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Answer<Response> {
     let path = uri.path().trim_start_matches('/');
-    let found = if method == Method::GET || method == Method::HEAD {
-        embedded(file_at(path), &headers)
-    } else {
-        None
-    };
+    let found = if method == Method::GET || method == Method::HEAD { embedded(file_at(path), &headers) } else { None };
     match found {
         Some(response) => Ok(response),
         None if path.is_empty() => Ok(Html(NO_VIEWER).into_response()),

@@ -9,8 +9,8 @@ use super::json::json;
 use super::members::{Members, text};
 use super::path::InPath;
 use super::query::{NoQuery, Query, clipped, out_of_range};
-use crate::app::App;
 use crate::app::facility_writes::{Patch, Written};
+use crate::app::{App, Once};
 use crate::domain::facility::{FacilityState, OriginalPosition};
 use crate::domain::id::FacilityId;
 use crate::geom::{Crs, LatticePoint};
@@ -81,12 +81,17 @@ pub struct FacilityGone {
     id: i64,
 }
 
-fn answered(status: StatusCode, written: Written) -> Response {
-    let (id, version) = (written.record.id, written.record.version);
-    let mut response = json(&FacilityAnswer { revision: written.revision.0, facility: FacilityShape::stored(written.record) });
+fn answered(status: StatusCode, asked: FacilityId, written: Written) -> Response {
+    let revision = written.revision.0;
+    let tag = written.record.as_ref().map(|record| etag(record.version));
+    let id = written.record.as_ref().map_or(asked, |record| record.id);
+    let mut response = match written.record {
+        Some(record) => json(&FacilityAnswer { revision, facility: FacilityShape::stored(record) }),
+        None => json(&FacilityGone { revision, id: id.0 }),
+    };
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, etag(version));
+    headers.extend(tag.map(|tag| (header::ETAG, tag)));
     if status == StatusCode::CREATED {
         let place = HeaderValue::from_str(&format!("/api/v1/facilities/{id}")).expect("an address of digits is a header value");
         headers.insert(header::LOCATION, place);
@@ -107,8 +112,8 @@ pub async fn one(
     _: Query<NoQuery>,
 ) -> Answer<Response> {
     let revision = app.published.load().revision;
-    let record = app.facility(&actor, FacilityId(id)).await?;
-    Ok(answered(StatusCode::OK, Written { record, revision, repeated: false }))
+    let record = Some(app.facility(&actor, FacilityId(id)).await?);
+    Ok(answered(StatusCode::OK, FacilityId(id), Written { record, revision, repeated: false }))
 }
 
 /// Adds a facility where it stands; outside every grid it is kept with grid null. Answered when every reader sees it.
@@ -118,16 +123,16 @@ pub async fn one(
 pub async fn create(State(app): State<Arc<App>>, Caller(actor): Caller, _: Query<NoQuery>, request: Request) -> Answer<Response> {
     let (headers, bytes) = json_body(request, &["application/json"]).await?;
     let patch = patch(&bytes, false)?;
-    let asked = serde_json::from_slice(&bytes).map_err(|error| body::bad_json(&error))?;
-    let once = once(&headers, "POST /api/v1/facilities", &asked)?;
+    let once = named(&headers, "POST /api/v1/facilities", &bytes)?;
     let written = app.facility_create(&actor, patch, once).await?;
-    Ok(answered(StatusCode::CREATED, written))
+    Ok(answered(StatusCode::CREATED, FacilityId(0), written))
 }
 
 /// Changes a facility. Moved over a border it belongs to the other grid in the same commit.
 #[utoipa::path(patch, path = "/api/v1/facilities/{id}", tag = "city",
     params(NoQuery, ("id" = i64, Path, description = "The store's key"),
-        ("If-Match" = String, Header, description = "The ETag it had when it was read; * for any")),
+        ("If-Match" = String, Header, description = "The ETag it had when it was read; * for any"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A name for this write: sent again, it is answered as the first time. Kept for 30 days")),
     request_body(content((FacilityBody = "application/merge-patch+json"), (FacilityBody = "application/json"))),
     responses((status = 200, body = FacilityAnswer)))]
 pub async fn change(
@@ -138,16 +143,18 @@ pub async fn change(
     request: Request,
 ) -> Answer<Response> {
     let meant = if_match(request.headers())?;
-    let (_, bytes) = json_body(request, &["application/merge-patch+json", "application/json"]).await?;
+    let (headers, bytes) = json_body(request, &["application/merge-patch+json", "application/json"]).await?;
     let patch = patch(&bytes, true)?;
-    let written = app.facility_change(&actor, FacilityId(id), meant, patch).await?;
-    Ok(answered(StatusCode::OK, written))
+    let once = named(&headers, &format!("PATCH /api/v1/facilities/{id}"), &bytes)?;
+    let written = app.facility_change(&actor, (FacilityId(id), meant), patch, once).await?;
+    Ok(answered(StatusCode::OK, FacilityId(id), written))
 }
 
 /// Removes a facility from the city for good. One that was taken away from its place is changed to the state `removed` instead.
 #[utoipa::path(delete, path = "/api/v1/facilities/{id}", tag = "city",
     params(NoQuery, ("id" = i64, Path, description = "The store's key"),
-        ("If-Match" = String, Header, description = "The ETag it had when it was read; * for any")),
+        ("If-Match" = String, Header, description = "The ETag it had when it was read; * for any"),
+        ("Idempotency-Key" = Option<String>, Header, description = "A name for this write: sent again, it is answered as the first time. Kept for 30 days")),
     responses((status = 200, body = FacilityGone)))]
 pub async fn remove(
     State(app): State<Arc<App>>,
@@ -157,8 +164,17 @@ pub async fn remove(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let meant = if_match(&headers)?;
-    let revision = app.facility_remove(&actor, FacilityId(id), meant).await?;
-    Ok(json(&FacilityGone { revision: revision.0, id }))
+    let once = named(&headers, &format!("DELETE /api/v1/facilities/{id}"), b"null")?;
+    let written = app.facility_remove(&actor, (FacilityId(id), meant), once).await?;
+    Ok(answered(StatusCode::OK, FacilityId(id), written))
+}
+
+/// The name of a write, which stands for its address, the version it means and its body.
+fn named(headers: &HeaderMap, address: &str, bytes: &[u8]) -> Answer<Option<Once>> {
+    let asked = serde_json::from_slice(bytes).map_err(|error| body::bad_json(&error))?;
+    let meant = headers.get_all(header::IF_MATCH).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let address = meant.fold(address.to_owned(), |address, tag| format!("{address} {tag}"));
+    once(headers, &address, &asked)
 }
 
 /// A body of one of some media types.

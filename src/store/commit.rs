@@ -164,13 +164,25 @@ impl Once {
     pub const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 }
 
+/// One facility to be written, or to be gone.
+#[derive(Debug, Clone)]
+pub enum FacilityWrite {
+    /// As a row of [`FacilityCommit`].
+    Put(FacilityRecord),
+    /// The one with this id, if it still has this version.
+    Remove(FacilityId, Version),
+}
+
 /// What the first of several equal writes did, for it and for all that follow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Created {
+pub struct FacilityOutcome {
     /// The change log's number after it.
     pub revision: Revision,
-    /// The row as it was stored then.
-    pub row: FacilityRecord,
+    /// The row as it was stored then; `None`: it was removed.
+    pub row: Option<FacilityRecord>,
+    /// The revision is that of this write. Not so when it was sent before, and when it says what is stored already.
+    #[serde(skip)]
+    pub written: bool,
     /// It was sent before: nothing was written now.
     #[serde(skip)]
     pub repeated: bool,

@@ -1,8 +1,9 @@
 //! The store in memory: the oracle that says what every other store must do. Nothing outlives the process.
 
 use super::commit::{
-    BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, Created, FacilityCommit, FacilityKey, HouseholdCommit,
-    ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit, external_key, to_millisecond,
+    BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome,
+    FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit, external_key,
+    to_millisecond,
 };
 use super::error::StoreError;
 use super::rows::{
@@ -34,7 +35,7 @@ struct Inner {
     staff: BTreeMap<String, StaffRecord>,
     imports: Vec<ImportRecord>,
     /// Answers to writes that have a name, by caller and key: hash of what was asked, when, the answer.
-    answers: BTreeMap<(String, String), (u64, Timestamp, Created)>,
+    answers: BTreeMap<(String, String), (u64, Timestamp, FacilityOutcome)>,
     log: Vec<LogEntry>,
     last_facility: i64,
     last_case: i64,
@@ -240,45 +241,49 @@ impl MemoryStore {
         })
     }
 
-    pub(super) fn facility_create(
+    pub(super) fn facility_write(
         &self,
         head: CommitHead,
-        row: FacilityRecord,
+        write: FacilityWrite,
         once: Option<Once>,
-    ) -> Result<Created, StoreError> {
+    ) -> Result<FacilityOutcome, StoreError> {
         self.write(|inner| {
             if let Some(once) = &once
-                && let Some(created) = inner.created(&head, once)?
+                && let Some(outcome) = inner.outcome(&head, once)?
             {
-                return Ok(created);
+                return Ok(outcome);
             }
             inner.head_checked(&head)?;
-            super::rows::known_category(&inner.meta.profile, &row.category)?;
-            let counted = write_rows(&mut inner.facilities, &mut inner.last_facility, vec![row], &[], &head, None)?;
-            let row = inner.facilities[&counted.ids[0]].clone();
+            let (rows, removed) = match write {
+                FacilityWrite::Put(row) => {
+                    let profile = head.settings.as_ref().map_or(&inner.meta.profile, |settings| &settings.profile);
+                    super::rows::known_category(profile, &row.category)?;
+                    (vec![row], vec![])
+                }
+                FacilityWrite::Remove(id, version) => {
+                    let current = inner.facilities.get(&id.0).map_or(Version(0), |row| row.version);
+                    if current != version {
+                        return Err(super::rows::changed::<FacilityRecord>(id.0, version, current));
+                    }
+                    (vec![], vec![id.0])
+                }
+            };
+            let counted = write_rows(&mut inner.facilities, &mut inner.last_facility, rows, &removed, &head, None)?;
+            let counted = Counted { settings: inner.settle(head.settings.as_deref()), ..counted };
+            inner.keeps_categories()?;
+            let written = counted.differs();
+            let row = counted.ids.first().map(|id| inner.facilities[id].clone());
             let revision = inner.log(LogKind::Facilities, &head.actor, head.at, counted, None, None).revision;
-            let created = Created { revision, row, repeated: false };
+            let outcome = FacilityOutcome { revision, row, written, repeated: false };
             if let Some(once) = once {
-                inner.answers.insert((head.actor, once.key), (once.request, head.at, created.clone()));
+                inner.answers.insert((head.actor, once.key), (once.request, head.at, outcome.clone()));
             }
-            Ok(created)
+            Ok(outcome)
         })
     }
 
-    pub(super) fn facility_created(&self, head: &CommitHead, once: &Once) -> Result<Option<Created>, StoreError> {
-        self.lock().created(head, once)
-    }
-
-    pub(super) fn facility_remove(&self, head: CommitHead, id: FacilityId, version: Version) -> Result<Committed, StoreError> {
-        self.write(|inner| {
-            inner.head_checked(&head)?;
-            let current = inner.facilities.get(&id.0).map_or(Version(0), |row| row.version);
-            if current != version {
-                return Err(super::rows::changed::<FacilityRecord>(id.0, version, current));
-            }
-            let counted = write_rows(&mut inner.facilities, &mut inner.last_facility, vec![], &[id.0], &head, None)?;
-            Ok(inner.log(LogKind::Facilities, &head.actor, head.at, counted, None, None))
-        })
+    pub(super) fn facility_outcome(&self, head: &CommitHead, once: &Once) -> Result<Option<FacilityOutcome>, StoreError> {
+        self.lock().outcome(head, once)
     }
 
     pub(super) fn cases_commit(&self, commit: CaseCommit) -> Result<Committed, StoreError> {
@@ -410,11 +415,11 @@ impl Inner {
     }
 
     /// The answer that a write of this name had.
-    fn created(&self, head: &CommitHead, once: &Once) -> Result<Option<Created>, StoreError> {
+    fn outcome(&self, head: &CommitHead, once: &Once) -> Result<Option<FacilityOutcome>, StoreError> {
         match self.answers.get(&(head.actor.clone(), once.key.clone())) {
             Some((_, at, _)) if *at <= head.at - Once::KEPT => Ok(None),
             Some((request, ..)) if *request != once.request => Err(StoreError::KeyReused(once.key.clone())),
-            found => Ok(found.map(|(_, _, created)| Created { repeated: true, ..created.clone() })),
+            found => Ok(found.map(|(_, _, outcome)| FacilityOutcome { repeated: true, written: false, ..outcome.clone() })),
         }
     }
 

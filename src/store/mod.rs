@@ -8,8 +8,8 @@ mod memory;
 mod rows;
 
 pub use commit::{
-    BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, Created, FacilityCommit, FacilityKey, HouseholdCommit,
-    ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit, external_key,
+    BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome,
+    FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit, external_key,
 };
 pub use embedded::{EmbeddedStore, grid_row_hash, region_row_hash};
 pub use error::StoreError;
@@ -18,7 +18,7 @@ pub use memory::MemoryStore;
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::fault::Fault;
-use crate::domain::id::{CaseId, Epoch, FacilityId, ImportId, Revision, Version};
+use crate::domain::id::{CaseId, Epoch, FacilityId, ImportId, Revision};
 use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::staff::StaffRecord;
 use embedded::EmbeddedLoad;
@@ -214,33 +214,25 @@ impl Store {
         }
     }
 
-    /// Adds one facility. With `once`, a write of the same name that was done before is answered as it was then, and one that asks
-    /// for something else is refused.
-    pub async fn facility_create(
+    /// Writes or removes one facility. With `once`, a write of the same name that was done before is answered as it was then, and
+    /// one that asks for something else is refused.
+    pub async fn facility_write(
         &self,
         head: CommitHead,
-        row: FacilityRecord,
+        write: FacilityWrite,
         once: Option<Once>,
-    ) -> Result<Created, StoreError> {
+    ) -> Result<FacilityOutcome, StoreError> {
         match self {
-            Self::Memory(store) => store.facility_create(head, row, once),
-            Self::Embedded(store) => store.facility_create(head, row, once).await,
+            Self::Memory(store) => store.facility_write(head, write, once),
+            Self::Embedded(store) => store.facility_write(head, write, once).await,
         }
     }
 
     /// What a write of this name did, when there was one.
-    pub async fn facility_created(&self, head: &CommitHead, once: &Once) -> Result<Option<Created>, StoreError> {
+    pub async fn facility_outcome(&self, head: &CommitHead, once: &Once) -> Result<Option<FacilityOutcome>, StoreError> {
         match self {
-            Self::Memory(store) => store.facility_created(head, once),
-            Self::Embedded(store) => store.facility_created(head, once).await,
-        }
-    }
-
-    /// Removes one facility, if it still has this version.
-    pub async fn facility_remove(&self, head: CommitHead, id: FacilityId, version: Version) -> Result<Committed, StoreError> {
-        match self {
-            Self::Memory(store) => store.facility_remove(head, id, version),
-            Self::Embedded(store) => store.facility_remove(head, id, version).await,
+            Self::Memory(store) => store.facility_outcome(head, once),
+            Self::Embedded(store) => store.facility_outcome(head, once).await,
         }
     }
 

@@ -3,14 +3,18 @@
 use super::layers::time_text;
 use super::sql::Doing;
 use crate::store::StoreError;
-use crate::store::commit::{CommitHead, Created, Once};
+use crate::store::commit::{CommitHead, FacilityOutcome, Once};
 use sqlx::sqlite::SqliteConnection;
 
 /// Names that are forgotten in one commit, so that none takes long.
 const FORGOTTEN: i64 = 100;
 
 /// The answer that a write of this name had.
-pub(super) async fn kept(conn: &mut SqliteConnection, head: &CommitHead, once: &Once) -> Result<Option<Created>, StoreError> {
+pub(super) async fn kept(
+    conn: &mut SqliteConnection,
+    head: &CommitHead,
+    once: &Once,
+) -> Result<Option<FacilityOutcome>, StoreError> {
     let found: Option<(i64, String)> =
         sqlx::query_as("SELECT request, answer FROM answers WHERE actor = ? AND key = ? AND at > ?")
             .bind(&head.actor)
@@ -23,9 +27,9 @@ pub(super) async fn kept(conn: &mut SqliteConnection, head: &CommitHead, once: &
     if request.cast_unsigned() != once.request {
         return Err(StoreError::KeyReused(once.key.clone()));
     }
-    let created: Created =
+    let outcome: FacilityOutcome =
         serde_json::from_str(&answer).map_err(|error| StoreError::Corrupt(format!("the answer {:?}: {error}", once.key)))?;
-    Ok(Some(Created { repeated: true, ..created }))
+    Ok(Some(FacilityOutcome { repeated: true, ..outcome }))
 }
 
 /// Keeps the answer to a write, and forgets some that are too old.
@@ -33,7 +37,7 @@ pub(super) async fn keep(
     conn: &mut SqliteConnection,
     head: &CommitHead,
     once: &Once,
-    created: &Created,
+    outcome: &FacilityOutcome,
 ) -> Result<(), StoreError> {
     let doing = "keeping an answer";
     sqlx::query("DELETE FROM answers WHERE (actor, key) IN (SELECT actor, key FROM answers WHERE at <= ? ORDER BY at LIMIT ?)")
@@ -47,7 +51,7 @@ pub(super) async fn keep(
         .bind(&once.key)
         .bind(once.request.cast_signed())
         .bind(time_text(head.at))
-        .bind(serde_json::to_string(created).map_err(|error| StoreError::Invalid(error.to_string()))?)
+        .bind(serde_json::to_string(outcome).map_err(|error| StoreError::Invalid(error.to_string()))?)
         .execute(conn)
         .await
         .doing(doing)

@@ -12,7 +12,7 @@ use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::geom::Area;
 use crate::interchange::wkb;
 use crate::store::StoreError;
-use crate::store::commit::{BoundaryCommit, Committed, LogKind, to_millisecond};
+use crate::store::commit::{BoundaryCommit, Committed, to_millisecond};
 use crate::store::rows::{Counted, checked_boundaries, moves_nothing};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
@@ -32,14 +32,7 @@ impl EmbeddedStore {
                 let mut conn = self.writer().await?;
                 let mut tx = begin(&mut conn).await?;
                 let import = log::import(&mut tx, given.import, &given.actor, None).await?;
-                let entry = Entry {
-                    kind: LogKind::Boundaries,
-                    actor: &given.actor,
-                    at,
-                    import,
-                    published: None,
-                    settings: given.settings.as_deref(),
-                };
+                let entry = Entry::of_boundaries(&given.actor, at, import, None, given.settings.as_deref());
                 let committed = log::append(&mut tx, entry, counted).await?;
                 commit(tx).await?;
                 return Ok(Committed { epoch: known.epoch, ..committed });
@@ -63,14 +56,7 @@ impl EmbeddedStore {
         let import = log::import(&mut tx, given.import, &given.actor, import).await?;
         let record = EpochRecord { epoch, set: set.set, base: None, period: set.period, import_id: import };
         epoch_insert(&mut tx, &record, epoch.0.cast_signed(), &scheme, &given.actor, &time_text(at)).await?;
-        let entry = Entry {
-            kind: LogKind::Boundaries,
-            actor: &given.actor,
-            at,
-            import,
-            published: Some(epoch),
-            settings: given.settings.as_deref(),
-        };
+        let entry = Entry::of_boundaries(&given.actor, at, import, Some(epoch), given.settings.as_deref());
         let committed = log::append(&mut tx, entry, counted).await?;
         commit(tx).await?;
         Ok(committed)

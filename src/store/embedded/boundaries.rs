@@ -202,14 +202,16 @@ pub(super) async fn epoch_insert(
         .doing("writing an epoch")
 }
 
-/// Faults of past rows: their hash, and the epochs they belong to.
+/// Faults of past rows: their hash, and the epochs they belong to. Rows of the epoch after the last are those of a publication that is
+/// under way, or was broken off: nobody reads them, and the next one sweeps them.
 pub(super) async fn past_faults<R: Bounding>(conn: &mut SqliteConnection) -> Result<Vec<Fault>, StoreError> {
     let layer = R::LAYER;
     let past = past_name(layer);
+    let next = "(SELECT ifnull(max(epoch), 0) + 1 FROM epochs)";
     let sql = format!(
         "SELECT {}, grid_set AS the_set, row_hash AS the_hash,
-           CASE WHEN chain = 0 THEN epoch_from < epoch_until AND epoch_until <= (SELECT max(epoch) FROM epochs)
-             ELSE epoch_from = chain AND chain IN (SELECT epoch FROM epochs WHERE chain = epoch) END AS in_order
+           CASE WHEN chain = 0 THEN epoch_from < epoch_until AND epoch_until <= {next}
+             ELSE epoch_from = chain AND (chain = {next} OR chain IN (SELECT epoch FROM epochs WHERE chain = epoch)) END AS in_order
          FROM \"{past}\" WHERE fid > ? ORDER BY fid LIMIT 2000",
         layer.list()
     );

@@ -9,7 +9,7 @@ use super::{EmbeddedStore, begin, begin_unseen, commit, rtree};
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{FacilityId, ImportId, Version};
 use crate::store::StoreError;
-use crate::store::commit::{CommitHead, Committed, ImportRecord, LogKind, OnStale, to_millisecond};
+use crate::store::commit::{CommitHead, Committed, ImportRecord, LogKind, OnStale};
 use crate::store::rows::{Counted, changed};
 use sqlx::AssertSqlSafe;
 use std::collections::HashSet;
@@ -173,15 +173,7 @@ impl<R: Written> Bulk<R> {
             self.rebuild.take_over(&mut tx, &touched).await?;
             self.rebuild.swap(&mut tx).await?;
         }
-        let entry = Entry {
-            kind: self.kind,
-            actor: &self.head.actor,
-            at: to_millisecond(self.head.at),
-            import,
-            published: None,
-            settings: self.head.settings.as_deref(),
-        };
-        let committed = log::append(&mut tx, entry, counted).await?;
+        let committed = log::append(&mut tx, Entry::of(self.kind, &self.head, import), counted).await?;
         commit(tx).await?;
         Ok(committed)
     }

@@ -31,6 +31,25 @@ pub(super) struct Entry<'a> {
     pub(super) settings: Option<&'a Meta>,
 }
 
+impl<'a> Entry<'a> {
+    /// Of a commit that publishes no boundaries.
+    pub(super) fn of(kind: LogKind, head: &'a CommitHead, import: Option<ImportId>) -> Self {
+        let CommitHead { actor, at, settings, .. } = head;
+        Self { kind, actor, at: to_millisecond(*at), import, published: None, settings: settings.as_deref() }
+    }
+
+    /// Of a boundary commit.
+    pub(super) fn of_boundaries(
+        actor: &'a str,
+        at: Timestamp,
+        import: Option<ImportId>,
+        published: Option<Epoch>,
+        settings: Option<&'a Meta>,
+    ) -> Self {
+        Self { kind: LogKind::Boundaries, actor, at, import, published, settings }
+    }
+}
+
 /// The last step of a commit: takes the next revision, unless nothing changed.
 pub(super) async fn append(conn: &mut SqliteConnection, entry: Entry<'_>, mut counted: Counted) -> Result<Committed, StoreError> {
     if let Some(settings) = entry.settings {

@@ -11,7 +11,7 @@ use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{FacilityId, ImportId, Version};
 use crate::store::StoreError;
 use crate::store::commit::{
-    CaseCommit, CommitHead, Committed, Created, FacilityCommit, ImportRecord, LogKind, OnStale, Once, to_millisecond,
+    CaseCommit, CommitHead, Committed, FacilityCommit, FacilityOutcome, FacilityWrite, ImportRecord, LogKind, OnStale, Once,
 };
 use crate::store::rows::{Counted, changed, each_once};
 use sqlx::AssertSqlSafe;
@@ -38,6 +38,11 @@ pub(super) async fn versions(conn: &mut SqliteConnection, table: &str, ids: &[i6
     let rows: Vec<(i64, u32)> =
         sqlx::query_as(AssertSqlSafe(sql)).bind(id_list(ids.iter().copied())).fetch_all(conn).await.doing("reading versions")?;
     Ok(rows.into_iter().map(|(id, version)| (id, Version(version))).collect())
+}
+
+/// The stored version of a facility; 0: there is none.
+async fn version_of(conn: &mut SqliteConnection, id: FacilityId) -> Result<Version, StoreError> {
+    Ok(versions(conn, FACILITIES.name, &[id.0]).await?.get(&id.0).copied().unwrap_or_default())
 }
 
 /// Gives new rows their numbers and leaves out rows that changed meanwhile, or refuses them.
@@ -105,9 +110,7 @@ pub(super) async fn write_few<R: Written>(
     log::current_checked(&mut tx, &head).await?;
     let import = log::import(&mut tx, import, &head.actor, None).await?;
     let (counted, _) = few(store, &mut tx, rows, removed, head.on_stale, import).await?;
-    let settings = head.settings.as_deref();
-    let entry = Entry { kind, actor: &head.actor, at: to_millisecond(head.at), import, published: None, settings };
-    let committed = log::append(&mut tx, entry, counted).await?;
+    let committed = log::append(&mut tx, Entry::of(kind, &head, import), counted).await?;
     commit(tx).await?;
     Ok(committed)
 }
@@ -228,79 +231,58 @@ impl EmbeddedStore {
         on_own_task(async move { store.rows_commit(LogKind::Cases, head, rows, removed, import).await }).await
     }
 
-    pub(in crate::store) async fn facility_create(
+    pub(in crate::store) async fn facility_write(
         &self,
         head: CommitHead,
-        row: FacilityRecord,
+        write: FacilityWrite,
         once: Option<Once>,
-    ) -> Result<Created, StoreError> {
+    ) -> Result<FacilityOutcome, StoreError> {
         self.writable()?;
         let store = self.clone();
         on_own_task(async move {
-            check_categories(&store, &head, [row.category.as_str()].into_iter(), &mut HashSet::new()).await?;
+            if let FacilityWrite::Put(row) = &write {
+                check_categories(&store, &head, [row.category.as_str()].into_iter(), &mut HashSet::new()).await?;
+            }
             let mut conn = store.writer().await?;
             let mut tx = begin(&mut conn).await?;
             if let Some(once) = &once
-                && let Some(created) = answers::kept(&mut tx, &head, once).await?
+                && let Some(outcome) = answers::kept(&mut tx, &head, once).await?
             {
-                return Ok(created);
+                return Ok(outcome);
             }
             log::current_checked(&mut tx, &head).await?;
-            let (counted, mut rows) = few(&store, &mut tx, vec![row], Vec::new(), head.on_stale, None).await?;
-            let row = rows.pop().ok_or(StoreError::GivenUp)?;
-            let entry = Entry {
-                kind: LogKind::Facilities,
-                actor: &head.actor,
-                at: to_millisecond(head.at),
-                import: None,
-                published: None,
-                settings: head.settings.as_deref(),
+            let (rows, removed) = match write {
+                FacilityWrite::Put(row) => (vec![row], vec![]),
+                FacilityWrite::Remove(id, version) => {
+                    let current = version_of(&mut tx, id).await?;
+                    if current != version {
+                        return Err(changed::<FacilityRecord>(id.0, version, current));
+                    }
+                    (vec![], vec![id.0])
+                }
             };
-            let revision = log::append(&mut tx, entry, counted).await?.revision;
-            let created = Created { revision, row, repeated: false };
+            let (counted, mut rows) = few(&store, &mut tx, rows, removed, head.on_stale, None).await?;
+            if let Some(row) = rows.last_mut() {
+                row.version = version_of(&mut tx, row.id).await?;
+            }
+            let written = counted.differs();
+            let revision = log::append(&mut tx, Entry::of(LogKind::Facilities, &head, None), counted).await?.revision;
+            let outcome = FacilityOutcome { revision, row: rows.pop(), written, repeated: false };
             if let Some(once) = &once {
-                answers::keep(&mut tx, &head, once, &created).await?;
+                answers::keep(&mut tx, &head, once, &outcome).await?;
             }
             commit(tx).await?;
-            Ok(created)
+            Ok(outcome)
         })
         .await
     }
 
-    pub(in crate::store) async fn facility_created(&self, head: &CommitHead, once: &Once) -> Result<Option<Created>, StoreError> {
-        answers::kept(&mut *self.reader().await?, head, once).await
-    }
-
-    pub(in crate::store) async fn facility_remove(
+    pub(in crate::store) async fn facility_outcome(
         &self,
-        head: CommitHead,
-        id: FacilityId,
-        version: Version,
-    ) -> Result<Committed, StoreError> {
-        self.writable()?;
-        let store = self.clone();
-        on_own_task(async move {
-            let mut conn = store.writer().await?;
-            let mut tx = begin(&mut conn).await?;
-            log::current_checked(&mut tx, &head).await?;
-            let current = versions(&mut tx, FACILITIES.name, &[id.0]).await?.get(&id.0).copied().unwrap_or_default();
-            if current != version {
-                return Err(changed::<FacilityRecord>(id.0, version, current));
-            }
-            let (counted, _) = few::<FacilityRecord>(&store, &mut tx, Vec::new(), vec![id.0], head.on_stale, None).await?;
-            let entry = Entry {
-                kind: LogKind::Facilities,
-                actor: &head.actor,
-                at: to_millisecond(head.at),
-                import: None,
-                published: None,
-                settings: head.settings.as_deref(),
-            };
-            let committed = log::append(&mut tx, entry, counted).await?;
-            commit(tx).await?;
-            Ok(committed)
-        })
-        .await
+        head: &CommitHead,
+        once: &Once,
+    ) -> Result<Option<FacilityOutcome>, StoreError> {
+        answers::kept(&mut *self.reader().await?, head, once).await
     }
 
     async fn rows_commit<R: Written>(

@@ -14,7 +14,7 @@ use crate::domain::records::EpochRecord;
 use crate::geom::Area;
 use crate::interchange::wkb;
 use crate::store::StoreError;
-use crate::store::commit::{BoundaryCommit, Committed, LogKind, to_millisecond};
+use crate::store::commit::{BoundaryCommit, Committed, to_millisecond};
 use crate::store::rows::{Counted, checked_boundaries, checked_period};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
@@ -319,14 +319,7 @@ impl EmbeddedStore {
             let record = EpochRecord { epoch, set: set.set, base: Some(current), period, import_id: import };
             epoch_insert(&mut tx, &record, 0, &scheme_now, &given.actor, &time_text(at)).await?;
         }
-        let entry = Entry {
-            kind: LogKind::Boundaries,
-            actor: &given.actor,
-            at,
-            import,
-            published: publishes.then_some(epoch),
-            settings: given.settings.as_deref(),
-        };
+        let entry = Entry::of_boundaries(&given.actor, at, import, publishes.then_some(epoch), given.settings.as_deref());
         let committed = log::append(&mut tx, entry, counted).await?;
         commit(tx).await?;
         Ok(committed)

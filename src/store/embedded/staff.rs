@@ -11,7 +11,7 @@ use crate::domain::id::{Epoch, GridSet};
 use crate::domain::records::HouseholdCount;
 use crate::domain::staff::StaffRecord;
 use crate::store::StoreError;
-use crate::store::commit::{Committed, HouseholdCommit, LogKind, StaffCommit, to_millisecond};
+use crate::store::commit::{Committed, HouseholdCommit, LogKind, StaffCommit};
 use crate::store::rows::{Counted, Sourced, each_once, known_grids};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
@@ -56,15 +56,7 @@ impl EmbeddedStore {
                 .rows_affected();
             let counted =
                 Counted { new, changed: written - new, same: rows.len() as u64 - written, removed, ..Counted::default() };
-            let entry = Entry {
-                kind: LogKind::Staff,
-                actor: &head.actor,
-                at: to_millisecond(head.at),
-                import,
-                published: None,
-                settings: head.settings.as_deref(),
-            };
-            let committed = log::append(&mut tx, entry, counted).await?;
+            let committed = log::append(&mut tx, Entry::of(LogKind::Staff, &head, import), counted).await?;
             commit(tx).await?;
             Ok(committed)
         })
@@ -98,15 +90,7 @@ impl EmbeddedStore {
                     write_rows(&mut tx, counts_update(GRIDS.name, epoch).each(), 4, values, "writing counts").await?;
                 }
             }
-            let entry = Entry {
-                kind: LogKind::Households,
-                actor: &head.actor,
-                at: to_millisecond(head.at),
-                import,
-                published: None,
-                settings: head.settings.as_deref(),
-            };
-            let committed = log::append(&mut tx, entry, counted).await?;
+            let committed = log::append(&mut tx, Entry::of(LogKind::Households, &head, import), counted).await?;
             commit(tx).await?;
             drop(conn);
             if rebuild.is_some() {

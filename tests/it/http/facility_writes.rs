@@ -199,6 +199,34 @@ async fn a_write_sent_twice_happens_once() {
 }
 
 #[tokio::test]
+async fn a_change_and_a_removal_sent_twice_happen_once() {
+    let router = city::router().await;
+    let one = format!("{ALL}/4");
+    let send = async |method: &str, tag: &str, key: &str, body: Option<&Value>| {
+        write(&router, method, &one, &[("if-match", tag), ("idempotency-key", key)], body).await
+    };
+    let renamed = json!({ "name": "renamed" });
+    let first = send("PATCH", "\"1\"", "p-1", Some(&renamed)).await;
+    assert_eq!((first.status.as_u16(), first.headers.get("idempotency-replayed")), (200, None));
+    // The answer got lost: sent again, it is no stale write.
+    let again = send("PATCH", "\"1\"", "p-1", Some(&renamed)).await;
+    assert_eq!((again.status.as_u16(), again.json()), (200, first.json()));
+    assert_eq!(
+        (&again.headers["idempotency-replayed"], &again.headers["etag"]),
+        (&"true".parse().unwrap(), &first.headers["etag"])
+    );
+    send("PATCH", "\"1\"", "p-2", Some(&renamed)).await.problem(412, "stale");
+    send("PATCH", "\"1\"", "p-1", Some(&json!({ "name": "other" }))).await.problem(422, "key_reused");
+    send("PATCH", "\"2\"", "p-1", Some(&renamed)).await.problem(422, "key_reused");
+    send("DELETE", "\"2\"", "p-1", None).await.problem(422, "key_reused");
+    let gone = send("DELETE", "\"2\"", "d-1", None).await;
+    assert_eq!((gone.status.as_u16(), gone.json()["id"].as_i64()), (200, Some(4)));
+    let again = send("DELETE", "\"2\"", "d-1", None).await;
+    assert_eq!((again.status.as_u16(), again.json()), (200, gone.json()));
+    send("DELETE", "\"2\"", "d-2", None).await.problem(404, "unknown_id");
+}
+
+#[tokio::test]
 async fn a_code_belongs_to_one_facility() {
     let router = city::router().await;
     let mut named = camera();

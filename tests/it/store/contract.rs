@@ -567,23 +567,24 @@ pub(super) async fn closed_cases_stay_in_the_store_and_leave_the_city(bed: Bed) 
 pub(super) async fn a_write_with_a_name_happens_once(bed: Bed) {
     let once = |key: &str, request| Some(Once { key: key.to_owned(), request });
     let (rows, none) = ([full_facility(), facility(2)], None);
-    let create = async |store: &Store, head, row: &FacilityRecord, once| store.facility_create(head, row.clone(), once).await;
+    let create = async |store: &Store, head, row: &FacilityRecord, once| {
+        store.facility_write(head, FacilityWrite::Put(row.clone()), once).await
+    };
     let first = create(&bed.store, head(), &rows[0], once("a", 1)).await.unwrap();
-    assert_eq!(
-        (first.revision, first.row.id, first.row.version, first.repeated),
-        (Revision(1), FacilityId(1), Version(1), false)
-    );
+    let row = first.row.as_ref().expect("it was added");
+    assert_eq!((first.revision, first.written, first.repeated), (Revision(1), true, false));
+    assert_eq!((row.id, row.version), (FacilityId(1), Version(1)));
     let nameless = create(&bed.store, head(), &rows[1], none.clone()).await.unwrap();
-    assert_eq!((nameless.revision, nameless.row.id), (Revision(2), FacilityId(2)));
+    assert_eq!((nameless.revision, nameless.row.as_ref().map(|row| row.id)), (Revision(2), Some(FacilityId(2))));
     let bed = bed.reopened().await;
     // Even when the facility is another one by now, or gone.
-    bed.store.facility_remove(head(), FacilityId(1), Version(1)).await.unwrap();
+    bed.store.facility_write(head(), FacilityWrite::Remove(FacilityId(1), Version(1)), None).await.unwrap();
     let again = create(&bed.store, head(), &rows[0], once("a", 1)).await.unwrap();
-    assert_eq!(again, Created { repeated: true, ..first.clone() });
+    assert_eq!(again, FacilityOutcome { repeated: true, written: false, ..first.clone() });
     let asked = |key: &str, request| Once { key: key.to_owned(), request };
-    assert_eq!(bed.store.facility_created(&head(), &asked("a", 1)).await.unwrap(), Some(again));
-    assert_eq!(bed.store.facility_created(&head(), &asked("b", 1)).await.unwrap(), None);
-    assert!(matches!(bed.store.facility_created(&head(), &asked("a", 2)).await, Err(StoreError::KeyReused(_))));
+    assert_eq!(bed.store.facility_outcome(&head(), &asked("a", 1)).await.unwrap(), Some(again));
+    assert_eq!(bed.store.facility_outcome(&head(), &asked("b", 1)).await.unwrap(), None);
+    assert!(matches!(bed.store.facility_outcome(&head(), &asked("a", 2)).await, Err(StoreError::KeyReused(_))));
     let reused = create(&bed.store, head(), &rows[1], once("a", 2)).await;
     assert!(matches!(&reused, Err(StoreError::KeyReused(key)) if key == "a"), "{reused:?}");
     assert_eq!(bed.store.revision().await.unwrap(), Revision(3), "nothing was written");
@@ -602,14 +603,47 @@ pub(super) async fn a_write_with_a_name_happens_once(bed: Bed) {
     bed.sound().await;
 }
 
+pub(super) async fn a_change_and_a_removal_with_a_name_happen_once(bed: Bed) {
+    bed.store.facilities_commit(facilities(vec![full_facility()])).await.unwrap();
+    let once = |key: &str, request| Some(Once { key: key.to_owned(), request });
+    let renamed = FacilityRecord { id: FacilityId(1), version: Version(1), name: "renamed".into(), ..full_facility() };
+    let change = async |bed: &Bed, row: &FacilityRecord, once| {
+        bed.store.facility_write(head(), FacilityWrite::Put(row.clone()), once).await
+    };
+    let changed = change(&bed, &renamed, once("change", 1)).await.unwrap();
+    assert_eq!((changed.revision, changed.written), (Revision(2), true));
+    assert_eq!(changed.row.as_ref().map(|row| (row.name.as_str(), row.version)), Some(("renamed", Version(2))));
+    // Sent again it is no stale write, though the version that it names is gone.
+    let again = change(&bed, &renamed, once("change", 1)).await.unwrap();
+    assert_eq!(again, FacilityOutcome { repeated: true, written: false, ..changed.clone() });
+    assert!(matches!(change(&bed, &renamed, None).await, Err(StoreError::Changed { .. })));
+    assert!(matches!(change(&bed, &renamed, once("change", 2)).await, Err(StoreError::KeyReused(_))));
+    // What is stored already takes no revision, but its name.
+    let same = change(&bed, &FacilityRecord { version: Version(2), ..renamed.clone() }, once("same", 1)).await.unwrap();
+    assert_eq!((same.revision, same.written, same.repeated), (Revision(2), false, false));
+    assert_eq!(same.row.as_ref().map(|row| row.version), Some(Version(2)));
+    let bed = bed.reopened().await;
+    let gone = FacilityWrite::Remove(FacilityId(1), Version(2));
+    let removed = bed.store.facility_write(head(), gone.clone(), once("remove", 1)).await.unwrap();
+    assert_eq!((removed.revision, removed.written, &removed.row), (Revision(3), true, &None));
+    let again = bed.store.facility_write(head(), gone.clone(), once("remove", 1)).await.unwrap();
+    assert_eq!(again, FacilityOutcome { repeated: true, written: false, ..removed });
+    let unnamed = bed.store.facility_write(head(), gone, None).await;
+    assert!(matches!(unnamed, Err(StoreError::Changed { .. })), "{unnamed:?}");
+    assert_eq!(bed.store.revision().await.unwrap(), Revision(3));
+    bed.sound().await;
+}
+
 pub(super) async fn a_facility_is_removed_at_its_version_only(bed: Bed) {
     bed.store.facilities_commit(facilities(vec![facility(1), facility(2)])).await.unwrap();
+    let remove =
+        async |id, version| bed.store.facility_write(head(), FacilityWrite::Remove(FacilityId(id), Version(version)), None).await;
     for (id, version) in [(1, 2), (3, 1), (1, 0)] {
-        let refused = bed.store.facility_remove(head(), FacilityId(id), Version(version)).await;
+        let refused = remove(id, version).await;
         assert!(matches!(refused, Err(StoreError::Changed { .. })), "{refused:?}");
     }
-    let committed = bed.store.facility_remove(head(), FacilityId(1), Version(1)).await.unwrap();
-    assert_eq!((committed.revision, committed.removed), (Revision(2), 1));
+    let removed = remove(1, 1).await.unwrap();
+    assert_eq!((removed.revision, removed.written, removed.row), (Revision(2), true, None));
     assert_eq!(bed.store.facilities_by_ids(&[FacilityId(1), FacilityId(2)]).await.unwrap().len(), 1);
     assert!(bed.store.facilities_by_external("osm", "node/1").await.unwrap().is_empty());
     bed.sound().await;

@@ -157,6 +157,45 @@ async fn an_r_tree_that_an_import_is_filling_is_no_fault() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_that_a_publication_has_ended_so_far_are_no_fault() {
+    use sqlx::Connection;
+    let folder = tempfile::tempdir().unwrap();
+    let (store, path) = city(folder.path()).await;
+    store.close().await.unwrap();
+    // As far as a publication that was killed may have come: rows that end with an epoch that never began.
+    let ended = async |epoch: u32| {
+        let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+        let columns = "SELECT group_concat('\"' || name || '\"') FROM pragma_table_info('grids') WHERE name <> 'fid'";
+        let columns: String = sqlx::query_scalar(columns).fetch_one(&mut conn).await.unwrap();
+        let sql = format!(
+            "INSERT INTO guard VALUES (1);
+             INSERT INTO grids_past ({columns}, chain, epoch_until) SELECT {columns}, 0, {epoch} FROM grids;
+             DELETE FROM guard"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    };
+    let checked = async |access| {
+        let store = Store::open(&path, access).await.unwrap();
+        let faults = store.check().await.unwrap();
+        (store, faults)
+    };
+    ended(2).await;
+    let (store, faults) = checked(Access::Import).await;
+    assert_eq!(faults, vec![]);
+    let before = store.boundaries_at(Epoch(1)).await.unwrap().unwrap();
+    store.boundaries_commit(publication(1, boundaries(1..3))).await.unwrap();
+    let after = store.boundaries_at(Epoch(1)).await.unwrap().unwrap();
+    assert_eq!((after.grids, after.regions), (before.grids, before.regions), "the next publication has swept them");
+    assert_eq!(store.check().await.unwrap(), vec![]);
+    store.close().await.unwrap();
+    ended(4).await;
+    let (store, faults) = checked(Access::Read).await;
+    assert!(!faults.is_empty() && faults.iter().all(|fault| fault.detail.contains("belongs to no epoch")), "{faults:?}");
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_of_the_first_schema_is_brought_up_when_it_is_opened_and_when_it_is_restored() {
     use sqlx::Connection;
     let folder = tempfile::tempdir().unwrap();

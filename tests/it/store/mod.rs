@@ -87,6 +87,7 @@ over_every_store!(
     counts_of_households_are_those_of_today,
     closed_cases_stay_in_the_store_and_leave_the_city,
     a_write_with_a_name_happens_once,
+    a_change_and_a_removal_with_a_name_happen_once,
     a_facility_is_removed_at_its_version_only,
     the_log_has_no_holes_and_imports_keep_their_reports,
     writers_at_the_same_time_lose_nothing,
