@@ -4,7 +4,7 @@ LISTEN ?= 127.0.0.1:8080
 PRESET ?= zhoushan
 WANGGE = target/release/wangge
 
-.PHONY: run test check demo bench crash shots viewer build help
+.PHONY: run test check demo bench crash fuzz shots viewer build help
 
 run: build ## build everything, make the demo city if there is none or only one of yesterday, serve it at http://127.0.0.1:8080
 	$(WANGGE) demo --renew --preset $(PRESET) --data $(DATA)
@@ -44,6 +44,9 @@ bench: ## measure, with the twins beside us; write what changed into benches/REA
 crash: ## kill -9 the program 1,000 times in the middle of imports and 200 times while it writes: nothing it finished may be lost (about 15 minutes)
 	cargo build --release
 	KILLS=1000 WANGGE=$(WANGGE) cargo test --test it crash -- --nocapture
+
+fuzz: ## look for input that breaks something: SECONDS_EACH (3600) for each target, JOBS (2) at a time; what is found is kept in tests/fixtures/fuzz
+	bash tests/fuzz/run.sh
 
 shots: build ## screenshots of the viewer from 1366×768 to 7680×2160, into web-viewer/.shots
 	cd web-viewer && npm run shots

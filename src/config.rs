@@ -1,7 +1,9 @@
-//! What the program is told when it starts, parsed into types. Nothing is read from the environment.
+//! What the program is told when it starts, parsed into types: a TOML file, and the command line, which has the last word. Nothing is
+//! read from the environment.
 
+use serde::Deserialize;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What `serve` needs to know.
 #[derive(Debug, Clone)]
@@ -18,45 +20,99 @@ pub struct Config {
     pub body_limit_bytes: usize,
     /// What the card draws at once.
     pub facility_groups: Vec<FacilityGroup>,
+    /// The wall that shows the city, when there is one; an address can say otherwise for its own screen.
+    pub wall: Option<Wall>,
 }
 
 /// Facilities that are shown together when a grid is selected.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FacilityGroup {
     /// Stable name.
-    pub id: &'static str,
+    pub id: String,
     /// Chinese name.
-    pub name: &'static str,
+    pub name: String,
     /// English name.
-    pub name_en: &'static str,
+    pub name_en: String,
     /// Icon in `styles/icons`.
-    pub icon: &'static str,
+    pub icon: String,
     /// Component categories that belong to it.
-    pub categories: &'static [&'static str],
+    pub categories: Vec<String>,
 }
 
+/// A splice of screens and the room it stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Wall {
+    /// Screens side by side.
+    pub cols: u8,
+    /// Screens one above the other.
+    pub rows: u8,
+    /// How far the farthest reader stands, in metres.
+    pub distance_m: Option<f64>,
+    /// From pixel to pixel, in millimetres.
+    pub pitch_mm: Option<f64>,
+}
+
+impl Default for Wall {
+    fn default() -> Self {
+        Self { cols: 1, rows: 1, distance_m: None, pitch_mm: None }
+    }
+}
+
+/// Why a file of settings is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum BadConfig {
+    /// It is not there, or not to be read.
+    #[error("cannot read {0}: {1}")]
+    Unreadable(PathBuf, std::io::Error),
+    /// It is no TOML, or holds a key that nobody knows.
+    #[error("{0}: {1}")]
+    Syntax(PathBuf, String),
+    /// A value that cannot be.
+    #[error("{0}: {1}")]
+    Value(PathBuf, String),
+}
+
+/// A file of settings, as people write it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    data: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    base_url: Option<String>,
+    tile_cache_mb: Option<usize>,
+    body_limit_mb: Option<usize>,
+    wall: Option<Wall>,
+    facility_group: Option<Vec<FacilityGroup>>,
+}
+
+/// Most screens of a splice in a row or a column.
+const MOST_SCREENS: u8 = 24;
+/// Most megabytes of a body that is read whole.
+const MOST_BODY_MB: usize = 1024;
+
 /// Cameras, lighting, manhole covers, hydrants: what Yichang's wall shows at a click (GB/T 47678.5 codes, then CJ/T 214).
-pub const DEFAULT_FACILITY_GROUPS: [FacilityGroup; 4] = [
-    FacilityGroup { id: "camera", name: "监控", name_en: "Cameras", icon: "camera", categories: &["01050", "0136"] },
-    FacilityGroup {
-        id: "lighting",
-        name: "照明",
-        name_en: "Lighting",
-        icon: "lamp",
-        categories: &["01037", "01038", "01039", "0118", "0119", "0120"],
-    },
-    FacilityGroup {
-        id: "manhole",
-        name: "井盖",
-        name_en: "Manhole covers",
-        icon: "manhole",
-        categories: &[
-            "01001", "01002", "01003", "01005", "01006", "01007", "01008", "01009", "01010", "01011", "01012", "01023", "0101",
-            "0102", "0103", "0105", "0106", "0107", "0108", "0109", "0110", "0111", "0112", "0114",
-        ],
-    },
-    FacilityGroup { id: "hydrant", name: "消防设施", name_en: "Hydrants", icon: "hydrant", categories: &["01013", "0113"] },
-];
+pub fn default_facility_groups() -> Vec<FacilityGroup> {
+    let group = |id: &str, name: &str, name_en: &str, icon: &str, categories: &[&str]| FacilityGroup {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        name_en: name_en.to_owned(),
+        icon: icon.to_owned(),
+        categories: categories.iter().map(|code| (*code).to_owned()).collect(),
+    };
+    let lighting = ["01037", "01038", "01039", "0118", "0119", "0120"];
+    let manholes = [
+        "01001", "01002", "01003", "01005", "01006", "01007", "01008", "01009", "01010", "01011", "01012", "01023", "0101",
+        "0102", "0103", "0105", "0106", "0107", "0108", "0109", "0110", "0111", "0112", "0114",
+    ];
+    vec![
+        group("camera", "监控", "Cameras", "camera", &["01050", "0136"]),
+        group("lighting", "照明", "Lighting", "lamp", &lighting),
+        group("manhole", "井盖", "Manhole covers", "manhole", &manholes),
+        group("hydrant", "消防设施", "Hydrants", "hydrant", &["01013", "0113"]),
+    ]
+}
 
 impl Config {
     /// Defaults for a file.
@@ -67,7 +123,134 @@ impl Config {
             base_url: None,
             tile_cache_bytes: 256 << 20,
             body_limit_bytes: 8 << 20,
-            facility_groups: DEFAULT_FACILITY_GROUPS.to_vec(),
+            facility_groups: default_facility_groups(),
+            wall: None,
         }
+    }
+
+    /// Reads a file of settings. Paths in it are relative to its folder.
+    pub fn read(path: &Path) -> Result<Self, BadConfig> {
+        let text = std::fs::read_to_string(path).map_err(|error| BadConfig::Unreadable(path.to_owned(), error))?;
+        let file: File =
+            toml::from_str(&text).map_err(|error| BadConfig::Syntax(path.to_owned(), error.to_string().trim_end().to_owned()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::of(file, folder).map_err(|why| BadConfig::Value(path.to_owned(), why))
+    }
+
+    fn of(file: File, folder: &Path) -> Result<Self, String> {
+        let data = file.data.unwrap_or_else(|| PathBuf::from("city.gpkg"));
+        let default = Self::new(folder.join(data));
+        let body = file.body_limit_mb.unwrap_or(default.body_limit_bytes >> 20);
+        if !(1..=MOST_BODY_MB).contains(&body) {
+            return Err(format!("body_limit_mb is {body}; it may be 1 to {MOST_BODY_MB}"));
+        }
+        Ok(Self {
+            listen: file.listen.unwrap_or(default.listen),
+            base_url: file.base_url.as_deref().map(base_url).transpose()?,
+            tile_cache_bytes: file.tile_cache_mb.map_or(default.tile_cache_bytes, |mb| mb << 20),
+            body_limit_bytes: body << 20,
+            facility_groups: file.facility_group.map_or(Ok(default.facility_groups), groups)?,
+            wall: file.wall.map(wall).transpose()?,
+            data: default.data,
+        })
+    }
+}
+
+/// What links begin with, without a slash at the end.
+pub fn base_url(text: &str) -> Result<String, String> {
+    if !text.starts_with("http://") && !text.starts_with("https://") {
+        return Err(format!("base_url {text:?} begins with neither http:// nor https://"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn wall(wall: Wall) -> Result<Wall, String> {
+    let screens = 1..=MOST_SCREENS;
+    if !screens.contains(&wall.cols) || !screens.contains(&wall.rows) {
+        return Err(format!("[wall] has {} cols and {} rows; 1 to {MOST_SCREENS} may be", wall.cols, wall.rows));
+    }
+    match (wall.distance_m, wall.pitch_mm) {
+        (Some(distance), _) if !(0.5..=200.0).contains(&distance) => {
+            Err(format!("[wall] distance_m {distance} is not 0.5 to 200"))
+        }
+        (_, Some(pitch)) if !(0.05..=50.0).contains(&pitch) => Err(format!("[wall] pitch_mm {pitch} is not 0.05 to 50")),
+        _ => Ok(wall),
+    }
+}
+
+fn groups(groups: Vec<FacilityGroup>) -> Result<Vec<FacilityGroup>, String> {
+    for (at, group) in groups.iter().enumerate() {
+        // The viewer puts ids into addresses and styles.
+        let plain = group.id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        if group.id.is_empty() || !plain {
+            return Err(format!("[[facility_group]] id {:?}: a to z, digits and _ may stand in it", group.id));
+        }
+        if groups[..at].iter().any(|before| before.id == group.id) {
+            return Err(format!("[[facility_group]] {:?} stands twice", group.id));
+        }
+        if group.categories.is_empty() {
+            return Err(format!("[[facility_group]] {:?} has no categories", group.id));
+        }
+    }
+    Ok(groups)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("wangge.toml");
+        std::fs::write(&path, text).expect("a file");
+        let config = Config::read(&path).map_err(|error| error.to_string())?;
+        assert!(config.data.starts_with(folder.path()), "paths are relative to the file's folder");
+        Ok(config)
+    }
+
+    #[test]
+    fn a_file_says_what_differs_from_the_defaults() {
+        let plain = read("").expect("nothing is said");
+        assert!(plain.data.ends_with("city.gpkg") && plain.wall.is_none() && plain.facility_groups.len() == 4);
+        let told = r#"
+            data = "putuo.gpkg"
+            listen = "127.0.0.1:9000"
+            base_url = "https://map.example/wangge/"
+            tile_cache_mb = 64
+            [wall]
+            cols = 4
+            rows = 2
+            distance_m = 8
+            pitch_mm = 1.25
+            [[facility_group]]
+            id = "trees"
+            name = "行道树"
+            name_en = "Trees"
+            icon = "tree"
+            categories = ["04001"]
+        "#;
+        let told = read(told).expect("all of it is known");
+        assert!(told.data.ends_with("putuo.gpkg") && told.listen.port() == 9000);
+        assert_eq!((told.base_url.as_deref(), told.tile_cache_bytes), (Some("https://map.example/wangge"), 64 << 20));
+        assert_eq!(told.wall, Some(Wall { cols: 4, rows: 2, distance_m: Some(8.0), pitch_mm: Some(1.25) }));
+        assert_eq!(told.facility_groups.iter().map(|group| group.id.as_str()).collect::<Vec<_>>(), ["trees"]);
+    }
+
+    #[test]
+    fn what_nobody_knows_and_what_cannot_be_is_refused_with_its_name() {
+        for (text, why) in [
+            ("lisen = \"127.0.0.1:1\"", "lisen"),
+            ("listen = \"localhost\"", "listen"),
+            ("base_url = \"map.example\"", "base_url"),
+            ("body_limit_mb = 0", "body_limit_mb"),
+            ("[wall]\ncols = 25", "25 cols"),
+            ("[wall]\npitch_mm = 0.0", "pitch_mm"),
+            ("[wall]\ncolumns = 2", "columns"),
+            ("[[facility_group]]\nid = \"A\"\nname = \"\"\nname_en = \"\"\nicon = \"\"\ncategories = [\"1\"]", "\"A\""),
+        ] {
+            let refused = read(text).expect_err(text);
+            assert!(refused.contains(why) && refused.contains("wangge.toml"), "{text}: {refused}");
+        }
+        assert!(Config::read(Path::new("/nowhere/wangge.toml")).is_err());
     }
 }

@@ -180,7 +180,7 @@ impl App {
             let record = self.patched(&view, &empty, patch.clone())?;
             let _naming = self.code_checked(&empty, &record).await?;
             self.applier.alive()?;
-            match self.store.facility_write(head, FacilityWrite::Put(record), once.clone()).await {
+            match self.store.facility_write(head, FacilityWrite::Put(Box::new(record)), once.clone()).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
                 Err(error) => return Err(told(error)),
                 Ok(outcome) => return self.seen(&view, outcome, None).await,
@@ -208,7 +208,7 @@ impl App {
             let record = self.patched(&view, &before, patch.clone())?;
             let _naming = self.code_checked(&before, &record).await?;
             self.applier.alive()?;
-            match self.store.facility_write(head, FacilityWrite::Put(record), once.clone()).await {
+            match self.store.facility_write(head, FacilityWrite::Put(Box::new(record)), once.clone()).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
                 // Somebody else was quicker; whoever means any version means the one after as well.
                 Err(StoreError::Changed { current, .. }) if *meant == Meant::Any && current.0 > 0 => {}

@@ -3,7 +3,7 @@
 use super::{Failure, Outcome, out};
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, base_url};
 use crate::http;
 use crate::store::{Access, Store};
 use std::net::SocketAddr;
@@ -15,18 +15,21 @@ use tracing_subscriber::EnvFilter;
 /// locate and backup read beside it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The city's data file.
-    #[arg(long, value_name = "FILE", default_value = "city.gpkg")]
-    data: PathBuf,
-    /// Where to listen: a loopback address, until there is access control.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    /// Settings as a TOML file; what the command line says comes before what stands there. docs/configuration.md lists them.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The city's data file [default: city.gpkg].
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Where to listen: a loopback address, until there is access control [default: 127.0.0.1:8080].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
     /// What links begin with when a proxy stands in front, for example https://map.example/wangge.
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
-    /// Most megabytes of memory that finished tiles may take.
-    #[arg(long, value_name = "MB", default_value_t = 256)]
-    tile_cache_mb: usize,
+    /// Most megabytes of memory that finished tiles may take [default: 256].
+    #[arg(long, value_name = "MB")]
+    tile_cache_mb: Option<usize>,
     /// What is logged, to standard error: error, warn, info or debug, also by module. `wangge::access=debug` gives a line a request.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -64,15 +67,17 @@ pub(super) async fn run(args: Args) -> Outcome {
 }
 
 fn config(args: &Args) -> Result<Config, Failure> {
-    if let Some(url) = args.base_url.as_deref().filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-        return Err(Failure::Usage(format!("--base-url {url:?} begins with neither http:// nor https://")));
+    let mut config = match &args.config {
+        Some(path) => Config::read(path).map_err(|error| Failure::Usage(error.to_string()))?,
+        None => Config::new(PathBuf::from("city.gpkg")),
+    };
+    config.data = args.data.clone().unwrap_or(config.data);
+    config.listen = args.listen.unwrap_or(config.listen);
+    config.tile_cache_bytes = args.tile_cache_mb.map_or(config.tile_cache_bytes, |mb| mb << 20);
+    if let Some(url) = &args.base_url {
+        config.base_url = Some(base_url(url).map_err(|why| Failure::Usage(format!("--base-url: {why}")))?);
     }
-    Ok(Config {
-        listen: args.listen,
-        base_url: args.base_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
-        tile_cache_bytes: args.tile_cache_mb << 20,
-        ..Config::new(args.data.clone())
-    })
+    Ok(config)
 }
 
 /// Returns when the process is asked to end.

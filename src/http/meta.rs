@@ -8,7 +8,7 @@ use super::shapes::{self, CountsShape};
 use crate::app::view::View;
 use crate::app::{App, AppError};
 use crate::city::Counts;
-use crate::config::FacilityGroup;
+use crate::config::{FacilityGroup, Wall};
 use crate::domain::category::CategoryKind;
 use crate::geom::LatticeBox;
 use axum::extract::State;
@@ -44,8 +44,23 @@ pub struct Meta<'a> {
     facilities_outside: u32,
     /// What is drawn at once when a grid is selected.
     default_facility_groups: Vec<Group<'a>>,
+    /// The wall that shows the city; null when nobody said.
+    wall: Option<WallShape>,
     /// Address of land that is not the city's, as GeoJSON; null when there is none.
     background: Option<&'static str>,
+}
+
+/// A splice of screens and the room it stands in.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WallShape {
+    /// Screens side by side.
+    cols: u8,
+    /// Screens one above the other.
+    rows: u8,
+    /// How far the farthest reader stands, in metres.
+    distance_m: Option<f64>,
+    /// From pixel to pixel, in millimetres.
+    pitch_mm: Option<f64>,
 }
 
 /// The code scheme.
@@ -111,6 +126,7 @@ fn meta<'a>(app: &'a App, view: &'a View) -> Meta<'a> {
         counts: total(view).into(),
         facilities_outside: city.facilities.outside(),
         default_facility_groups: app.config.facility_groups.iter().map(|known| group(view, known)).collect(),
+        wall: app.config.wall.map(|Wall { cols, rows, distance_m, pitch_mm }| WallShape { cols, rows, distance_m, pitch_mm }),
         background: city.about.background.as_ref().map(|_| "/background.geojson"),
     }
 }
@@ -158,12 +174,12 @@ fn scheme(view: &View) -> SchemeShape<'_> {
 
 fn group<'a>(view: &'a View, group: &'a FacilityGroup) -> Group<'a> {
     let profile = &view.city.about.profile;
-    let known = |code: &&&'static str| profile.category(CategoryKind::Component, code).is_some();
+    let known = |code: &&str| profile.category(CategoryKind::Component, code).is_some();
     Group {
-        id: group.id,
-        name: group.name,
-        name_en: group.name_en,
-        icon: group.icon,
-        categories: group.categories.iter().filter(known).copied().collect(),
+        id: &group.id,
+        name: &group.name,
+        name_en: &group.name_en,
+        icon: &group.icon,
+        categories: group.categories.iter().map(String::as_str).filter(known).collect(),
     }
 }

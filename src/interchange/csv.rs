@@ -1,7 +1,7 @@
 //! Tables with a header line: comma, semicolon or tab, RFC 4180 quotes.
 
-use super::csv_record::delimiter_of;
-use super::input::{Input, Progress, read_fault};
+use super::csv_record::{Ends, Scan, delimiter_of};
+use super::input::{Input, LONGEST_RECORD, Progress, read_fault, too_long};
 use super::text::{Guess, TextCode};
 use super::{Notes, RawRecord, RawShape, Sink};
 use crate::domain::fault::{Fault, FaultKind};
@@ -121,20 +121,14 @@ const MOST_LINE: u64 = 1 << 20;
 struct Quoted<R> {
     text: R,
     delimiter: u8,
-    state: QuoteState,
+    scan: Scan,
     line: u64,
     offset: u64,
+    /// Where the present record begins.
+    begin: u64,
+    /// Line and offset of the last quote that opened a field.
+    opened: Option<(u64, u64)>,
     seen: Arc<Mutex<Seen>>,
-}
-
-/// RFC 4180, and as the parser does it: a quote inside a field that did not begin with one is a character like others.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum QuoteState {
-    FieldStart,
-    Plain,
-    Quoted,
-    /// Behind a quote in a quoted field: the end of it, or the first of two.
-    QuoteInQuoted,
 }
 
 #[derive(Default)]
@@ -151,33 +145,33 @@ impl<R: Read> Quoted<R> {
     fn of(text: R, delimiter: u8) -> (Self, Quotes) {
         let seen = Arc::<Mutex<Seen>>::default();
         let quotes = Quotes(Arc::clone(&seen));
-        (Self { text, delimiter, state: QuoteState::FieldStart, line: 1, offset: 0, seen }, quotes)
+        (Self { text, delimiter, scan: Scan::default(), line: 1, offset: 0, begin: 0, opened: None, seen }, quotes)
     }
 }
 
 impl<R: Read> Read for Quoted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        use QuoteState::{FieldStart, Plain, QuoteInQuoted, Quoted};
         let read = self.text.read(buffer)?;
-        let mut opened = None;
         for &byte in &buffer[..read] {
-            self.state = match (self.state, byte) {
-                (FieldStart, b'"') => {
-                    opened = Some((self.line, self.offset));
-                    Quoted
-                }
-                (Quoted, b'"') => QuoteInQuoted,
-                (QuoteInQuoted, b'"') | (Quoted, _) => Quoted,
-                (_, b'\n' | b'\r') => FieldStart,
-                (_, byte) if byte == self.delimiter => FieldStart,
-                _ => Plain,
-            };
+            let starts = self.scan == Scan::Start;
+            // The parser ends a record at a lone \r too.
+            let ends = self.scan.step(if byte == b'\r' { b'\n' } else { byte }, self.delimiter);
+            if starts && self.scan == Scan::Quoted {
+                self.opened = Some((self.line, self.offset));
+            }
             self.line += u64::from(byte == b'\n');
             self.offset += 1;
+            if ends == Ends::Record {
+                self.begin = self.offset;
+            }
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.open = if self.state == Quoted { opened.or(seen.open) } else { None };
+        seen.open = self.opened.filter(|_| self.scan == Scan::Quoted);
         seen.ended = read == 0 && !buffer.is_empty();
+        if self.offset - self.begin > LONGEST_RECORD as u64 {
+            let why = seen.open.map(|(line, _)| format!("; a quote opens in line {line} and is not closed")).unwrap_or_default();
+            return Err(too_long(&why));
+        }
         Ok(read)
     }
 }
@@ -217,6 +211,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_record_has_a_longest_size_and_what_follows_is_not_held_in_memory() {
+        // A text without end: only what is asked for is made.
+        let text = std::io::BufReader::new(std::io::repeat(b'x').take(u64::MAX));
+        let (mut rows, quotes) = Quoted::of(std::io::Cursor::new(b"a,b\n1,\"".to_vec()).chain(text), b',');
+        let mut buffer = vec![0; 1 << 20];
+        let error = loop {
+            match rows.read(&mut buffer) {
+                Ok(read) => assert!(read > 0),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(error.contains("256 MiB") && error.contains("opens in line 2"), "{error}");
+        assert!(rows.offset < LONGEST_RECORD as u64 + (2 << 20) && quotes.open().is_none());
+    }
+
+    #[test]
     fn a_quote_that_is_never_closed_is_named_with_its_line_and_swallows_no_row() {
         let read = |table: &str| {
             let file = tempfile::NamedTempFile::new().expect("a file");
@@ -237,6 +247,9 @@ mod tests {
         for whole in ["a,b\n1,\"x\ny\"\n2,5\" pipe\n3,\"say \"\"yes\"\"\"", "a,b\n1,\"\"\n2,\"x\"z\n3,\"\"\"\"\n"] {
             assert_eq!(read(whole).iter().filter(|record| record.is_ok()).count(), 3, "{whole:?}");
         }
+        // A quote of a quoted field is the first of two, not one that opens another.
+        let doubled = read("a,b\n1,\"x\"\"y\nz\n2,w\n");
+        assert!(matches!(&doubled[..], [Err((Some(2), _))]), "{doubled:?}");
         let large: String = (0..60_000).map(|n| format!("{n},\"text, {n}\"\n")).collect();
         let seen = read(&format!("a,b\n{large}"));
         assert!(seen.len() == 60_000 && seen.iter().all(Result::is_ok));

@@ -3,13 +3,13 @@
 //! Features are cut out of the text one at a time and parsed alone: memory is that of the largest feature.
 
 use super::feature::{Names, feature};
-use super::input::{Format, Input, Progress, read_fault};
+use super::input::{Format, Input, LONGEST_RECORD, Progress, read_fault, too_long};
 use super::json_scan::{ScanError, Scanner};
 use super::{Sink, StatedCrs};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::geom::Crs;
 use serde_json::Value;
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 /// An opened GeoJSON text.
 pub struct GeoJsonReader {
@@ -181,6 +181,15 @@ fn trailer(scanner: &mut Scanner<Box<dyn BufRead + Send>>, stated: &StatedCrs) -
     }
 }
 
+/// Up to `end`, and that with it.
+fn read_record(text: &mut Box<dyn BufRead + Send>, end: u8, record: &mut Vec<u8>) -> std::io::Result<()> {
+    let longest = LONGEST_RECORD as u64 + 1;
+    match text.take(longest).read_until(end, record)? {
+        read if read as u64 == longest => Err(too_long("")),
+        _ => Ok(()),
+    }
+}
+
 fn sequence(mut text: Box<dyn BufRead + Send>, mut names: Names, sink: &mut Sink<'_>) {
     let by_separator = matches!(text.fill_buf(), Ok(first) if first.first() == Some(&RECORD_SEPARATOR));
     let end = if by_separator { RECORD_SEPARATOR } else { b'\n' };
@@ -189,7 +198,7 @@ fn sequence(mut text: Box<dyn BufRead + Send>, mut names: Names, sink: &mut Sink
     loop {
         // What was read beyond a truncated feature comes first.
         if record.is_empty()
-            && let Err(error) = text.read_until(end, &mut record)
+            && let Err(error) = read_record(&mut text, end, &mut record)
         {
             let _ = sink(Err(Fault { record: Some(next_line), ..read_fault(&error) }));
             return;
@@ -265,7 +274,10 @@ fn rest_of(whole: &mut Vec<u8>, text: &mut Box<dyn BufRead + Send>) -> std::io::
     let mut lines = 0;
     while brackets.depth > 0 {
         let mut line = Vec::new();
-        text.read_until(b'\n', &mut line)?;
+        read_record(text, b'\n', &mut line)?;
+        if whole.len() > LONGEST_RECORD {
+            return Err(too_long(""));
+        }
         // Behind a comma one may stand in an array only, and the first line of a feature leaves none open there.
         let before = whole.trim_ascii_end().last();
         let may_open = matches!(before, Some(b':' | b'[')) || before == Some(&b',') && lines > 0;

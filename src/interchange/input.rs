@@ -75,6 +75,14 @@ const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 const UTF8_BOM: &[u8] = &[0xEF, 0xBB, 0xBF];
 
+/// Longest single record of a text. The largest real multipolygons have some hundred thousand vertices, about 20 MB.
+pub(super) const LONGEST_RECORD: usize = 256 << 20;
+
+/// A record is longer than [`LONGEST_RECORD`].
+pub(super) fn too_long(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("a record is longer than {} MiB{why}", LONGEST_RECORD >> 20))
+}
+
 struct Counted {
     file: File,
     read: Arc<AtomicU64>,

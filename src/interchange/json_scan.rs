@@ -1,6 +1,7 @@
 //! Cuts a JSON text into its values without building them, so that a collection of a million features needs the memory of one and
 //! a broken feature does not take its successors along.
 
+use super::input::LONGEST_RECORD;
 use std::io::{self, BufRead};
 
 /// Walks over a JSON text.
@@ -19,7 +20,7 @@ pub enum ScanError {
     #[error("the file ends in the middle (byte {0}): it is truncated")]
     Truncated(u64),
     /// The value is larger than any record may be.
-    #[error("a value at byte {0} is longer than {max} MiB", max = MAX_VALUE >> 20)]
+    #[error("a value at byte {0} is longer than {max} MiB", max = LONGEST_RECORD >> 20)]
     TooLong(u64),
     /// Something else stands where one of these should.
     #[error("byte {offset}: expected {expected}, found {found:?}")]
@@ -32,9 +33,6 @@ pub enum ScanError {
         found: char,
     },
 }
-
-/// Longest single value. The largest real multipolygons have some hundred thousand vertices, about 20 MB.
-const MAX_VALUE: usize = 256 << 20;
 
 impl<R: BufRead> Scanner<R> {
     /// At the start of `input`.
@@ -137,7 +135,7 @@ impl<R: BufRead> Scanner<R> {
             let taken = end.unwrap_or(chunk.len());
             value.extend_from_slice(&chunk[..taken]);
             self.skip(taken);
-            if value.len() > MAX_VALUE {
+            if value.len() > LONGEST_RECORD {
                 return Err(ScanError::TooLong(start));
             }
             if end.is_some() {

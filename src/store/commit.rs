@@ -168,7 +168,7 @@ impl Once {
 #[derive(Debug, Clone)]
 pub enum FacilityWrite {
     /// As a row of [`FacilityCommit`].
-    Put(FacilityRecord),
+    Put(Box<FacilityRecord>),
     /// The one with this id, if it still has this version.
     Remove(FacilityId, Version),
 }

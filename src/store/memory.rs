@@ -258,7 +258,7 @@ impl MemoryStore {
                 FacilityWrite::Put(row) => {
                     let profile = head.settings.as_ref().map_or(&inner.meta.profile, |settings| &settings.profile);
                     super::rows::known_category(profile, &row.category)?;
-                    (vec![row], vec![])
+                    (vec![*row], vec![])
                 }
                 FacilityWrite::Remove(id, version) => {
                     let current = inner.facilities.get(&id.0).map_or(Version(0), |row| row.version);

@@ -13,8 +13,7 @@ use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::{Epoch, GridIx, RegionIx};
 use crate::domain::records::BoundarySet;
-use crate::geom::area::ring_area2;
-use crate::geom::planar::inner_point;
+use crate::geom::planar::label_point;
 use crate::geom::{Area, LatticeBox, LatticePoint, measure};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -149,7 +148,7 @@ impl Territory {
             }
             let found: Vec<(RegionIx, Option<LatticePoint>)> = borders
                 .into_par_iter()
-                .map(|(region, arcs)| (region, label(&outline(arcs.into_iter(), |owner| above(owner) == Some(region)))))
+                .map(|(region, arcs)| (region, label_point(&outline(arcs.into_iter(), |owner| above(owner) == Some(region)))))
                 .collect();
             for (region, label) in found {
                 labels[region.at()] = label;
@@ -237,7 +236,7 @@ impl Order {
                 // Set to its real place once the order of owners is known.
                 owner: land.map(|_| OwnerIx::OUTSIDE),
                 bbox: land.and_then(Area::bbox),
-                label: land.and_then(label),
+                label: land.and_then(label_point),
                 area_m2: land.map_or(0.0, measure::area_m2),
                 claim: record.claim.clone(),
                 provenance: record.provenance.clone(),
@@ -265,9 +264,11 @@ impl Order {
             let record = &set.grids[at];
             let measured = match known(place[ix]) {
                 Some(grid) => Some((grid.bbox, grid.label, grid.area_m2)),
-                None => {
-                    record.area.bbox().zip(label(&record.area)).map(|(bbox, label)| (bbox, label, measure::area_m2(&record.area)))
-                }
+                None => record
+                    .area
+                    .bbox()
+                    .zip(label_point(&record.area))
+                    .map(|(bbox, label)| (bbox, label, measure::area_m2(&record.area))),
             };
             let Some((bbox, label, area_m2)) = measured else {
                 let mut fault = Fault::new(FaultKind::Vanished, format!("grid {} has no land", record.code));
@@ -341,11 +342,6 @@ fn code_of(set: &BoundarySet, order: &Order, owner: Owner) -> Option<Code> {
         Owner::Region(ix) => Some(set.regions[order.regions[ix.at()]].code.clone()),
         Owner::Void(_) => None,
     }
-}
-
-/// A point inside the largest part.
-pub(super) fn label(area: &Area) -> Option<LatticePoint> {
-    area.polygons().iter().max_by_key(|polygon| ring_area2(&polygon.exterior)).map(inner_point)
 }
 
 #[cfg(test)]

@@ -171,44 +171,12 @@ mod tests {
     use super::*;
     use crate::domain::id::Epoch;
     use crate::domain::records::BoundarySet;
-    use crate::domain::region::{VoidKind, VoidRecord};
-    use crate::geom::Area;
-    use crate::territory::coverage::{Coverage, Patch, Random};
-    use crate::territory::samples::{area, grid, region, square};
+    use crate::domain::region::VoidKind;
+    use crate::territory::coverage::Random;
+    use crate::territory::samples::{area, grid, island, region, square};
 
-    /// Jagged grids in two communities, three of them missing: one is a void, two are outside.
-    fn island() -> Territory {
-        let mut random = Random(3);
-        let patch = Patch {
-            corner: LatticePoint::new(1_221_000_000, 300_000_000),
-            columns: 7,
-            rows: 6,
-            size: 30_000,
-            jitter: 0.1,
-            roughness: 1.0,
-            edges: (3, 40),
-        };
-        let coverage = Coverage::of(&[patch], &mut random);
-        let mut set = BoundarySet::default();
-        for (at, ring) in coverage.rings.iter().enumerate() {
-            let land = area(std::slice::from_ref(ring));
-            match at {
-                10 => set.voids.push(void(land)),
-                24 | 41 => {}
-                _ => set.grids.push(grid(&format!("33090200200{}{at:03}", at % 2 + 1), land)),
-            }
-        }
-        set.grids.sort_by(|a, b| a.code.cmp(&b.code));
-        set.regions = vec![
-            region("3309", "city", None),
-            region("330902002001", "community", None),
-            region("330902002002", "community", None),
-        ];
-        Territory::build(Epoch(1), &set).expect("a coverage")
-    }
-
-    fn void(area: Area) -> VoidRecord {
-        VoidRecord { name: "void-1".into(), kind: VoidKind::Water, reason: "a lake".into(), area, provenance: Default::default() }
+    fn with_a_lake() -> Territory {
+        island(3, &[(10, VoidKind::Water)])
     }
 
     fn brute_distance_m(territory: &Territory, ix: GridIx, p: LatticePoint) -> f64 {
@@ -219,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_nearest_grid_is_the_one_that_brute_force_finds() {
-        let territory = island();
+        let territory = with_a_lake();
         let mut random = Random(4);
         let mut outside = 0;
         for reach in [100_000, 3_000_000, 300_000_000] {
@@ -255,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_distance_to_a_border_is_the_same_from_both_sides() {
-        let territory = island();
+        let territory = with_a_lake();
         let mut random = Random(5);
         for _ in 0..300 {
             let p = LatticePoint::new(1_221_000_000 + random.between(0, 210_000), 300_000_000 + random.between(0, 180_000));
@@ -269,7 +237,7 @@ mod tests {
 
     #[test]
     fn boxes_find_what_a_scan_finds() {
-        let territory = island();
+        let territory = with_a_lake();
         let mut random = Random(6);
         for _ in 0..100 {
             let a = LatticePoint::new(
@@ -296,7 +264,7 @@ mod tests {
 
     #[test]
     fn everything_below_a_code_is_a_range() {
-        let territory = island();
+        let territory = with_a_lake();
         let below = territory.grids_below("330902002002").expect("a region");
         assert!(below.clone().all(|ix| territory.grids[ix as usize].code.as_str().starts_with("330902002002")));
         assert_eq!(territory.grids_below("3309").map(|all| all.len()), Some(territory.grids.len()));

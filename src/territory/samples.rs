@@ -1,9 +1,12 @@
 //! Small coverages for tests.
 
+use super::Territory;
+use super::coverage::{Coverage, Patch, Random};
 use crate::domain::code::Code;
 use crate::domain::grid::{GridKind, GridRecord};
+use crate::domain::id::Epoch;
 use crate::domain::records::{BoundarySet, Provenance};
-use crate::domain::region::RegionRecord;
+use crate::domain::region::{RegionRecord, VoidKind, VoidRecord};
 use crate::geom::planar::Arrangement;
 use crate::geom::{Area, LatticePoint, Polygon};
 
@@ -55,9 +58,44 @@ pub(crate) fn shared_out(
     let areas = arrangement.areas(&owner_of, grids);
     let records = areas.into_iter().enumerate().filter(|(_, area)| !area.is_empty());
     let grids: Vec<GridRecord> = records.map(|(at, area)| grid(&grid_code(at), area)).collect();
+    (BoundarySet { grids, regions: communities(), ..BoundarySet::default() }, arrangement, owner_of)
+}
+
+/// Jagged grids of about 330 m in two communities. Some are voids, two are missing: one at a corner, one inside.
+pub(crate) fn island(seed: u64, voids: &[(usize, VoidKind)]) -> Territory {
+    let patch = Patch {
+        corner: LatticePoint::new(1_221_000_000, 300_000_000),
+        columns: 7,
+        rows: 6,
+        size: 30_000,
+        jitter: 0.1,
+        roughness: 1.0,
+        edges: (3, 40),
+    };
+    let coverage = Coverage::of(&[patch], &mut Random(seed));
+    let mut set = BoundarySet::default();
+    for (at, ring) in coverage.rings.iter().enumerate() {
+        let land = area(std::slice::from_ref(ring));
+        match voids.iter().position(|(void, _)| *void == at) {
+            Some(number) => set.voids.push(VoidRecord {
+                name: format!("void-{}", number + 1),
+                kind: voids[number].1,
+                reason: "a test".to_owned(),
+                area: land,
+                provenance: Provenance::default(),
+            }),
+            None if at == 24 || at == 41 => {}
+            None => set.grids.push(grid(&grid_code(at), land)),
+        }
+    }
+    set.grids.sort_by(|a, b| a.code.cmp(&b.code));
+    set.regions = communities();
+    Territory::build(Epoch(1), &set).expect("a coverage")
+}
+
+fn communities() -> Vec<RegionRecord> {
     let regions = ["3309", "330902002001", "330902002002"].into_iter().zip(["city", "community", "community"]);
-    let regions = regions.map(|(code, level)| region(code, level, None)).collect();
-    (BoundarySet { grids, regions, ..BoundarySet::default() }, arrangement, owner_of)
+    regions.map(|(code, level)| region(code, level, None)).collect()
 }
 
 /// Even grids lie in one community, odd ones in the other.

@@ -91,46 +91,8 @@ fn crossing(a: LatticePoint, b: LatticePoint, c: LatticePoint, d: LatticePoint) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::Epoch;
-    use crate::domain::records::BoundarySet;
-    use crate::domain::region::VoidRecord;
-    use crate::territory::coverage::{Coverage, Patch, Random};
-    use crate::territory::samples::{area, grid, region};
-
-    /// Jagged grids of about 330 m; one of them is a lake, one a barrack, two are missing.
-    fn island() -> Territory {
-        let mut random = Random(5);
-        let patch = Patch {
-            corner: LatticePoint::new(1_221_000_000, 300_000_000),
-            columns: 7,
-            rows: 6,
-            size: 30_000,
-            jitter: 0.1,
-            roughness: 1.0,
-            edges: (3, 40),
-        };
-        let coverage = Coverage::of(&[patch], &mut random);
-        let mut set = BoundarySet::default();
-        for (at, ring) in coverage.rings.iter().enumerate() {
-            let land = area(std::slice::from_ref(ring));
-            let void = |name: &str, kind| VoidRecord {
-                name: name.into(),
-                kind,
-                reason: "a test".into(),
-                area: land.clone(),
-                provenance: Default::default(),
-            };
-            match at {
-                10 => set.voids.push(void("void-1", VoidKind::Water)),
-                17 => set.voids.push(void("void-2", VoidKind::Excluded)),
-                24 | 41 => {}
-                _ => set.grids.push(grid(&format!("330902002001{at:03}"), land)),
-            }
-        }
-        set.grids.sort_by(|a, b| a.code.cmp(&b.code));
-        set.regions = vec![region("3309", "city", None), region("330902002001", "community", None)];
-        Territory::build(Epoch(1), &set).expect("a coverage")
-    }
+    use crate::territory::coverage::Random;
+    use crate::territory::samples::island;
 
     /// Looks at places along the way, one after the other: may miss water narrower than a step, and sees no other.
     fn walked(territory: &Territory, a: LatticePoint, b: LatticePoint, steps: i64) -> bool {
@@ -146,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_straight_way_leaves_the_land_where_a_walk_along_it_does() {
-        let territory = island();
+        // One of the grids is a lake, one a barrack.
+        let territory = island(5, &[(10, VoidKind::Water), (17, VoidKind::Excluded)]);
         let around =
             LatticeBox { min: LatticePoint::new(1_220_900_000, 299_900_000), max: LatticePoint::new(1_221_300_000, 300_300_000) };
         let shore = territory.shore_in(&[around]);

@@ -14,6 +14,7 @@ mod coverages;
 mod crash;
 mod crash_writes;
 mod demo;
+mod fuzz;
 mod http;
 mod imports;
 mod locate;

@@ -1,6 +1,7 @@
 // The HTTP contract as the viewer uses it. Positions are [lon, lat] on CGCS2000; areas in m², distances in m; times RFC 3339.
 
 import type { StyleSpecification } from 'maplibre-gl';
+import type { Room } from './wall';
 
 export type Position = [number, number];
 export type Box = [west: number, south: number, east: number, north: number];
@@ -21,6 +22,8 @@ export interface Meta {
   revision: number;
   epoch: number;
   default_facility_groups: FacilityGroup[];
+  /** What the server knows of the wall that shows the city. */
+  wall?: Room | null;
   /** Where land of others is found as GeoJSON, drawn without names or borders. */
   background: string | null;
 }

@@ -40,7 +40,7 @@ const SPOT_ZOOM = 15;
 const CURSOR_MS = 10_000;
 
 async function start(): Promise<void> {
-  watchScreen();
+  watchScreen(() => meta.data?.wall);
   listen();
   setInterval(() => { now.value = Date.now(); }, 1000);
   render(<App />, document.getElementById('app')!);

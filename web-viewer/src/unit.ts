@@ -1,7 +1,7 @@
 // The unit u: every size on the screen is a multiple of it, 1 CSS px at 1920 × 1080. LOOK: a desk never falls below 1.
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import { route } from './route';
-import { seamNear } from './wall';
+import { roomOf, seamNear, type Room } from './wall';
 
 export interface Screen { width: number; height: number }
 /** desk: one rail; hall: two rails of 5 columns; wide: two rails of 6 columns with two blocks abreast. */
@@ -37,17 +37,19 @@ export function railSeam(of: Screen, cols: number): number | null {
   return seamNear(of.width, cols, rail, column);
 }
 
-/** Keeps `screen` and the CSS variables --u (a length) and --scale (a number) in step with the window. */
-export function watchScreen(): void {
-  const measure = () => {
-    screen.value = { width: innerWidth, height: innerHeight };
-    document.documentElement.style.setProperty('--u', `${unit.value}px`);
-    document.documentElement.style.setProperty('--scale', String(unit.value));
-    document.documentElement.dataset.shape = shape.value;
-    const seam = railSeam(screen.value, route.value.wall?.cols ?? 1);
-    document.documentElement.toggleAttribute('data-seam', seam !== null);
-    if (seam !== null) document.documentElement.style.setProperty('--seam', `${seam}px`);
-  };
+/** Keeps `screen` and the CSS variables --u (a length) and --scale (a number) in step with the window. `told`: what the server knows of
+    the wall, as soon as it is known. */
+export function watchScreen(told: () => Room | null | undefined): void {
+  const measure = () => { screen.value = { width: innerWidth, height: innerHeight }; };
   measure();
   addEventListener('resize', measure);
+  effect(() => {
+    const { style, dataset } = document.documentElement, { wall } = route.value;
+    style.setProperty('--u', `${unit.value}px`);
+    style.setProperty('--scale', String(unit.value));
+    dataset.shape = shape.value;
+    const seam = railSeam(screen.value, wall ? roomOf(wall, told()).cols : 1);
+    document.documentElement.toggleAttribute('data-seam', seam !== null);
+    if (seam !== null) style.setProperty('--seam', `${seam}px`);
+  });
 }

@@ -2,7 +2,18 @@
 // letters large enough for the room, a canvas as large as the screen, fonts that have come.
 
 /** `cols` × `rows` cabinets or screens; distance of the farthest reader in m, pitch of the pixels in mm. */
-export interface Wall { cols: number; rows: number; distance_m: number | null; pitch_mm: number | null; check: boolean }
+export interface Room { cols: number; rows: number; distance_m: number | null; pitch_mm: number | null }
+
+/** What the address says: null is left to the server's [wall]. */
+export type Wall = { [key in keyof Room]: number | null } & { check: boolean };
+
+/** What the address says, then what the server says, then one screen in a room of unknown size. */
+export function roomOf(told: Wall, server: Room | null | undefined): Room {
+  return {
+    cols: told.cols ?? server?.cols ?? 1, rows: told.rows ?? server?.rows ?? 1,
+    distance_m: told.distance_m ?? server?.distance_m ?? null, pitch_mm: told.pitch_mm ?? server?.pitch_mm ?? null,
+  };
+}
 
 const MOST = 24;
 
@@ -13,14 +24,14 @@ function number(text: string | null, least: number, most: number): number | null
 
 export function parseWall(told: URLSearchParams): Wall | null {
   if (told.get('wall') !== '1') return null;
-  const whole = (key: string) => Math.round(number(told.get(key), 1, MOST) ?? 1);
+  const whole = (key: string) => { const value = number(told.get(key), 1, MOST); return value && Math.round(value); };
   return { cols: whole('cols'), rows: whole('rows'), distance_m: number(told.get('distance'), 0.5, 200), pitch_mm: number(told.get('pitch'), 0.05, 50), check: told.has('check') };
 }
 
 export function wallText({ cols, rows, distance_m, pitch_mm, check }: Wall): [string, string][] {
   return [
     ['wall', '1'],
-    ...(cols > 1 ? [['cols', String(cols)] as [string, string]] : []), ...(rows > 1 ? [['rows', String(rows)] as [string, string]] : []),
+    ...(cols ? [['cols', String(cols)] as [string, string]] : []), ...(rows ? [['rows', String(rows)] as [string, string]] : []),
     ...(distance_m ? [['distance', String(distance_m)] as [string, string]] : []), ...(pitch_mm ? [['pitch', String(pitch_mm)] as [string, string]] : []),
     ...(check ? [['check', ''] as [string, string]] : []),
   ];

@@ -4,8 +4,8 @@
 use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::scheme::Scheme;
-use crate::geom::planar::inner_point;
-use crate::geom::{Area, LatticePoint, area::ring_area2};
+use crate::geom::planar::label_point;
+use crate::geom::{Area, LatticePoint};
 use crate::interchange::boundaries::GridDraft;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -135,10 +135,7 @@ fn width(scheme: &Scheme, community: &Code) -> Result<usize, Fault> {
 
 /// Rows of the median height from the north, each from west to east.
 fn sort_by_rows<'a>(members: &mut [usize], area: impl Fn(usize) -> &'a Area) {
-    let label = |at: usize| {
-        let largest = area(at).polygons().iter().max_by_key(|polygon| ring_area2(&polygon.exterior));
-        largest.map_or_else(LatticePoint::default, inner_point)
-    };
+    let label = |at: usize| label_point(area(at)).unwrap_or_default();
     let mut heights: Vec<i64> =
         members.iter().filter_map(|at| area(*at).bbox()).map(|bbox| i64::from(bbox.max.y) - i64::from(bbox.min.y)).collect();
     heights.sort_unstable();

@@ -7,7 +7,7 @@ mod rings;
 
 pub use arrangement::{Arrangement, Face, FaceIx};
 pub use noding::{MAX_ROUNDS, Noding, TooManyRounds, snap_round};
-pub use rings::{assemble, inner_point, ring_holds_midpoint};
+pub use rings::{assemble, inner_point, label_point, ring_holds_midpoint};
 
 pub(crate) use arrangement::each_node;
 pub(crate) use noding::closed_pairs;

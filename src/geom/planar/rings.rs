@@ -135,6 +135,11 @@ pub fn ring_holds_midpoint(ring: &[LatticePoint], a: LatticePoint, b: LatticePoi
     inside
 }
 
+/// A point inside the largest part, by [`inner_point`]. `None` of an empty area.
+pub fn label_point(area: &Area) -> Option<LatticePoint> {
+    area.polygons().iter().max_by_key(|polygon| ring_area2(&polygon.exterior)).map(inner_point)
+}
+
 /// How many scan lines [`inner_point`] tries. A guess: more move labels of crooked areas a little nearer to their middle.
 const SCAN_LINES: i64 = 9;
 

@@ -252,7 +252,7 @@ impl EmbeddedStore {
             }
             log::current_checked(&mut tx, &head).await?;
             let (rows, removed) = match write {
-                FacilityWrite::Put(row) => (vec![row], vec![]),
+                FacilityWrite::Put(row) => (vec![*row], vec![]),
                 FacilityWrite::Remove(id, version) => {
                     let current = version_of(&mut tx, id).await?;
                     if current != version {

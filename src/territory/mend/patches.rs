@@ -2,7 +2,7 @@
 
 use super::cover::Cover;
 use super::{SLIVER_AREA_M2, SLIVER_WIDTH_M};
-use crate::geom::planar::{FaceIx, inner_point};
+use crate::geom::planar::{FaceIx, label_point};
 use crate::geom::{Area, LatticePoint, measure};
 use std::collections::BTreeMap;
 
@@ -66,8 +66,7 @@ impl Patch {
 
 /// A point inside the largest part.
 pub(super) fn inside(area: &Area) -> LatticePoint {
-    let largest = area.polygons().iter().max_by_key(|polygon| crate::geom::area::ring_area2(&polygon.exterior));
-    largest.map(inner_point).unwrap_or_default()
+    label_point(area).unwrap_or_default()
 }
 
 /// The patches of all faces that something is wrong with. Faces are of one patch when they touch along an edge and have the same

@@ -3,7 +3,7 @@
 mod bad_input;
 mod beidou;
 mod changes;
-mod city;
+pub(crate) mod city;
 mod contract;
 mod events;
 mod facilities;

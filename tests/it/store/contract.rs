@@ -568,7 +568,7 @@ pub(super) async fn a_write_with_a_name_happens_once(bed: Bed) {
     let once = |key: &str, request| Some(Once { key: key.to_owned(), request });
     let (rows, none) = ([full_facility(), facility(2)], None);
     let create = async |store: &Store, head, row: &FacilityRecord, once| {
-        store.facility_write(head, FacilityWrite::Put(row.clone()), once).await
+        store.facility_write(head, FacilityWrite::Put(Box::new(row.clone())), once).await
     };
     let first = create(&bed.store, head(), &rows[0], once("a", 1)).await.unwrap();
     let row = first.row.as_ref().expect("it was added");
@@ -608,7 +608,7 @@ pub(super) async fn a_change_and_a_removal_with_a_name_happen_once(bed: Bed) {
     let once = |key: &str, request| Some(Once { key: key.to_owned(), request });
     let renamed = FacilityRecord { id: FacilityId(1), version: Version(1), name: "renamed".into(), ..full_facility() };
     let change = async |bed: &Bed, row: &FacilityRecord, once| {
-        bed.store.facility_write(head(), FacilityWrite::Put(row.clone()), once).await
+        bed.store.facility_write(head(), FacilityWrite::Put(Box::new(row.clone())), once).await
     };
     let changed = change(&bed, &renamed, once("change", 1)).await.unwrap();
     assert_eq!((changed.revision, changed.written), (Revision(2), true));

@@ -1,8 +1,9 @@
 // ?wall=1&check: whether this wall can show what it is asked to, line by line. Off, nothing of it is there.
 import { route } from '../route';
 import { mapCanvas } from '../map/canvas';
+import { meta } from '../state';
 import { screen, unit } from '../unit';
-import { pixelsNeeded, SIZES_U, type Wall } from '../wall';
+import { pixelsNeeded, roomOf, SIZES_U, type Room } from '../wall';
 import { say } from '../words';
 
 interface Line { word: string; value: string; good: boolean }
@@ -10,7 +11,7 @@ interface Line { word: string; value: string; good: boolean }
 export function WallCheck() {
   const { wall } = route.value;
   if (!wall?.check) return null;
-  const lines = checked(wall);
+  const lines = checked(roomOf(wall, meta.data?.wall));
   return (
     <section class="wall-check" role="status">
       <h2>{say('wallCheck')} · {lines.every((line) => line.good) ? say('wallGood') : say('wallBad')}</h2>
@@ -21,7 +22,7 @@ export function WallCheck() {
   );
 }
 
-function checked({ cols, rows, distance_m, pitch_mm }: Wall): Line[] {
+function checked({ cols, rows, distance_m, pitch_mm }: Room): Line[] {
   const { width, height } = screen.value, ratio = devicePixelRatio;
   const lines: Line[] = [{ word: say('wallScreen'), value: `${width * ratio} × ${height * ratio} px · ${cols} × ${rows} · u = ${(unit.value * ratio).toFixed(2)} px`, good: (width * ratio) % cols < 1 && (height * ratio) % rows < 1 }];
   const canvas = mapCanvas.value;

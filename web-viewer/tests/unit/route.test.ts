@@ -11,7 +11,7 @@ test('an address says the mode, and a mode its address', () => {
     { ...plain, mode: { kind: 'grid', code: 'A&B/7' }, theme: 'print' },
     { ...plain, measure: 'area_m2', hide: ['border_0', 'cases'] },
     { ...plain, area: { kind: 'circle', centre: [122.1, 30.01], radius_m: 250 }, wall: { cols: 4, rows: 2, distance_m: 8, pitch_mm: 1.25, check: true } },
-    { ...plain, wall: { cols: 1, rows: 1, distance_m: null, pitch_mm: null, check: false } },
+    { ...plain, wall: { cols: null, rows: null, distance_m: null, pitch_mm: null, check: false } },
   ];
   for (const route of routes) expect(parse(format(route))).toEqual(route);
   expect(format(plain)).toBe('');
@@ -23,5 +23,5 @@ test('what is no date, no language, no theme, no area and no measure is left out
 });
 
 test('a wall keeps to what can be built', () => {
-  expect(parse('?wall=1&cols=0&rows=900&distance=-1&pitch=abc').wall).toEqual({ cols: 1, rows: 1, distance_m: null, pitch_mm: null, check: false });
+  expect(parse('?wall=1&cols=0&rows=900&distance=-1&pitch=abc').wall).toEqual({ cols: null, rows: null, distance_m: null, pitch_mm: null, check: false });
 });

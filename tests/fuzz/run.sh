@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Fuzzes every target (or those of TARGETS) for SECONDS_EACH (3,600) seconds on JOBS (2) cores. What breaks something is kept in
+# tests/fixtures/fuzz, where `make test` tries it from then on.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+root=$PWD
+host=$(rustc -vV | sed -n 's/^host: //p')
+targets=${TARGETS:-geojson geopackage shapefile tables binaries queries codes tile_paths}
+export CARGO_TARGET_DIR=$root/target/fuzz
+
+# The counters that libFuzzer steers by. With --target they stay out of build scripts.
+counters="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters"
+counters="$counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
+RUSTFLAGS="--cfg fuzzing $counters" cargo build --release --manifest-path tests/fuzz/Cargo.toml --target "$host"
+program=$CARGO_TARGET_DIR/$host/release/fuzz
+
+one() {
+    local target=$1 corpus=$CARGO_TARGET_DIR/corpus/$1 found=$root/tests/fixtures/fuzz/$1 log=$CARGO_TARGET_DIR/$1.log
+    mkdir -p "$corpus" "$found"
+    case $target in
+    geojson) cp tests/fixtures/import/city/*.geojson "$corpus" ;;
+    geopackage) cp tests/fixtures/import/city/*.gpkg "$corpus" ;;
+    shapefile) cp tests/fixtures/import/city/*.zip "$corpus" ;;
+    tables) cp tests/fixtures/import/city/*.csv tests/fixtures/import/city/*.xlsx "$corpus" ;;
+    binaries) cp tests/fixtures/import/city/*.fgb tests/fixtures/import/city/*.pbf "$corpus" ;;
+    queries) i=0; sed -nE 's#^ +"(.*)",?$#\1#p' tests/it/fuzz.rs | grep -E 'api/v1|ogc/' | while read -r line; do
+        i=$((i + 1)); printf '%b' "${line//\\\"/\"}" > "$corpus/seed-$i"; done ;;
+    codes) printf 330902001001001 > "$corpus/code"; printf N51H4406162215471571 > "$corpus/beidou"; printf epsg:4549 > "$corpus/epsg" ;;
+    tile_paths) printf 'grids,labels/14/13747/6741?epoch=2' > "$corpus/tile" ;;
+    esac
+    # An exit by a finding is told below, with all others.
+    TARGET=$target "$program" "$corpus" -max_total_time="${SECONDS_EACH:-3600}" -timeout=25 -rss_limit_mb=3000 \
+        -max_len=200000 -artifact_prefix="$found/" -print_final_stats=1 > "$log" 2>&1 || true
+    rmdir --ignore-fail-on-non-empty "$found"
+    echo "$target: $(sed -nE 's/^stat::number_of_executed_units: +//p' "$log") inputs, $(grep -oE 'cov: [0-9]+' "$log" | tail -1)," \
+        "$(find "$found" -newer "$program" -type f 2> /dev/null | wc -l) found"
+}
+export -f one
+export root program CARGO_TARGET_DIR
+echo "$targets" | tr ' ' '\n' | xargs -P "${JOBS:-2}" -I{} bash -c 'one {}'
