@@ -139,8 +139,9 @@ fn ask(request: axum::http::request::Builder, body: Body) {
     // What is no address does not come in.
     let Ok(request) = request.header("host", "localhost").body(body) else { return };
     let shown = format!("{} {}", request.method(), request.uri());
+    let router = ROUTER.clone();
     RUNTIME.block_on(async {
-        let answer = ROUTER.clone().oneshot(request).await.expect("an answer");
+        let answer = router.oneshot(request).await.expect("an answer");
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await.map(|body| body.to_bytes());
         assert!(status < 500, "{shown}: {status} {:?}", body.map(|body| String::from_utf8_lossy(&body).into_owned()));

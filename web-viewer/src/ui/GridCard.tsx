@@ -82,7 +82,7 @@ function Cases({ shown }: { shown: Card }) {
   const { total, overdue } = shown.open_cases;
   const chosen = picked.value?.kind === 'case' ? cases.data?.find((one) => one.id === picked.value!.id) : undefined;
   return (
-    <Block title={<>{say('legendCases')} {count(total)}<Narrowed />{overdue > 0 && <em class="overdue">{say('overdue')} {count(overdue)}</em>}</>} of={card} class="open-cases">
+    <Block title={<>{say('legendCases')} {count(total)}<Narrowed />{overdue > 0 && <em class="overdue">{say('overdue')} {count(overdue)}</em>}</>} of={card} class={total > 1 ? 'open-cases several' : 'open-cases'}>
       {total === 0 ? <Empty words={say('noCases')} /> : <Rows items={listed.value} row={(item) => <CaseRow key={item.id} shown={item} />} />}
       {chosen && (
         <dl class="picked">
