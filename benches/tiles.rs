@@ -21,7 +21,7 @@ use harness::{ROUNDS, bytes, median, mix, seconds};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use territory::Territory;
-use wangge::city::{About, Case, Cases, Change, City, Facilities, Facility, Staff};
+use wangge::city::{About, Change, City, Facilities, Facility};
 use wangge::domain::category::{Category, CategoryKind, CodeProfile};
 use wangge::domain::facility::FacilityState;
 use wangge::domain::grid::GridRecord;
@@ -95,21 +95,15 @@ fn city(grids: usize) -> City {
             }
         })
         .collect();
-    City {
-        revision: Revision(1),
-        about: Arc::new(About {
-            title: String::new(),
-            synthetic: true,
-            attribution: vec![],
-            time_zone: "Asia/Shanghai".to_owned(),
-            profile: profile.clone(),
-            background: None,
-        }),
-        territory: Arc::new(territory),
-        facilities: Arc::new(Facilities::new(facilities, &profile, count)),
-        cases: Arc::new(Cases::new(Vec::<Case>::new(), count)),
-        staff: Arc::new(Staff::default()),
-    }
+    let about = About {
+        title: String::new(),
+        synthetic: true,
+        attribution: vec![],
+        time_zone: "Asia/Shanghai".to_owned(),
+        profile: profile.clone(),
+        background: None,
+    };
+    City { facilities: Arc::new(Facilities::new(facilities, &profile, count)), ..City::empty(Revision(1), about, territory) }
 }
 
 fn profile() -> CodeProfile {

@@ -269,7 +269,8 @@ impl Memory {
         let mut writers = Vec::with_capacity(in_order.len());
         for (revision, change, of_this) in in_order {
             let next = Arc::new(city.after(revision, &change));
-            changes.push(super::live::change(&next, &self.tiles.take(&city, &next, &change)));
+            let sets = super::live::set_of(&change).into_iter().collect();
+            changes.push(super::live::change(&next, &self.tiles.take(&city, &next, &change), sets));
             city = next;
             writers.extend(of_this);
         }
@@ -281,11 +282,13 @@ impl Memory {
     fn follow(&self, snapshot: Snapshot) -> Result<(), super::AppError> {
         let mut city = self.published.load();
         let mut changed = Changed::default();
+        let mut sets = Vec::new();
         reload::steps(&city.clone(), snapshot, |next, change| {
             changed.extend(&self.tiles.take(&city, &next, change));
+            sets.extend(super::live::set_of(change));
             city = next;
         })?;
-        let told = super::live::change(&city, &changed);
+        let told = super::live::change(&city, &changed, sets);
         self.replace(city, vec![told]);
         Ok(())
     }

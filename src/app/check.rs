@@ -6,11 +6,12 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::{Epoch, GridSet, Revision};
 use crate::domain::records::BoundarySet;
 use crate::geom::LatticePoint;
-use crate::store::{Store, epoch_at};
+use crate::store::{Store, epoch_at, others_at};
 use crate::territory::Territory;
 use crate::territory::mend;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What was looked at, and what is wrong.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +28,8 @@ pub struct Checked {
     pub grids: u64,
     /// Its voids.
     pub voids: u64,
+    /// Grids in force of other grid sets, by set.
+    pub other_grids: BTreeMap<GridSet, u64>,
     /// Facilities, each placed again.
     pub facilities: u64,
     /// Of these, outside every grid.
@@ -48,6 +51,8 @@ pub async fn check(store: &Store, at: Timestamp, tell: &(dyn Fn(&str) + Send + S
     let epochs = store.epochs().await?;
     let in_force = epoch_at(&epochs, &GridSet::default(), at).map(|record| record.epoch);
     let mut territory = None;
+    let mut others = Vec::new();
+    let others_in_force: Vec<Epoch> = others_at(&epochs, at).into_iter().map(|record| record.epoch).collect();
     for record in &epochs {
         tell(&format!("boundaries of epoch {}", record.epoch));
         let Some(set) = store.boundaries_at(record.epoch).await? else {
@@ -59,6 +64,8 @@ pub async fn check(store: &Store, at: Timestamp, tell: &(dyn Fn(&str) + Send + S
         faults.extend(found);
         if in_force == Some(epoch) {
             territory = proved;
+        } else if others_in_force.contains(&epoch) {
+            others.extend(proved);
         }
     }
     tell("facilities, staff and cases");
@@ -71,6 +78,7 @@ pub async fn check(store: &Store, at: Timestamp, tell: &(dyn Fn(&str) + Send + S
             regions: territory.as_ref().map_or(0, |territory| territory.regions.len() as u64),
             grids: territory.as_ref().map_or(0, |territory| territory.grids.len() as u64),
             voids: territory.as_ref().map_or(0, |territory| territory.voids.len() as u64),
+            other_grids: others.iter().map(|territory| (territory.set.clone(), territory.grids.len() as u64)).collect(),
             facilities: snapshot.facilities.len() as u64,
             outside: snapshot.facilities.iter().filter(|row| row.grid.is_none()).count() as u64,
             staff: snapshot.staff.len() as u64,
@@ -99,7 +107,8 @@ pub async fn check(store: &Store, at: Timestamp, tell: &(dyn Fn(&str) + Send + S
             }
         }
         let exists = |code: &Code| {
-            territory.as_ref().is_some_and(|t| t.grid_ix(code.as_str()).is_some() || t.region_ix(code.as_str()).is_some())
+            let known = |t: &Territory| t.grid_ix(code.as_str()).is_some() || t.region_ix(code.as_str()).is_some();
+            territory.iter().chain(&others).any(known)
         };
         checked.staff_of_closed = snapshot.staff.iter().filter(|row| !exists(&row.assigned)).count() as u64;
         checked
@@ -131,6 +140,9 @@ impl Checked {
              {facilities} facilities ({outside} outside every grid), {staff} staff ({staff_of_closed} of closed codes), \
              {open_cases} open cases\n"
         );
+        for (set, grids) in &self.other_grids {
+            text.push_str(&format!("{grids} grids of set {set}\n"));
+        }
         for fault in &self.faults {
             text.push_str(&format!("fault: {fault}\n"));
         }

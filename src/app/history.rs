@@ -42,7 +42,7 @@ pub(super) struct History {
     lives: Mutex<Option<LivesOf>>,
 }
 
-type Lives = HashMap<Code, Vec<Span>>;
+type Lives = HashMap<GridSet, HashMap<Code, Vec<Span>>>;
 type LivesOf = (Arc<Vec<EpochRecord>>, Arc<Lives>);
 
 /// Most arcs of past territories kept in memory: some hundred megabytes. Small cities keep all their past, the largest at least the
@@ -77,34 +77,56 @@ pub struct Successor {
 
 impl App {
     /// The city as it is now in the boundaries asked for. Past ones are read from the store the first time: tens of milliseconds.
-    pub async fn view_as_of(&self, actor: &Actor, as_of: AsOf) -> Result<View, AppError> {
+    pub async fn view_as_of(&self, actor: &Actor, set: &GridSet, as_of: AsOf) -> Result<View, AppError> {
         let city = self.published.load();
-        let in_force = Arc::clone(&city.territory);
+        let Some(in_force) = city.territory_of(set).cloned() else {
+            // A set may have been, and be no more.
+            let known = self.epochs().await?.iter().any(|record| record.set == *set);
+            let (true, AsOf::At(_) | AsOf::Epoch(_)) = (known, as_of) else {
+                let others = city.others.keys().map(GridSet::to_string);
+                return Err(AppError::UnknownSet {
+                    set: set.to_string(),
+                    known: std::iter::once(GridSet::default().to_string()).chain(others).collect(),
+                });
+            };
+            let territory = self.recorded(set, as_of).await?;
+            return Ok(View::new(city, territory, actor));
+        };
         let territory = match as_of {
             AsOf::Now => in_force,
             AsOf::Epoch(epoch) if epoch == in_force.epoch => in_force,
             AsOf::At(at) if in_force.epoch.0 > 0 && in_force.period.holds(at) => in_force,
-            AsOf::Epoch(epoch) => {
-                let epochs = self.epochs().await?;
-                let latest = epochs.iter().map(|record| record.epoch).max().unwrap_or_default();
-                let record =
-                    epochs.iter().find(|record| record.epoch == epoch).ok_or(AppError::UnknownEpoch { epoch, latest })?;
-                self.territory_of(record).await?
-            }
-            AsOf::At(at) => {
-                let epochs = self.epochs().await?;
-                let record = epoch_at(&epochs, &GridSet::default(), at).ok_or(AppError::NoBoundaries { at })?;
-                if record.epoch == in_force.epoch { in_force } else { self.territory_of(record).await? }
+            as_of => {
+                let found = self.recorded(set, as_of).await?;
+                if found.epoch == in_force.epoch { in_force } else { found }
             }
         };
         Ok(View::new(city, territory, actor))
     }
 
+    /// The boundaries of a set as the list of epochs has them.
+    async fn recorded(&self, set: &GridSet, as_of: AsOf) -> Result<Arc<Territory>, AppError> {
+        let epochs = self.epochs().await?;
+        let mut of_set = epochs.iter().filter(|record| record.set == *set);
+        let record = match as_of {
+            AsOf::Epoch(epoch) => {
+                let latest = of_set.clone().map(|record| record.epoch).max().unwrap_or_default();
+                of_set.find(|record| record.epoch == epoch).ok_or(AppError::UnknownEpoch { epoch, latest })?
+            }
+            AsOf::At(at) => epoch_at(&epochs, set, at).ok_or(AppError::NoBoundaries { at })?,
+            AsOf::Now => {
+                let at = self.clock.now();
+                epoch_at(&epochs, set, at).ok_or(AppError::NoBoundaries { at })?
+            }
+        };
+        self.territory_of(record).await
+    }
+
     /// The same with every facility and case placed in those boundaries, so that sums can be told: a look-up for each of them when the
     /// boundaries are past ones. The last such city is kept.
-    pub async fn placed_as_of(&self, actor: &Actor, as_of: AsOf) -> Result<View, AppError> {
-        let view = self.view_as_of(actor, as_of).await?;
-        if !view.is_past() {
+    pub async fn placed_as_of(&self, actor: &Actor, set: &GridSet, as_of: AsOf) -> Result<View, AppError> {
+        let view = self.view_as_of(actor, set, as_of).await?;
+        if !view.is_elsewhere() {
             return Ok(view);
         }
         let mut kept = self.history.placed.lock().await;
@@ -121,15 +143,14 @@ impl App {
         Ok(View::new(city, territory, actor))
     }
 
-    /// The boundary sets of the governance partition, by epoch. Asks the store once a revision.
+    /// The boundary sets of every partition, by epoch. Asks the store once a revision.
     async fn epochs(&self) -> Result<Arc<Vec<EpochRecord>>, AppError> {
         let revision = self.published.load().revision;
         let mut kept = self.history.epochs.lock().await;
         if let Some((_, epochs)) = kept.as_ref().filter(|(of, _)| *of == revision) {
             return Ok(Arc::clone(epochs));
         }
-        let mut epochs = self.store.epochs().await?;
-        epochs.retain(|record| record.set == GridSet::default());
+        let epochs = self.store.epochs().await?;
         // Most revisions change no boundaries: then what was made from the list stays good.
         let same = kept.take().map(|(_, before)| before).filter(|before| **before == epochs);
         let epochs = same.unwrap_or_else(|| Arc::new(epochs));
@@ -159,14 +180,14 @@ impl App {
     }
 
     /// In which epochs a grid's code lived, oldest first; empty for a code that never was one.
-    pub async fn grid_history(&self, code: &str) -> Result<Vec<Span>, AppError> {
-        Ok(self.lives().await?.get(code).cloned().unwrap_or_default())
+    pub async fn grid_history(&self, set: &GridSet, code: &str) -> Result<Vec<Span>, AppError> {
+        Ok(self.lives().await?.get(set).and_then(|lives| lives.get(code)).cloned().unwrap_or_default())
     }
 
     /// The view of the last epoch in which a closed grid lived, and the grid there.
-    pub async fn closed_grid(&self, actor: &Actor, code: &str) -> Result<Option<(View, GridIx)>, AppError> {
-        let Some(last) = self.grid_history(code).await?.pop() else { return Ok(None) };
-        let view = self.view_as_of(actor, AsOf::Epoch(last.epoch)).await?;
+    pub async fn closed_grid(&self, actor: &Actor, set: &GridSet, code: &str) -> Result<Option<(View, GridIx)>, AppError> {
+        let Some(last) = self.grid_history(set, code).await?.pop() else { return Ok(None) };
+        let view = self.view_as_of(actor, set, AsOf::Epoch(last.epoch)).await?;
         let ix = view.grid(code).ok().map(|(ix, _)| ix);
         Ok(ix.map(|ix| (view, ix)))
     }
@@ -192,7 +213,7 @@ impl App {
                 })
                 .await?;
         }
-        for spans in lives.values_mut() {
+        for spans in lives.values_mut().flat_map(HashMap::values_mut) {
             spans.sort_by_key(|span| (span.period.from, span.epoch));
         }
         let lives = Arc::new(lives);
@@ -206,7 +227,7 @@ fn carried<'a>(before: Option<(&[EpochRecord], &Lives)>, epochs: &'a [EpochRecor
     let Some((of, lives)) = before else { return (Lives::new(), epochs.iter().collect()) };
     let periods: HashMap<Epoch, Period> = epochs.iter().map(|record| (record.epoch, record.period)).collect();
     let mut lives = lives.clone();
-    for span in lives.values_mut().flatten() {
+    for span in lives.values_mut().flat_map(HashMap::values_mut).flatten() {
         span.period = periods.get(&span.epoch).copied().unwrap_or(span.period);
     }
     let known = |epoch| of.iter().any(|record| record.epoch == epoch);
@@ -225,6 +246,7 @@ fn excess(weights: impl DoubleEndedIterator<Item = usize> + ExactSizeIterator, m
 }
 
 fn add_lives(lives: &mut Lives, boundaries: BoundarySet, epoch: Epoch, period: Period) {
+    let lives = lives.entry(boundaries.set).or_default();
     for grid in boundaries.grids {
         let coordinates = grid.area.rings().flatten().flat_map(|p| [p.x.to_le_bytes(), p.y.to_le_bytes()]);
         let bytes: Vec<u8> = coordinates.flatten().collect();
@@ -288,11 +310,11 @@ mod tests {
             area_hash: 1,
         };
         let code = Code::new("1").expect("a code");
-        let lives = Lives::from([(code.clone(), vec![span(1), span(2)])]);
+        let lives = Lives::from([(GridSet::default(), HashMap::from([(code.clone(), vec![span(1), span(2)])]))]);
         let (of, now) = ([record(1, Some(5)), record(2, None)], [record(1, Some(5)), record(2, Some(9)), record(3, None)]);
         let (carried, missing) = carried(Some((of.as_slice(), &lives)), &now);
         assert_eq!(missing, [&now[2]]);
-        assert_eq!(carried[&code][1].period, now[1].period, "a period ends when the next begins");
+        assert_eq!(carried[&GridSet::default()][&code][1].period, now[1].period, "a period ends when the next begins");
         assert_eq!(super::carried(None, &now).1.len(), 3);
     }
 

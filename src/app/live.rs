@@ -1,9 +1,9 @@
 //! Telling viewers what changed on the map.
 
 use super::{Actor, App, AppError};
-use crate::city::{City, Published};
+use crate::city::{Change as CityChange, City, Published};
 use crate::domain::code::Code;
-use crate::domain::id::{Epoch, Revision};
+use crate::domain::id::{Epoch, GridSet, Revision};
 use crate::domain::scope::Scope;
 use crate::geom::LatticeBox;
 use crate::live::event::{Change, ChangedTiles, LayerChange};
@@ -30,7 +30,7 @@ pub struct Asked {
 }
 
 /// What one revision tells viewers of. Tiles of cases are not announced: cases will be.
-pub(super) fn change(city: &City, changed: &Changed) -> Change {
+pub(super) fn change(city: &City, changed: &Changed, sets: Vec<GridSet>) -> Change {
     let told = |layers: &BTreeMap<Layer, Tiles>| -> Vec<LayerChange> {
         let layers = layers.iter().filter(|(layer, _)| **layer != Layer::Cases);
         layers
@@ -44,7 +44,15 @@ pub(super) fn change(city: &City, changed: &Changed) -> Change {
             })
             .collect()
     };
-    Change { revision: city.revision, epoch: city.epoch(), layers: told(&changed.layers), scoped: told(&changed.scoped) }
+    Change { revision: city.revision, epoch: city.epoch(), sets, layers: told(&changed.layers), scoped: told(&changed.scoped) }
+}
+
+/// The grid set beside the hierarchy's that a change publishes.
+pub(super) fn set_of(change: &CityChange) -> Option<GridSet> {
+    match change {
+        CityChange::Boundaries(territory) if !territory.set.is_governance() => Some(territory.set.clone()),
+        _ => None,
+    }
 }
 
 /// A viewer that is connected.

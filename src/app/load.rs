@@ -2,6 +2,7 @@
 
 use super::applier::Applier;
 use super::history::History;
+use super::links::KeptLinks;
 use super::reload::Source;
 use super::{App, AppError, WAITING_JOBS};
 use crate::city::{About, Case, Cases, City, Facilities, Facility, Published, Staff};
@@ -42,6 +43,7 @@ impl App {
             config,
             clock,
             history: History::default(),
+            links: KeptLinks::default(),
             naming: Mutex::default(),
         })
     }
@@ -49,12 +51,17 @@ impl App {
 
 /// The city of a snapshot.
 fn city(snapshot: Snapshot) -> Result<City, AppError> {
-    let Snapshot { meta, revision, epoch, boundaries, facilities, staff, cases } = snapshot;
+    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases } = snapshot;
     let (scheme, about) = about(meta)?;
     let epoch = epoch.map_or(Epoch(0), |record| record.epoch);
     // Before the first publication there is no land, but there is a scheme.
     let boundaries = boundaries.unwrap_or_else(|| BoundarySet { scheme, ..BoundarySet::default() });
-    let territory = Territory::build(epoch, &boundaries).map_err(|faults| AppError::Damaged { epoch, faults })?;
+    let build = |epoch: Epoch, boundaries: &BoundarySet| {
+        Territory::build(epoch, boundaries).map_err(|faults| AppError::Damaged { epoch, faults })
+    };
+    let territory = build(epoch, &boundaries)?;
+    let others = others.iter().map(|(record, boundaries)| Ok((record.set.clone(), Arc::new(build(record.epoch, boundaries)?))));
+    let others = others.collect::<Result<_, AppError>>()?;
     // The store says in which grid a row stands; what stands in none may stand in a region without grids.
     let grid_leaf = |code: &Option<Code>| territory.grid_ix(code.as_ref()?.as_str()).map(Unit::Grid);
     let facilities = facilities
@@ -79,6 +86,7 @@ fn city(snapshot: Snapshot) -> Result<City, AppError> {
         staff: Arc::new(Staff::new(staff)),
         about: Arc::new(about),
         territory: Arc::new(territory),
+        others: Arc::new(others),
     })
 }
 

@@ -12,6 +12,7 @@ pub mod facilities;
 pub mod facility_writes;
 pub mod history;
 pub mod imports;
+pub mod links;
 pub mod live;
 mod load;
 pub mod lookup;
@@ -65,6 +66,7 @@ pub struct App {
     /// The only "now".
     pub clock: Clock,
     history: History,
+    links: links::KeptLinks,
     /// Held while a facility takes a code, so that no two take the same.
     naming: tokio::sync::Mutex<()>,
 }
@@ -89,6 +91,14 @@ pub enum AppError {
         epoch: Epoch,
         /// The last one.
         latest: Epoch,
+    },
+    /// Ask for another grid set.
+    #[error("there is no grid set {set:?}; there are {}", .known.join(", "))]
+    UnknownSet {
+        /// As given.
+        set: String,
+        /// Those in force.
+        known: Vec<String>,
     },
     /// Ask for another instant.
     #[error("no boundaries were in force at {at}")]

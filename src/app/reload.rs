@@ -32,7 +32,7 @@ impl Source {
 /// Goes from `before` to the city of a snapshot. `step` is told each city on the way and what changed from the one before; the last of
 /// them has the snapshot's revision. Cost: a look at every row, and a territory when boundaries differ.
 pub(super) fn steps(before: &Arc<City>, snapshot: Snapshot, mut step: impl FnMut(Arc<City>, &Change)) -> Result<(), AppError> {
-    let Snapshot { meta, revision, epoch, boundaries, facilities, staff, cases } = snapshot;
+    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases } = snapshot;
     let mut city = Arc::clone(before);
     let mut go = |city: &mut Arc<City>, change: Change| {
         let next = Arc::new(city.after(revision, &change));
@@ -44,6 +44,18 @@ pub(super) fn steps(before: &Arc<City>, snapshot: Snapshot, mut step: impl FnMut
     let boundaries = boundaries.unwrap_or_else(|| BoundarySet { scheme, ..BoundarySet::default() });
     if !is_same(&city.territory, epoch, &boundaries) {
         let territory = city.territory.after(epoch, &boundaries).map_err(|faults| AppError::Damaged { epoch, faults })?;
+        go(&mut city, Change::Boundaries(Arc::new(territory)));
+    }
+    for (record, set) in others {
+        let known = city.others.get(&record.set);
+        if known.is_some_and(|known| is_same(known, record.epoch, &set)) {
+            continue;
+        }
+        let built = match known {
+            Some(known) => known.after(record.epoch, &set),
+            None => Territory::build(record.epoch, &set),
+        };
+        let territory = built.map_err(|faults| AppError::Damaged { epoch: record.epoch, faults })?;
         go(&mut city, Change::Boundaries(Arc::new(territory)));
     }
     if about != *city.about {

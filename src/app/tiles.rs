@@ -21,7 +21,7 @@ impl App {
     /// Names a tile. Cheap: nothing is drawn.
     pub fn ask_tile(&self, actor: &Actor, view: &View, tile: TileId, layers: Layers, fields: Fields) -> AskedTile {
         let request = TileRequest { tile, layers, fields, scope: actor.scope.clone() };
-        let (city, boundaries) = if view.is_past() {
+        let (city, boundaries) = if view.is_elsewhere() {
             let city = City { territory: Arc::clone(&view.territory), ..City::clone(&view.city) };
             (Arc::new(city), Boundaries::Of(view.territory.epoch))
         } else {
@@ -38,17 +38,19 @@ impl App {
 
     /// Draws the borders of every zoom before anyone asks, one after the other: the first tile of a zoom would wait for all of them.
     pub async fn draw_ahead(&self) {
-        let territory = Arc::clone(&self.published.load().territory);
-        let zooms = territory.level_zooms().iter().flatten().copied();
-        let Some((first, last)) = zooms.reduce(|(first, last), (from, to)| (first.min(from), last.max(to))) else { return };
-        for zoom in first..=last {
-            let territory = Arc::clone(&territory);
-            let drawn = self.compute.run(move || {
-                territory.drawn(zoom);
-            });
-            if drawn.await.is_err() {
-                // People are waiting for other things; this was only ahead of time.
-                return;
+        let city = self.published.load();
+        for territory in std::iter::once(&city.territory).chain(city.others.values()) {
+            let zooms = territory.level_zooms().iter().flatten().copied();
+            let Some((first, last)) = zooms.reduce(|(first, last), (from, to)| (first.min(from), last.max(to))) else { continue };
+            for zoom in first..=last {
+                let territory = Arc::clone(territory);
+                let drawn = self.compute.run(move || {
+                    territory.drawn(zoom);
+                });
+                if drawn.await.is_err() {
+                    // People are waiting for other things; this was only ahead of time.
+                    return;
+                }
             }
         }
     }

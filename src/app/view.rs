@@ -91,8 +91,8 @@ impl View {
         Self { city, territory, permit }
     }
 
-    /// The boundaries are not those in force: facilities and cases must be placed in them anew.
-    pub fn is_past(&self) -> bool {
+    /// The boundaries are not those in force, or of another grid set: facilities and cases must be placed in them anew.
+    pub fn is_elsewhere(&self) -> bool {
         !Arc::ptr_eq(&self.city.territory, &self.territory)
     }
 
@@ -119,13 +119,13 @@ impl View {
 
     /// The leaf of this view's boundaries that a facility stands on.
     pub fn leaf_of(&self, row: &Facility) -> Option<Unit> {
-        if self.is_past() { self.territory.leaf_at(row.at) } else { row.leaf }
+        if self.is_elsewhere() { self.territory.leaf_at(row.at) } else { row.leaf }
     }
 
     /// Where in this view's boundaries a case is: the leaf it lies on, or the region it is only known to be in.
     pub fn unit_of(&self, case: &Case) -> Option<Unit> {
         match case.record.at {
-            Some(at) if self.is_past() => self.territory.leaf_at(at),
+            Some(at) if self.is_elsewhere() => self.territory.leaf_at(at),
             Some(_) => case.leaf,
             None => self.territory.region_ix(case.record.within.as_ref()?.as_str()).map(Unit::Region),
         }

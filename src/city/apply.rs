@@ -7,13 +7,14 @@ use crate::domain::id::{CaseId, FacilityId, Revision, Unit, Version};
 use crate::domain::staff::StaffRecord;
 use crate::geom::LatticePoint;
 use crate::territory::Territory;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// What one committed revision changed.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// New boundaries are in force. What stands in another grid now counts as changed, as it does in the store.
+    /// New boundaries are in force, of the hierarchy or of another grid set. What stands in another grid of the hierarchy now counts as
+    /// changed, as it does in the store.
     Boundaries(Arc<Territory>),
     /// Facilities were added or changed (`put`), or removed. Their leaves are found here, from their places.
     Facilities {
@@ -40,6 +41,11 @@ impl City {
     pub fn after(&self, revision: Revision, change: &Change) -> Self {
         let mut next = Self { revision, ..self.clone() };
         match change {
+            Change::Boundaries(territory) if !territory.set.is_governance() => {
+                let mut others = BTreeMap::clone(&self.others);
+                others.insert(territory.set.clone(), Arc::clone(territory));
+                next.others = Arc::new(others);
+            }
             Change::Boundaries(territory) => {
                 let grids = territory.grids.len();
                 let code = |territory: &Territory, leaf: Option<Unit>| {
@@ -193,22 +199,15 @@ mod tests {
     }
 
     fn empty_city() -> City {
-        let territory = territory();
-        City {
-            revision: Revision(0),
-            about: Arc::new(About {
-                title: String::new(),
-                synthetic: true,
-                attribution: vec![],
-                time_zone: "Asia/Shanghai".to_owned(),
-                profile: profile(),
-                background: None,
-            }),
-            facilities: Arc::new(Facilities::new(vec![], &profile(), territory.grids.len())),
-            cases: Arc::new(Cases::new([], territory.grids.len())),
-            staff: Arc::default(),
-            territory,
-        }
+        let about = About {
+            title: String::new(),
+            synthetic: true,
+            attribution: vec![],
+            time_zone: "Asia/Shanghai".to_owned(),
+            profile: profile(),
+            background: None,
+        };
+        City::empty(Revision(0), about, Territory::clone(&territory()))
     }
 
     fn facility(id: i64, x: i32, y: i32, category: u16) -> Facility {

@@ -15,8 +15,9 @@ pub use published::Published;
 pub use staff::Staff;
 
 use crate::domain::category::CodeProfile;
-use crate::domain::id::{Epoch, GridIx, RegionIx, Revision};
+use crate::domain::id::{Epoch, GridIx, GridSet, RegionIx, Revision};
 use crate::territory::Territory;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the city says about itself.
@@ -45,6 +46,8 @@ pub struct City {
     pub about: Arc<About>,
     /// Boundaries in force.
     pub territory: Arc<Territory>,
+    /// Boundaries in force of the other grid sets. What stands in them is found by position.
+    pub others: Arc<BTreeMap<GridSet, Arc<Territory>>>,
     /// Facilities.
     pub facilities: Arc<Facilities>,
     /// Open cases.
@@ -75,9 +78,28 @@ pub struct Counts {
 }
 
 impl City {
+    /// A city of nothing but its boundaries.
+    pub fn empty(revision: Revision, about: About, territory: Territory) -> Self {
+        let grids = territory.grids.len();
+        Self {
+            revision,
+            facilities: Arc::new(Facilities::new(Vec::new(), &about.profile, grids)),
+            cases: Arc::new(Cases::new([], grids)),
+            staff: Arc::default(),
+            others: Arc::default(),
+            territory: Arc::new(territory),
+            about: Arc::new(about),
+        }
+    }
+
     /// Boundaries in force.
     pub fn epoch(&self) -> Epoch {
         self.territory.epoch
+    }
+
+    /// Boundaries in force of one grid set.
+    pub fn territory_of(&self, set: &GridSet) -> Option<&Arc<Territory>> {
+        if set.is_governance() { Some(&self.territory) } else { self.others.get(set) }
     }
 
     /// Sums over a region: its grids, what stands directly on a childless region, and what is only known to be somewhere in it.

@@ -14,13 +14,14 @@ use jiff::{SignedDuration, Timestamp};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The islands' outlines and the names and codes of counties, townships and communities are real (geodata/demo/README.md says whose);
-/// streets, borders, people, facilities and cases are made up, and every screen says so. One seed gives one city, with open cases
+/// The outlines of Zhoushan's islands and the names and codes of counties, townships and communities are real (geodata/demo/README.md says
+/// whose), the outline called Yichang is made up; streets, borders, people, facilities and cases are made up, and every screen says so. One seed gives one city, with open cases
 /// around the present hour.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// small: 60 grids on two islands, for tests; zhoushan: 2,430 grids, 200,000 facilities, and the cuts of 2008 and 2011.
-    #[arg(long, default_value = "zhoushan", value_name = "small|zhoushan")]
+    /// small: 60 grids on two islands, for tests; zhoushan: 2,430 grids, 200,000 facilities, and the cuts of 2008 and 2011;
+    /// yichang: 1,110 grids of one officer each and 100 police grids over them, 300,000 facilities.
+    #[arg(long, default_value = "zhoushan", value_name = "small|zhoushan|yichang")]
     preset: Preset,
     /// The data file to make. It must not be there yet.
     #[arg(long, value_name = "FILE")]
@@ -116,7 +117,7 @@ fn meta(city: &City) -> Result<Meta, Failure> {
     let profile = imports::profile_named("gbt47678").map_err(|fault| Failure::Failed(fault.to_string()))?;
     let mut meta = Meta::new(city.title.clone(), profile);
     meta.synthetic = true;
-    meta.background = Some(demo::BACKGROUND_LAND.into());
+    meta.background = city.background.map(Into::into);
     meta.attribution.clone_from(&city.attribution);
     meta.scheme = city.boundaries.scheme.clone();
     Ok(meta)
@@ -137,11 +138,13 @@ async fn fill(
     let broken = |reports: &[Report]| reports.last().is_some_and(|report: &Report| report.status == Status::Refused);
 
     let files = Files::of(&city);
-    let City { boundaries, history, .. } = city;
+    let City { boundaries, history, others, .. } = city;
     // The past first, so that what is in force is the newest epoch.
     let sets = history.into_iter().map(|set| (set, true)).chain([(boundaries, false)]);
-    for (set, beside) in sets {
+    for (set, beside) in sets.chain(others.into_iter().map(|set| (set, false))) {
         let mut order = order(Kind::Grids, Vec::new());
+        order.boundaries.set = set.set.clone();
+        order.scheme = Some(set.scheme.clone()).filter(|_| !set.set.is_governance());
         order.boundaries.period = set.period;
         order.boundaries.beside = beside;
         reports.push(imports::publish(store, incoming(set), order, &actor, clock, &watch).await?);

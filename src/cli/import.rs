@@ -65,8 +65,9 @@ pub(super) struct Args {
     /// The file has the northing (surveyors' X) or the latitude first.
     #[arg(long)]
     swap_xy: bool,
-    /// Levels of the city, and what its codes are made of (digits, alphanumeric, any): cn, or a TOML or JSON file.
-    #[arg(long, value_name = "cn|FILE")]
+    /// Levels of the city or of the set, and what codes are made of (digits, alphanumeric, any): cn, plain (grids alone), or a TOML or JSON
+    /// file.
+    #[arg(long, value_name = "cn|plain|FILE")]
     scheme: Option<String>,
     /// Categories of the city: gbt47678 (default of a new city), cjt214, or a TOML or JSON file that extends one.
     #[arg(long, value_name = "NAME|FILE")]
@@ -96,7 +97,8 @@ pub(super) struct Args {
     /// Boundaries: a historical set with a period of its own; what is in force stays.
     #[arg(long)]
     beside: bool,
-    /// Boundaries: which partition.
+    /// Boundaries: which partition. Another name than governance makes a grid set of its own (police, business …), with boundaries, periods
+    /// and a scheme of its own (plain when no --scheme says otherwise).
     #[arg(long, value_name = "NAME", default_value = "governance")]
     set: String,
     /// Boundaries: replace everything below this code, also what the file has nothing of.
@@ -233,7 +235,8 @@ async fn open(args: &Args, order: &Order) -> Result<(Store, bool), Failure> {
                 None => imports::profile_named("gbt47678").map_err(usage)?,
             };
             let mut meta = Meta::new(args.title.clone(), profile);
-            meta.scheme = order.scheme.clone().unwrap_or_default();
+            // The scheme of another grid set stands with its boundaries.
+            meta.scheme = order.scheme.clone().filter(|_| order.boundaries.set.is_governance()).unwrap_or_default();
             meta.time_zone.clone_from(&args.time_zone);
             meta.attribution.clone_from(&args.attribution);
             if args.dry_run {

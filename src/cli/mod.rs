@@ -6,6 +6,7 @@ mod backup;
 mod check;
 mod demo;
 mod import;
+mod link;
 mod locate;
 mod out;
 mod serve;
@@ -32,6 +33,8 @@ enum Command {
     Demo(demo::Args),
     /// Looks at every invariant of a data file and gives every fault with its place.
     Check(check::Args),
+    /// Lays two grid sets over each other and tells which grid lies in which.
+    Link(link::Args),
     /// Finds the grid of every position of a CSV table; writes the table to standard output with the columns grid and error.
     Locate(locate::Args),
     /// Copies the data file while it is in use.
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Import(args) => block_on(import::run(*args)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => block_on(check::run(args)),
+        Command::Link(args) => block_on(link::run(args)),
         Command::Locate(args) => block_on(locate::run(args)),
         Command::Backup(args) => block_on(backup::backup(args)),
         Command::Restore(args) => block_on(backup::restore(args)),

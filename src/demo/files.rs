@@ -21,6 +21,8 @@ pub struct Files {
     pub households: String,
     /// Open cases, CSV.
     pub cases: String,
+    /// Grids of other sets, GeoJSON, with the names of their files.
+    pub others: Vec<(String, String)>,
 }
 
 impl Files {
@@ -33,19 +35,22 @@ impl Files {
             staff: staff(city),
             households: households(city),
             cases: cases(city),
+            others: city.others.iter().map(|set| (format!("grids_{}.geojson", set.set), grids(set))).collect(),
         }
     }
 
     /// The files with the names they go by.
-    pub fn named(&self) -> [(&'static str, &str); 6] {
-        [
+    pub fn named(&self) -> Vec<(&str, &str)> {
+        let others = self.others.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let own: [(&str, &str); 6] = [
             ("regions.csv", &self.regions),
             ("grids.geojson", &self.grids),
             ("facilities.csv", &self.facilities),
             ("staff.csv", &self.staff),
             ("households.csv", &self.households),
             ("cases.csv", &self.cases),
-        ]
+        ];
+        own.into_iter().chain(others).collect()
     }
 }
 

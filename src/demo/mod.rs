@@ -1,9 +1,9 @@
-//! The synthetic city: records that go through import like anyone's. Real are the outlines of the islands, and the names and codes of
-//! counties, townships and communities; streets, borders, people, facilities and cases are invented (演示数据).
+//! The synthetic city: records that go through import like anyone's. Real are the outlines of Zhoushan's islands, and the names and codes
+//! of counties, townships and communities; the outline called Yichang is made up; streets, borders, people, facilities and cases are invented (演示数据).
 //!
 //! The way: [`sources`] and [`quota`] say what there is and how much of it · [`coast`] and [`relief`] make islands to live on ·
 //! [`settlement`] puts townships, towns and villages there · [`streets`] joins them · [`blocks`] are the faces between streets ·
-//! [`cut`] and [`parcels`] join blocks to grids, communities and townships · [`people`], [`furniture`] and [`incidents`] fill them.
+//! [`cut`] and [`parcels`] join blocks to grids, communities and townships, [`police`] grids to police grids · [`people`], [`furniture`] and [`incidents`] fill them.
 //! A seed gives the same bytes on every machine: there is no other chance than [`random`], and no transcendental function.
 
 mod blocks;
@@ -16,6 +16,7 @@ mod incidents;
 mod parcels;
 mod people;
 mod plane;
+mod police;
 mod quota;
 mod random;
 mod relief;
@@ -24,7 +25,6 @@ mod sources;
 mod streets;
 
 pub use files::Files;
-pub use sources::BACKGROUND_LAND;
 
 use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
@@ -34,7 +34,7 @@ use crate::domain::id::GridSet;
 use crate::domain::records::{BoundarySet, HouseholdCount, Provenance};
 use crate::domain::region::RegionRecord;
 use crate::domain::scheme::Scheme;
-use crate::domain::staff::StaffRecord;
+use crate::domain::staff::{StaffRecord, StaffRole};
 use blocks::Blocks;
 use jiff::Timestamp;
 use parcels::Parcel;
@@ -56,11 +56,13 @@ pub enum Preset {
     Small,
     /// The whole archipelago: 36 townships, 428 communities, 2,430 grids (the figures of 2008).
     Zhoushan,
+    /// 24 townships, 160 communities, 1,110 grids on two banks of a river, and 100 police grids over them.
+    Yichang,
 }
 
 /// A preset of another name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown preset {0:?}: small or zhoushan")]
+#[error("unknown preset {0:?}: small, zhoushan or yichang")]
 pub struct UnknownPreset(pub String);
 
 impl std::str::FromStr for Preset {
@@ -69,6 +71,7 @@ impl std::str::FromStr for Preset {
         match word {
             "small" => Ok(Self::Small),
             "zhoushan" => Ok(Self::Zhoushan),
+            "yichang" => Ok(Self::Yichang),
             _ => Err(UnknownPreset(word.to_owned())),
         }
     }
@@ -83,6 +86,10 @@ pub struct City {
     pub attribution: Vec<String>,
     /// Regions and grids in force.
     pub boundaries: BoundarySet,
+    /// Boundaries in force of other grid sets.
+    pub others: Vec<BoundarySet>,
+    /// Land around it that belongs to others, as GeoJSON.
+    pub background: Option<&'static str>,
     /// Boundaries of the past, oldest first; their periods touch each other and that of `boundaries`.
     pub history: Vec<BoundarySet>,
     /// By category, then grid.
@@ -113,11 +120,16 @@ pub enum DemoError {
     },
 }
 
+/// Police grids of Yichang.
+const POLICE_GRIDS: usize = 100;
+
 impl Preset {
     fn quota(self) -> (Quota, StaffQuota) {
         match self {
             Self::Small => (
                 Quota {
+                    atlas: sources::ZHOUSHAN,
+                    all_urban: false,
                     // 菜园镇 and 五龙乡 share an island, 黄龙乡 has its own.
                     townships: vec!["330922100", "330922200", "330922201"],
                     communities_each: 4,
@@ -128,10 +140,12 @@ impl Preset {
                     facilities: 6_000,
                     cases: 60,
                 },
-                StaffQuota { county: 2, township: 3, community: 12, others: 73 },
+                StaffQuota { county: 2, township: 3, community: 12, others: 73, first: StaffRole::GridLeader },
             ),
             Self::Zhoushan => (
                 Quota {
+                    atlas: sources::ZHOUSHAN,
+                    all_urban: false,
                     townships: Vec::new(),
                     communities_each: usize::MAX,
                     islands: Vec::new(),
@@ -142,7 +156,23 @@ impl Preset {
                     facilities: 200_000,
                     cases: 600,
                 },
-                StaffQuota { county: 772, township: 2479, community: 2011, others: 8303 },
+                StaffQuota { county: 772, township: 2479, community: 2011, others: 8303, first: StaffRole::GridLeader },
+            ),
+            // One officer for each grid, one inspector for each police grid (DOMAIN 6.1).
+            Self::Yichang => (
+                Quota {
+                    atlas: sources::YICHANG,
+                    all_urban: true,
+                    townships: Vec::new(),
+                    communities_each: usize::MAX,
+                    islands: Vec::new(),
+                    grids: 1110,
+                    urban_grids: 1110,
+                    households: 277_500,
+                    facilities: 300_000,
+                    cases: 1_500,
+                },
+                StaffQuota { county: 0, township: 0, community: 0, others: 1110, first: StaffRole::GridOfficer },
             ),
         }
     }
@@ -153,7 +183,7 @@ impl Preset {
 pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError> {
     let (quota, staff) = preset.quota();
     let townships = quota.townships(seed);
-    let mut islands = sources::islands();
+    let mut islands = quota.atlas.islands();
     islands.retain(|island| quota.islands.is_empty() || quota.islands.contains(&island.id));
     let coast = Noise::new(seed, "coast");
     let shore = |island: &sources::Island| coast::shore(&island.outline.iter().map(|p| Spot::of(*p)).collect::<Vec<_>>(), coast);
@@ -175,27 +205,41 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
         set: GridSet::default(),
         scheme: Scheme::cn(),
         period: history::IN_FORCE.period(),
-        regions: regions(&townships),
+        regions: regions(quota.atlas, &townships),
         grids: grids.collect(),
         voids: Vec::new(),
     };
+    let others = match preset {
+        Preset::Yichang => {
+            vec![police::police(&blocks, &parcels, &townships, POLICE_GRIDS, history::IN_FORCE.period(), seed)]
+        }
+        Preset::Small | Preset::Zhoushan => Vec::new(),
+    };
+    let police: Vec<Code> = others.iter().flat_map(|set| &set.grids).map(|grid| grid.code.clone()).collect();
     let streets = furniture::Streets::new(&blocks, &parcels);
     let scene = incidents::Scene { streets: &streets, parcels: &parcels, grids: &codes, townships: &townships };
     Ok(City {
         title: match preset {
             Preset::Small => "嵊泗县网格化管理指挥平台".to_owned(),
             Preset::Zhoushan => "舟山市网格化管理指挥平台".to_owned(),
+            Preset::Yichang => "宜昌市网格化管理指挥平台".to_owned(),
         },
-        attribution: ["海岸轮廓 © OpenStreetMap contributors (ODbL 1.0)", "网格、街道、人员、部件、案件均为演示数据"]
-            .map(str::to_owned)
-            .to_vec(),
+        attribution: match preset {
+            Preset::Small | Preset::Zhoushan => {
+                ["海岸轮廓 © OpenStreetMap contributors (ODbL 1.0)", "网格、街道、人员、部件、案件均为演示数据"]
+            }
+            Preset::Yichang => ["轮廓为虚构，并非宜昌实际边界", "网格、警务网格、街道、人员、部件、案件均为演示数据"],
+        }
+        .map(str::to_owned)
+        .to_vec(),
+        background: quota.atlas.background,
         history: if preset == Preset::Zhoushan {
             history::past(&boundaries, &blocks, &parcels, &townships, seed)
         } else {
             Vec::new()
         },
         facilities: furniture::facilities(&streets, &codes, quota.facilities, seed),
-        staff: people::staff(&parcels, &codes, &townships, staff, seed),
+        staff: people::staff(&parcels, &codes, &townships, staff, &police, seed),
         households: codes
             .iter()
             .zip(households.iter().zip(&residents))
@@ -207,6 +251,7 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
             .collect(),
         cases: incidents::cases(&scene, quota.cases, now, seed),
         boundaries,
+        others,
     })
 }
 
@@ -216,7 +261,8 @@ fn provenance() -> Provenance {
 
 /// Name of a county or of the city.
 fn county_name(code: &str) -> &'static str {
-    sources::counties().into_iter().find(|county| county.code == code).map_or("", |county| county.name)
+    let counties = [sources::ZHOUSHAN, sources::YICHANG].into_iter().flat_map(sources::Atlas::counties);
+    counties.into_iter().find(|county| county.code == code).map_or("", |county| county.name)
 }
 
 fn grid_code(townships: &[TownshipQuota], parcel: &Parcel, number: usize) -> Code {
@@ -240,7 +286,7 @@ fn grid(townships: &[TownshipQuota], parcel: &Parcel, number: usize, area: crate
 }
 
 /// City, counties, townships and communities, by code. None has a claim: all land is derived from the grids.
-fn regions(townships: &[TownshipQuota]) -> Vec<RegionRecord> {
+fn regions(atlas: sources::Atlas, townships: &[TownshipQuota]) -> Vec<RegionRecord> {
     let region = |code: &str, level: &str, name: &str| RegionRecord {
         code: Code::new(code).expect("shipped codes are codes"),
         level: level.to_owned(),
@@ -249,7 +295,8 @@ fn regions(townships: &[TownshipQuota]) -> Vec<RegionRecord> {
         claim: None,
         provenance: provenance(),
     };
-    let mut regions: Vec<RegionRecord> = sources::counties()
+    let mut regions: Vec<RegionRecord> = atlas
+        .counties()
         .iter()
         .filter(|county| townships.iter().any(|township| township.township.code.starts_with(county.code)))
         .map(|county| region(county.code, if county.code.len() == 4 { "city" } else { "county" }, county.name))

@@ -53,6 +53,8 @@ pub(super) struct StaffQuota {
     pub(super) township: usize,
     pub(super) community: usize,
     pub(super) others: usize,
+    /// What the first of the others is in each grid.
+    pub(super) first: StaffRole,
 }
 
 const SURNAMES: &str = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段曹钱汤尹黎易常武乔贺赖龚文";
@@ -102,13 +104,14 @@ impl Roll<'_> {
     }
 }
 
-/// Teams. Every grid has a leader and, as far as the counts allow, an officer, cadres of township and community, a medic, a teacher
+/// Teams. Every grid has a leader (where grids have one person each: an officer) and, as far as the counts allow, an officer, cadres of township and community, a medic, a teacher
 /// and volunteers; police and collectors serve communities.
 pub(super) fn staff(
     parcels: &[Parcel],
     grids: &[Code],
     townships: &[TownshipQuota],
     quota: StaffQuota,
+    police: &[Code],
     seed: u64,
 ) -> Vec<StaffRecord> {
     let mut roll = Roll { random: Random::new(seed, "staff"), townships, staff: Vec::new() };
@@ -152,7 +155,7 @@ pub(super) fn staff(
         let (t, c) = (parcels[at].township, parcels[at].community);
         for round in 0..count {
             let (role, body) = match round {
-                0 => (StaffRole::GridLeader, roll.community(t, c).1.to_owned()),
+                0 => (quota.first, roll.community(t, c).1.to_owned()),
                 1 => (StaffRole::GridOfficer, roll.community(t, c).1.to_owned()),
                 _ => {
                     let role = helpers[(at + round) % helpers.len()];
@@ -166,6 +169,11 @@ pub(super) fn staff(
             };
             roll.add('O', role, &grids[at], body);
         }
+    }
+    // One for each police grid; its code begins with that of its county.
+    for grid in police {
+        let county = super::county_name(grid.as_str().get(..6).unwrap_or_default());
+        roll.add('P', StaffRole::Police, grid, format!("{county}公安分局"));
     }
     roll.staff
 }

@@ -1,11 +1,14 @@
 //! How many grids each community gets: the counts of the preset, shared out exactly.
 
 use super::random::Random;
-use super::sources::{self, Named, Township};
+use super::sources::{Atlas, Named, Township};
 
 /// What a preset asks for. Counts are exact.
 #[derive(Debug, Clone)]
 pub(super) struct Quota {
+    pub(super) atlas: Atlas,
+    /// Every community is a town's.
+    pub(super) all_urban: bool,
     pub(super) townships: Vec<&'static str>,
     /// Communities taken of each township, by code.
     pub(super) communities_each: usize,
@@ -81,9 +84,11 @@ fn short(name: &'static str) -> &'static str {
 impl Quota {
     /// Townships with their communities and grids.
     pub(super) fn townships(&self, seed: u64) -> Vec<TownshipQuota> {
-        let communities = sources::communities();
+        let communities = self.atlas.communities();
         let mut random = Random::new(seed, "quota");
-        let mut townships: Vec<TownshipQuota> = sources::townships()
+        let mut townships: Vec<TownshipQuota> = self
+            .atlas
+            .townships()
             .into_iter()
             .filter(|township| self.townships.is_empty() || self.townships.contains(&township.code))
             .map(|township| {
@@ -95,7 +100,7 @@ impl Quota {
                     .map(|community| CommunityQuota {
                         code: community.code,
                         name: short(community.name),
-                        urban: urban && is_committee(community),
+                        urban: self.all_urban || (urban && is_committee(community)),
                         grids: 0,
                     })
                     .collect();

@@ -1,17 +1,39 @@
-//! What of the demo is real: the outlines of the islands, the names and codes of counties, townships and communities.
-//! `geodata/demo/README.md` says where they come from.
+//! What of the demo is not drawn by chance: outlines (Zhoushan's are real, Yichang's made up), the names and codes of counties, townships and
+//! communities. `geodata/demo/README.md` says where they come from.
 
 use crate::geom::{LatticePoint, LonLat};
 use serde::Deserialize;
 
-const ISLANDS: &str = include_str!("../../geodata/demo/zhoushan_islands_osm10m.geojson");
-const COUNTIES: &str = include_str!("../../geodata/demo/counties.csv");
-const TOWNSHIPS: &str = include_str!("../../geodata/demo/township_seats_approx.csv");
-const COMMUNITIES: &str = include_str!("../../geodata/demo/communities.csv");
-/// Land around the archipelago that belongs to other cities, as GeoJSON: drawn behind the map, never looked up.
-pub const BACKGROUND_LAND: &str = include_str!("../../geodata/demo/background_land.geojson");
+/// The tables of one city.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Atlas {
+    outlines: &'static str,
+    counties: &'static str,
+    townships: &'static str,
+    communities: &'static str,
+    /// Land around it that belongs to other cities, as GeoJSON: drawn behind the map, never looked up.
+    pub(super) background: Option<&'static str>,
+}
 
-/// An island as OpenStreetMap has it.
+/// An archipelago, real in outline.
+pub(super) const ZHOUSHAN: Atlas = Atlas {
+    outlines: include_str!("../../geodata/demo/zhoushan_islands_osm10m.geojson"),
+    counties: include_str!("../../geodata/demo/counties.csv"),
+    townships: include_str!("../../geodata/demo/township_seats_approx.csv"),
+    communities: include_str!("../../geodata/demo/communities.csv"),
+    background: Some(include_str!("../../geodata/demo/background_land.geojson")),
+};
+
+/// Two banks of a river about where Yichang lies: names and codes are real, the outline is made up.
+pub(super) const YICHANG: Atlas = Atlas {
+    outlines: include_str!("../../geodata/demo/yichang/banks_synthetic.geojson"),
+    counties: include_str!("../../geodata/demo/yichang/counties.csv"),
+    townships: include_str!("../../geodata/demo/yichang/township_seats_synthetic.csv"),
+    communities: include_str!("../../geodata/demo/yichang/communities.csv"),
+    background: None,
+};
+
+/// A piece of land with a shore around it.
 #[derive(Debug, Clone)]
 pub(super) struct Island {
     /// Number in the source file.
@@ -67,49 +89,51 @@ fn named(table: &'static str) -> Vec<Named> {
     rows(table).map(|row| Named { code: row[0], name: row[1] }).collect()
 }
 
-/// The city and its counties: codes of four and six digits.
-pub(super) fn counties() -> Vec<Named> {
-    named(COUNTIES)
-}
+impl Atlas {
+    /// The city and its counties: codes of four and six digits.
+    pub(super) fn counties(self) -> Vec<Named> {
+        named(self.counties)
+    }
 
-/// Communities by code: twelve digits, the first nine are the township's.
-pub(super) fn communities() -> Vec<Named> {
-    named(COMMUNITIES)
-}
+    /// Communities by code: twelve digits, the first nine are the township's.
+    pub(super) fn communities(self) -> Vec<Named> {
+        named(self.communities)
+    }
 
-/// Townships by code: nine digits, the first six are the county's.
-pub(super) fn townships() -> Vec<Township> {
-    let degrees = |text: &str| text.parse::<f64>().expect("the shipped table holds numbers");
-    rows(TOWNSHIPS)
-        .map(|row| {
-            let seat = LonLat::new(degrees(row[2]), degrees(row[3])).expect("the shipped table holds positions");
-            Township { code: row[0], name: row[1], seat: LatticePoint::nearest(seat) }
-        })
-        .collect()
-}
+    /// Townships by code: nine digits, the first six are the county's.
+    pub(super) fn townships(self) -> Vec<Township> {
+        let degrees = |text: &str| text.parse::<f64>().expect("the shipped table holds numbers");
+        rows(self.townships)
+            .map(|row| {
+                let seat = LonLat::new(degrees(row[2]), degrees(row[3])).expect("the shipped table holds positions");
+                Township { code: row[0], name: row[1], seat: LatticePoint::nearest(seat) }
+            })
+            .collect()
+    }
 
-/// All islands, in the order of the file.
-pub(super) fn islands() -> Vec<Island> {
-    let collection: Collection = serde_json::from_str(ISLANDS).expect("the shipped outlines are GeoJSON polygons");
-    let counties = counties();
-    let code_of = |name: &String| counties.iter().find(|county| county.name == name).map(|county| county.code);
-    collection
-        .features
-        .into_iter()
-        .map(|feature| {
-            let mut outline: Vec<LatticePoint> =
-                feature.geometry.coordinates[0].iter().map(|p| LatticePoint::nearest(*p)).collect();
-            outline.pop();
-            if crate::geom::area::ring_area2(&outline) < 0 {
-                outline.reverse();
-            }
-            Island {
-                id: feature.properties.id,
-                counties: feature.properties.counties.iter().filter_map(code_of).collect(),
-                outline,
-            }
-        })
-        .collect()
+    /// All islands, in the order of the file.
+    pub(super) fn islands(self) -> Vec<Island> {
+        let collection: Collection = serde_json::from_str(self.outlines).expect("the shipped outlines are GeoJSON polygons");
+        let counties = self.counties();
+        let code_of = |name: &String| counties.iter().find(|county| county.name == name).map(|county| county.code);
+        collection
+            .features
+            .into_iter()
+            .map(|feature| {
+                let mut outline: Vec<LatticePoint> =
+                    feature.geometry.coordinates[0].iter().map(|p| LatticePoint::nearest(*p)).collect();
+                outline.pop();
+                if crate::geom::area::ring_area2(&outline) < 0 {
+                    outline.reverse();
+                }
+                Island {
+                    id: feature.properties.id,
+                    counties: feature.properties.counties.iter().filter_map(code_of).collect(),
+                    outline,
+                }
+            })
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -118,8 +142,11 @@ mod tests {
 
     #[test]
     fn the_shipped_tables_hold_the_whole_city() {
-        assert_eq!((counties().len(), townships().len(), communities().len(), islands().len()), (5, 36, 428, 118));
-        assert!(communities().iter().all(|c| townships().iter().any(|t| c.code.starts_with(t.code))));
-        assert!(islands().iter().all(|island| !island.counties.is_empty() && island.outline.len() >= 3));
+        for (atlas, counts) in [(ZHOUSHAN, (5, 36, 428, 118)), (YICHANG, (6, 24, 160, 2))] {
+            let (townships, communities, islands) = (atlas.townships(), atlas.communities(), atlas.islands());
+            assert_eq!((atlas.counties().len(), townships.len(), communities.len(), islands.len()), counts);
+            assert!(communities.iter().all(|c| townships.iter().any(|t| c.code.starts_with(t.code))));
+            assert!(islands.iter().all(|island| !island.counties.is_empty() && island.outline.len() >= 3));
+        }
     }
 }

@@ -76,7 +76,7 @@ fn zhoushan_has_exactly_the_counts_it_promises() {
     assert_eq!(land(&city.history[1]), land(&city.boundaries));
 
     // Every grid lies within the outline of an island, up to the lattice's half unit; nothing of it is cut off far.
-    let islands = sources::islands();
+    let islands = sources::ZHOUSHAN.islands();
     let outlines: i128 = islands.iter().map(|island| ring_area2(&island.outline)).sum();
     let part = land(&city.boundaries) as f64 / outlines as f64;
     assert!((0.97..1.0).contains(&part), "{part}");
@@ -94,6 +94,40 @@ fn zhoushan_has_exactly_the_counts_it_promises() {
     }
     check_records(&city);
     city.history.iter().for_each(check_boundaries);
+}
+
+#[test]
+fn yichang_has_1110_grids_and_100_police_grids_of_five_to_fifteen_each() {
+    let city = city(Preset::Yichang, DEFAULT_SEED, noon()).expect("a city");
+    assert_eq!(levels(&city), BTreeMap::from([("city", 1), ("county", 5), ("township", 24), ("community", 160)]));
+    assert_eq!(city.boundaries.grids.len(), 1110);
+    assert_eq!(city.households.iter().filter_map(|count| count.households).sum::<u32>(), 277_500);
+    assert!(city.households.iter().all(|count| count.households.is_some_and(|count| (200..=300).contains(&count))));
+    assert_eq!((city.facilities.len(), city.cases.len()), (300_000, 1_500));
+    let [police] = &city.others[..] else { panic!("one other set") };
+    assert_eq!((police.set.as_str(), police.grids.len()), ("police", 100));
+    let of_role = |role| {
+        let of_role = city.staff.iter().filter(|person| person.role == role);
+        of_role.map(|person| person.assigned.to_string()).collect::<BTreeSet<_>>()
+    };
+    let codes = |set: &BoundarySet| set.grids.iter().map(|grid| grid.code.to_string()).collect::<BTreeSet<_>>();
+    assert_eq!(city.staff.len(), 1_210);
+    assert_eq!((of_role(StaffRole::GridOfficer), of_role(StaffRole::Police)), (codes(&city.boundaries), codes(police)));
+    check_boundaries(&city.boundaries);
+    check_boundaries(police);
+
+    let build = |set: &BoundarySet| std::sync::Arc::new(Territory::build(Epoch(1), set).expect("a partition"));
+    let links = crate::app::links::Links::of(build(&city.boundaries), build(police)).expect("laid over each other");
+    let report = links.report(crate::app::links::SPLIT_BELOW, Some(&(5..=15)));
+    assert!(report.is_in_order(), "{}", report.text());
+    assert!(report.least < 10 && report.most > 12, "{} to {}", report.least, report.most);
+    assert_eq!(report.splits.len(), 12, "{}", report.text());
+    for split in &report.splits {
+        assert!(split.parts.len() == 2 && split.parts[1].share >= 0.05 && split.beyond_share == 0.0, "{split:?}");
+    }
+    // All others are whole in one.
+    let whole = (0..1110).filter(|at| links.linked(crate::domain::id::GridIx(*at)).main_share() == 1.0).count();
+    assert_eq!(whole, 1110 - 12);
 }
 
 #[test]

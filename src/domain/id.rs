@@ -109,6 +109,17 @@ impl GridSet {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The hierarchy's own: facilities, cases and teams stand in its grids.
+    pub fn is_governance(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::fmt::Display for GridSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 impl Default for GridSet {

@@ -141,6 +141,12 @@ impl Scheme {
         }
     }
 
+    /// Grids and nothing above them, codes as they come: what a set beside the hierarchy has when nobody says otherwise.
+    pub fn plain() -> Self {
+        let grid = Level { name: "grid".to_owned(), length: None, zooms: None };
+        Self { name: "plain".to_owned(), levels: vec![grid], alphabet: Alphabet::Any }
+    }
+
     /// A scheme from its parts, or why not.
     pub fn checked(name: String, levels: Vec<Level>, alphabet: Alphabet) -> Result<Self, BadScheme> {
         let Some(first) = levels.first() else { return Err(BadScheme::NoLevel) };
@@ -288,6 +294,13 @@ mod tests {
         assert_eq!(parse(&serde_json::to_string(&loose).expect("JSON")), loose, "the levels of cn with any letters");
         let silent = parse(r#"{"name":"x","levels":[{"name":"town"}]}"#);
         assert_eq!(silent.spells(&Code::new("宝华镇").expect("a code")), Ok(()));
+    }
+
+    #[test]
+    fn the_plain_scheme_survives_being_stored() {
+        let plain = Scheme::plain();
+        assert_eq!(serde_json::from_str::<Scheme>(&serde_json::to_string(&plain).expect("JSON")).expect("a scheme"), plain);
+        assert_eq!((plain.grid_level(), plain.has_lengths()), (0, false));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! `at=`, `epoch=` and `set=`: which boundaries an answer is about.
 
 use super::error::{Answer, Problem, ProblemCode};
-use super::query::{Word, clipped, given, one_of};
+use super::query::{Word, clipped, given};
 use crate::app::App;
 use crate::app::history::AsOf;
 use crate::app::view::View;
-use crate::domain::id::Epoch;
+use crate::domain::id::{Epoch, GridSet};
 use crate::domain::scope::Actor;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -20,11 +20,7 @@ pub enum Moment {
     Instant(Timestamp),
 }
 
-/// The name of a grid set. There is one until others can be imported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SetName;
-
-given!(Moment, SetName);
+given!(Moment, GridSet);
 
 impl Word for Moment {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
@@ -44,9 +40,9 @@ impl Word for Moment {
     }
 }
 
-impl Word for SetName {
+impl Word for GridSet {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
-        one_of(field, text, &[("governance", Self)])
+        Self::new(text).map_err(|error| Problem::bad_parameter(field, error))
     }
 }
 
@@ -64,17 +60,57 @@ impl Moment {
     }
 }
 
-/// The view that `at` and `epoch` ask for; at most one of them may be given.
-pub async fn view(app: &App, actor: &Actor, at: Option<Moment>, epoch: Option<u64>) -> Answer<View> {
-    match as_of(app, at, epoch)? {
-        AsOf::Now => Ok(app.view(actor)),
-        as_of => Ok(app.view_as_of(actor, as_of).await?),
-    }
+/// Which boundaries a query asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Boundaries {
+    /// `set`; absent: the hierarchy's own.
+    pub set: Option<GridSet>,
+    /// `at`.
+    pub at: Option<Moment>,
+    /// `epoch`.
+    pub epoch: Option<u64>,
 }
 
-/// The same with everything placed in those boundaries, for answers that hold sums.
-pub async fn placed_view(app: &App, actor: &Actor, at: Option<Moment>, epoch: Option<u64>) -> Answer<View> {
-    Ok(app.placed_as_of(actor, as_of(app, at, epoch)?).await?)
+/// The [`Boundaries`] of a query with `..boundaries`.
+macro_rules! boundaries {
+    ($query:expr) => {
+        $crate::http::asof::Boundaries { set: $query.set.clone(), at: $query.at, epoch: $query.epoch }
+    };
+}
+pub(crate) use boundaries;
+
+impl Boundaries {
+    /// Those in force of a set.
+    pub fn of(set: &Option<GridSet>) -> Self {
+        Self { set: set.clone(), ..Self::default() }
+    }
+
+    /// Neither another time nor another epoch is asked for.
+    pub fn is_now(&self) -> bool {
+        self.at.is_none() && self.epoch.is_none()
+    }
+
+    /// The set asked for.
+    pub fn set(&self) -> GridSet {
+        self.set.clone().unwrap_or_default()
+    }
+
+    /// The view of these boundaries; at most one of `at` and `epoch` may be given.
+    pub async fn view(&self, app: &App, actor: &Actor) -> Answer<View> {
+        match (self.as_of(app)?, &self.set) {
+            (AsOf::Now, None) => Ok(app.view(actor)),
+            (as_of, set) => Ok(app.view_as_of(actor, &set.clone().unwrap_or_default(), as_of).await?),
+        }
+    }
+
+    /// The same with everything placed in those boundaries, for answers that hold sums.
+    pub async fn placed_view(&self, app: &App, actor: &Actor) -> Answer<View> {
+        Ok(app.placed_as_of(actor, &self.set(), self.as_of(app)?).await?)
+    }
+
+    fn as_of(&self, app: &App) -> Answer<AsOf> {
+        as_of(app, self.at, self.epoch)
+    }
 }
 
 fn as_of(app: &App, at: Option<Moment>, epoch: Option<u64>) -> Answer<AsOf> {

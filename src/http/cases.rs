@@ -1,5 +1,6 @@
 //! `GET /api/v1/cases`: open cases.
 
+use super::asof::Boundaries;
 use super::caller::Caller;
 use super::error::Answer;
 use super::json::{List, Pages, json};
@@ -48,7 +49,7 @@ pub async fn all(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let view = app.view(&actor);
+    let view = Boundaries::of(&query.set).view(&app, &actor).await?;
     let within = query.within.as_deref().map(|code| view.within(code)).transpose()?;
     let filter = Filter { within, state: query.state, category: query.category, overdue: query.overdue };
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;

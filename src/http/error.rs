@@ -43,6 +43,7 @@ codes! {
     UnknownCode "unknown_code" 404 "No region or grid has this code";
     UnknownLayer "unknown_layer" 404 "No such layer";
     OutsideZooms "outside_zooms" 404 "The layers have no tiles at this zoom";
+    UnknownSet "unknown_set" 404 "No such grid set";
     UnknownEpoch "unknown_epoch" 404 "No such epoch";
     NoBoundaries "no_boundaries" 404 "No boundaries were in force then";
     UnknownId "unknown_id" 404 "Nothing has this id";
@@ -183,6 +184,10 @@ impl From<AppError> for Problem {
             AppError::UnknownEpoch { epoch, latest } => {
                 Self::new(C::UnknownEpoch, detail).with("given", epoch.0).with("latest", latest.0)
             }
+            AppError::UnknownSet { set, known } => Self::new(C::UnknownSet, detail)
+                .with("field", "set")
+                .with("given", set.as_str())
+                .with("allowed", known.as_slice()),
             AppError::NoBoundaries { .. } => Self::new(C::NoBoundaries, detail),
             AppError::UnknownId { id, .. } => Self::new(C::UnknownId, detail).with("given", *id),
             AppError::Outdated { current } => {

@@ -1,5 +1,6 @@
 //! `/api/v1/facilities` and `/api/v1/categories`.
 
+use super::asof::Boundaries;
 use super::caller::Caller;
 use super::error::{Answer, Problem};
 use super::json::{List, Pages, json};
@@ -112,7 +113,7 @@ pub async fn all(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let view = app.view(&actor);
+    let view = Boundaries::of(&query.set).view(&app, &actor).await?;
     let ids = match &query.external {
         None => None,
         Some(External { system, id }) => Some(app.facilities_called(&actor, system, id).await?),

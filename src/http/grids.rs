@@ -1,6 +1,6 @@
 //! `/api/v1/grids/…`: the card of a grid and its parts.
 
-use super::asof::{self, Moment};
+use super::asof::{self, Boundaries};
 use super::caller::Caller;
 use super::error::Answer;
 use super::facilities::{self, FacilityShape};
@@ -156,12 +156,12 @@ pub(super) struct Asked {
     superseded: bool,
 }
 
-pub(super) async fn asked(app: &App, actor: &Actor, code: &str, at: Option<Moment>, epoch: Option<u64>) -> Answer<Asked> {
-    let view = asof::view(app, actor, at, epoch).await?;
+pub(super) async fn asked(app: &App, actor: &Actor, code: &str, boundaries: Boundaries) -> Answer<Asked> {
+    let view = boundaries.view(app, actor).await?;
     let found = view.grid(code).map(|(ix, _)| ix);
     match found {
         Ok(ix) => Ok(Asked { view, ix, superseded: false }),
-        Err(unknown) if at.is_none() && epoch.is_none() => match app.closed_grid(actor, code).await? {
+        Err(unknown) if boundaries.is_now() => match app.closed_grid(actor, &boundaries.set(), code).await? {
             Some((view, ix)) => Ok(Asked { view, ix, superseded: true }),
             None => Err(unknown.into()),
         },
@@ -177,11 +177,14 @@ pub async fn card(
     InPath(code): InPath<String>,
     Query(query): Query<GridQuery>,
 ) -> Answer<Response> {
-    let asked = asked(&app, &actor, &code, query.at, query.epoch).await?;
+    let asked = asked(&app, &actor, &code, asof::boundaries!(query)).await?;
     let period = period(&app, &asked).await?;
-    let now = asked.superseded.then(|| app.view(&actor));
+    let now = match asked.superseded {
+        true => Some(Boundaries::of(&query.set).view(&app, &actor).await?),
+        false => None,
+    };
     // A fraction of a millisecond, but superseded and past grids look up thousands of points.
-    if asked.superseded || asked.view.is_past() {
+    if asked.superseded || asked.view.is_elsewhere() {
         return Ok(app.compute.run(move || json(&card_of(&asked, period, now.as_ref()))).await.map_err(AppError::from)?);
     }
     Ok(json(&card_of(&asked, period, None)))
@@ -190,7 +193,7 @@ pub async fn card(
 /// How long a grid lived with this code: the touching periods around the epoch in question.
 async fn period(app: &App, asked: &Asked) -> Answer<PeriodShape> {
     let territory = &asked.view.territory;
-    let spans = app.grid_history(territory.grid(asked.ix).code.as_str()).await?;
+    let spans = app.grid_history(&territory.set, territory.grid(asked.ix).code.as_str()).await?;
     let mut period = territory.period;
     for span in spans.iter().rev().filter(|span| span.epoch <= territory.epoch) {
         if span.period.until.is_some() && span.period.until == period.from {
@@ -262,7 +265,7 @@ pub async fn facilities(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
+    let Asked { view, ix, .. } = asked(&app, &actor, &code, asof::boundaries!(query)).await?;
     let filter = Filter { within: Some(ix.into()), ..Filter::default() };
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     facilities::list(&app, &actor, view, filter, pages).await
@@ -278,7 +281,7 @@ pub async fn cases(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
+    let Asked { view, ix, .. } = asked(&app, &actor, &code, asof::boundaries!(query)).await?;
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     let work = move || {
         let (cases, zone) = (view.cases_in(ix), shapes::zone(&view));
@@ -309,7 +312,7 @@ pub async fn team(
     InPath(code): InPath<String>,
     Query(query): Query<GridQuery>,
 ) -> Answer<Response> {
-    let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
+    let Asked { view, ix, .. } = asked(&app, &actor, &code, asof::boundaries!(query)).await?;
     let grid = view.territory.grid(ix);
     Ok(json(&TeamAnswer {
         revision: view.city.revision.0,
@@ -329,7 +332,7 @@ pub async fn neighbours(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
+    let Asked { view, ix, .. } = asked(&app, &actor, &code, asof::boundaries!(query)).await?;
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     let work = move || json(&pages.list(&view, &view.neighbours(ix), |neighbour| Neighbour::from(neighbour)));
     Ok(app.compute.run(work).await.map_err(AppError::from)?)
@@ -374,11 +377,11 @@ pub async fn history(
     State(app): State<Arc<App>>,
     Caller(actor): Caller,
     InPath(code): InPath<String>,
-    _: Query<HistoryQuery>,
+    Query(query): Query<HistoryQuery>,
 ) -> Answer<Response> {
-    let Asked { view, ix, .. } = asked(&app, &actor, &code, None, None).await?;
+    let Asked { view, ix, .. } = asked(&app, &actor, &code, Boundaries::of(&query.set)).await?;
     let code = view.territory.grid(ix).code.to_string();
-    let (spans, zone): (_, TimeZone) = (app.grid_history(&code).await?, shapes::zone(&view));
+    let (spans, zone): (_, TimeZone) = (app.grid_history(&view.territory.set, &code).await?, shapes::zone(&view));
     let changed = |at: usize| {
         let Some(before) = at.checked_sub(1).map(|before| &spans[before]) else { return Vec::new() };
         let pairs = [

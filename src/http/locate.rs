@@ -148,7 +148,7 @@ pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query
         let detail = format!("takes metres, {LEAST_ACCURACY_M} to {MOST_ACCURACY_M}");
         return Err(Problem::bad_parameter("accuracy_m", detail));
     }
-    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
+    let view = asof::boundaries!(query).view(&app, &actor).await?;
     let include = query.include.unwrap_or_default();
     match accuracy_m {
         Some(metres) if metres > SHARP_M => {
@@ -272,7 +272,7 @@ pub async fn post(
             return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail).with("allowed", allowed));
         }
     };
-    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
+    let view = asof::boundaries!(query).view(&app, &actor).await?;
     match lines {
         Some(format) => {
             let crs = query.crs.ok_or_else(|| Crs::missing("crs"))?;

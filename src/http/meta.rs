@@ -11,6 +11,7 @@ use crate::city::Counts;
 use crate::config::{FacilityGroup, Wall};
 use crate::domain::category::CategoryKind;
 use crate::geom::LatticeBox;
+use crate::territory::Territory;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -46,6 +47,8 @@ pub struct Meta<'a> {
     default_facility_groups: Vec<Group<'a>>,
     /// The wall that shows the city; null when nobody said.
     wall: Option<WallShape>,
+    /// Grid sets in force, the hierarchy's own (`governance`) first: what `set=` takes.
+    grid_sets: Vec<SetShape<'a>>,
     /// Address of land that is not the city's, as GeoJSON; null when there is none.
     background: Option<&'static str>,
 }
@@ -61,6 +64,34 @@ pub struct WallShape {
     distance_m: Option<f64>,
     /// From pixel to pixel, in millimetres.
     pitch_mm: Option<f64>,
+}
+
+/// A grid set: a partition of its own over the same land.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SetShape<'a> {
+    /// `governance`, `police` …
+    set: &'a str,
+    /// Its boundaries in force.
+    epoch: u64,
+    /// How many grids.
+    grids: usize,
+    /// First zoom at which tiles hold its grids; null when it has none.
+    minzoom: Option<u8>,
+    /// `[west, south, east, north]` of its grids; null when it has none.
+    bbox: Option<[f64; 4]>,
+}
+
+impl<'a> SetShape<'a> {
+    fn of(territory: &'a Territory) -> Self {
+        let bbox = territory.grids.iter().map(|grid| grid.bbox).reduce(LatticeBox::union);
+        Self {
+            set: territory.set.as_str(),
+            epoch: territory.epoch.0,
+            grids: territory.grids.len(),
+            minzoom: territory.level_zooms()[territory.scheme.grid_level()].map(|(first, _)| first),
+            bbox: bbox.map(shapes::bbox),
+        }
+    }
 }
 
 /// The code scheme.
@@ -127,6 +158,7 @@ fn meta<'a>(app: &'a App, view: &'a View) -> Meta<'a> {
         facilities_outside: city.facilities.outside(),
         default_facility_groups: app.config.facility_groups.iter().map(|known| group(view, known)).collect(),
         wall: app.config.wall.map(|Wall { cols, rows, distance_m, pitch_mm }| WallShape { cols, rows, distance_m, pitch_mm }),
+        grid_sets: std::iter::once(territory).chain(city.others.values()).map(|territory| SetShape::of(territory)).collect(),
         background: city.about.background.as_ref().map(|_| "/background.geojson"),
     }
 }

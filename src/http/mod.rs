@@ -15,6 +15,7 @@ pub mod facility_writes;
 pub mod grids;
 pub mod guard;
 pub mod json;
+pub mod links;
 pub mod listen;
 pub mod locate;
 pub mod locate_batch;
@@ -80,6 +81,8 @@ table! {
     GET  "/api/v1/grids/{code}/team"          grids::team
     GET  "/api/v1/grids/{code}/neighbours"    grids::neighbours
     GET  "/api/v1/grids/{code}/history"       grids::history
+    GET  "/api/v1/grids/{code}/links"         links::of_grid
+    GET  "/api/v1/links"                      links::all
     GET  "/api/v1/facilities"                 facilities::all
     POST "/api/v1/facilities"                 facility_writes::create
     GET  "/api/v1/facilities/{id}"            facility_writes::one

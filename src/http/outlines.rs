@@ -121,7 +121,7 @@ pub async fn region(
     InPath(code): InPath<String>,
     Query(query): Query<OutlineQuery>,
 ) -> Answer<Response> {
-    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
+    let view = asof::boundaries!(query).view(&app, &actor).await?;
     let (ix, _) = view.region(&code)?;
     one(&app, query.crs, move |answer| answer(region_subject(&view, ix))).await
 }
@@ -134,7 +134,7 @@ pub async fn grid(
     InPath(code): InPath<String>,
     Query(query): Query<OutlineQuery>,
 ) -> Answer<Response> {
-    let Asked { view, ix, .. } = asked(&app, &actor, &code, query.at, query.epoch).await?;
+    let Asked { view, ix, .. } = asked(&app, &actor, &code, asof::boundaries!(query)).await?;
     one(&app, query.crs, move |answer| answer(grid_subject(&view, ix))).await
 }
 
@@ -157,7 +157,7 @@ pub async fn below(
     InPath(code): InPath<String>,
     Query(query): Query<OutlinesQuery>,
 ) -> Answer<Response> {
-    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
+    let view = asof::boundaries!(query).view(&app, &actor).await?;
     let (ix, region) = view.region(&code)?;
     let scheme = &view.territory.scheme;
     let level = match &query.level {

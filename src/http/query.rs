@@ -45,9 +45,9 @@ impl<S: Send + Sync, T: Strict> FromRequestParts<S> for Query<T> {
 macro_rules! query {
     (@fields $head:tt [$($before:tt)*] ..set, $($after:tt)*) => {
         $crate::http::query::query! { @fields $head [$($before)*
-            /// Grid set; `governance` is the only one yet.
+            /// Grid set: `governance` (default), or another that `/api/v1/meta` lists.
             #[param(schema_with = $crate::http::query::set_schema)]
-            set: Option<$crate::http::asof::SetName>,
+            set: Option<$crate::domain::id::GridSet>,
         ] $($after)* }
     };
     (@fields $head:tt $before:tt ..boundaries, $($after:tt)*) => {
@@ -322,7 +322,11 @@ pub(super) fn crs_schema() -> Object {
 }
 
 pub(super) fn set_schema() -> Object {
-    words([GridSet::default().as_str()])
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[a-z0-9_]{1,24}$"))
+        .default(Some(GridSet::default().as_str().into()))
+        .build()
 }
 
 pub(super) fn limit_schema() -> Object {

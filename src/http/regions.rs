@@ -1,6 +1,6 @@
 //! `/api/v1/regions/…`: the hierarchy above the grids.
 
-use super::asof;
+use super::asof::{self, Boundaries};
 use super::caller::Caller;
 use super::error::{Answer, Problem};
 use super::json::{List, Pages, json};
@@ -89,7 +89,7 @@ pub async fn one(
     InPath(code): InPath<String>,
     Query(query): Query<RegionQuery>,
 ) -> Answer<Response> {
-    let view = asof::placed_view(&app, &actor, query.at, query.epoch).await?;
+    let view = asof::boundaries!(query).placed_view(&app, &actor).await?;
     let (ix, _) = view.region(&code)?;
     Ok(app.compute.run(move || json(&region_of(&view, ix))).await.map_err(AppError::from)?)
 }
@@ -122,7 +122,7 @@ pub async fn children(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let view = asof::placed_view(&app, &actor, query.at, query.epoch).await?;
+    let view = asof::boundaries!(query).placed_view(&app, &actor).await?;
     let (ix, _) = view.region(&code)?;
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     Ok(app.compute.run(move || json(&children_of(&view, ix, &pages))).await.map_err(AppError::from)?)
@@ -192,7 +192,7 @@ pub struct Codes<'a> {
 /// All codes of one level.
 #[utoipa::path(get, path = "/api/v1/regions/codes", tag = "city", params(CodesQuery), responses((status = 200, body = Codes)))]
 pub async fn codes(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query): Query<CodesQuery>) -> Answer<Response> {
-    let view = asof::view(&app, &actor, None, query.epoch).await?;
+    let view = Boundaries { epoch: query.epoch, ..Boundaries::of(&query.set) }.view(&app, &actor).await?;
     let territory = &*view.territory;
     let level = level_named(&territory.scheme, &query.level)?;
     let codes = if level == territory.scheme.grid_level() {

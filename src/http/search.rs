@@ -1,5 +1,6 @@
 //! `GET /api/v1/search`.
 
+use super::asof::Boundaries;
 use super::caller::Caller;
 use super::error::{Answer, Problem};
 use super::json::{Limit, json};
@@ -86,7 +87,7 @@ pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query
     if query.q.trim().is_empty() {
         return Err(Problem::bad_parameter("q", "is empty"));
     }
-    let view = app.view(&actor);
+    let view = Boundaries::of(&query.set).view(&app, &actor).await?;
     let within = query.within.as_deref().map(|code| view.within(code)).transpose()?;
     let limit = query.limit.map_or(DEFAULT_FINDS, |limit| limit.0);
     let work = move || {

@@ -113,7 +113,7 @@ pub async fn tilejson(
 ) -> Answer<Response> {
     let layers = layers_named(&layers)?;
     only_boundaries(layers, &query)?;
-    let view = asof::view(&app, &actor, query.at, query.epoch).await?;
+    let view = asof::boundaries!(query).view(&app, &actor).await?;
     let passed_on = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let template = format!("{}/tiles/{layers}/{{z}}/{{x}}/{{y}}{passed_on}", base_url(&app.config, &headers));
     let drawn = City { territory: Arc::clone(&view.territory), ..City::clone(&view.city) };
@@ -157,7 +157,7 @@ pub(super) async fn answer(
     headers: &HeaderMap,
 ) -> Answer<Response> {
     only_boundaries(layers, query)?;
-    let view = asof::view(app, actor, query.at, query.epoch).await?;
+    let view = asof::boundaries!(query).view(app, actor).await?;
     in_zooms(&view, layers, tile)?;
     let asked = app.ask_tile(actor, &view, tile, layers, query.fields.unwrap_or(Fields::ALL));
     let current = |tag: TileTag| matches(headers, &etag(tag));
@@ -202,13 +202,17 @@ pub(super) fn tile_named(z: &str, x: &str, y: &str) -> Answer<TileId> {
     TileId::new(zoom, x, y).map_err(|error| bad("z/x/y", error.to_string()))
 }
 
-/// Facilities and cases have no past.
+/// Facilities and cases have no past, and belong to no grid set.
 fn only_boundaries(layers: Layers, query: &TileQuery) -> Answer<()> {
-    let dated = query.at.is_some() || query.epoch.is_some();
-    match layers.iter().find(|layer| !layer.is_boundaries()).filter(|_| dated) {
+    let other_set = query.set.as_ref().is_some_and(|set| !set.is_governance());
+    let elsewhere = query.at.is_some() || query.epoch.is_some() || other_set;
+    match layers.iter().find(|layer| !layer.is_boundaries()).filter(|_| elsewhere) {
         Some(layer) => {
-            let detail = format!("at and epoch ask for past boundaries; {} are drawn as they are now", layer.as_str());
-            Err(Problem::new(ProblemCode::ConflictingParameters, detail).with("fields", vec!["at", "epoch"]))
+            let detail = format!(
+                "at, epoch and set ask for boundaries of other times or grid sets; {} are drawn as they are now",
+                layer.as_str()
+            );
+            Err(Problem::new(ProblemCode::ConflictingParameters, detail).with("fields", vec!["at", "epoch", "set"]))
         }
         None => Ok(()),
     }
@@ -216,7 +220,7 @@ fn only_boundaries(layers: Layers, query: &TileQuery) -> Answer<()> {
 
 fn in_zooms(view: &View, layers: Layers, tile: TileId) -> Answer<()> {
     // The zooms of layers of boundaries are those of the territory that is drawn.
-    let zooms = if view.is_past() {
+    let zooms = if view.is_elsewhere() {
         layers.zooms(&City { territory: Arc::clone(&view.territory), ..City::clone(&view.city) })
     } else {
         layers.zooms(&view.city)

@@ -1,7 +1,7 @@
 //! Events as they are sent: `text/event-stream` of the HTML standard, section 9.2.
 
 use super::filter::Filter;
-use crate::domain::id::{Epoch, Revision};
+use crate::domain::id::{Epoch, GridSet, Revision};
 use crate::geom::TileId;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -36,6 +36,8 @@ pub struct Change {
     pub revision: Revision,
     /// The boundaries in force with it.
     pub epoch: Epoch,
+    /// Grid sets beside the hierarchy's that were published anew.
+    pub sets: Vec<GridSet>,
     /// For those who see everything. No layer twice.
     pub layers: Vec<LayerChange>,
     /// For those who see a part: these and some more.
@@ -43,6 +45,11 @@ pub struct Change {
 }
 
 impl Change {
+    /// Nothing to tell.
+    pub(super) fn is_silent(&self) -> bool {
+        self.layers.is_empty() && self.scoped.is_empty() && self.sets.is_empty()
+    }
+
     /// About how much memory it takes.
     pub(super) fn bytes(&self) -> usize {
         let tiles = |change: &LayerChange| match &change.tiles {
@@ -54,9 +61,15 @@ impl Change {
     }
 }
 
+/// Layers that a grid set has.
+const SET_LAYERS: [&str; 3] = ["regions", "grids", "labels"];
+
 #[derive(Serialize)]
 struct TilesData<'a> {
     layer: &'a str,
+    /// Absent: the hierarchy's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set: Option<&'a GridSet>,
     revision: u64,
     epoch: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,8 +83,10 @@ struct TilesData<'a> {
 pub(super) fn tiles<'c>(changes: impl Iterator<Item = &'c Change>, until: Revision, filter: &Filter) -> String {
     let mut layers: BTreeMap<&'static str, (u8, ChangedTiles)> = BTreeMap::new();
     let mut epoch = Epoch(0);
+    let mut sets: BTreeSet<&GridSet> = BTreeSet::new();
     for change in changes {
         epoch = change.epoch;
+        sets.extend(&change.sets);
         for LayerChange { layer, deepest, tiles } in if filter.scoped { &change.scoped } else { &change.layers } {
             let (known_deepest, known) = layers.entry(layer).or_insert((*deepest, ChangedTiles::Some(BTreeSet::new())));
             *known_deepest = *deepest;
@@ -84,6 +99,7 @@ pub(super) fn tiles<'c>(changes: impl Iterator<Item = &'c Change>, until: Revisi
         }
     }
     let mut data = Vec::new();
+    let mut tell = |told: &TilesData<'_>| data.push(serde_json::to_string(told).expect("texts and numbers are JSON"));
     for (layer, (deepest, tiles)) in layers {
         let addresses = match tiles {
             ChangedTiles::Some(tiles) if tiles.is_empty() => continue,
@@ -91,8 +107,11 @@ pub(super) fn tiles<'c>(changes: impl Iterator<Item = &'c Change>, until: Revisi
             ChangedTiles::All => None,
         };
         let all = addresses.is_none().then_some(true);
-        let told = TilesData { layer, revision: until.0, epoch: epoch.0, tiles: addresses, all };
-        data.push(serde_json::to_string(&told).expect("texts and numbers are JSON"));
+        tell(&TilesData { layer, set: None, revision: until.0, epoch: epoch.0, tiles: addresses, all });
+    }
+    // Which of its tiles differ is not looked for: such a set changes once in years.
+    for (set, layer) in sets.into_iter().flat_map(|set| SET_LAYERS.map(|layer| (set, layer))) {
+        tell(&TilesData { layer, set: Some(set), revision: until.0, epoch: epoch.0, tiles: None, all: Some(true) });
     }
     let mut text = String::new();
     let last = data.len().saturating_sub(1);
@@ -204,7 +223,7 @@ mod tests {
         let change = |revision, layers: Vec<(&'static str, ChangedTiles)>| {
             let layers: Vec<LayerChange> =
                 layers.into_iter().map(|(layer, tiles)| LayerChange { layer, deepest: 16, tiles }).collect();
-            Change { revision: Revision(revision), epoch: Epoch(2), scoped: layers.clone(), layers }
+            Change { revision: Revision(revision), epoch: Epoch(2), sets: vec![], scoped: layers.clone(), layers }
         };
         let many: Vec<TileId> = (0..2001).map(|x| tile(14, 2 * x, 0)).collect();
         let changes = [

@@ -105,7 +105,7 @@ impl Hub {
         {
             let mut state = self.inside.state();
             let state = &mut *state;
-            for change in changes.into_iter().filter(|change| !(change.layers.is_empty() && change.scoped.is_empty())) {
+            for change in changes.into_iter().filter(|change| !change.is_silent()) {
                 state.bytes += change.bytes();
                 state.kept.push_back(Arc::new(change));
             }
@@ -267,7 +267,7 @@ mod tests {
     fn change(n: u64) -> Change {
         let tiles = ChangedTiles::Some([TileId::new(14, n as u32, 0).expect("in range")].into());
         let layers = vec![LayerChange { layer: "facilities", deepest: 16, tiles }];
-        Change { revision: Revision(n), epoch: Epoch(1), scoped: layers.clone(), layers }
+        Change { revision: Revision(n), epoch: Epoch(1), sets: vec![], scoped: layers.clone(), layers }
     }
 
     fn push(hub: &Hub, revisions: std::ops::RangeInclusive<u64>) {

@@ -60,6 +60,8 @@ pub struct Snapshot {
     pub epoch: Option<EpochRecord>,
     /// Their contents.
     pub boundaries: Option<BoundarySet>,
+    /// Boundaries in force of the other grid sets, by name.
+    pub others: Vec<(EpochRecord, BoundarySet)>,
     /// All facilities, by id.
     pub facilities: Vec<FacilityRow>,
     /// All staff, by id.

@@ -92,8 +92,10 @@ impl MemoryStore {
         let inner = self.lock();
         let set = GridSet::default();
         let epoch = super::epoch_at(&inner.epochs, &set, at).cloned();
+        let others = super::others_at(&inner.epochs, at);
         Snapshot {
             meta: inner.meta.clone(),
+            others: others.into_iter().filter_map(|record| Some((record.clone(), inner.boundaries_at(record.epoch)?))).collect(),
             revision: inner.revision(),
             boundaries: epoch.as_ref().and_then(|epoch| inner.boundaries_at(epoch.epoch)),
             epoch,

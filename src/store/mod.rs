@@ -18,7 +18,7 @@ pub use memory::MemoryStore;
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::fault::Fault;
-use crate::domain::id::{CaseId, Epoch, FacilityId, ImportId, Revision};
+use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Revision};
 use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::staff::StaffRecord;
 use embedded::EmbeddedLoad;
@@ -339,7 +339,7 @@ impl Store {
 
 /// What one boundary set stands in force at an instant. The chain answers for every instant it says it was in force. A set beside it
 /// answers for its own period, where the chain only says "since ever".
-pub fn epoch_at<'a>(epochs: &'a [EpochRecord], set: &crate::domain::id::GridSet, instant: Timestamp) -> Option<&'a EpochRecord> {
+pub fn epoch_at<'a>(epochs: &'a [EpochRecord], set: &GridSet, instant: Timestamp) -> Option<&'a EpochRecord> {
     let mut holding = epochs.iter().rev().filter(|epoch| epoch.set == *set && epoch.period.holds(instant));
     let chain = holding.clone().find(|epoch| epoch.base.is_some());
     let beside = holding.find(|epoch| epoch.base.is_none());
@@ -349,10 +349,17 @@ pub fn epoch_at<'a>(epochs: &'a [EpochRecord], set: &crate::domain::id::GridSet,
     }
 }
 
+/// The boundary sets beside the hierarchy's that stand in force at an instant, by name.
+pub fn others_at(epochs: &[EpochRecord], instant: Timestamp) -> Vec<&EpochRecord> {
+    let mut sets: Vec<&GridSet> = epochs.iter().map(|epoch| &epoch.set).filter(|set| !set.is_governance()).collect();
+    sets.sort_unstable();
+    sets.dedup();
+    sets.into_iter().filter_map(|set| epoch_at(epochs, set, instant)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::GridSet;
     use crate::domain::period::Period;
 
     #[test]

@@ -13,6 +13,7 @@ pub mod mend;
 pub mod nearest;
 mod neighbours;
 mod outline;
+pub mod overlap;
 pub mod partition;
 #[cfg(test)]
 pub(crate) mod samples;

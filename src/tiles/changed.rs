@@ -90,6 +90,8 @@ impl Changed {
 pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
     let mut changed = Changed::default();
     match change {
+        // Tiles of other grid sets are cached by their epoch: those of a new one are others.
+        Change::Boundaries(territory) if !territory.set.is_governance() => {}
         Change::Boundaries(_) => {
             let (candidates, borders) = boundaries(old, new);
             for (layer, tiles) in candidates {

@@ -1,6 +1,6 @@
 //! Cities for tests, and a reader of tiles that is not our own.
 
-use crate::city::{About, Case, Cases, City, Facilities, Facility, Staff};
+use crate::city::{About, Case, City, Facility};
 use crate::domain::case::{CaseRecord, Located};
 use crate::domain::category::{Category, CategoryKind, CodeProfile};
 use crate::domain::code::Code;
@@ -100,22 +100,15 @@ pub(crate) fn profile() -> CodeProfile {
 /// A city without facilities, staff and cases.
 pub(crate) fn city_of(set: &BoundarySet) -> City {
     let territory = Territory::build(Epoch(1), set).unwrap_or_else(|faults| panic!("{faults:?}"));
-    let grids = territory.grids.len();
-    City {
-        revision: Revision(1),
-        about: Arc::new(About {
-            title: "Test".to_owned(),
-            synthetic: true,
-            attribution: vec![],
-            time_zone: "Asia/Shanghai".to_owned(),
-            profile: profile(),
-            background: None,
-        }),
-        territory: Arc::new(territory),
-        facilities: Arc::new(Facilities::new(vec![], &profile(), grids)),
-        cases: Arc::new(Cases::new(Vec::<Case>::new(), grids)),
-        staff: Arc::new(Staff::default()),
-    }
+    let about = About {
+        title: "Test".to_owned(),
+        synthetic: true,
+        attribution: vec![],
+        time_zone: "Asia/Shanghai".to_owned(),
+        profile: profile(),
+        background: None,
+    };
+    City::empty(Revision(1), about, territory)
 }
 
 pub(crate) fn grid(code: &str, area: crate::geom::Area) -> GridRecord {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
-use wangge::city::{About, Case, Cases, City, Facilities, Facility, Staff};
+use wangge::city::{About, Case, Cases, City, Facilities, Facility};
 use wangge::demo::{self, Preset};
 use wangge::domain::case::CaseRecord;
 use wangge::domain::category::{CategoryKind, CodeProfile};
@@ -28,23 +28,15 @@ use wangge::tiles::{Fields, Layers, TileRequest, build};
 fn city(set: BoundarySet) -> City {
     let boundaries = mend(set, &as_asked()).unwrap().boundaries;
     let territory = Territory::build(Epoch(1), &boundaries).unwrap();
-    let profile = CodeProfile::new("none".to_owned(), []);
-    let grids = territory.grids.len();
-    City {
-        revision: Revision(1),
-        about: Arc::new(About {
-            title: "Communes".to_owned(),
-            synthetic: false,
-            attribution: vec![],
-            time_zone: "Europe/Paris".to_owned(),
-            background: None,
-            profile: profile.clone(),
-        }),
-        territory: Arc::new(territory),
-        facilities: Arc::new(Facilities::new(vec![], &profile, grids)),
-        cases: Arc::new(Cases::new([], grids)),
-        staff: Arc::new(Staff::default()),
-    }
+    let about = About {
+        title: "Communes".to_owned(),
+        synthetic: false,
+        attribution: vec![],
+        time_zone: "Europe/Paris".to_owned(),
+        background: None,
+        profile: CodeProfile::new("none".to_owned(), []),
+    };
+    City::empty(Revision(1), about, territory)
 }
 
 /// The demo city as it is after import.

@@ -26,7 +26,12 @@ export interface Meta {
   wall?: Room | null;
   /** Where land of others is found as GeoJSON, drawn without names or borders. */
   background: string | null;
+  /** The hierarchy's own first; absent from a server that knows no other. */
+  grid_sets?: { set: string; grids: number }[];
 }
+
+/** A grid of another set that shares land with one; `share` of its land, 0 to 1. */
+export interface SetLink { code: string; name: string; share: number; main: boolean }
 
 export interface Place { level: string; code: string; name: string }
 export interface Counts {
@@ -171,6 +176,9 @@ export const api = {
   search: (q: string, signal?: AbortSignal) => json<List<Hit>>(withQuery('/api/v1/search', { q, limit: 10 }), signal),
   locate: ([lon, lat]: Position, at: string | null, signal?: AbortSignal) =>
     json<Located>(withQuery('/api/v1/locate', { lon: lon.toFixed(7), lat: lat.toFixed(7), crs: 'cgcs2000', at }), signal),
+  /** The grids of another set that share land with a grid, the largest share first. */
+  links: (grid: string, to: string, at: string | null, signal?: AbortSignal) =>
+    all<SetLink>(withQuery(`/api/v1/grids/${code(grid)}/links`, { to, limit: PAGE, at }), signal),
   select,
   nearby: async ([lon, lat]: Position, radius_m: number, limit: number, signal?: AbortSignal): Promise<Near[]> =>
     (await json<List<Near>>(withQuery('/api/v1/nearby', { lon: lon.toFixed(7), lat: lat.toFixed(7), crs: 'cgcs2000', radius_m, kinds: 'facilities,cases', limit }), signal)).items,

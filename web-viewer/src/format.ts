@@ -73,3 +73,9 @@ export function beidouLevel(zoom: number): number {
   if (zoom < 17) return 6;
   return 7;
 }
+
+/** A share of 0 to 1. What is not all is never told as all. */
+export function percent(share: number): string {
+  const tenths = Math.round(share * 1000) / 10;
+  return `${share < 1 && tenths === 100 ? '99.9' : tenths} %`;
+}

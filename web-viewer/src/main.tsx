@@ -17,11 +17,12 @@ import { switchLayers } from './map/layers';
 import { addNames } from './map/names';
 import { watchPointer } from './map/pointer';
 import { Refresh } from './map/refresh';
+import { drawSets, setSource } from './map/sets';
 import { addSpotlight, drawSpot } from './map/spotlight';
 import { boundariesUrl, fit } from './map/style';
 import { enter, up, type Context } from './modes';
 import { format, go, listen, route } from './route';
-import { card, categories, categoryIcons, gridShown, link, live, meta, minute, now, path, region, shown, spot, wanting } from './state';
+import { card, categories, categoryIcons, gridShown, link, live, meta, minute, now, otherSets, path, region, shown, spot, wanting } from './state';
 import { shape, watchScreen } from './unit';
 import { App } from './ui/App';
 import type { VectorTileSource } from 'maplibre-gl';
@@ -122,6 +123,7 @@ async function start(): Promise<void> {
   watchPointer(map);
   watchDrawing(map);
   effect(() => switchLayers(map, route.value.hide));
+  effect(() => drawSets(map, route.value.sets, otherSets.value.map(({ set }) => set), route.value.at, shape.value === 'desk' ? 14 : 16));
   stage.resolve(made);
   effect(() => {
     map.setGlobalStateProperty('now', minute.value / 1000);
@@ -153,7 +155,10 @@ async function keepUp(refresh: Refresh, reloads: ReadonlySet<() => void>, again:
   let known = state(), knownCases = caseCounts();
   /** Up to this revision the news have told what changed. */
   let heard = meta.data!.revision;
-  const everything = () => { for (const source of ['boundaries', 'facilities', 'cases']) refresh.source(source, null); };
+  const everything = () => { 
+    for (const source of ['boundaries', 'facilities', 'cases']) refresh.source(source, null);
+    for (const { set } of otherSets.value) refresh.drawn(setSource(set));
+  };
   const reload = soon(() => { for (const each of reloads) each(); });
   hearNews(() => meta.data!.revision, (news: News) => {
     if (news.kind === 'link') live.value = news.up;
@@ -162,9 +167,10 @@ async function keepUp(refresh: Refresh, reloads: ReadonlySet<() => void>, again:
       everything();
       reload();
     }
-    const source = news.kind === 'tiles' ? sourceOf(news.layer) : null;
+    const source = news.kind !== 'tiles' ? null : news.set ? setSource(news.set) : sourceOf(news.layer);
     if (news.kind !== 'tiles' || !source) return;
-    refresh.source(source, news.all ? null : news.tiles);
+    if (news.set) refresh.drawn(source);
+    else refresh.source(source, news.all ? null : news.tiles);
     const bbox = gridShown.value ? card.data?.grid.bbox : region.data?.bbox;
     if (news.all || !bbox || touches(news.tiles, bbox)) reload();
   });

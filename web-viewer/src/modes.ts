@@ -1,12 +1,12 @@
 // A mode is a function: it loads what it shows, draws it, and leaves nothing behind when its signal aborts.
 import { effect } from '@preact/signals';
-import { api, Problem, type Child, type Region } from './api';
+import { api, Problem, type Child, type Region, type SetLink } from './api';
 import { drawClasses, onlyPressing } from './map/classes';
 import { show, type Stage } from './map/create';
 import { drawCases, drawFacilities, drawUrgent, light, spotlight, type Outline } from './map/spotlight';
 import { loadTogether, type First } from './resource';
 import { go, route, type Mode } from './route';
-import { below, card, cases, categoryShown, children, classed, facilities, facilitiesDrawn, groupsShown, listed, meta, narrowed, notice, region } from './state';
+import { below, card, cases, categoryShown, children, classed, facilities, facilitiesDrawn, groupsShown, links, listed, meta, narrowed, notice, otherSets, region } from './state';
 
 /** Where a route leads, and the boundaries of when. */
 export interface Place { mode: Mode; at: string | null }
@@ -121,6 +121,7 @@ async function enterGrid(code: string, at: string | null, { stage: coming, onCha
     [card, api.card(code, at, signal)],
     [facilities, api.facilities(code, at, signal)],
     [cases, api.gridCases(code, at, signal)],
+    [links, linksOf(code, at, signal)],
   ], signal, first);
   const outline = outlined(api.outline('grids', code, at, signal));
   await load({
@@ -152,6 +153,12 @@ async function enterGrid(code: string, at: string | null, { stage: coming, onCha
   });
   const bbox = card.data?.grid.bbox;
   if (bbox) show(stage, bbox);
+}
+
+/** In which grids of the other sets a grid lies. Sets that have none at that time are left out. */
+async function linksOf(code: string, at: string | null, signal: AbortSignal): Promise<{ set: string; links: SetLink[] }[]> {
+  const found = otherSets.value.map(async ({ set }) => ({ set, links: await api.links(code, set, at, signal).catch(() => []) }));
+  return (await Promise.all(found)).filter(({ links: some }) => some.length > 0);
 }
 
 /** One level up; from a place that does not exist to the top. */

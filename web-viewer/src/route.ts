@@ -1,5 +1,5 @@
 // The address is the mode: ?grid=CODE, ?region=CODE, with &at=DATE (boundaries of then), &area=… (what is picked on the map), &measure=…,
-// &hide=… (layers put away), &lang=en, &theme=light, and what a wall says of itself. Nothing else is remembered.
+// &hide=… (layers put away), &sets=… (other grids drawn over it), &lang=en, &theme=light, and what a wall says of itself. Nothing else is remembered.
 import { signal } from '@preact/signals';
 import { areaText, parseArea, type Area } from './area';
 import { parseWall, wallText, type Wall } from './wall';
@@ -20,6 +20,8 @@ export interface Route {
   measure: Measure | null;
   /** Layers that are put away, in order. */
   hide: readonly string[];
+  /** Grid sets that are drawn over the hierarchy's, in order. */
+  sets: readonly string[];
   lang: 'zh' | 'en';
   theme: Theme;
   wall: Wall | null;
@@ -36,6 +38,7 @@ export function parse(query: string): Route {
     area: parseArea(told.get('area')),
     measure: one(MEASURES, told.get('measure')),
     hide: [...new Set((told.get('hide') ?? '').split(',').filter((id) => /^[a-z0-9_]+$/.test(id)))].sort(),
+    sets: [...new Set((told.get('sets') ?? '').split(',').filter((set) => /^[a-z0-9_]{1,24}$/.test(set)))].sort(),
     lang: told.get('lang') === 'en' ? 'en' : 'zh',
     theme: one(THEMES, told.get('theme')) ?? 'dark',
     wall: parseWall(told),
@@ -43,13 +46,14 @@ export function parse(query: string): Route {
 }
 
 /** The query string of a route with its `?`; empty when there is nothing to say. */
-export function format({ mode, at, area, measure, hide, lang, theme, wall }: Route): string {
+export function format({ mode, at, area, measure, hide, sets, lang, theme, wall }: Route): string {
   const query = new URLSearchParams();
   if (mode.kind !== 'top') query.set(mode.kind, mode.code);
   if (at) query.set('at', at);
   if (area) query.set('area', areaText(area));
   if (measure) query.set('measure', measure);
   if (hide.length > 0) query.set('hide', hide.join(','));
+  if (sets.length > 0) query.set('sets', sets.join(','));
   if (lang === 'en') query.set('lang', lang);
   if (theme !== 'dark') query.set('theme', theme);
   if (wall) for (const [key, value] of wallText(wall)) query.set(key, value);

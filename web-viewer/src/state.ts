@@ -1,6 +1,6 @@
 // What the panels show. Filled by the modes, read by ui/; the map has its own state.
 import { computed, signal } from '@preact/signals';
-import type { Case, Category, Child, Facility, FacilityGroup, GridCard, Meta, Near, Place, Position, Region, Selected } from './api';
+import type { Case, Category, Child, Facility, FacilityGroup, GridCard, Meta, Near, Place, Position, Region, Selected, SetLink } from './api';
 import { isPassing, Resource } from './resource';
 import type { Route } from './route';
 import { OTHERS } from './words';
@@ -14,6 +14,8 @@ export const below = new Resource<Child[]>();
 export const cases = new Resource<Case[]>();
 export const card = new Resource<GridCard>();
 export const facilities = new Resource<Facility[]>();
+/** In which grids of the other sets the selected grid lies. */
+export const links = new Resource<{ set: string; links: SetLink[] }[]>();
 /** What lies in the area that is picked, and what is near the point that is. */
 export const selected = new Resource<Selected>();
 export const near = new Resource<Near[]>();
@@ -52,6 +54,9 @@ export const pointer = signal<{ position: [number, number]; beidou: string | nul
 
 /** The name of the grids' level in the city's scheme. */
 export const gridLevel = computed(() => meta.data?.scheme.levels.at(-1)?.name ?? 'grid');
+
+/** Grid sets beside the hierarchy's own. */
+export const otherSets = computed(() => (meta.data?.grid_sets ?? []).slice(1));
 
 /** From the top region to the one shown, the grid last. */
 export const path = computed<Place[]>(() => {

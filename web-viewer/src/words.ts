@@ -28,6 +28,7 @@ export const WORDS = {
   north: ['北', 'N'], northeast: ['东北', 'NE'], east: ['东', 'E'], southeast: ['东南', 'SE'], south: ['南', 'S'], southwest: ['西南', 'SW'], west: ['西', 'W'], northwest: ['西北', 'NW'],
   layers: ['图层', 'Layers'], putAway: ['已隐藏', 'Hidden:'], border: ['界线', 'border'],
   layer_cases: ['案件', 'Cases'], layer_facilities: ['设施', 'Facilities'], layer_names: ['名称', 'Names'], layer_land_other: ['其他陆地', 'Other land'],
+  otherGrids: ['其他网格', 'Other grids'], set_police: ['警务网格', 'Police grids'], set_business: ['工商巡查网格', 'Business grids'], set_unit: ['单元网格', 'Unit grids'],
   print: ['打印', 'Print'], contactCard: ['联系卡', 'Contact card'],
   cardTitle: ['网格联系卡', 'Grid contact card'], scanMe: ['扫码查看本网格', 'Scan for this grid'], toMap: ['打开地图', 'Open the map'], printed: ['打印时间', 'Printed'], phone: ['电话', 'Phone'], name: ['姓名', 'Name'], role: ['职责', 'Role'],
   code: ['编码', 'Code'], belongs: ['所属', 'Part of'], mapOf: ['网格范围图', 'Map of the grid'], offlineCard: ['服务器没有应答，稍后再试', 'The server does not answer. Please try again later.'],
@@ -52,6 +53,12 @@ export type Word = keyof typeof WORDS;
 const column = () => (route.value.lang === 'en' ? 1 : 0);
 
 export function say(word: Word): string { return WORDS[word][column()]; }
+
+/** The name of a grid set. */
+export function saySet(set: string): string {
+  const word = `set_${set}`;
+  return Object.hasOwn(WORDS, word) ? say(word as Word) : set;
+}
 
 /** The word for a value of the API, or the value itself when it is newer than this viewer. */
 export function sayValue(value: string): string {

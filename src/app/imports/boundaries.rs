@@ -275,7 +275,7 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
         return Ok(report);
     }
     let territory = Arc::new(territory);
-    let moves = if job.order.boundaries.beside || job.order.boundaries.set != GridSet::default() {
+    let moves = if job.order.boundaries.beside || !job.order.boundaries.set.is_governance() {
         Moves::default()
     } else {
         job.tell(Step::Placing);

@@ -21,13 +21,13 @@ pub use report::{Report, Status, Tally};
 use crate::clock::Clock;
 use crate::domain::category::CodeProfile;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::id::Epoch;
+use crate::domain::id::{Epoch, GridSet};
 use crate::domain::scheme::Scheme;
 use crate::domain::scope::Actor;
 use crate::geom::helmert::Helmert;
 use crate::geom::{LatticePoint, NamedCrs};
 use crate::interchange::settings;
-use crate::store::{CommitHead, Committed, ImportRecord, Meta, Store, StoreError, epoch_at};
+use crate::store::{CommitHead, Committed, ImportRecord, Meta, Store, StoreError, epoch_at, others_at};
 use crate::territory::Territory;
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -132,9 +132,13 @@ impl Order {
     }
 }
 
-/// A code scheme: `cn`, or a TOML or JSON file.
+/// A code scheme: `cn`, `plain` (grids alone, any codes), or a TOML or JSON file.
 pub fn scheme_named(name_or_path: &str) -> Result<Scheme, Fault> {
-    if name_or_path == "cn" { Ok(Scheme::cn()) } else { settings::read(std::path::Path::new(name_or_path)) }
+    match name_or_path {
+        "cn" => Ok(Scheme::cn()),
+        "plain" => Ok(Scheme::plain()),
+        path => settings::read(std::path::Path::new(path)),
+    }
 }
 
 /// A code profile: one that comes with the program, or a TOML or JSON file.
@@ -236,7 +240,7 @@ struct Settings {
 /// An order with what it needs to know about the city.
 struct Job {
     order: Order,
-    /// As it will be after the import.
+    /// As it will be after the import, with the scheme of the grid set that is imported.
     meta: Meta,
     /// When `meta` differs from what is stored.
     settings: Option<Settings>,
@@ -252,16 +256,28 @@ impl Job {
     async fn of(store: &Store, order: Order, actor: &Actor, at: Timestamp, watch: Watch) -> Result<Self, ImportError> {
         let stored = store.meta().await?;
         let mut meta = stored.clone();
-        meta.scheme = order.scheme.clone().unwrap_or(meta.scheme);
+        let set = &order.boundaries.set;
+        let epochs = store.epochs().await?;
+        // Another grid set has a scheme of its own, which stands with its boundaries and not with the city.
+        let head = epochs.iter().rev().find(|record| record.set == *set && !set.is_governance());
+        let of_set = match head {
+            Some(record) => store.boundaries_at(record.epoch).await?.map(|boundaries| boundaries.scheme),
+            None => (!set.is_governance()).then(Scheme::plain),
+        };
+        let has_boundaries = epochs.iter().any(|record| record.set == *set);
+        let scheme_before = of_set.clone().unwrap_or_else(|| stored.scheme.clone());
+        meta.scheme = order.scheme.clone().unwrap_or_else(|| scheme_before.clone());
         meta.profile = order.profile.clone().unwrap_or(meta.profile);
         let zone = jiff::tz::TimeZone::get(&meta.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
         let mut names = Vec::new();
-        names.extend((meta.scheme != stored.scheme).then_some("--scheme"));
+        let own_scheme = if set.is_governance() { meta.scheme.clone() } else { stored.scheme.clone() };
+        names.extend((own_scheme != stored.scheme).then_some("--scheme"));
         names.extend((meta.profile != stored.profile).then_some("--codes"));
         Ok(Self {
-            has_boundaries: !store.epochs().await?.is_empty(),
-            scheme_before: stored.scheme.clone(),
-            settings: (!names.is_empty()).then(|| Settings { after: Arc::new(meta.clone()), names }),
+            has_boundaries,
+            scheme_before,
+            settings: (!names.is_empty())
+                .then(|| Settings { after: Arc::new(Meta { scheme: own_scheme, ..meta.clone() }), names }),
             meta,
             zone,
             actor: actor.id.clone(),
@@ -330,7 +346,8 @@ impl Job {
 fn scheme_fits(job: &Job) -> Result<(), Fault> {
     if job.has_boundaries && job.meta.scheme != job.scheme_before {
         let detail = format!(
-            "the city's boundaries follow scheme {:?}; a different one ({:?}) needs a file of its own",
+            "the boundaries of {:?} follow scheme {:?}; a different one ({:?}) needs a file of its own",
+            job.order.boundaries.set.as_str(),
             job.scheme_before.name(),
             job.meta.scheme.name()
         );
@@ -341,8 +358,13 @@ fn scheme_fits(job: &Job) -> Result<(), Fault> {
 
 /// The boundaries in force at `at`, ready for lookups.
 pub async fn territory_at(store: &Store, at: Timestamp) -> Result<Option<Arc<Territory>>, ImportError> {
+    set_at(store, &GridSet::default(), at).await
+}
+
+/// The same of any grid set.
+pub async fn set_at(store: &Store, set: &GridSet, at: Timestamp) -> Result<Option<Arc<Territory>>, ImportError> {
     let epochs = store.epochs().await?;
-    let Some(epoch) = epoch_at(&epochs, &crate::domain::id::GridSet::default(), at).map(|record| record.epoch) else {
+    let Some(epoch) = epoch_at(&epochs, set, at).map(|record| record.epoch) else {
         return Ok(None);
     };
     let Some(set) = store.boundaries_at(epoch).await? else { return Ok(None) };
@@ -351,6 +373,16 @@ pub async fn territory_at(store: &Store, at: Timestamp) -> Result<Option<Arc<Ter
         epoch,
         fault: Box::new(faults.into_iter().next().unwrap_or_else(|| Fault::new(FaultKind::Corrupt, "not told"))),
     })
+}
+
+/// The other grid sets in force at `at`.
+async fn others(store: &Store, at: Timestamp) -> Result<Vec<Arc<Territory>>, ImportError> {
+    let epochs = store.epochs().await?;
+    let mut found = Vec::new();
+    for record in others_at(&epochs, at) {
+        found.extend(set_at(store, &record.set, at).await?);
+    }
+    Ok(found)
 }
 
 /// The code of the grid that holds a point.

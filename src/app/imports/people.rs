@@ -3,7 +3,7 @@
 use super::matching::{RecordName, Seen};
 use super::read::read;
 use super::report::{Report, Status};
-use super::{ImportError, Job, territory_at};
+use super::{ImportError, Job, others, territory_at};
 use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::Epoch;
@@ -22,11 +22,12 @@ use std::sync::Arc;
 pub(super) async fn staff(store: &Store, job: Job, report: Report) -> Result<Report, ImportError> {
     let territory = territory_at(store, job.at).await?;
     let epoch = territory.as_ref().map_or(Epoch(0), |territory| territory.epoch);
+    let territories: Vec<Arc<Territory>> = territory.into_iter().chain(others(store, job.at).await?).collect();
     let stored = store.staff().await?;
     let job = Arc::new(job);
     let (mut report, rows) = {
         let job = Arc::clone(&job);
-        tokio::task::spawn_blocking(move || match_staff(&job, report, &stored, territory.as_deref())).await?
+        tokio::task::spawn_blocking(move || match_staff(&job, report, &stored, &territories)).await?
     };
     report.epoch = epoch;
     report.status = job.status(&report, rows.is_empty());
@@ -42,7 +43,7 @@ fn match_staff(
     job: &Job,
     mut report: Report,
     stored: &[StaffRecord],
-    territory: Option<&Territory>,
+    territories: &[Arc<Territory>],
 ) -> (Report, Vec<StaffRecord>) {
     let by_id: HashMap<&str, &StaffRecord> = stored.iter().map(|row| (row.id.as_str(), row)).collect();
     let mut seen: Seen<String> = Seen::default();
@@ -54,7 +55,7 @@ fn match_staff(
             Ok(record) => record,
             Err(faults) => return faults,
         };
-        if !is_known(territory, &record.assigned) {
+        if !is_known(territories, &record.assigned) {
             return vec![unknown_code(number, Field::Assigned, &record.assigned)];
         }
         let hash = record.provenance.source_hash;
@@ -92,8 +93,11 @@ fn match_staff(
     (report, rows)
 }
 
-fn is_known(territory: Option<&Territory>, code: &Code) -> bool {
-    territory.is_some_and(|territory| territory.grid_ix(code.as_str()).is_some() || territory.region_ix(code.as_str()).is_some())
+/// A grid or region of any grid set.
+fn is_known(territories: &[Arc<Territory>], code: &Code) -> bool {
+    let names =
+        |territory: &Arc<Territory>| territory.grid_ix(code.as_str()).is_some() || territory.region_ix(code.as_str()).is_some();
+    territories.iter().any(names)
 }
 
 /// Counts belong to the grids of today and are compared with theirs.

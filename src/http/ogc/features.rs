@@ -10,7 +10,7 @@ use crate::domain::case::CaseState;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{CaseId, FacilityId, GridIx, RegionIx, Unit};
 use crate::geom::{Area, LatticeBox, LatticePoint};
-use crate::http::asof::{self, Moment};
+use crate::http::asof::{Boundaries, Moment};
 use crate::http::caller::Caller;
 use crate::http::error::{Answer, Problem, ProblemCode};
 use crate::http::json::{CursorText, Limit, List, Pages, base_url, geojson};
@@ -447,7 +447,8 @@ async fn view(
         (Some(from), _) if from > now => Some(from),
         _ => None,
     };
-    match asof::view(app, actor, at.map(Moment::Instant), None).await {
+    let boundaries = Boundaries { at: at.map(Moment::Instant), ..Boundaries::default() };
+    match boundaries.view(app, actor).await {
         Ok(view) => Ok(Some(view)),
         Err(problem) if problem.code() == ProblemCode::NoBoundaries => Ok(None),
         Err(problem) => Err(problem),

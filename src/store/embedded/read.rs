@@ -14,7 +14,7 @@ use crate::domain::facility::{FacilityRecord, FacilityRow};
 use crate::domain::id::{CaseId, FacilityId, GridSet, Version};
 use crate::geom::{LatticePoint, LonLat};
 use crate::store::commit::{CaseKey, FacilityKey, Snapshot, external_key};
-use crate::store::{StoreError, epoch_at};
+use crate::store::{StoreError, epoch_at, others_at};
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
@@ -220,6 +220,10 @@ impl EmbeddedStore {
             Some(record) => Some(boundaries::boundaries_at(&mut first, record).await?),
             None => None,
         };
+        let mut others = Vec::new();
+        for record in others_at(&epochs, at) {
+            others.push((record.clone(), boundaries::boundaries_at(&mut first, record).await?));
+        }
         let staff = staff::staff(&mut first).await?;
         let cases = open_cases(&mut first).await?;
         drop(first);
@@ -227,7 +231,7 @@ impl EmbeddedStore {
         for task in tasks {
             ranges.extend(task.await.map_err(|_| StoreError::GivenUp)??);
         }
-        Ok(Snapshot { meta, revision, epoch, boundaries, facilities: in_order(ranges), staff, cases })
+        Ok(Snapshot { meta, revision, epoch, boundaries, others, facilities: in_order(ranges), staff, cases })
     }
 
     pub(in crate::store) async fn facility_keys(&self) -> Result<Vec<FacilityKey>, StoreError> {

@@ -7,18 +7,18 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// How often each land winds around a face, zeros left out, by land. An ordinary face of one land is `[(land, 1)]`.
-pub(super) type Windings = Box<[(u32, i32)]>;
+pub(in crate::territory) type Windings = Box<[(u32, i32)]>;
 
 /// A piece of some land's ring: the edge, whether the ring runs against it, and whose it is.
 type Label = (Edge, bool, u32);
 
 /// The arrangement of some lands' rings, and who covers what.
-pub(super) struct Cover {
-    pub(super) arrangement: Arrangement,
+pub(in crate::territory) struct Cover {
+    pub(in crate::territory) arrangement: Arrangement,
     /// Per face, as a position in `windings`.
-    pub(super) of_face: Vec<u32>,
+    pub(in crate::territory) of_face: Vec<u32>,
     /// Every combination that occurs.
-    pub(super) windings: Vec<Windings>,
+    pub(in crate::territory) windings: Vec<Windings>,
     /// Per edge of the arrangement: whether no land's ring runs along it (it is a bridge).
     bare: Vec<bool>,
     has_bridges: bool,
@@ -26,7 +26,7 @@ pub(super) struct Cover {
 
 impl Cover {
     /// Lands in tie-break order; `bridges` are further lines that are nobody's border.
-    pub(super) fn of(lands: &[&Area], bridges: &[(LatticePoint, LatticePoint)]) -> Result<Self, TooManyRounds> {
+    pub(in crate::territory) fn of(lands: &[&Area], bridges: &[(LatticePoint, LatticePoint)]) -> Result<Self, TooManyRounds> {
         let mut labels: Vec<Label> = Vec::with_capacity(lands.iter().map(|land| land.vertex_count()).sum());
         for (land, area) in lands.iter().enumerate() {
             for (from, to) in area.rings().flat_map(|ring| closed_pairs(ring)) {
@@ -90,17 +90,17 @@ impl Cover {
     }
 
     /// Whether any edge of the arrangement is a bridge.
-    pub(super) fn has_bridges(&self) -> bool {
+    pub(in crate::territory) fn has_bridges(&self) -> bool {
         self.has_bridges
     }
 
     /// Whether no land's ring runs along an edge of the arrangement.
-    pub(super) fn is_bare(&self, edge: Edge) -> bool {
+    pub(in crate::territory) fn is_bare(&self, edge: Edge) -> bool {
         self.has_bridges && self.arrangement.edges().binary_search(&edge).is_ok_and(|at| self.bare[at])
     }
 
     /// The windings around a face.
-    pub(super) fn around(&self, face: FaceIx) -> &[(u32, i32)] {
+    pub(in crate::territory) fn around(&self, face: FaceIx) -> &[(u32, i32)] {
         &self.windings[self.of_face[face] as usize]
     }
 }

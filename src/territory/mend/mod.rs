@@ -4,7 +4,7 @@
 //! Slivers are given to a neighbour, and each such repair is reported; what is larger is a fault, refused or accepted as the caller says.
 
 mod claims;
-mod cover;
+pub(super) mod cover;
 mod patches;
 mod settle;
 mod slits;

@@ -135,7 +135,7 @@ fn boundaries(from: Timestamp, grids: Vec<GridRecord>) -> BoundarySet {
     }
 }
 
-async fn publish(store: &Store, base: Epoch, boundaries: BoundarySet) {
+pub(crate) async fn publish(store: &Store, base: Epoch, boundaries: BoundarySet) {
     let commit = BoundaryCommit {
         base,
         chain: Chain::InForce,

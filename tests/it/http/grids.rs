@@ -155,7 +155,7 @@ async fn every_route_that_names_a_grid_takes_its_set() {
     let router = city::router().await;
     for route in ["", "/outline", "/facilities", "/cases", "/team", "/neighbours", "/history"] {
         assert_eq!(get(&router, &format!("/api/v1/grids/{GRID_1}{route}?set=governance")).await.status, 200, "{route}");
-        get(&router, &format!("/api/v1/grids/{GRID_1}{route}?set=police")).await.problem(400, "bad_parameter");
+        get(&router, &format!("/api/v1/grids/{GRID_1}{route}?set=police")).await.problem(404, "unknown_set");
     }
     for route in ["regions/3309", "regions/3309/children", "cases", "search?q=1", "facilities"] {
         let separator = if route.contains('?') { '&' } else { '?' };

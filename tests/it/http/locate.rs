@@ -92,7 +92,7 @@ async fn at_and_epoch_ask_for_the_boundaries_of_then() {
     assert_eq!(get(&router, &format!("{place}&epoch=9")).await.problem(404, "unknown_epoch")["latest"], 2);
     get(&router, &format!("{place}&epoch=1&at=2025-01-01")).await.problem(400, "conflicting_parameters");
     get(&router, &format!("{place}&at=yesterday")).await.problem(400, "bad_parameter");
-    get(&router, &format!("{place}&set=police")).await.problem(400, "bad_parameter");
+    get(&router, &format!("{place}&set=police")).await.problem(404, "unknown_set");
 }
 
 #[tokio::test]

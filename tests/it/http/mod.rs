@@ -18,6 +18,7 @@ mod random_writes;
 mod regions;
 mod reload;
 mod search;
+mod sets;
 mod tiles;
 
 use axum::Router;

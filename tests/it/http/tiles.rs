@@ -30,7 +30,7 @@ async fn with(router: &Router, uri: &str, headers: &[(&str, &str)]) -> Answer {
 }
 
 /// The codes of one layer of a tile.
-fn codes(tile: &[u8], layer: &str) -> BTreeSet<String> {
+pub(super) fn codes(tile: &[u8], layer: &str) -> BTreeSet<String> {
     let reader = MvtReaderRef::new(tile).unwrap();
     let mut found = BTreeSet::new();
     for layer in reader.layers().filter(|known| known.name() == layer) {

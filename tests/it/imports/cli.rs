@@ -58,6 +58,42 @@ fn a_city_from_the_command_line() {
 }
 
 #[test]
+fn two_sets_are_linked_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| wangge(folder.path(), arguments);
+    let ours = written("grids.geojson", row_of_grids("330902002001", 4, 122.0, 30.0, 0.01));
+    // Two police grids of one and a half grids each: the second grid is split, the fourth lies in neither.
+    let theirs = written("police.geojson", row_of_grids("J", 2, 122.0, 30.0, 0.015));
+    let (ours, theirs) = (ours.path.to_str().unwrap(), theirs.path.to_str().unwrap());
+    let grids = run(&["import", "grids", ours, "--data", "city.gpkg", "--crs", "cgcs2000"]);
+    assert!(grids.status.success(), "{}", told(&grids));
+    let none = run(&["link", "--data", "city.gpkg", "--to", "police"]);
+    assert!(none.status.code() == Some(1) && told(&none).contains("no boundaries of the grid set police"), "{}", told(&none));
+    let police = run(&["import", "grids", theirs, "--data", "city.gpkg", "--crs", "cgcs2000", "--set", "police"]);
+    assert!(police.status.success(), "{}", told(&police));
+    let link = run(&["link", "--data", "city.gpkg", "--to", "police", "--range", "2-15", "--report", "links.json"]);
+    assert_eq!(link.status.code(), Some(1), "one grid is unlinked: {}", told(&link));
+    for line in
+        ["4 grids of governance (epoch 1) over 2 of police (epoch 2): 1 to 2 each", "1 split", "unlinked: 330902002001004"]
+    {
+        assert!(told(&link).contains(line), "{line}: {}", told(&link));
+    }
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path().join("links.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&report["splits"][0]["code"], &report["splits"][0]["parts"][0]["share"]),
+        (&"330902002001002".into(), &0.5.into())
+    );
+    assert_eq!(report["outside_range"].as_array().map(Vec::len), Some(1), "{report}");
+    let back = run(&["link", "--data", "city.gpkg", "--from", "police", "--to", "governance"]);
+    assert!(back.status.success() && told(&back).contains("2 split"), "{}", told(&back));
+    let checked = run(&["check", "--data", "city.gpkg"]);
+    assert!(checked.status.success() && told(&checked).contains("2 grids of set police"), "{}", told(&checked));
+    for wrong in [&["link", "--data", "city.gpkg", "--to", "governance"][..], &["link", "--data", "city.gpkg", "--to", "P!"]] {
+        assert_eq!(run(wrong).status.code(), Some(2));
+    }
+}
+
+#[test]
 fn a_geopackage_is_read_with_the_crs_it_states() {
     let folder = tempfile::tempdir().unwrap();
     let grids = written("grids.geojson", row_of_grids("330902002001", 2, 122.0, 30.0, 0.01));

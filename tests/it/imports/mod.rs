@@ -7,6 +7,7 @@ mod copies;
 mod formats;
 mod people;
 mod points;
+mod sets;
 mod shared;
 
 use std::path::{Path, PathBuf};

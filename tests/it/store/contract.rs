@@ -8,6 +8,7 @@ use wangge::domain::facility::FacilityRecord;
 use wangge::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Revision, Version};
 use wangge::domain::period::Period;
 use wangge::domain::records::{BoundarySet, HouseholdCount};
+use wangge::domain::scheme::Scheme;
 use wangge::store::*;
 
 pub(super) async fn a_new_store_is_empty_and_says_what_it_was_told(bed: Bed) {
@@ -182,6 +183,27 @@ pub(super) async fn a_set_beside_the_chain_leaves_the_chain_alone(bed: Bed) {
     assert_eq!((again.epoch, again.revision, again.same), (Epoch(2), Revision(3), 7), "the same set beside the chain again");
     let moving = BoundaryCommit { facility_grids: vec![(FacilityId(1), None)], ..beside(&boundaries(1..2)) };
     assert!(matches!(bed.store.boundaries_commit(moving).await, Err(StoreError::Invalid(_))));
+    bed.sound().await;
+}
+
+pub(super) async fn each_grid_set_has_a_chain_of_its_own(bed: Bed) {
+    let police = |grids| BoundarySet { set: GridSet::new("police").unwrap(), scheme: Scheme::plain(), ..boundaries(grids) };
+    bed.store.boundaries_commit(publication(0, boundaries(1..4))).await.unwrap();
+    let committed = bed.store.boundaries_commit(publication(0, police(1..3))).await.unwrap();
+    assert_eq!((committed.epoch, committed.revision, committed.new), (Epoch(2), Revision(2), 5));
+    let stale = bed.store.boundaries_commit(publication(1, police(1..4))).await;
+    assert!(matches!(stale, Err(StoreError::Stale { base: Epoch(1), current: Epoch(2) })), "{stale:?}");
+    bed.store.boundaries_commit(publication(2, police(1..4))).await.unwrap();
+    let epochs = bed.store.epochs().await.unwrap();
+    assert_eq!(epochs.iter().map(|epoch| epoch.period.until).collect::<Vec<_>>(), [None, Some(now()), None]);
+    let snapshot = bed.store.snapshot(now()).await.unwrap();
+    assert_eq!(snapshot.epoch.map(|epoch| epoch.epoch), Some(Epoch(1)));
+    assert_eq!(snapshot.boundaries.unwrap().grids, boundaries(1..4).grids);
+    let [(record, in_force)] = &snapshot.others[..] else { panic!("one other set: {:?}", snapshot.others) };
+    assert_eq!((record.epoch, &in_force.scheme), (Epoch(3), &Scheme::plain()));
+    assert_eq!((&in_force.grids, &in_force.set), (&boundaries(1..4).grids, &record.set));
+    let earlier = bed.store.snapshot(time("2026-11-22T00:00:00Z")).await.unwrap();
+    assert_eq!(earlier.others.iter().map(|(record, _)| record.epoch).collect::<Vec<_>>(), [Epoch(2)]);
     bed.sound().await;
 }
 

@@ -2,7 +2,8 @@
 import type { Box } from '../api';
 
 export type News =
-  | { kind: 'tiles'; layer: string; revision: number; tiles: readonly string[]; all: boolean }
+  /** `set`: of grids beside the hierarchy's. */
+  | { kind: 'tiles'; layer: string; set?: string; revision: number; tiles: readonly string[]; all: boolean }
   /** What is shown must be loaded again; the stream cannot tell what was missed. */
   | { kind: 'resync' }
   /** Everything up to this revision has been told. */
@@ -55,14 +56,14 @@ export function touches(tiles: readonly string[], [west, south, east, north]: Bo
 export function understood(kind: string, data: string): News | null {
   if (kind === 'resync') return { kind };
   if (kind !== 'tiles') return null;
-  let told: { layer?: unknown; revision?: unknown; tiles?: unknown; all?: unknown };
+  let told: { layer?: unknown; set?: unknown; revision?: unknown; tiles?: unknown; all?: unknown };
   try {
     told = JSON.parse(data) as typeof told;
   } catch {
     return { kind: 'resync' };
   }
-  const { layer, revision, tiles, all } = told;
+  const { layer, set, revision, tiles, all } = told;
   if (typeof layer !== 'string' || typeof revision !== 'number') return null;
   const listed = Array.isArray(tiles) ? tiles.filter((id): id is string => typeof id === 'string') : [];
-  return { kind: 'tiles', layer, revision, tiles: listed, all: all === true };
+  return { kind: 'tiles', layer, ...(typeof set === 'string' && { set }), revision, tiles: listed, all: all === true };
 }

@@ -23,6 +23,11 @@ export class Refresh {
     this.fetch(source, tiles);
   }
 
+  /** All of a source that may not be drawn at all. */
+  drawn(source: string): void {
+    if (this.map.getSource(source)) this.source(source, null);
+  }
+
   private fetch(source: string, tiles: readonly string[] | null): void {
     if (tiles === null) this.map.refreshTiles(source);
     else {

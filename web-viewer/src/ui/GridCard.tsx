@@ -1,10 +1,10 @@
 // The card of the selected grid: who answers for it, what stands in it, what is open in it.
-import { count, dayAndTime } from '../format';
+import { count, dayAndTime, percent } from '../format';
 import type { GridCard as Card, Member } from '../api';
 import { go, route } from '../route';
-import { card, cases, categoryNames, categoryShown, facilities, grouped, groupsShown, listed, picked } from '../state';
+import { card, cases, categoryNames, categoryShown, facilities, grouped, groupsShown, links, listed, picked } from '../state';
 import { shape } from '../unit';
-import { groupName, say, sayRole, sayValue } from '../words';
+import { groupName, say, sayRole, saySet, sayValue } from '../words';
 import { GridFacts, Narrowed, Neighbours } from './blocks';
 import { Block, Empty } from './Block';
 import { CaseRow } from './CaseRow';
@@ -22,6 +22,7 @@ export function GridCard() {
         <Facilities shown={shown} />
         <Cases shown={shown} />
         <Team shown={shown} />
+        <Links />
         {shape.value === 'desk' && <Neighbours />}
       </>}
     </article>
@@ -42,6 +43,23 @@ function Identity({ shown }: { shown: Card }) {
         ))}</p>
       )}
     </>
+  );
+}
+
+/** Other grids over the same land; parts under a hundredth of it are how borders were digitized. */
+function Links() {
+  const rows = (links.data ?? []).flatMap(({ set, links: some }) => some.filter(({ share, main }) => main || share >= 0.01).map((link) => ({ set, ...link })));
+  if (rows.length === 0) return null;
+  return (
+    <Block title={say('otherGrids')} of={links} class="links">
+      <Rows items={rows} row={(link) => (
+        <li key={`${link.set} ${link.code}`} class="person">
+          <span class="label">{link.name || link.code}</span>
+          <span class="second">{saySet(link.set)}</span>
+          <span class="number second">{percent(link.share)}</span>
+        </li>
+      )} />
+    </Block>
   );
 }
 

@@ -3,13 +3,13 @@ import { useSignal } from '@preact/signals';
 import { LAYERS, type Layer } from '../map/layers';
 import { count } from '../format';
 import { go, route } from '../route';
-import { card, cases, gridShown, meta, region } from '../state';
-import { say, sayValue, type Word } from '../words';
+import { card, cases, gridShown, meta, otherSets, region } from '../state';
+import { say, saySet, sayValue, type Word } from '../words';
 import { Icon } from './Icon';
 
 export function Layers() {
   const open = useSignal(false);
-  const { hide } = route.value;
+  const { hide, sets } = route.value;
   const there = LAYERS.filter(({ id, rank }) => (rank === undefined ? id !== 'land_other' || meta.data?.background : levelOf(rank)));
   return (
     <table class="layers">
@@ -26,6 +26,13 @@ export function Layers() {
               <td>{countOf(layer)}</td>
             </tr>
           ))}
+          {otherSets.value.map(({ set, grids }) => (
+            <tr key={set}>
+              <th><button type="button" role="switch" aria-checked={sets.includes(set)} data-set={set} onClick={() => toggleSet(set)}>
+                <span class="key line double" /><span class="label">{saySet(set)}</span></button></th>
+              <td>{count(grids)}</td>
+            </tr>
+          ))}
         </tbody>
       )}
     </table>
@@ -35,6 +42,11 @@ export function Layers() {
 function toggle(id: string): void {
   const { hide } = route.value;
   go({ hide: hide.includes(id) ? hide.filter((one) => one !== id) : [...hide, id].sort() });
+}
+
+function toggleSet(set: string): void {
+  const { sets } = route.value;
+  go({ sets: sets.includes(set) ? sets.filter((one) => one !== set) : [...sets, set].sort() });
 }
 
 const levelOf = (rank: number) => meta.data?.scheme.levels.at(-1 - rank);
