@@ -19,7 +19,7 @@ check: ## the quick part: formatting, lints, unit tests, no browser
 	cargo check --no-default-features
 	cargo test
 
-demo: build ## make the demo city anew: PRESET=small|zhoushan, DATA=city.gpkg
+demo: build ## make the demo city anew: PRESET=small|zhoushan|yichang|prefecture, DATA=city.gpkg
 	rm -f $(DATA) $(DATA)-wal $(DATA)-shm
 	$(WANGGE) demo --preset $(PRESET) --data $(DATA)
 

@@ -15,13 +15,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The outlines of Zhoushan's islands and the names and codes of counties, townships and communities are real (geodata/demo/README.md says
-/// whose), the outline called Yichang is made up; streets, borders, people, facilities and cases are made up, and every screen says so. One seed gives one city, with open cases
+/// whose), the outlines called Yichang are made up; streets, borders, people, facilities and cases are made up, and every screen says so. One seed gives one city, with open cases
 /// around the present hour.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// small: 60 grids on two islands, for tests; zhoushan: 2,430 grids, 200,000 facilities, and the cuts of 2008 and 2011;
-    /// yichang: 1,110 grids of one officer each and 100 police grids over them, 300,000 facilities.
-    #[arg(long, default_value = "zhoushan", value_name = "small|zhoushan|yichang")]
+    /// yichang: 1,110 grids of one officer each and 100 police grids over them, 300,000 facilities;
+    /// prefecture: 80 townships, 1,200 communities, 5,000 grids, 500,000 facilities.
+    #[arg(long, default_value = "zhoushan", value_name = "small|zhoushan|yichang|prefecture")]
     preset: Preset,
     /// The data file to make. It must not be there yet.
     #[arg(long, value_name = "FILE")]

@@ -1,5 +1,5 @@
 //! The synthetic city: records that go through import like anyone's. Real are the outlines of Zhoushan's islands, and the names and codes
-//! of counties, townships and communities; the outline called Yichang is made up; streets, borders, people, facilities and cases are invented (演示数据).
+//! of counties, townships and communities; the outlines called Yichang are made up; streets, borders, people, facilities and cases are invented (演示数据).
 //!
 //! The way: [`sources`] and [`quota`] say what there is and how much of it · [`coast`] and [`relief`] make islands to live on ·
 //! [`settlement`] puts townships, towns and villages there · [`streets`] joins them · [`blocks`] are the faces between streets ·
@@ -58,11 +58,13 @@ pub enum Preset {
     Zhoushan,
     /// 24 townships, 160 communities, 1,110 grids on two banks of a river, and 100 police grids over them.
     Yichang,
+    /// 80 townships, 1,200 communities, 5,000 grids, 500,000 facilities: for benches.
+    Prefecture,
 }
 
 /// A preset of another name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown preset {0:?}: small, zhoushan or yichang")]
+#[error("unknown preset {0:?}: small, zhoushan, yichang or prefecture")]
 pub struct UnknownPreset(pub String);
 
 impl std::str::FromStr for Preset {
@@ -72,6 +74,7 @@ impl std::str::FromStr for Preset {
             "small" => Ok(Self::Small),
             "zhoushan" => Ok(Self::Zhoushan),
             "yichang" => Ok(Self::Yichang),
+            "prefecture" => Ok(Self::Prefecture),
             _ => Err(UnknownPreset(word.to_owned())),
         }
     }
@@ -174,6 +177,22 @@ impl Preset {
                 },
                 StaffQuota { county: 0, township: 0, community: 0, others: 1110, first: StaffRole::GridOfficer },
             ),
+            // 250 households a grid, as a town's grids have; 1,500,000 would be the most that any grid may have, in each.
+            Self::Prefecture => (
+                Quota {
+                    atlas: sources::PREFECTURE,
+                    all_urban: true,
+                    townships: Vec::new(),
+                    communities_each: usize::MAX,
+                    islands: Vec::new(),
+                    grids: 5000,
+                    urban_grids: 5000,
+                    households: 1_250_000,
+                    facilities: 500_000,
+                    cases: 4_000,
+                },
+                StaffQuota { county: 200, township: 800, community: 1500, others: 5500, first: StaffRole::GridLeader },
+            ),
         }
     }
 }
@@ -213,7 +232,7 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
         Preset::Yichang => {
             vec![police::police(&blocks, &parcels, &townships, POLICE_GRIDS, history::IN_FORCE.period(), seed)]
         }
-        Preset::Small | Preset::Zhoushan => Vec::new(),
+        Preset::Small | Preset::Zhoushan | Preset::Prefecture => Vec::new(),
     };
     let police: Vec<Code> = others.iter().flat_map(|set| &set.grids).map(|grid| grid.code.clone()).collect();
     let streets = furniture::Streets::new(&blocks, &parcels);
@@ -223,11 +242,13 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
             Preset::Small => "嵊泗县网格化管理指挥平台".to_owned(),
             Preset::Zhoushan => "舟山市网格化管理指挥平台".to_owned(),
             Preset::Yichang => "宜昌市网格化管理指挥平台".to_owned(),
+            Preset::Prefecture => "宜昌全市网格化管理指挥平台".to_owned(),
         },
         attribution: match preset {
             Preset::Small | Preset::Zhoushan => {
                 ["海岸轮廓 © OpenStreetMap contributors (ODbL 1.0)", "网格、街道、人员、部件、案件均为演示数据"]
             }
+            Preset::Prefecture => ["轮廓为虚构，并非宜昌实际边界", "网格、街道、人员、部件、案件均为演示数据"],
             Preset::Yichang => ["轮廓为虚构，并非宜昌实际边界", "网格、警务网格、街道、人员、部件、案件均为演示数据"],
         }
         .map(str::to_owned)
@@ -261,7 +282,7 @@ fn provenance() -> Provenance {
 
 /// Name of a county or of the city.
 fn county_name(code: &str) -> &'static str {
-    let counties = [sources::ZHOUSHAN, sources::YICHANG].into_iter().flat_map(sources::Atlas::counties);
+    let counties = [sources::ZHOUSHAN, sources::PREFECTURE].into_iter().flat_map(sources::Atlas::counties);
     counties.into_iter().find(|county| county.code == code).map_or("", |county| county.name)
 }
 

@@ -1,4 +1,4 @@
-//! What of the demo is not drawn by chance: outlines (Zhoushan's are real, Yichang's made up), the names and codes of counties, townships and
+//! What of the demo is not drawn by chance: outlines (Zhoushan's are real, the others made up), the names and codes of counties, townships and
 //! communities. `geodata/demo/README.md` says where they come from.
 
 use crate::geom::{LatticePoint, LonLat};
@@ -30,6 +30,15 @@ pub(super) const YICHANG: Atlas = Atlas {
     counties: include_str!("../../geodata/demo/yichang/counties.csv"),
     townships: include_str!("../../geodata/demo/yichang/township_seats_synthetic.csv"),
     communities: include_str!("../../geodata/demo/yichang/communities.csv"),
+    background: None,
+};
+
+/// A whole prefecture in one piece of land about where Yichang lies: names and codes are real, the outline is made up.
+pub(super) const PREFECTURE: Atlas = Atlas {
+    outlines: include_str!("../../geodata/demo/prefecture/land_synthetic.geojson"),
+    counties: include_str!("../../geodata/demo/prefecture/counties.csv"),
+    townships: include_str!("../../geodata/demo/prefecture/township_seats_synthetic.csv"),
+    communities: include_str!("../../geodata/demo/prefecture/communities.csv"),
     background: None,
 };
 
@@ -142,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_shipped_tables_hold_the_whole_city() {
-        for (atlas, counts) in [(ZHOUSHAN, (5, 36, 428, 118)), (YICHANG, (6, 24, 160, 2))] {
+        for (atlas, counts) in [(ZHOUSHAN, (5, 36, 428, 118)), (YICHANG, (6, 24, 160, 2)), (PREFECTURE, (14, 80, 1200, 1))] {
             let (townships, communities, islands) = (atlas.townships(), atlas.communities(), atlas.islands());
             assert_eq!((atlas.counties().len(), townships.len(), communities.len(), islands.len()), counts);
             assert!(communities.iter().all(|c| townships.iter().any(|t| c.code.starts_with(t.code))));

@@ -131,6 +131,16 @@ fn yichang_has_1110_grids_and_100_police_grids_of_five_to_fifteen_each() {
 }
 
 #[test]
+fn the_prefecture_has_5000_grids_and_half_a_million_facilities() {
+    let city = city(Preset::Prefecture, DEFAULT_SEED, noon()).expect("a city");
+    assert_eq!(levels(&city), BTreeMap::from([("city", 1), ("county", 13), ("township", 80), ("community", 1200)]));
+    assert_eq!((city.boundaries.grids.len(), city.facilities.len()), (5000, 500_000));
+    assert_eq!((city.staff.len(), city.cases.len()), (8_000, 4_000));
+    assert_eq!(city.households.iter().filter_map(|count| count.households).sum::<u32>(), 1_250_000);
+    check_boundaries(&city.boundaries);
+}
+
+#[test]
 fn the_small_city_is_in_order() {
     check_records(&small());
 }
