@@ -89,6 +89,8 @@ struct File {
 
 /// Most screens of a splice in a row or a column.
 const MOST_SCREENS: u8 = 24;
+/// Most megabytes of a tile cache: a tebibyte.
+const MOST_CACHE_MB: usize = 1 << 20;
 /// Most megabytes of a body that is read whole.
 const MOST_BODY_MB: usize = 1024;
 
@@ -147,13 +149,21 @@ impl Config {
         Ok(Self {
             listen: file.listen.unwrap_or(default.listen),
             base_url: file.base_url.as_deref().map(base_url).transpose()?,
-            tile_cache_bytes: file.tile_cache_mb.map_or(default.tile_cache_bytes, |mb| mb << 20),
+            tile_cache_bytes: file.tile_cache_mb.map_or(Ok(default.tile_cache_bytes), tile_cache_bytes)?,
             body_limit_bytes: body << 20,
             facility_groups: file.facility_group.map_or(Ok(default.facility_groups), groups)?,
             wall: file.wall.map(wall).transpose()?,
             data: default.data,
         })
     }
+}
+
+/// Bytes of a tile cache of so many megabytes.
+pub fn tile_cache_bytes(mb: usize) -> Result<usize, String> {
+    if mb > MOST_CACHE_MB {
+        return Err(format!("tile_cache_mb is {mb}; it may be 0 to {MOST_CACHE_MB}"));
+    }
+    Ok(mb << 20)
 }
 
 /// What links begin with, without a slash at the end.
@@ -243,6 +253,7 @@ mod tests {
             ("listen = \"localhost\"", "listen"),
             ("base_url = \"map.example\"", "base_url"),
             ("body_limit_mb = 0", "body_limit_mb"),
+            ("tile_cache_mb = 17592186044417", "tile_cache_mb"),
             ("[wall]\ncols = 25", "25 cols"),
             ("[wall]\npitch_mm = 0.0", "pitch_mm"),
             ("[wall]\ncolumns = 2", "columns"),

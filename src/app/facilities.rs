@@ -96,11 +96,14 @@ impl View {
     }
 
     fn passes(&self, filter: &Filter, row: &Facility) -> bool {
-        let leaf = self.leaf_of(row);
+        // The leaf last: in boundaries that are not in force it is looked up.
         filter.state.is_none_or(|state| row.state == state)
             && (filter.categories.is_empty() || filter.categories.contains(&row.category))
             && (filter.boxes.is_empty() || filter.boxes.iter().any(|bbox| bbox.holds(row.at)))
-            && filter.within.as_ref().is_none_or(|within| leaf.is_some_and(|leaf| within.holds(leaf)))
-            && self.sees_at(leaf)
+            && {
+                let leaf = self.leaf_of(row);
+                let within = filter.within.as_ref().is_none_or(|within| leaf.is_some_and(|leaf| within.holds(leaf)));
+                within && self.sees_at(leaf)
+            }
     }
 }

@@ -125,7 +125,11 @@ impl App {
         once: Option<Once>,
     ) -> Result<Written, AppError> {
         let (app, actor) = (Arc::clone(self), Arc::clone(actor));
-        to_its_end(async move { app.create(&actor, patch, once).await }).await
+        to_its_end(async move {
+            let done = app.create(&actor, patch, once.clone()).await;
+            app.or_done_meanwhile(&actor, once.as_ref(), done).await
+        })
+        .await
     }
 
     /// Changes a facility. `once` as in [`Self::facility_create`].
@@ -137,7 +141,11 @@ impl App {
         once: Option<Once>,
     ) -> Result<Written, AppError> {
         let (app, actor) = (Arc::clone(self), Arc::clone(actor));
-        to_its_end(async move { app.change(&actor, (id, &meant), patch, once).await }).await
+        to_its_end(async move {
+            let done = app.change(&actor, (id, &meant), patch, once.clone()).await;
+            app.or_done_meanwhile(&actor, once.as_ref(), done).await
+        })
+        .await
     }
 
     /// Removes a facility from the city for good. One that was taken away from its place is changed to that state instead. `once` as
@@ -149,7 +157,11 @@ impl App {
         once: Option<Once>,
     ) -> Result<Written, AppError> {
         let (app, actor) = (Arc::clone(self), Arc::clone(actor));
-        to_its_end(async move { app.remove(&actor, (id, &meant), once).await }).await
+        to_its_end(async move {
+            let done = app.remove(&actor, (id, &meant), once.clone()).await;
+            app.or_done_meanwhile(&actor, once.as_ref(), done).await
+        })
+        .await
     }
 
     async fn create(&self, actor: &Actor, patch: Patch, once: Option<Once>) -> Result<Written, AppError> {
@@ -242,8 +254,32 @@ impl App {
     async fn done_before(&self, head: &CommitHead, once: Option<&Once>) -> Result<Option<Written>, AppError> {
         let Some(once) = once else { return Ok(None) };
         let Some(outcome) = self.store.facility_outcome(head, once).await.map_err(told)? else { return Ok(None) };
-        self.reached(outcome.revision).await?;
+        self.caught_up(outcome.revision).await?;
         Ok(Some(Written { record: outcome.row, revision: outcome.revision, repeated: true }))
+    }
+
+    /// A write that the same one overtook, sent at the same time under the same name, is answered as that one.
+    async fn or_done_meanwhile(
+        &self,
+        actor: &Actor,
+        once: Option<&Once>,
+        done: Result<Written, AppError>,
+    ) -> Result<Written, AppError> {
+        match done {
+            Err(error @ (AppError::CodeTaken { .. } | AppError::Outdated { .. } | AppError::UnknownId { .. })) => {
+                let head = CommitHead::new(actor.id.clone(), self.clock.now());
+                self.done_before(&head, once).await?.ok_or(error)
+            }
+            done => done,
+        }
+    }
+
+    /// Returns when readers see a revision that is stored, whoever should have handed it to the applier.
+    async fn caught_up(&self, revision: Revision) -> Result<(), AppError> {
+        match self.reached(revision).await {
+            Err(AppError::Behind { .. }) => Ok(self.applier.reload(revision).await?),
+            reached => reached,
+        }
     }
 
     /// Returns when readers see what a write did: hands it to the applier, unless that was done before. `removed`: what it removed.
@@ -253,7 +289,7 @@ impl App {
             let put = row.iter().map(|row| in_memory(view, row)).collect();
             self.applier.apply(revision, Change::Facilities { put, removed: removed.into_iter().collect() }).await?;
         } else {
-            self.reached(revision).await?;
+            self.caught_up(revision).await?;
         }
         Ok(Written { record: row, revision, repeated })
     }
@@ -289,9 +325,9 @@ impl App {
         let Some(code) = record.code.clone().filter(|_| record.code != before.code) else { return Ok(None) };
         let naming = self.naming.lock().await;
         // What took a code before is applied: it was done under the same lock.
-        let (city, asked) = (self.published.load(), code.clone());
+        let (city, asked, own) = (self.published.load(), code.clone(), record.id);
         let holder = self.compute.run(move || {
-            let named = |row: &&Facility| row.code.as_deref() == Some(asked.as_str());
+            let named = |row: &&Facility| row.code.as_deref() == Some(asked.as_str()) && row.id != own;
             city.facilities.iter().find(named).map(|row| row.id)
         });
         match holder.await? {

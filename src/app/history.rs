@@ -95,7 +95,8 @@ impl App {
         let territory = match as_of {
             AsOf::Now => in_force,
             AsOf::Epoch(epoch) if epoch == in_force.epoch => in_force,
-            AsOf::At(at) if in_force.epoch.0 > 0 && in_force.period.holds(at) => in_force,
+            // One that holds since ever gives way to a set beside the chain that says since when.
+            AsOf::At(at) if in_force.epoch.0 > 0 && in_force.period.from.is_some() && in_force.period.holds(at) => in_force,
             as_of => {
                 let found = self.recorded(set, as_of).await?;
                 if found.epoch == in_force.epoch { in_force } else { found }

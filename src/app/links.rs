@@ -214,24 +214,37 @@ impl LinkReport {
     }
 }
 
-/// The links asked for last.
+/// The links asked for last, the latest at the end.
 #[derive(Debug, Default)]
-pub(super) struct KeptLinks(Mutex<Option<Arc<Links>>>);
+pub(super) struct KeptLinks(Arc<Mutex<Vec<Arc<Links>>>>);
+
+/// Pairs of boundaries whose links are kept: a few sets, there and back.
+const KEPT_PAIRS: usize = 6;
 
 impl App {
-    /// Two views' boundaries laid over each other; the last pair is kept.
+    /// Two views' boundaries laid over each other; the last pairs are kept. Who asks for the same meanwhile waits for it, and who hangs
+    /// up leaves it to those who ask next.
     pub async fn links(&self, from: &View, to: &View) -> Result<Arc<Links>, AppError> {
-        let mut kept = self.links.0.lock().await;
-        let fits = |links: &&Arc<Links>| Arc::ptr_eq(&links.from, &from.territory) && Arc::ptr_eq(&links.to, &to.territory);
-        if let Some(links) = kept.as_ref().filter(fits) {
-            return Ok(Arc::clone(links));
-        }
+        let (kept, compute) = (Arc::clone(&self.links.0), self.compute.clone());
         let (from, to) = (Arc::clone(&from.territory), Arc::clone(&to.territory));
-        let epoch = from.epoch;
-        let links = self.compute.run(move || Links::of(from, to)).await?;
-        let links = Arc::new(links.map_err(|fault| AppError::Damaged { epoch, faults: vec![fault] })?);
-        *kept = Some(Arc::clone(&links));
-        Ok(links)
+        let work = async move {
+            let mut kept = kept.lock().await;
+            let fits = |links: &Arc<Links>| Arc::ptr_eq(&links.from, &from) && Arc::ptr_eq(&links.to, &to);
+            if let Some(at) = kept.iter().position(fits) {
+                let links = kept.remove(at);
+                kept.push(Arc::clone(&links));
+                return Ok(links);
+            }
+            let epoch = from.epoch;
+            let links = compute.run(move || Links::of(from, to)).await?;
+            let links = Arc::new(links.map_err(|fault| AppError::Damaged { epoch, faults: vec![fault] })?);
+            if kept.len() == KEPT_PAIRS {
+                kept.remove(0);
+            }
+            kept.push(Arc::clone(&links));
+            Ok(links)
+        };
+        tokio::spawn(work).await.unwrap_or(Err(AppError::Panicked))
     }
 }
 

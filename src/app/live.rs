@@ -30,7 +30,7 @@ pub struct Asked {
 }
 
 /// What one revision tells viewers of. Tiles of cases are not announced: cases will be.
-pub(super) fn change(city: &City, changed: &Changed, sets: Vec<GridSet>) -> Change {
+pub(super) fn change(city: &City, changed: &Changed, sets: Vec<(GridSet, Epoch)>) -> Change {
     let told = |layers: &BTreeMap<Layer, Tiles>| -> Vec<LayerChange> {
         let layers = layers.iter().filter(|(layer, _)| **layer != Layer::Cases);
         layers
@@ -47,10 +47,10 @@ pub(super) fn change(city: &City, changed: &Changed, sets: Vec<GridSet>) -> Chan
     Change { revision: city.revision, epoch: city.epoch(), sets, layers: told(&changed.layers), scoped: told(&changed.scoped) }
 }
 
-/// The grid set beside the hierarchy's that a change publishes.
-pub(super) fn set_of(change: &CityChange) -> Option<GridSet> {
+/// The grid set beside the hierarchy's that a change publishes, and as which epoch.
+pub(super) fn set_of(change: &CityChange) -> Option<(GridSet, Epoch)> {
     match change {
-        CityChange::Boundaries(territory) if !territory.set.is_governance() => Some(territory.set.clone()),
+        CityChange::Boundaries(territory) if !territory.set.is_governance() => Some((territory.set.clone(), territory.epoch)),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use super::{Failure, Outcome, out};
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::{Config, base_url};
+use crate::config::{Config, base_url, tile_cache_bytes};
 use crate::http;
 use crate::store::{Access, Store};
 use std::net::SocketAddr;
@@ -73,7 +73,9 @@ fn config(args: &Args) -> Result<Config, Failure> {
     };
     config.data = args.data.clone().unwrap_or(config.data);
     config.listen = args.listen.unwrap_or(config.listen);
-    config.tile_cache_bytes = args.tile_cache_mb.map_or(config.tile_cache_bytes, |mb| mb << 20);
+    if let Some(mb) = args.tile_cache_mb {
+        config.tile_cache_bytes = tile_cache_bytes(mb).map_err(|why| Failure::Usage(format!("--tile-cache-mb: {why}")))?;
+    }
     if let Some(url) = &args.base_url {
         config.base_url = Some(base_url(url).map_err(|why| Failure::Usage(format!("--base-url: {why}")))?);
     }

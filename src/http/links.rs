@@ -1,8 +1,8 @@
 //! `/api/v1/links` and `/api/v1/grids/{code}/links`: which grids of one set lie in which of another.
 
-use super::asof::{self, Boundaries};
+use super::asof::{self, Boundaries, Moment};
 use super::caller::Caller;
-use super::error::{Answer, Problem};
+use super::error::{Answer, Problem, ProblemCode};
 use super::grids::{Asked, asked};
 use super::json::{List, Pages, json};
 use super::path::InPath;
@@ -10,7 +10,7 @@ use super::query::{Query, query};
 use super::shapes::{self, Position};
 use crate::app::links::{Links, SPLIT_BELOW, rounded};
 use crate::app::view::View;
-use crate::app::{App, AppError};
+use crate::app::{Actor, App, AppError};
 use crate::domain::id::{GridIx, GridSet};
 use crate::territory::overlap::Link;
 use axum::extract::{OriginalUri, State};
@@ -98,6 +98,18 @@ fn link<'a>(links: &'a Links, ix: GridIx, link: &Link) -> LinkShape<'a> {
     }
 }
 
+/// The boundaries of the other set at the same time.
+async fn other(app: &App, actor: &Actor, set: GridSet, (at, epoch): (Option<Moment>, Option<u64>)) -> Answer<View> {
+    if epoch.is_some() {
+        return Err(Problem::bad_parameter("epoch", "names boundaries of one set only; at= is a time for both"));
+    }
+    let asked = Boundaries { at, ..Boundaries::of(&Some(set)) };
+    asked.view(app, actor).await.map_err(|problem| match problem.code() {
+        ProblemCode::UnknownSet => problem.with("field", "to"),
+        _ => problem,
+    })
+}
+
 /// The links of two views; of the other set only what the caller may see is told.
 async fn laid(app: &App, from: &View, to: &View) -> Answer<Arc<Links>> {
     if from.territory.set == to.territory.set {
@@ -117,7 +129,7 @@ pub async fn of_grid(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let Asked { view, ix, .. } = asked(&app, &actor, &code, asof::boundaries!(query)).await?;
-    let to = Boundaries { at: query.at, ..Boundaries::of(&Some(query.to)) }.view(&app, &actor).await?;
+    let to = other(&app, &actor, query.to, (query.at, query.epoch)).await?;
     let links = laid(&app, &view, &to).await?;
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     let seen: Vec<Link> = links.linked(ix).links.iter().filter(|link| to.sees_grid(link.other)).copied().collect();
@@ -134,7 +146,7 @@ pub async fn all(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let view = asof::boundaries!(query).view(&app, &actor).await?;
-    let to = Boundaries { at: query.at, ..Boundaries::of(&Some(query.to)) }.view(&app, &actor).await?;
+    let to = other(&app, &actor, query.to, (query.at, query.epoch)).await?;
     let links = laid(&app, &view, &to).await?;
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     let (split, least, most) = (query.split, query.least, query.most);

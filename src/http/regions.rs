@@ -89,8 +89,10 @@ pub async fn one(
     InPath(code): InPath<String>,
     Query(query): Query<RegionQuery>,
 ) -> Answer<Response> {
-    let view = asof::boundaries!(query).placed_view(&app, &actor).await?;
-    let (ix, _) = view.region(&code)?;
+    let boundaries = asof::boundaries!(query);
+    // A code that is not there is told before everything is placed.
+    let (ix, _) = boundaries.view(&app, &actor).await?.region(&code)?;
+    let view = boundaries.placed_view(&app, &actor).await?;
     Ok(app.compute.run(move || json(&region_of(&view, ix))).await.map_err(AppError::from)?)
 }
 
@@ -122,8 +124,10 @@ pub async fn children(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let view = asof::boundaries!(query).placed_view(&app, &actor).await?;
-    let (ix, _) = view.region(&code)?;
+    let boundaries = asof::boundaries!(query);
+    // A code that is not there is told before everything is placed.
+    let (ix, _) = boundaries.view(&app, &actor).await?.region(&code)?;
+    let view = boundaries.placed_view(&app, &actor).await?;
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     Ok(app.compute.run(move || json(&children_of(&view, ix, &pages))).await.map_err(AppError::from)?)
 }

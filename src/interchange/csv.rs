@@ -6,6 +6,7 @@ use super::text::{Guess, TextCode};
 use super::{Notes, RawRecord, RawShape, Sink};
 use crate::domain::fault::{Fault, FaultKind};
 use serde_json::Value;
+use std::collections::HashSet;
 use std::io::{BufRead, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,9 +41,10 @@ impl CsvReader {
         let mut rows = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text);
         let header = rows.byte_headers().map_err(|error| csv_fault(&error, 0))?.clone();
         let mut names: Vec<Arc<str>> = Vec::new();
+        let mut known = HashSet::new();
         for field in &header {
             let name = code.read(field).map_err(|fault| Fault { record: Some(1), ..fault })?.trim().to_owned();
-            if names.iter().any(|known| **known == *name) {
+            if !known.insert(name.clone()) {
                 let mut fault = Fault::new(FaultKind::BadSyntax, format!("column {name:?} stands twice in the header"));
                 fault.record = Some(1);
                 return Err(fault);

@@ -36,8 +36,8 @@ pub struct Change {
     pub revision: Revision,
     /// The boundaries in force with it.
     pub epoch: Epoch,
-    /// Grid sets beside the hierarchy's that were published anew.
-    pub sets: Vec<GridSet>,
+    /// Grid sets beside the hierarchy's that were published anew, and as which epochs.
+    pub sets: Vec<(GridSet, Epoch)>,
     /// For those who see everything. No layer twice.
     pub layers: Vec<LayerChange>,
     /// For those who see a part: these and some more.
@@ -83,10 +83,10 @@ struct TilesData<'a> {
 pub(super) fn tiles<'c>(changes: impl Iterator<Item = &'c Change>, until: Revision, filter: &Filter) -> String {
     let mut layers: BTreeMap<&'static str, (u8, ChangedTiles)> = BTreeMap::new();
     let mut epoch = Epoch(0);
-    let mut sets: BTreeSet<&GridSet> = BTreeSet::new();
+    let mut sets: BTreeMap<&GridSet, Epoch> = BTreeMap::new();
     for change in changes {
         epoch = change.epoch;
-        sets.extend(&change.sets);
+        sets.extend(change.sets.iter().map(|(set, epoch)| (set, *epoch)));
         for LayerChange { layer, deepest, tiles } in if filter.scoped { &change.scoped } else { &change.layers } {
             let (known_deepest, known) = layers.entry(layer).or_insert((*deepest, ChangedTiles::Some(BTreeSet::new())));
             *known_deepest = *deepest;
@@ -110,7 +110,7 @@ pub(super) fn tiles<'c>(changes: impl Iterator<Item = &'c Change>, until: Revisi
         tell(&TilesData { layer, set: None, revision: until.0, epoch: epoch.0, tiles: addresses, all });
     }
     // Which of its tiles differ is not looked for: such a set changes once in years.
-    for (set, layer) in sets.into_iter().flat_map(|set| SET_LAYERS.map(|layer| (set, layer))) {
+    for ((set, epoch), layer) in sets.into_iter().flat_map(|set| SET_LAYERS.map(|layer| (set, layer))) {
         tell(&TilesData { layer, set: Some(set), revision: until.0, epoch: epoch.0, tiles: None, all: Some(true) });
     }
     let mut text = String::new();

@@ -18,4 +18,6 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| {
     Target::ALL.into_iter().find(|target| target.name() == name).unwrap_or_else(|| panic!("TARGET is one of {known}"))
 });
 
-fuzz_target!(|bytes: &[u8]| TARGET.put(bytes));
+fuzz_target!(|bytes: &[u8]| {
+    TARGET.put(bytes);
+});

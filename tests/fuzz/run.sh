@@ -28,12 +28,15 @@ one() {
     codes) printf 330902001001001 > "$corpus/code"; printf N51H4406162215471571 > "$corpus/beidou"; printf epsg:4549 > "$corpus/epsg" ;;
     tile_paths) printf 'grids,labels/14/13747/6741?epoch=2' > "$corpus/tile" ;;
     esac
-    # An exit by a finding is told below, with all others.
+    # A finding ends the program; it is told below.
     TARGET=$target "$program" "$corpus" -max_total_time="${SECONDS_EACH:-3600}" -timeout=25 -rss_limit_mb=3000 \
         -max_len=200000 -artifact_prefix="$found/" -print_final_stats=1 > "$log" 2>&1 || true
+    local breaking
+    breaking=$(find "$found" -newer "$program" -type f | wc -l)
     rmdir --ignore-fail-on-non-empty "$found"
-    echo "$target: $(sed -nE 's/^stat::number_of_executed_units: +//p' "$log") inputs, $(grep -oE 'cov: [0-9]+' "$log" | tail -1)," \
-        "$(find "$found" -newer "$program" -type f 2> /dev/null | wc -l) found"
+    echo "$target: $(sed -nE 's/^stat::number_of_executed_units: +//p' "$log") inputs, $(grep -oE 'cov: [0-9]+' "$log" | tail -1), $breaking found"
+    # One that did not even start says so in its log.
+    [ "$breaking" -eq 0 ] && grep -q number_of_executed_units "$log" || { tail -20 "$log"; return 1; }
 }
 export -f one
 export root program CARGO_TARGET_DIR

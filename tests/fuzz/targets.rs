@@ -60,14 +60,30 @@ impl Target {
         }
     }
 
-    /// Puts one input through.
-    pub(crate) fn put(self, bytes: &[u8]) {
+    /// Puts one input through; answers whether anything of it was taken.
+    pub(crate) fn put(self, bytes: &[u8]) -> bool {
+        use Kind::{Cases, Facilities, Grids, Households, Staff};
+        let plain = |kind| As { kind, layer: None, crs: Some("wgs84") };
+        // Files that say their CRS, and hold several layers.
+        let told = |kind, layer| As { kind, layer: Some(layer), crs: None };
         match self {
-            Self::GeoJson => import("input.geojson", &[Kind::Grids, Kind::Facilities], bytes),
-            Self::GeoPackage => import("input.gpkg", &[Kind::Grids, Kind::Facilities], bytes),
-            Self::Shapefile => import("input.zip", &[Kind::Grids], bytes),
-            Self::Tables => import("input.csv", &[Kind::Facilities, Kind::Staff, Kind::Households, Kind::Cases], bytes),
-            Self::Binaries => import("input.bin", &[Kind::Regions, Kind::Facilities], bytes),
+            Self::GeoJson => import("input.geojson", &[plain(Grids), plain(Facilities)], bytes),
+            Self::GeoPackage => import("input.gpkg", &[told(Grids, "grids"), told(Facilities, "facilities")], bytes),
+            Self::Shapefile => {
+                let gbk = [told(Grids, "网格"), told(Facilities, "部件")];
+                import("input.zip", &[gbk[0], gbk[1], told(Grids, "grids"), told(Facilities, "facilities")], bytes)
+            }
+            Self::Tables => {
+                let sheet = |kind, layer| As { layer: Some(layer), ..plain(kind) };
+                // A table of one layer passes the name over.
+                let tables = [sheet(Facilities, "部件"), sheet(Staff, "网格员"), sheet(Households, "户数"), plain(Cases)];
+                let csv = [plain(Facilities), plain(Staff)];
+                let is_workbook = bytes.starts_with(b"PK");
+                import("input.csv", if is_workbook { &tables } else { &csv }, bytes)
+            }
+            Self::Binaries => {
+                import("input.bin", &[As { crs: None, ..plain(Grids) }, As { crs: None, ..plain(Facilities) }], bytes)
+            }
             Self::Queries => query(bytes),
             Self::Codes => codes(bytes),
             Self::TilePaths => ask(Request::get(format!("/tiles/{}", in_path(bytes))), Body::empty()),
@@ -80,20 +96,32 @@ static RUNTIME: LazyLock<Runtime> =
 
 static ROUTER: LazyLock<Router> = LazyLock::new(|| RUNTIME.block_on(city::router()));
 
-/// Imports a file as each of some kinds, taking whatever can be taken. What is stored then must make a city.
-fn import(name: &str, kinds: &[Kind], bytes: &[u8]) {
+/// As what a file is imported.
+#[derive(Clone, Copy)]
+struct As {
+    kind: Kind,
+    layer: Option<&'static str>,
+    crs: Option<&'static str>,
+}
+
+/// Imports a file in some ways, taking whatever can be taken. What is stored then must make a city.
+fn import(name: &str, ways: &[As], bytes: &[u8]) -> bool {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).expect("a file");
-    kinds.iter().for_each(|kind| RUNTIME.block_on(import_as(*kind, &path)));
+    ways.iter().fold(false, |taken, way| RUNTIME.block_on(import_as(*way, &path)) | taken)
 }
 
-async fn import_as(kind: Kind, path: &Path) {
+async fn import_as(As { kind, layer, crs }: As, path: &Path) -> bool {
     let store = Store::memory(Meta::new("test", profile::standard()));
     let mut order = Order::new(kind, vec![path.to_owned()]);
-    order.crs = Some("wgs84".parse().expect("a name"));
+    order.layer = layer.map(str::to_owned);
+    order.crs = crs.map(|crs| crs.parse().expect("a name"));
     // Memory is no finding: some hundred thousand vertices are enough.
     order.max_vertices = 200_000;
+    if kind == Kind::Facilities {
+        order.tags = Some("osm".to_owned()).filter(|_| path.extension().is_some_and(|ending| ending == "bin"));
+    }
     for word in ["gaps-as-void", "overlap-to-least-code", "outside-claim", "unmapped-as=05999", "refused"] {
         order.accept.also(word).expect("a word");
     }
@@ -106,27 +134,27 @@ async fn import_as(kind: Kind, path: &Path) {
         let built = Territory::build(Epoch(1), &set);
         assert!(built.is_ok(), "what was let in builds: {:?}", built.err());
     }
+    report.status == imports::Status::Imported
 }
 
-/// A method, an address below `/`, and behind the first line end a body.
-fn query(bytes: &[u8]) {
+/// A method, an address below `/`, and behind the first line end a body. The method says of which type the body is.
+fn query(bytes: &[u8]) -> bool {
     let (head, body) =
         bytes.iter().position(|byte| *byte == b'\n').map_or((bytes, &[][..]), |at| (&bytes[..at], &bytes[at + 1..]));
-    let (method, path) = match head.split_first() {
-        Some((b'0'..=b'9', path)) => ("POST", path),
-        Some((b'A'..=b'Z', path)) => ("PATCH", path),
-        _ => ("GET", head),
+    let (method, media_type, path) = match head.split_first() {
+        Some((b'0', path)) => ("POST", "application/json", path),
+        Some((b'1', path)) => ("POST", "text/csv", path),
+        Some((b'2', path)) => ("POST", "application/x-ndjson", path),
+        Some((b'3', path)) => ("PATCH", "application/merge-patch+json", path),
+        Some((b'4', path)) => ("DELETE", "", path),
+        _ => ("GET", "", head),
     };
-    let mut request = Request::builder().method(method).uri(format!("/{}", in_path(path)));
-    if !body.is_empty() {
-        // Which body it is tells the first byte: some addresses take several.
-        let types = ["application/json", "application/merge-patch+json", "text/csv", "application/x-ndjson"];
-        request = request.header("content-type", types[usize::from(body[0]) % types.len()]).header("if-match", "*");
+    let mut request = Request::builder().method(method).uri(format!("/{}", in_path(path))).header("if-match", "*");
+    if !media_type.is_empty() {
+        request = request.header("content-type", media_type);
     }
     // Events never end, so nobody reads them to their end here.
-    if !path.starts_with(b"api/v1/events") {
-        ask(request, Body::from(body.to_vec()));
-    }
+    !path.starts_with(b"api/v1/events") && ask(request, Body::from(body.to_vec()))
 }
 
 /// What may stand in an address stands as it is, everything else in percents.
@@ -135,9 +163,9 @@ fn in_path(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
-fn ask(request: axum::http::request::Builder, body: Body) {
+fn ask(request: axum::http::request::Builder, body: Body) -> bool {
     // What is no address does not come in.
-    let Ok(request) = request.header("host", "localhost").body(body) else { return };
+    let Ok(request) = request.header("host", "localhost").body(body) else { return false };
     let shown = format!("{} {}", request.method(), request.uri());
     let router = ROUTER.clone();
     RUNTIME.block_on(async {
@@ -145,13 +173,16 @@ fn ask(request: axum::http::request::Builder, body: Body) {
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await.map(|body| body.to_bytes());
         assert!(status < 500, "{shown}: {status} {:?}", body.map(|body| String::from_utf8_lossy(&body).into_owned()));
-    });
+        status < 300
+    })
 }
 
 /// Everything that is spelled: codes, cells, CRS, instants.
-fn codes(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+fn codes(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let mut taken = imports::instant_named(text, "Asia/Shanghai").is_some();
     if let Ok(code) = Code::new(text) {
+        taken = true;
         assert_eq!(code.as_str(), text.trim());
         let scheme = Scheme::cn();
         if let Ok(level) = scheme.level_of(&code) {
@@ -163,9 +194,11 @@ fn codes(bytes: &[u8]) {
         let centre = LonLat::new((cell.west + cell.east) / 2.0, (cell.south + cell.north) / 2.0).expect("a place on Earth");
         let again = beidou::encode(centre, cell.level).expect("a cell has a centre");
         assert_eq!(again, text.to_ascii_uppercase(), "a cell has one code");
+        taken = true;
     }
     if let Ok(crs) = text.parse::<NamedCrs>() {
         assert_eq!(crs.to_string().parse::<NamedCrs>().as_ref(), Ok(&crs), "a CRS reads back");
+        taken = true;
     }
-    let _ = imports::instant_named(text, "Asia/Shanghai");
+    taken
 }
