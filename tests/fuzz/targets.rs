@@ -122,7 +122,7 @@ async fn import_as(As { kind, layer, crs }: As, path: &Path) -> bool {
     if kind == Kind::Facilities {
         order.tags = Some("osm".to_owned()).filter(|_| path.extension().is_some_and(|ending| ending == "bin"));
     }
-    for word in ["gaps-as-void", "overlap-to-least-code", "outside-claim", "unmapped-as=05999", "refused"] {
+    for word in ["gaps-as-void", "overlap-to-least-code", "outside-claim", "unmapped-as=01037", "refused"] {
         order.accept.also(word).expect("a word");
     }
     let watch: imports::Watch = Arc::new(|_| {});
