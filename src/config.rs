@@ -18,6 +18,8 @@ pub struct Config {
     pub tile_cache_bytes: usize,
     /// Most bytes of a request body that is read whole.
     pub body_limit_bytes: usize,
+    /// Most bytes of the files of one import.
+    pub upload_limit_bytes: u64,
     /// What the card draws at once.
     pub facility_groups: Vec<FacilityGroup>,
     /// The wall that shows the city, when there is one; an address can say otherwise for its own screen.
@@ -115,10 +117,18 @@ pub fn default_facility_groups() -> Vec<FacilityGroup> {
 }
 
 impl Config {
+    /// Folder for files that are being imported, and complete reports; emptied when the server starts.
+    pub fn uploads(&self) -> PathBuf {
+        let mut path = self.data.clone().into_os_string();
+        path.push(".uploads");
+        path.into()
+    }
+
     /// Defaults for a file.
     pub fn new(data: PathBuf) -> Self {
         Self {
             data,
+            upload_limit_bytes: 2 << 30,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             base_url: None,
             tile_cache_bytes: 256 << 20,
