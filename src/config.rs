@@ -85,6 +85,7 @@ struct File {
     base_url: Option<String>,
     tile_cache_mb: Option<usize>,
     body_limit_mb: Option<usize>,
+    upload_limit_mb: Option<u64>,
     wall: Option<Wall>,
     facility_group: Option<Vec<FacilityGroup>>,
 }
@@ -117,7 +118,7 @@ pub fn default_facility_groups() -> Vec<FacilityGroup> {
 }
 
 impl Config {
-    /// Folder for files that are being imported, and complete reports; emptied when the server starts.
+    /// Folder for files that are being imported, beside the data file, and complete reports; emptied when the server starts.
     pub fn uploads(&self) -> PathBuf {
         let mut path = self.data.clone().into_os_string();
         path.push(".uploads");
@@ -128,11 +129,11 @@ impl Config {
     pub fn new(data: PathBuf) -> Self {
         Self {
             data,
-            upload_limit_bytes: 2 << 30,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             base_url: None,
             tile_cache_bytes: 256 << 20,
             body_limit_bytes: 8 << 20,
+            upload_limit_bytes: 2 << 30,
             facility_groups: default_facility_groups(),
             wall: None,
         }
@@ -159,6 +160,7 @@ impl Config {
             base_url: file.base_url.as_deref().map(base_url).transpose()?,
             tile_cache_bytes: file.tile_cache_mb.map_or(default.tile_cache_bytes, |mb| mb << 20),
             body_limit_bytes: body << 20,
+            upload_limit_bytes: file.upload_limit_mb.map_or(default.upload_limit_bytes, |mb| mb.saturating_mul(1 << 20)),
             facility_groups: file.facility_group.map_or(Ok(default.facility_groups), groups)?,
             wall: file.wall.map(wall).transpose()?,
             data: default.data,

@@ -90,7 +90,7 @@ fn config(args: &Args) -> Result<Config, Failure> {
     if let Some(url) = &args.base_url {
         config.base_url = Some(base_url(url).map_err(|why| Failure::Usage(format!("--base-url: {why}")))?);
     }
-    config.upload_limit_bytes = args.upload_limit_mb.map_or(config.upload_limit_bytes, |mb| mb << 20);
+    config.upload_limit_bytes = args.upload_limit_mb.map_or(config.upload_limit_bytes, |mb| mb.saturating_mul(1 << 20));
     Ok(config)
 }
 

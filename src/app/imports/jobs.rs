@@ -184,7 +184,15 @@ impl App {
 
     async fn import_run(self: Arc<Self>, actor: &Arc<Actor>, order: Order, place: Place, record: ImportRecord) {
         let id = record.id;
-        let turn = self.imports.turn.lock().await;
+        let turn = loop {
+            let turn = self.imports.turn.lock().await;
+            // One that came before may not have got as far as asking.
+            if self.imports.under_way().range(..id).next().is_none() {
+                break turn;
+            }
+            drop(turn);
+            tokio::task::yield_now().await;
+        };
         let watch: Watch = {
             let app = Arc::clone(&self);
             Arc::new(move |step| {
@@ -198,7 +206,6 @@ impl App {
         let clock = self.clock.clone();
         let work = tokio::spawn(async move { run_on(ground, Some(id), order, &on, &clock, &watch).await });
         let outcome = work.await.unwrap_or_else(|broken| Err(ImportError::BrokeOff(broken)));
-        drop(turn);
         let record = match outcome {
             Ok(report) => {
                 self.keep_report(id, &report).await;
@@ -224,8 +231,10 @@ impl App {
         if let Err(error) = self.store.import_note(record).await {
             tracing::error!(import = id.0, %error, "the end of an import could not be noted");
         }
-        self.imports.under_way().remove(&id);
         drop(place);
+        // In this order: whoever reads that it is done may take it back at once.
+        drop(turn);
+        self.imports.under_way().remove(&id);
     }
 
     /// Keeps a complete report as long as the server runs, and few newer ones come.
