@@ -28,7 +28,7 @@ use wangge::domain::facility::{FacilityRecord, FacilityState};
 use wangge::domain::hash::hash64;
 use wangge::domain::id::{FacilityId, ImportId, Version};
 use wangge::domain::records::{BoundarySet, Provenance};
-use wangge::store::{Access, BoundaryCommit, Chain, CommitHead, FacilityCommit, ImportRecord, Store};
+use wangge::store::{Access, BoundaryCommit, Chain, CommitHead, FacilityCommit, ImportRecord, ImportState, Store};
 
 /// Runs of which the median is taken: each takes many seconds.
 const ROUNDS: usize = 3;
@@ -386,6 +386,10 @@ fn import() -> ImportRecord {
         source: None,
         at: at(),
         report: serde_json::Value::Null,
+        state: ImportState::Done,
+        revision: None,
+        undone: None,
+        before: serde_json::Value::Null,
     }
 }
 

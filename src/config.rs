@@ -18,6 +18,8 @@ pub struct Config {
     pub tile_cache_bytes: usize,
     /// Most bytes of a request body that is read whole.
     pub body_limit_bytes: usize,
+    /// Most bytes of the files of one import.
+    pub upload_limit_bytes: u64,
     /// What the card draws at once.
     pub facility_groups: Vec<FacilityGroup>,
     /// The wall that shows the city, when there is one; an address can say otherwise for its own screen.
@@ -83,6 +85,7 @@ struct File {
     base_url: Option<String>,
     tile_cache_mb: Option<usize>,
     body_limit_mb: Option<usize>,
+    upload_limit_mb: Option<u64>,
     wall: Option<Wall>,
     facility_group: Option<Vec<FacilityGroup>>,
 }
@@ -117,6 +120,13 @@ pub fn default_facility_groups() -> Vec<FacilityGroup> {
 }
 
 impl Config {
+    /// Folder for files that are being imported, beside the data file, and complete reports; emptied when the server starts.
+    pub fn uploads(&self) -> PathBuf {
+        let mut path = self.data.clone().into_os_string();
+        path.push(".uploads");
+        path.into()
+    }
+
     /// Defaults for a file.
     pub fn new(data: PathBuf) -> Self {
         Self {
@@ -125,6 +135,7 @@ impl Config {
             base_url: None,
             tile_cache_bytes: 256 << 20,
             body_limit_bytes: 8 << 20,
+            upload_limit_bytes: 2 << 30,
             facility_groups: default_facility_groups(),
             wall: None,
         }
@@ -151,6 +162,7 @@ impl Config {
             base_url: file.base_url.as_deref().map(base_url).transpose()?,
             tile_cache_bytes: file.tile_cache_mb.map_or(Ok(default.tile_cache_bytes), tile_cache_bytes)?,
             body_limit_bytes: body << 20,
+            upload_limit_bytes: file.upload_limit_mb.map_or(default.upload_limit_bytes, |mb| mb.saturating_mul(1 << 20)),
             facility_groups: file.facility_group.map_or(Ok(default.facility_groups), groups)?,
             wall: file.wall.map(wall).transpose()?,
             data: default.data,

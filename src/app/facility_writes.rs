@@ -2,6 +2,7 @@
 //! included, and is answered when readers see it. It runs on a task of its own: a caller that hangs up stops nothing half way.
 
 use super::applier::Stopping;
+use super::load::facility_of;
 use super::view::View;
 use super::{Actor, App, AppError};
 use crate::city::{Change, Facility};
@@ -184,6 +185,7 @@ impl App {
         };
         let mut epoch = None;
         for _ in 0..ATTEMPTS {
+            let _writing = self.publishing.read().await;
             let view = self.view(actor);
             let head = self.head(actor, epoch.unwrap_or(view.territory.epoch));
             if let Some(written) = self.done_before(&head, once.as_ref()).await? {
@@ -210,6 +212,7 @@ impl App {
     ) -> Result<Written, AppError> {
         let mut epoch = None;
         for _ in 0..ATTEMPTS {
+            let _writing = self.publishing.read().await;
             let view = self.view(actor);
             let head = self.head(actor, epoch.unwrap_or(view.territory.epoch));
             if let Some(written) = self.done_before(&head, once.as_ref()).await? {
@@ -233,6 +236,7 @@ impl App {
 
     async fn remove(&self, actor: &Actor, (id, meant): (FacilityId, &Meant), once: Option<Once>) -> Result<Written, AppError> {
         for _ in 0..ATTEMPTS {
+            let _writing = self.publishing.read().await;
             // What is removed stands in no boundaries: no epoch to be right about.
             let head = CommitHead::new(actor.id.clone(), self.clock.now());
             if let Some(written) = self.done_before(&head, once.as_ref()).await? {
@@ -286,7 +290,7 @@ impl App {
     async fn seen(&self, view: &View, outcome: FacilityOutcome, removed: Option<FacilityId>) -> Result<Written, AppError> {
         let FacilityOutcome { revision, row, written, repeated } = outcome;
         if written {
-            let put = row.iter().map(|row| in_memory(view, row)).collect();
+            let put = row.iter().filter_map(|row| facility_of(row, &view.city.about.profile)).collect();
             self.applier.apply(revision, Change::Facilities { put, removed: removed.into_iter().collect() }).await?;
         } else {
             self.caught_up(revision).await?;
@@ -346,21 +350,6 @@ impl App {
         }
         self.reached(self.store.revision().await?).await?;
         Ok(None)
-    }
-}
-
-/// A stored row as the city keeps it.
-fn in_memory(view: &View, record: &FacilityRecord) -> Facility {
-    let category = view.city.about.profile.position(CategoryKind::Component, &record.category);
-    Facility {
-        id: record.id,
-        at: record.at,
-        leaf: None,
-        category: category.expect("it was looked up before the commit"),
-        state: record.state,
-        version: record.version,
-        name: record.name.as_str().into(),
-        code: record.code.as_deref().map(Into::into),
     }
 }
 

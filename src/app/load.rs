@@ -2,6 +2,7 @@
 
 use super::applier::Applier;
 use super::history::History;
+use super::imports::jobs::Jobs;
 use super::links::KeptLinks;
 use super::reload::Source;
 use super::{App, AppError, WAITING_JOBS};
@@ -9,8 +10,9 @@ use crate::city::{About, Case, Cases, City, Facilities, Facility, Published, Sta
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::config::Config;
+use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::code::Code;
-use crate::domain::facility::FacilityRow;
+use crate::domain::facility::{FacilityRecord, FacilityRow};
 use crate::domain::id::{Epoch, Unit};
 use crate::domain::records::BoundarySet;
 use crate::domain::scheme::Scheme;
@@ -20,7 +22,7 @@ use crate::territory::Territory;
 use crate::tiles::cache::TileCache;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 
 impl App {
     /// Loads the city from its store. Cost: one read of everything and one build of the territory.
@@ -45,6 +47,8 @@ impl App {
             history: History::default(),
             links: KeptLinks::default(),
             naming: Mutex::default(),
+            publishing: RwLock::default(),
+            imports: Jobs::default(),
         })
     }
 }
@@ -103,4 +107,18 @@ pub(super) fn about(meta: Meta) -> Result<(Scheme, About), AppError> {
 pub(super) fn facility(row: FacilityRow, leaf: Option<Unit>) -> Facility {
     let FacilityRow { id, at, grid: _, code, name, version, category, state } = row;
     Facility { id, at, leaf, category, state, version, name, code }
+}
+
+/// A facility as it is stored, in memory; `None` when the profile lacks its category.
+pub(super) fn facility_of(record: &FacilityRecord, profile: &CodeProfile) -> Option<Facility> {
+    Some(Facility {
+        id: record.id,
+        at: record.at,
+        leaf: None,
+        category: profile.position(CategoryKind::Component, &record.category)?,
+        state: record.state,
+        version: record.version,
+        name: record.name.as_str().into(),
+        code: record.code.as_deref().map(Into::into),
+    })
 }

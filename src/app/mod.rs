@@ -39,7 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::domain::scope::Actor;
-pub use crate::store::Once;
+pub use crate::store::{ImportState, Once};
 
 /// Jobs that may wait for the compute pool beyond those that run.
 const WAITING_JOBS: usize = 256;
@@ -69,6 +69,11 @@ pub struct App {
     links: links::KeptLinks,
     /// Held while a facility takes a code, so that no two take the same.
     naming: tokio::sync::Mutex<()>,
+    /// Held for reading by whoever writes a facility, from the look at the boundaries until it is applied; for writing by a publication,
+    /// from placing what stands there until it is applied.
+    publishing: tokio::sync::RwLock<()>,
+    /// Imports under way.
+    imports: imports::jobs::Jobs,
 }
 
 /// Why a use case gives no answer. The variant is what a caller could do about it.
@@ -142,6 +147,27 @@ pub enum AppError {
         /// Who has it.
         id: i64,
     },
+    /// Undo what came later first, or leave it: not all that the import wrote is as it was left.
+    #[error("{total} of the rows that import {id} wrote were changed or removed since: {}", .some.join(", "))]
+    Touched {
+        /// Which import.
+        id: i64,
+        /// How many.
+        total: usize,
+        /// The first of them, in words.
+        some: Vec<String>,
+    },
+    /// Nothing can be taken back.
+    #[error("import {id} cannot be undone: {why}")]
+    CannotUndo {
+        /// Which import.
+        id: i64,
+        /// Why.
+        why: String,
+    },
+    /// Nothing a caller could do; the log says why.
+    #[error("the import broke off: {0}")]
+    Import(String),
     /// Ask again in a moment, or ask for less.
     #[error("revision {wanted} is not here yet; this server has {revision}")]
     Behind {

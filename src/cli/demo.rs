@@ -194,6 +194,7 @@ fn summary(report: &Report) -> String {
 mod tests {
     use super::*;
     use crate::domain::id::ImportId;
+    use crate::store::ImportState;
 
     fn import(source: &str, at: Timestamp) -> ImportRecord {
         ImportRecord {
@@ -204,6 +205,10 @@ mod tests {
             source: Some(source.to_owned()),
             at,
             report: serde_json::Value::Null,
+            state: ImportState::Done,
+            revision: None,
+            undone: None,
+            before: serde_json::Value::Null,
         }
     }
 

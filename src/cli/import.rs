@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// What a file is imported as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Word {
+pub(super) enum Word {
     /// Levels above the grids, with or without outlines.
     Regions,
     /// Grids; a kind `water` or `excluded` makes a named void.
@@ -42,83 +42,86 @@ enum Word {
 /// changes nothing. Importing boundaries publishes them: of grids the communities (parents) that stand in the file are replaced whole,
 /// of regions those with the file's codes.
 ///
+/// Beside a running server the import goes through its HTTP interface (the lock beside the data file says where it answers): the same
+/// progress, report and exit codes; it goes on when this program is ended once the files are there.
+///
 /// A new data file is created with --scheme, --codes and --title.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// What the files hold.
     #[arg(value_enum)]
-    kind: Word,
+    pub(super) kind: Word,
     /// Files, read one behind the other as one import.
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
     /// The city's data file; created when there is none.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// CRS of the positions: wgs84, cgcs2000, gcj02 or bd09; epsg:4491 to epsg:4554 (Gauss-Krüger on CGCS2000, zones of 3° and 6°); a local
     /// meridian, cgcs2000:tm:cm=122,fe=500000 (also fn=, k=, lat0=). Needed unless the file states one that can be trusted.
     #[arg(long)]
-    crs: Option<NamedCrs>,
+    pub(super) crs: Option<NamedCrs>,
     /// For files on Xian 1980 or Beijing 1954 (epsg:4610, 4214 and their zones): seven parameters to CGCS2000 in metres, seconds of arc and
     /// parts per million, position vector convention (EPSG 9606, +towgs84). Bursa-Wolf as in textbooks has rx, ry, rz with the other sign.
     #[arg(long, value_name = "dx,dy,dz,rx,ry,rz,s", allow_hyphen_values = true)]
-    helmert: Option<Helmert>,
+    pub(super) helmert: Option<Helmert>,
     /// The file has the northing (surveyors' X) or the latitude first.
     #[arg(long)]
-    swap_xy: bool,
+    pub(super) swap_xy: bool,
     /// Levels of the city or of the set, and what codes are made of (digits, alphanumeric, any): cn, plain (grids alone), or a TOML or JSON
     /// file.
     #[arg(long, value_name = "cn|plain|FILE")]
-    scheme: Option<String>,
+    pub(super) scheme: Option<String>,
     /// Categories of the city: gbt47678 (default of a new city), cjt214, or a TOML or JSON file that extends one.
     #[arg(long, value_name = "NAME|FILE")]
-    codes: Option<String>,
+    pub(super) codes: Option<String>,
     /// Foreign tags → categories: osm, or a TOML or JSON file.
     #[arg(long, value_name = "osm|FILE")]
-    profile: Option<String>,
+    pub(super) profile: Option<String>,
     /// Layer of a GeoPackage, Shapefile of a zip file or folder, or sheet of a workbook that has several.
     #[arg(long, value_name = "NAME")]
-    layer: Option<String>,
+    pub(super) layer: Option<String>,
     /// Number grids without a code within their community, in rows from the north, each from west to east (DB11/T 2157).
     #[arg(long)]
-    assign_codes: bool,
+    pub(super) assign_codes: bool,
     /// A field's column: code=name; a constant: category==01037; none: state=. May be repeated.
     #[arg(long, value_name = "FIELD=COLUMN")]
-    map: Vec<String>,
+    pub(super) map: Vec<String>,
     /// Faults to take: gaps-as-void, overlap-to-least-code, outside-claim, unmapped-as=CODE, refused (leave out what cannot be imported).
     /// May be repeated.
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
-    accept: Vec<String>,
+    pub(super) accept: Vec<String>,
     /// Boundaries: in force from this time or day of the city's zone; default now, for the first import since ever.
     #[arg(long, value_name = "TIME")]
-    from: Option<String>,
+    pub(super) from: Option<String>,
     /// Boundaries of the past: in force until this time or day. Only with --beside.
     #[arg(long, value_name = "TIME", requires = "beside")]
-    until: Option<String>,
+    pub(super) until: Option<String>,
     /// Boundaries: a historical set with a period of its own; what is in force stays.
     #[arg(long)]
-    beside: bool,
+    pub(super) beside: bool,
     /// Boundaries: which partition. Another name than governance makes a grid set of its own (police, business …), with boundaries, periods
     /// and a scheme of its own (plain when no --scheme says otherwise).
     #[arg(long, value_name = "NAME", default_value = "governance")]
-    set: String,
+    pub(super) set: String,
     /// Boundaries: replace everything below this code, also what the file has nothing of.
     #[arg(long, value_name = "CODE")]
-    within: Option<Code>,
+    pub(super) within: Option<Code>,
     /// The system that the ids in the file belong to.
     #[arg(long, value_name = "NAME")]
-    system: Option<String>,
+    pub(super) system: Option<String>,
     /// What the data is taken from, for the record.
     #[arg(long, value_name = "TEXT")]
-    source: Option<String>,
+    pub(super) source: Option<String>,
     /// The day the data describes.
     #[arg(long, value_name = "DAY")]
-    source_date: Option<jiff::civil::Date>,
+    pub(super) source_date: Option<jiff::civil::Date>,
     /// Most vertices of one record.
     #[arg(long, value_name = "N", default_value_t = 500_000)]
-    max_vertices: usize,
+    pub(super) max_vertices: usize,
     /// Do everything but write.
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// Write the whole report as JSON.
     #[arg(long, value_name = "FILE.json")]
     report: Option<PathBuf>,
@@ -149,7 +152,7 @@ impl From<Word> for Kind {
     }
 }
 
-fn usage(error: impl std::fmt::Display) -> Failure {
+pub(super) fn usage(error: impl std::fmt::Display) -> Failure {
     Failure::Usage(error.to_string())
 }
 
@@ -157,7 +160,13 @@ pub(super) async fn run(args: Args) -> Outcome {
     let mut order = order(&args)?;
     // A time that is none is told before a file is made; which instant it is, the city's zone says.
     period(&args, "UTC")?;
-    let (store, fresh) = open(&args, &order).await?;
+    let (store, fresh) = match open(&args, &order).await? {
+        Ground::File(store, fresh) => (store, fresh),
+        Ground::Server(address) => {
+            let (report, args) = super::remote::import(args, address).await?;
+            return told(&args, &report).await;
+        }
+    };
     let zone = store.meta().await?.time_zone;
     order.boundaries.period = period(&args, &zone)?;
     let bar = out::byte_bar(0);
@@ -178,9 +187,21 @@ pub(super) async fn run(args: Args) -> Outcome {
     if fresh && report.status != Status::Imported {
         remove(&args.data);
     }
+    told(&args, &report).await
+}
+
+async fn told(args: &Args, report: &Report) -> Outcome {
     out::say(&report.text());
-    write_files(&args, &report).await?;
+    write_files(args, report).await?;
     Ok(report.status != Status::Refused)
+}
+
+/// Where an import goes.
+enum Ground {
+    /// The data file, and whether it was made just now.
+    File(Store, bool),
+    /// The server that has it, by its address.
+    Server(String),
 }
 
 fn order(args: &Args) -> Result<Order, Failure> {
@@ -221,11 +242,14 @@ fn period(args: &Args, zone: &str) -> Result<Period, Failure> {
     Ok(Period { from: args.from.as_ref().map(instant).transpose()?, until: args.until.as_ref().map(instant).transpose()? })
 }
 
-/// The data file, and whether it was made just now.
-async fn open(args: &Args, order: &Order) -> Result<(Store, bool), Failure> {
+async fn open(args: &Args, order: &Order) -> Result<Ground, Failure> {
     let access = if args.dry_run { Access::Read } else { Access::Import };
     match Store::open(&args.data, access).await {
-        Ok(store) => Ok((store, false)),
+        Ok(store) => Ok(Ground::File(store, false)),
+        Err(StoreError::InUse(path)) => match Store::announced(&path) {
+            Some(address) => Ok(Ground::Server(address)),
+            None => Err(StoreError::InUse(path).into()),
+        },
         Err(StoreError::Missing(_)) => {
             if jiff::tz::TimeZone::get(&args.time_zone).is_err() {
                 return Err(usage(format!("no time zone {:?}; IANA names like Asia/Shanghai", args.time_zone)));
@@ -240,9 +264,9 @@ async fn open(args: &Args, order: &Order) -> Result<(Store, bool), Failure> {
             meta.time_zone.clone_from(&args.time_zone);
             meta.attribution.clone_from(&args.attribution);
             if args.dry_run {
-                return Ok((Store::memory(meta), false));
+                return Ok(Ground::File(Store::memory(meta), false));
             }
-            Ok((Store::create(&args.data, &meta).await?, true))
+            Ok(Ground::File(Store::create(&args.data, &meta).await?, true))
         }
         Err(error) => Err(error.into()),
     }
@@ -265,7 +289,7 @@ pub(super) fn words(step: Step) -> String {
     }
 }
 
-fn watch(bar: &indicatif::ProgressBar) -> Watch {
+pub(super) fn watch(bar: &indicatif::ProgressBar) -> Watch {
     let bar = bar.clone();
     Arc::new(move |step| {
         if let Step::Reading { read, total } = step {

@@ -9,7 +9,9 @@ mod import;
 mod link;
 mod locate;
 mod out;
+mod remote;
 mod serve;
+mod try_out;
 
 use clap::{Parser, Subcommand};
 use std::future::Future;
@@ -29,6 +31,8 @@ enum Command {
     Serve(serve::Args),
     /// Imports a file: regions, grids, facilities, staff, households or open cases.
     Import(Box<import::Args>),
+    /// Shows files on a map, in a city that is thrown away afterwards.
+    Try(Box<try_out::Args>),
     /// Makes a data file with a synthetic city.
     Demo(demo::Args),
     /// Looks at every invariant of a data file and gives every fault with its place.
@@ -73,6 +77,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Import(args) => block_on(import::run(*args)),
+        Command::Try(args) => block_on(try_out::run(*args)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => block_on(check::run(args)),
         Command::Link(args) => block_on(link::run(args)),

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tracing_subscriber::EnvFilter;
 
-/// The map, the API and the tiles of one city. While it runs the data file is its own: imports wait until it is stopped; check,
-/// locate and backup read beside it.
+/// The map, the API and the tiles of one city. While it runs the data file is its own: `wangge import` goes through its HTTP interface;
+/// check, locate and backup read beside it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Settings as a TOML file; what the command line says comes before what stands there. docs/configuration.md lists them.
@@ -30,6 +30,9 @@ pub(super) struct Args {
     /// Most megabytes of memory that finished tiles may take [default: 256].
     #[arg(long, value_name = "MB")]
     tile_cache_mb: Option<usize>,
+    /// Most megabytes of the files of one import [default: 2048].
+    #[arg(long, value_name = "MB")]
+    upload_limit_mb: Option<u64>,
     /// What is logged, to standard error: error, warn, info or debug, also by module. `wangge::access=debug` gives a line a request.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -44,6 +47,13 @@ pub(super) async fn run(args: Args) -> Outcome {
     let address = listener.local_addr()?;
     let store = Store::open(&config.data, Access::Serve).await?;
     let app = Arc::new(App::open(store, config, Clock::System).await?);
+    app.sweep_uploads();
+    app.store.announce(&address.to_string())?;
+    answer(app, listener, address).await
+}
+
+/// Says where the city is to be seen, and answers until the process is asked to end.
+pub(super) async fn answer(app: Arc<App>, listener: tokio::net::TcpListener, address: SocketAddr) -> Outcome {
     let city = app.published.load();
     out::note(&format!(
         "{}{}: epoch {}, {} grids, {} facilities, {} open cases\nhttp://{address}",
@@ -62,7 +72,10 @@ pub(super) async fn run(args: Args) -> Outcome {
         // They would not end by themselves.
         closing.end_streams();
     };
+    let uploads = app.config.uploads();
     http::serve(listener, http::router(app), stop).await;
+    // Reports of this run; what is kept of them is in the store.
+    let _ = std::fs::remove_dir_all(uploads);
     Ok(true)
 }
 
@@ -79,6 +92,7 @@ fn config(args: &Args) -> Result<Config, Failure> {
     if let Some(url) = &args.base_url {
         config.base_url = Some(base_url(url).map_err(|why| Failure::Usage(format!("--base-url: {why}")))?);
     }
+    config.upload_limit_bytes = args.upload_limit_mb.map_or(config.upload_limit_bytes, |mb| mb.saturating_mul(1 << 20));
     Ok(config)
 }
 

@@ -70,7 +70,7 @@ pub struct Fault {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// The codes concerned: one, or the two that overlap.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<Code>,
     /// A point of it, to fly to.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -66,3 +66,10 @@ pub struct HouseholdCount {
     /// Residents, a count.
     pub population: Option<u32>,
 }
+
+impl HouseholdCount {
+    /// Households and residents after it. An absent count leaves what was `before`; told `exactly`, it is none.
+    pub fn over(&self, before: (Option<u32>, Option<u32>), exactly: bool) -> (Option<u32>, Option<u32>) {
+        if exactly { (self.households, self.population) } else { (self.households.or(before.0), self.population.or(before.1)) }
+    }
+}

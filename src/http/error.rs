@@ -37,8 +37,10 @@ codes! {
     BadField "bad_field" 400 "A member of the body has a value it cannot have";
     UnknownField "unknown_field" 400 "A member of the body is not known here";
     MissingField "missing_field" 400 "A required member of the body is missing";
+    BadMultipart "bad_multipart" 400 "The body is not multipart/form-data as its type says";
     BadHeader "bad_header" 400 "A header has a value it cannot have";
     BodyUnreadable "body_unreadable" 400 "The body ended early or could not be decoded";
+    ForeignOrigin "foreign_origin" 403 "The request comes from a page of another site";
     OutsideCoverage "outside_coverage" 404 "No grid here";
     UnknownCode "unknown_code" 404 "No region or grid has this code";
     UnknownLayer "unknown_layer" 404 "No such layer";
@@ -51,6 +53,8 @@ codes! {
     MethodNotAllowed "method_not_allowed" 405 "This address does not take that method";
     BodyTimedOut "body_timed_out" 408 "The body did not arrive in time";
     CodeTaken "code_taken" 409 "Another object has this code";
+    Touched "touched" 409 "Rows of the import were changed since";
+    CannotUndo "cannot_undo" 409 "The import cannot be taken back";
     Stale "stale" 412 "It was changed meanwhile";
     BodyTooLarge "body_too_large" 413 "The body is larger than this address takes";
     UnsupportedMediaType "unsupported_media_type" 415 "The body has a type this address does not take";
@@ -198,11 +202,13 @@ impl From<AppError> for Problem {
             AppError::Missing(field) => Self::missing_field(field),
             AppError::Refused { field, detail } => Self::bad_field(field, detail),
             AppError::CodeTaken { id, .. } => Self::new(C::CodeTaken, detail).with("field", "code").with("id", *id),
+            AppError::Touched { total, some, .. } => Self::new(C::Touched, detail).with("touched", *total).with("rows", some.clone()),
+            AppError::CannotUndo { .. } => Self::new(C::CannotUndo, detail),
             AppError::Behind { revision, .. } => Self::new(C::Behind, detail).with("revision", revision.0),
             AppError::Stopping => Self::new(C::NotReady, detail),
             AppError::BadCursor => Self::new(C::BadCursor, detail).with("field", "cursor"),
             AppError::Busy => Self::new(C::Busy, detail),
-            AppError::Panicked | AppError::Store(_) | AppError::TimeZone(_) | AppError::Damaged { .. } => {
+            AppError::Panicked | AppError::Import(_) | AppError::Store(_) | AppError::TimeZone(_) | AppError::Damaged { .. } => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(error = detail, cause, "a request failed");
                 Self::new(C::Internal, "the server could not answer; its log says why")

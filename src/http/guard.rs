@@ -4,7 +4,7 @@ use super::error::{Problem, ProblemCode};
 use super::metrics;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// How long a handler may take until its answer begins. Streams begin at once and are not cut.
 const HANDLER_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long the files of an import may take to arrive.
+const UPLOAD_LIMIT: Duration = Duration::from_secs(3600);
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The middleware.
@@ -30,8 +33,11 @@ pub async fn guard(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = tracing::enabled!(target: "wangge::access", tracing::Level::DEBUG).then(|| request.uri().path().to_owned());
 
+    // Files of an import may take long; each piece of them has its own limit.
+    let uploads = method == Method::POST && route.as_ref().is_some_and(|route| route.as_str() == super::imports::ADDRESS);
+    let limit = if uploads { UPLOAD_LIMIT } else { HANDLER_LIMIT };
     let mut response = match own_host(request.uri(), request.headers()) {
-        Ok(()) => answered(next.run(request), &id).await,
+        Ok(()) => answered(next.run(request), limit, &id).await,
         Err(problem) => problem.into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
@@ -56,8 +62,8 @@ pub async fn guard(request: Request, next: Next) -> Response {
 }
 
 /// The handler's answer within its time; its panic as a problem.
-async fn answered(handler: impl Future<Output = Response>, id: &HeaderValue) -> Response {
-    match tokio::time::timeout(HANDLER_LIMIT, AssertUnwindSafe(handler).catch_unwind()).await {
+async fn answered(handler: impl Future<Output = Response>, limit: Duration, id: &HeaderValue) -> Response {
+    match tokio::time::timeout(limit, AssertUnwindSafe(handler).catch_unwind()).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
             let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -65,7 +71,7 @@ async fn answered(handler: impl Future<Output = Response>, id: &HeaderValue) -> 
             Problem::new(ProblemCode::Internal, "the server could not answer; its log says why under this request id")
                 .into_response()
         }
-        Err(_) => Problem::new(ProblemCode::TimedOut, format!("no answer within {} s", HANDLER_LIMIT.as_secs())).into_response(),
+        Err(_) => Problem::new(ProblemCode::TimedOut, format!("no answer within {} s", limit.as_secs())).into_response(),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod facilities;
 pub mod facility_writes;
 pub mod grids;
 pub mod guard;
+pub mod imports;
 pub mod json;
 pub mod links;
 pub mod listen;
@@ -23,6 +24,7 @@ pub mod locate_stream;
 pub mod members;
 pub mod meta;
 pub mod metrics;
+pub mod multipart;
 pub mod nearby;
 pub mod ogc;
 pub mod openapi;
@@ -88,6 +90,11 @@ table! {
     GET  "/api/v1/facilities/{id}"            facility_writes::one
     PATCH "/api/v1/facilities/{id}"           facility_writes::change
     DELETE "/api/v1/facilities/{id}"          facility_writes::remove
+    GET  "/api/v1/imports"                    imports::all
+    POST "/api/v1/imports"                    imports::create
+    GET  "/api/v1/imports/{id}"               imports::one
+    GET  "/api/v1/imports/{id}/report"        imports::report
+    POST "/api/v1/imports/{id}/undo"          imports::undo
     GET  "/api/v1/events"                     events::get
     GET  "/api/v1/categories"                 facilities::categories
     GET  "/api/v1/cases"                      cases::all

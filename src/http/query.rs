@@ -308,7 +308,7 @@ pub fn one_of<T: Copy>(field: &'static str, text: &str, allowed: &[(&'static str
 }
 
 /// For the OpenAPI document: a text out of a fixed list.
-fn words<'w>(words: impl IntoIterator<Item = &'w str>) -> Object {
+pub(super) fn words<'w>(words: impl IntoIterator<Item = &'w str>) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words.into_iter().map(str::to_owned))).build()
 }
 

@@ -103,12 +103,16 @@ pub struct CommitHead {
     /// What the city says about itself from this commit on, in the same transaction. A profile must have the categories of all
     /// facilities.
     pub settings: Option<Arc<Meta>>,
+    /// The number of the import that the commit belongs to, when it was announced.
+    pub import_id: Option<ImportId>,
+    /// The rows go back to what they were: they say themselves which import wrote them.
+    pub restores: bool,
 }
 
 impl CommitHead {
     /// Refuses stale rows, checks no epoch.
     pub fn new(actor: impl Into<String>, at: Timestamp) -> Self {
-        Self { actor: actor.into(), at, epoch: None, on_stale: OnStale::Refuse, settings: None }
+        Self { actor: actor.into(), at, epoch: None, on_stale: OnStale::Refuse, settings: None, import_id: None, restores: false }
     }
 }
 
@@ -267,8 +271,67 @@ pub struct ImportRecord {
     pub source: Option<String>,
     /// When.
     pub at: Timestamp,
-    /// The report: counts, repairs, faults. Left out (null) in lists.
+    /// The report: counts, repairs, faults. In lists only its `status`, or null.
     pub report: serde_json::Value,
+    /// How far it is.
+    pub state: ImportState,
+    /// The change log's number of its commit; the store sets it.
+    pub revision: Option<Revision>,
+    /// The number of the commit that took it back.
+    pub undone: Option<Revision>,
+    /// What taking it back needs to know beside the rows: see `app::imports::undo`. Left out (null) in lists.
+    pub before: serde_json::Value,
+}
+
+impl ImportRecord {
+    /// Of how many imports, from the last one back, the store keeps the rows of before.
+    pub const UNDOABLE: usize = 10;
+}
+
+/// How far an import is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportState {
+    /// Others go first.
+    Queued,
+    /// It is read, checked, written.
+    Running,
+    /// It came to its end; the report says to which.
+    #[default]
+    Done,
+    /// It broke off; the report says why.
+    Failed,
+    /// The server ended before it did. Nothing of it is stored.
+    Interrupted,
+}
+
+impl ImportState {
+    const TABLE: [(Self, &'static str); 5] = [
+        (Self::Queued, "queued"),
+        (Self::Running, "running"),
+        (Self::Done, "done"),
+        (Self::Failed, "failed"),
+        (Self::Interrupted, "interrupted"),
+    ];
+
+    /// The word in store and answers.
+    pub fn as_str(self) -> &'static str {
+        Self::TABLE[self as usize].1
+    }
+
+    /// The state with this word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::TABLE.iter().find(|(_, known)| *known == word).map(|(state, _)| *state)
+    }
+}
+
+/// An import that was announced: it has its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// The number.
+    pub id: ImportId,
+    /// It was announced before, under the same name.
+    pub repeated: bool,
 }
 
 /// What a log entry is about.

@@ -37,7 +37,7 @@ pub enum StoreError {
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
     /// Another process owns the file.
-    #[error("{} is in use by a running server or import; stop it first", .0.display())]
+    #[error("{} is in use by an import, or by a server that does not say where it answers; try again when it has ended", .0.display())]
     InUse(PathBuf),
     /// The file cannot be read as one of ours.
     #[error("{}: {reason}", .path.display())]

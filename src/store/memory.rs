@@ -1,7 +1,7 @@
 //! The store in memory: the oracle that says what every other store must do. Nothing outlives the process.
 
 use super::commit::{
-    BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome,
+    Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome,
     FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit, external_key,
     to_millisecond,
 };
@@ -34,12 +34,30 @@ struct Inner {
     cases: BTreeMap<i64, CaseRecord>,
     staff: BTreeMap<String, StaffRecord>,
     imports: Vec<ImportRecord>,
+    /// Rows of before, of imports that can be taken back.
+    kept: BTreeMap<i64, Kept>,
     /// Answers to writes that have a name, by caller and key: hash of what was asked, when, the answer.
-    answers: BTreeMap<(String, String), (u64, Timestamp, FacilityOutcome)>,
+    answers: BTreeMap<(String, String), (u64, Timestamp, Answer)>,
     log: Vec<LogEntry>,
     last_facility: i64,
     last_case: i64,
     last_import: i64,
+}
+
+/// What an import changed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept {
+    pub(super) facilities: Vec<FacilityRecord>,
+    pub(super) cases: Vec<CaseRecord>,
+    staff: Vec<StaffRecord>,
+    added: Vec<i64>,
+}
+
+/// What a write that has a name was answered.
+#[derive(Debug, Clone)]
+enum Answer {
+    Facility(Box<FacilityOutcome>),
+    Import(ImportId),
 }
 
 impl MemoryStore {
@@ -53,6 +71,7 @@ impl MemoryStore {
             cases: BTreeMap::new(),
             staff: BTreeMap::new(),
             imports: Vec::new(),
+            kept: BTreeMap::new(),
             answers: BTreeMap::new(),
             log: Vec::new(),
             last_facility: 0,
@@ -193,7 +212,7 @@ impl MemoryStore {
         })
     }
 
-    pub(super) fn households_commit(&self, commit: HouseholdCommit) -> Result<Committed, StoreError> {
+    pub(super) fn households_write(&self, commit: HouseholdCommit, exact: bool) -> Result<Committed, StoreError> {
         self.write(|inner| {
             let head = inner.head_checked(&commit.head)?;
             let none = BoundarySet::default();
@@ -207,7 +226,7 @@ impl MemoryStore {
                     continue;
                 };
                 let grid = &mut next.grids[place];
-                let now = (count.households.or(grid.households), count.population.or(grid.population));
+                let now = count.over((grid.households, grid.population), exact);
                 if (grid.households, grid.population) == now {
                     counted.same += 1;
                 } else {
@@ -235,8 +254,11 @@ impl MemoryStore {
             }
             let import = commit.import.map(|import| inner.import(import));
             let removed: Vec<i64> = commit.removed.iter().map(|id| id.0).collect();
+            let (known, before) = known_rows(&inner.facilities, &commit.rows);
             let counted =
                 write_rows(&mut inner.facilities, &mut inner.last_facility, commit.rows, &removed, &commit.head, import)?;
+            let facilities = changed_rows(&inner.facilities, before);
+            inner.keep(import, Kept { facilities, added: added(&counted, &known), ..Kept::default() });
             inner.keeps_categories()?;
             let counted = Counted { settings, ..counted };
             Ok(inner.log(LogKind::Facilities, &commit.head.actor, commit.head.at, counted, import, None))
@@ -278,7 +300,8 @@ impl MemoryStore {
             let revision = inner.log(LogKind::Facilities, &head.actor, head.at, counted, None, None).revision;
             let outcome = FacilityOutcome { revision, row, written, repeated: false };
             if let Some(once) = once {
-                inner.answers.insert((head.actor, once.key), (once.request, head.at, outcome.clone()));
+                let answer = Answer::Facility(Box::new(outcome.clone()));
+                inner.answers.insert((head.actor, once.key), (once.request, head.at, answer));
             }
             Ok(outcome)
         })
@@ -293,7 +316,10 @@ impl MemoryStore {
             inner.head_checked(&commit.head)?;
             let import = commit.import.map(|import| inner.import(import));
             let removed: Vec<i64> = commit.removed.iter().map(|id| id.0).collect();
+            let (known, before) = known_rows(&inner.cases, &commit.rows);
             let counted = write_rows(&mut inner.cases, &mut inner.last_case, commit.rows, &removed, &commit.head, import)?;
+            let cases = changed_rows(&inner.cases, before);
+            inner.keep(import, Kept { cases, added: added(&counted, &known), ..Kept::default() });
             let settings = inner.settle(commit.head.settings.as_deref());
             inner.keeps_categories()?;
             let counted = Counted { settings, ..counted };
@@ -310,21 +336,28 @@ impl MemoryStore {
             )?;
             let import = commit.import.map(|import| inner.import(import));
             let mut counted = Counted::default();
+            let mut kept = Kept::default();
             for mut row in commit.rows {
                 match inner.staff.get(&row.id) {
                     Some(old) if same_origin_aside(old, &row) => counted.same += 1,
                     old => {
-                        if old.is_some() {
-                            counted.changed += 1
-                        } else {
-                            counted.new += 1
-                        };
+                        match old {
+                            Some(old) => {
+                                counted.changed += 1;
+                                kept.staff.push(old.clone());
+                            }
+                            None => {
+                                counted.new += 1;
+                                kept.added.push(inner.staff.len() as i64);
+                            }
+                        }
                         row.stamp(import);
                         inner.staff.insert(row.id.clone(), row);
                     }
                 }
             }
             counted.removed = commit.removed.iter().filter(|id| inner.staff.remove(*id).is_some()).count() as u64;
+            inner.keep(import, kept);
             counted.settings = inner.settle(commit.head.settings.as_deref());
             inner.keeps_categories()?;
             Ok(inner.log(LogKind::Staff, &commit.head.actor, commit.head.at, counted, import, None))
@@ -381,7 +414,75 @@ impl MemoryStore {
     }
 
     pub(super) fn imports(&self) -> Vec<ImportRecord> {
-        self.lock().imports.iter().map(|import| ImportRecord { report: serde_json::Value::Null, ..import.clone() }).collect()
+        let listed = |import: &ImportRecord| {
+            let report = match import.report.get("status") {
+                Some(status) => serde_json::json!({ "status": status }),
+                None => serde_json::Value::Null,
+            };
+            ImportRecord { report, before: serde_json::Value::Null, ..import.clone() }
+        };
+        self.lock().imports.iter().map(listed).collect()
+    }
+
+    pub(super) fn import_begin(&self, record: ImportRecord, actor: &str, once: Option<Once>) -> Result<Begun, StoreError> {
+        self.write(|inner| {
+            let at = record.at;
+            if let Some(once) = &once {
+                match inner.answer(actor, at, once)? {
+                    Some(Answer::Import(id)) => return Ok(Begun { id: *id, repeated: true }),
+                    Some(Answer::Facility(_)) => return Err(StoreError::KeyReused(once.key.clone())),
+                    None => {}
+                }
+            }
+            let id = inner.import(record);
+            if let Some(once) = once {
+                inner.answers.insert((actor.to_owned(), once.key), (once.request, at, Answer::Import(id)));
+            }
+            Ok(Begun { id, repeated: false })
+        })
+    }
+
+    pub(super) fn import_note(&self, record: ImportRecord) -> Result<(), StoreError> {
+        self.write(|inner| {
+            if let Some(known) = inner.imports.iter_mut().find(|known| known.id == record.id) {
+                known.revision = record.revision.or(known.revision);
+                if !record.before.is_null() {
+                    known.before = record.before;
+                }
+                (known.file, known.crs, known.report, known.state) = (record.file, record.crs, record.report, record.state);
+                known.at = to_millisecond(record.at);
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn import_undone(&self, id: ImportId, revision: Revision) -> Result<(), StoreError> {
+        self.write(|inner| {
+            inner.imports.iter_mut().filter(|known| known.id == id).for_each(|known| known.undone = Some(revision));
+            inner.kept.remove(&id.0);
+            Ok(())
+        })
+    }
+
+    pub(super) fn import_added(&self, id: ImportId) -> Vec<(i64, i64)> {
+        self.lock().kept.get(&id.0).map(|kept| kept.added.iter().map(|id| (*id, *id)).collect()).unwrap_or_default()
+    }
+
+    pub(super) fn import_before<R: Numbered>(
+        &self,
+        id: ImportId,
+        after: i64,
+        limit: usize,
+        rows: impl Fn(&Kept) -> &Vec<R>,
+    ) -> Vec<R> {
+        let inner = self.lock();
+        let mut rows: Vec<R> = inner.kept.get(&id.0).map(|kept| rows(kept).clone()).unwrap_or_default();
+        rows.sort_by_key(R::id);
+        rows.into_iter().filter(|row| row.id() > after).take(limit).collect()
+    }
+
+    pub(super) fn import_before_staff(&self, id: ImportId) -> Vec<StaffRecord> {
+        self.lock().kept.get(&id.0).map(|kept| kept.staff.clone()).unwrap_or_default()
     }
 
     pub(super) fn import_report(&self, id: ImportId) -> Option<ImportRecord> {
@@ -418,10 +519,30 @@ impl Inner {
 
     /// The answer that a write of this name had.
     fn outcome(&self, head: &CommitHead, once: &Once) -> Result<Option<FacilityOutcome>, StoreError> {
-        match self.answers.get(&(head.actor.clone(), once.key.clone())) {
-            Some((_, at, _)) if *at <= head.at - Once::KEPT => Ok(None),
+        match self.answer(&head.actor, head.at, once)? {
+            Some(Answer::Facility(outcome)) => {
+                Ok(Some(FacilityOutcome { repeated: true, written: false, ..(**outcome).clone() }))
+            }
+            Some(Answer::Import(_)) => Err(StoreError::KeyReused(once.key.clone())),
+            None => Ok(None),
+        }
+    }
+
+    fn answer(&self, actor: &str, at: Timestamp, once: &Once) -> Result<Option<&Answer>, StoreError> {
+        match self.answers.get(&(actor.to_owned(), once.key.clone())) {
+            Some((_, then, _)) if *then <= at - Once::KEPT => Ok(None),
             Some((request, ..)) if *request != once.request => Err(StoreError::KeyReused(once.key.clone())),
-            found => Ok(found.map(|(_, _, outcome)| FacilityOutcome { repeated: true, written: false, ..outcome.clone() })),
+            found => Ok(found.map(|(_, _, answer)| answer)),
+        }
+    }
+
+    /// Keeps what an import changed, and forgets what is too old to be taken back.
+    fn keep(&mut self, import: Option<ImportId>, kept: Kept) {
+        if let Some(import) = import {
+            self.kept.insert(import.0, kept);
+            while self.kept.len() > ImportRecord::UNDOABLE {
+                self.kept.pop_first();
+            }
         }
     }
 
@@ -445,9 +566,18 @@ impl Inner {
     }
 
     fn import(&mut self, import: ImportRecord) -> ImportId {
-        self.last_import += 1;
-        let id = ImportId(self.last_import);
-        self.imports.push(ImportRecord { id, at: to_millisecond(import.at), ..import });
+        let id = match import.id {
+            ImportId(0) => {
+                self.last_import += 1;
+                ImportId(self.last_import)
+            }
+            announced => announced,
+        };
+        let import = ImportRecord { id, at: to_millisecond(import.at), ..import };
+        match self.imports.iter_mut().find(|known| known.id == id) {
+            Some(known) => *known = import,
+            None => self.imports.push(import),
+        }
         id
     }
 
@@ -475,6 +605,8 @@ impl Inner {
                 kind,
                 summary: log_summary(&counted, import, published),
             });
+            let revision = Some(self.revision());
+            self.imports.iter_mut().filter(|known| Some(known.id) == import).for_each(|known| known.revision = revision);
         }
         let committed = self.committed(counted, import);
         Committed { epoch: published.unwrap_or(committed.epoch), ..committed }
@@ -531,6 +663,24 @@ fn write_rows<R: Numbered>(
     }
     counted.removed = removed.iter().filter(|id| table.remove(id).is_some()).count() as u64;
     Ok(counted)
+}
+
+/// Keys of the given rows that are not new, and those rows as they are stored.
+fn known_rows<R: Numbered>(table: &BTreeMap<i64, R>, rows: &[R]) -> (BTreeSet<i64>, Vec<R>) {
+    let known: BTreeSet<i64> = rows.iter().map(R::id).filter(|id| *id != 0).collect();
+    let before = known.iter().filter_map(|id| table.get(id).cloned()).collect();
+    (known, before)
+}
+
+/// Those of some rows of before that are others now.
+fn changed_rows<R: Numbered>(table: &BTreeMap<i64, R>, before: Vec<R>) -> Vec<R> {
+    let changed = |old: &R| table.get(&old.id()).is_some_and(|now| now.version() != old.version());
+    before.into_iter().filter(changed).collect()
+}
+
+/// Keys that a commit gave.
+fn added(counted: &Counted, known: &BTreeSet<i64>) -> Vec<i64> {
+    counted.ids.iter().copied().filter(|id| !known.contains(id)).collect()
 }
 
 /// The compact form of a stored facility; its category is in the profile, which every commit checks.

@@ -8,8 +8,9 @@ mod memory;
 mod rows;
 
 pub use commit::{
-    BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome,
-    FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit, external_key,
+    Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome,
+    FacilityWrite, HouseholdCommit, ImportRecord, ImportState, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit,
+    external_key,
 };
 pub use embedded::{EmbeddedStore, grid_row_hash, region_row_hash};
 pub use error::StoreError;
@@ -82,9 +83,10 @@ impl FacilityLoad {
     }
 
     /// Makes everything visible in one transaction. The import's report may be complete only now.
-    pub async fn finish(self, import: ImportRecord) -> Result<Committed, StoreError> {
+    pub async fn finish(self, import: impl Into<Option<ImportRecord>>) -> Result<Committed, StoreError> {
+        let import = import.into();
         match self.inner {
-            Load::Memory { store, commit } => store.facilities_commit(FacilityCommit { import: Some(import), ..commit }),
+            Load::Memory { store, commit } => store.facilities_commit(FacilityCommit { import, ..commit }),
             Load::Embedded(load) => load.finish(import).await,
         }
     }
@@ -201,8 +203,16 @@ impl Store {
     /// Writes counts into the grids of the current epoch.
     pub async fn households_commit(&self, commit: HouseholdCommit) -> Result<Committed, StoreError> {
         match self {
-            Self::Memory(store) => store.households_commit(commit),
-            Self::Embedded(store) => store.households_commit(commit).await,
+            Self::Memory(store) => store.households_write(commit, false),
+            Self::Embedded(store) => store.households_write(commit, false).await,
+        }
+    }
+
+    /// Writes counts as they are given: an absent one is none.
+    pub async fn households_restore(&self, commit: HouseholdCommit) -> Result<Committed, StoreError> {
+        match self {
+            Self::Memory(store) => store.households_write(commit, true),
+            Self::Embedded(store) => store.households_write(commit, true).await,
         }
     }
 
@@ -312,7 +322,7 @@ impl Store {
         }
     }
 
-    /// All imports in order, without their reports.
+    /// All imports in order, without their reports but for the status.
     pub async fn imports(&self) -> Result<Vec<ImportRecord>, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.imports()),
@@ -326,6 +336,89 @@ impl Store {
             Self::Memory(store) => Ok(store.import_report(id)),
             Self::Embedded(store) => store.import_report(id).await,
         }
+    }
+
+    /// Announces an import: it gets its number, under which it is found from now on. With `once`, one that was announced under that name
+    /// is answered as it was then.
+    pub async fn import_begin(&self, record: ImportRecord, actor: &str, once: Option<Once>) -> Result<Begun, StoreError> {
+        match self {
+            Self::Memory(store) => store.import_begin(record, actor, once),
+            Self::Embedded(store) => store.import_begin(record, actor, once).await,
+        }
+    }
+
+    /// Notes how far an announced import is, and its report. What it changed is noted by its commit.
+    pub async fn import_note(&self, record: ImportRecord) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(store) => store.import_note(record),
+            Self::Embedded(store) => store.import_note(record).await,
+        }
+    }
+
+    /// Notes that an import was taken back by a commit.
+    pub async fn import_undone(&self, id: ImportId, revision: Revision) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(store) => store.import_undone(id, revision),
+            Self::Embedded(store) => store.import_undone(id, revision).await,
+        }
+    }
+
+    /// Keys of the rows that an import added (of staff: numbers that only [`Self::import_before_staff`] knows), as closed ranges.
+    pub async fn import_added(&self, id: ImportId) -> Result<Vec<(i64, i64)>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.import_added(id)),
+            Self::Embedded(store) => store.import_added(id).await,
+        }
+    }
+
+    /// Facilities as they were before an import changed them: the first `limit` after a key.
+    pub async fn import_before_facilities(
+        &self,
+        id: ImportId,
+        after: FacilityId,
+        limit: usize,
+    ) -> Result<Vec<FacilityRecord>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.import_before(id, after.0, limit, |kept| &kept.facilities)),
+            Self::Embedded(store) => store.import_before_facilities(id, after, limit).await,
+        }
+    }
+
+    /// The same of cases.
+    pub async fn import_before_cases(&self, id: ImportId, after: CaseId, limit: usize) -> Result<Vec<CaseRecord>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.import_before(id, after.0, limit, |kept| &kept.cases)),
+            Self::Embedded(store) => store.import_before_cases(id, after, limit).await,
+        }
+    }
+
+    /// Staff as they were before an import changed them; all of them.
+    pub async fn import_before_staff(&self, id: ImportId) -> Result<Vec<StaffRecord>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.import_before_staff(id)),
+            Self::Embedded(store) => store.import_before_staff(id).await,
+        }
+    }
+
+    /// Drops what is kept of imports that can no longer be taken back.
+    pub async fn tidy(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Embedded(store) => store.tidy().await,
+        }
+    }
+
+    /// Writes beside the data file where its server answers, for programs that find the file in use. Taken back with the lock.
+    pub fn announce(&self, address: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Embedded(store) => store.announce(address),
+        }
+    }
+
+    /// Where the server that uses a data file answers, if it says so.
+    pub fn announced(path: &Path) -> Option<String> {
+        embedded::announced(path)
     }
 
     /// The first `limit` entries of the change log after `after`.

@@ -4,6 +4,7 @@
 
 mod allocations;
 mod architecture;
+mod beside;
 #[path = "../../benches/brute.rs"]
 mod brute;
 #[path = "../../benches/communes.rs"]

@@ -7,10 +7,11 @@ use super::matching::{RecordName, Seen};
 use super::merge::{is_derived, merge};
 use super::read::read;
 use super::report::{Report, Status};
-use super::{ImportError, Job, Step, grid_at};
+use super::{Before, Ground, ImportError, Job, Step, grid_at};
+use crate::city::Change;
 use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind, Repair};
-use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, RegionIx};
+use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, RegionIx, Unit};
 use crate::domain::period::Period;
 use crate::domain::records::{BoundarySet, EpochRecord, Provenance};
 use crate::domain::region::{RegionRecord, VoidRecord};
@@ -20,9 +21,10 @@ use crate::interchange::Terms;
 use crate::interchange::boundaries::{GridDraft, Land, Made, code_of, land, region};
 use crate::interchange::fields::{Field, Fields, Kind};
 use crate::interchange::own::Origin;
-use crate::store::{BoundaryCommit, Chain, Store, grid_row_hash, region_row_hash};
+use crate::store::{BoundaryCommit, Chain, Committed, Store, grid_row_hash, region_row_hash};
 use crate::territory::Territory;
 use crate::territory::mend::{Accept as MendAccept, mend};
+use jiff::Timestamp;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -173,7 +175,7 @@ pub async fn publish(
     watch: &super::Watch,
 ) -> Result<Report, ImportError> {
     let at = clock.now();
-    let job = Job::of(store, order, actor, at, Arc::clone(watch)).await?;
+    let job = Job::of(Ground::Alone(store.clone()), order, actor, at, Arc::clone(watch)).await?;
     let mut report = Report::new(job.order.kind.as_str(), at);
     report.files = job.order.files.iter().map(|file| super::file_name(file)).collect();
     report.source = job.order.source.clone();
@@ -252,9 +254,19 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
         reason: format!("import of {}", report.files.join(", ")),
     };
     let next = Epoch(store.epochs().await?.last().map_or(1, |last| last.epoch.0 + 1));
+    // A running server makes its next territory from the one it has, with the borders drawn before the commit.
+    let in_force = !job.order.boundaries.beside && job.order.boundaries.set.is_governance();
+    let base = job.ground.app().filter(|_| in_force && !job.order.dry_run).map(|app| Arc::clone(&app.published.load().territory));
     let proved = tokio::task::spawn_blocking(move || {
         let mended = mend(merged, &accept)?;
-        let territory = Territory::build(next, &mended.boundaries)?;
+        let territory = match &base {
+            None => Territory::build(next, &mended.boundaries)?,
+            Some(base) => {
+                let territory = base.after(next, &mended.boundaries)?;
+                territory.draw_after(base);
+                territory
+            }
+        };
         Ok::<_, Vec<Fault>>((mended, territory))
     })
     .await?;
@@ -275,13 +287,16 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
         return Ok(report);
     }
     let territory = Arc::new(territory);
-    let moves = if job.order.boundaries.beside || !job.order.boundaries.set.is_governance() {
-        Moves::default()
-    } else {
+    let outlined = Arc::clone(&territory);
+    let outlines = tokio::task::spawn_blocking(move || outlines(&outlined)).await?;
+    // From here to the end nobody writes a facility: it would be placed in boundaries that are not there any more.
+    let quiet = if in_force { job.ground.no_writes().await } else { None };
+    let moves = if in_force {
         job.tell(Step::Placing);
-        moves(store, &job, Arc::clone(&territory)).await?
+        moves(&job.ground, job.at, Arc::clone(&territory)).await?
+    } else {
+        Moves::default()
     };
-    let outlines = tokio::task::spawn_blocking(move || outlines(&territory)).await?;
     job.tell(Step::Writing { rows: (mended.boundaries.grids.len() + mended.boundaries.regions.len()) as u64 });
     report.status = Status::Imported;
     report.tally.moved = (moves.facilities.len() + moves.cases.len()) as u64;
@@ -292,16 +307,19 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
         outlines,
         facility_grids: moves.facilities,
         case_grids: moves.cases,
-        import: Some(job.import_record(&report)),
+        import: Some(job.import_record(&report, Before { base: Some(current.base), ..Before::default() })),
         settings: job.new_settings(),
         actor: job.actor.clone(),
         at: job.at,
     };
-    let before = store.revision().await?;
     let committed = store.boundaries_commit(commit).await?;
-    job.committed(&mut report, &committed);
+    let change = published_change(&job.ground, territory, &committed).await?;
+    job.committed(&mut report, &committed, change.filter(|_| in_force)).await;
+    drop(quiet);
     report.epoch = committed.epoch;
-    if committed.revision == before {
+    let differs = committed.new + committed.changed + committed.removed + committed.moved > 0;
+    // One that only comes beside the chain has rows of its own, or none.
+    if !differs && committed.epoch != next && job.settings.is_none() {
         // What the files say differently is the same land after mending.
         report.status = Status::Unchanged;
     }
@@ -329,13 +347,48 @@ async fn known(store: &Store, current: Option<&BoundarySet>) -> Result<Known, Im
 
 /// Rows whose grid is another one in the new boundaries.
 #[derive(Default)]
-struct Moves {
-    facilities: Vec<(FacilityId, Option<Code>)>,
-    cases: Vec<(CaseId, Option<Code>)>,
+pub(super) struct Moves {
+    pub(super) facilities: Vec<(FacilityId, Option<Code>)>,
+    pub(super) cases: Vec<(CaseId, Option<Code>)>,
 }
 
-async fn moves(store: &Store, job: &Job, territory: Arc<Territory>) -> Result<Moves, ImportError> {
-    let snapshot = store.snapshot(job.at).await?;
+/// The city of a running server after a publication: the boundaries as they were proved, with the period that the store gave them.
+pub(super) async fn published_change(
+    ground: &Ground,
+    territory: Arc<Territory>,
+    committed: &Committed,
+) -> Result<Option<Change>, ImportError> {
+    if ground.app().is_none() || committed.epoch != territory.epoch {
+        return Ok(None);
+    }
+    let epochs = ground.store().epochs().await?;
+    let Some(record) = epochs.into_iter().find(|record| record.epoch == committed.epoch) else { return Ok(None) };
+    let mut territory = Arc::unwrap_or_clone(territory);
+    territory.period = record.period;
+    Ok(Some(Change::Boundaries(Arc::new(territory))))
+}
+
+/// Of a running server the city says where everything stands, of a store that is alone its rows.
+pub(super) async fn moves(ground: &Ground, at: Timestamp, territory: Arc<Territory>) -> Result<Moves, ImportError> {
+    if let Some(app) = ground.app() {
+        let city = app.published.load();
+        let found = tokio::task::spawn_blocking(move || {
+            let code = |leaf: Option<Unit>| {
+                leaf.and_then(Unit::grid).map(|ix| city.territory.grid(ix).code.clone())
+            };
+            let facilities = city.facilities.iter().filter_map(|row| {
+                let grid = grid_at(&territory, row.at);
+                (grid != code(row.leaf)).then_some((row.id, grid))
+            });
+            let cases = city.cases.iter().filter_map(|case| {
+                let grid = grid_at(&territory, case.record.at?);
+                (grid != case.record.grid).then_some((case.record.id, grid))
+            });
+            Moves { facilities: facilities.collect(), cases: cases.collect() }
+        });
+        return Ok(found.await?);
+    }
+    let snapshot = ground.store().snapshot(at).await?;
     let found = tokio::task::spawn_blocking(move || {
         let facilities = snapshot.facilities.iter().filter_map(|row| {
             let grid = grid_at(&territory, row.at);
@@ -351,7 +404,7 @@ async fn moves(store: &Store, job: &Job, territory: Arc<Territory>) -> Result<Mo
 }
 
 /// Outlines for those who open the file on a map.
-fn outlines(territory: &Territory) -> Vec<(Code, Area)> {
+pub(super) fn outlines(territory: &Territory) -> Vec<(Code, Area)> {
     (0..territory.regions.len())
         .map(|at| {
             let ix = RegionIx(u32::try_from(at).expect("a territory has fewer than 2^32 regions"));

@@ -4,10 +4,10 @@ use super::facilities::swapped;
 use super::matching::{RecordName, Seen};
 use super::read::{Point, read_points};
 use super::report::{Report, Status};
-use super::{ImportError, Job, Step, grid_at, territory_at};
+use super::{Before, ImportError, Job, Step, grid_at};
 use crate::domain::case::CaseRecord;
 use crate::domain::category::CategoryKind;
-use crate::domain::id::{CaseId, Epoch};
+use crate::domain::id::{CaseId, Epoch, Version};
 use crate::interchange::fields::Field;
 use crate::interchange::own::Origin;
 use crate::interchange::points::{case, unknown_code};
@@ -26,7 +26,7 @@ struct Rows {
 }
 
 pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Report, ImportError> {
-    let territory = territory_at(store, job.at).await?;
+    let territory = job.ground.territory(job.at).await?;
     let epoch = territory.as_ref().map_or(Epoch(0), |territory| territory.epoch);
     let keys = store.case_keys().await?;
     let job = Arc::new(job);
@@ -39,9 +39,12 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
     report.status = job.status(&report, rows.is_empty());
     if report.status == Status::Imported {
         job.tell(Step::Writing { rows: rows.len() as u64 });
-        let import = Some(job.import_record(&report));
+        let import = Some(job.import_record(&report, Before::default()));
+        let made_from: Vec<Version> = rows.iter().map(|row| row.version).collect();
         let commit = CaseCommit { head: job.head(epoch), rows, removed: Vec::new(), import };
-        job.committed(&mut report, &store.cases_commit(commit).await?);
+        let committed = store.cases_commit(commit).await?;
+        let change = job.ground.cases_written(&committed, &made_from).await?;
+        job.committed(&mut report, &committed, change).await;
     }
     Ok(report)
 }

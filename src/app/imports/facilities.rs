@@ -1,18 +1,19 @@
 //! Facilities of any number: read, matched with what the store has, placed, and streamed into it.
 
 use super::cases::CHANGED_SINCE;
+use super::ground::MOST_EXACT;
 use super::matching::{Matched, RecordName, Stored, Verdict};
 use super::read::{Point, read_points};
 use super::report::{Report, Status};
-use super::{ImportError, Job, Step, grid_at, territory_at};
+use super::{Before, ImportError, Job, Step, grid_at};
 use crate::domain::category::CategoryKind;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::id::{Epoch, FacilityId, Version};
+use crate::domain::id::{Epoch, FacilityId, Revision, Version};
 use crate::geom::LatticePoint;
 use crate::interchange::own::Origin;
 use crate::interchange::points::facility;
-use crate::store::{FacilityLoad, Store};
+use crate::store::{FacilityLoad, LogKind, Store};
 use crate::territory::Territory;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,8 +33,9 @@ struct Row {
 }
 
 pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Report, ImportError> {
-    let territory = territory_at(store, job.at).await?;
+    let territory = job.ground.territory(job.at).await?;
     let epoch = territory.as_ref().map_or(Epoch(0), |territory| territory.epoch);
+    let since = report.revision;
     let stored = Arc::new(Stored::of(&store.facility_keys().await?));
     let job = Arc::new(job);
     let (sender, mut batches) = mpsc::channel(WAITING);
@@ -42,6 +44,8 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
         tokio::task::spawn_blocking(move || read_and_match(&job, report, &stored, territory.as_deref(), sender))
     };
     let mut load: Option<FacilityLoad> = None;
+    // The versions that rows were made from, as long as there are few.
+    let mut made_from: Option<Vec<Version>> = Some(Vec::new());
     let mut written = async {
         let mut rows = 0;
         let mut found = Compared::default();
@@ -51,6 +55,10 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
                 continue;
             }
             rows += batch.len() as u64;
+            match &mut made_from {
+                Some(known) if known.len() + batch.len() <= MOST_EXACT => known.extend(batch.iter().map(|row| row.version)),
+                many => *many = None,
+            }
             let load = match &mut load {
                 Some(load) => load,
                 none => none.insert(store.facilities_load(job.head(epoch)).await?),
@@ -63,7 +71,7 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
     .await;
     // A reader that nobody listens to any more comes to its end.
     drop(batches);
-    let mut report = reading.await?;
+    let (mut report, matched) = reading.await?;
     report.epoch = epoch;
     if let Ok(found) = &mut written {
         report.tally.same += found.same;
@@ -76,8 +84,16 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
     written?;
     // Dropping what was begun leaves nothing of it.
     let Some(load) = load.filter(|_| report.status == Status::Imported) else { return Ok(report) };
-    let committed = load.finish(job.import_record(&report)).await?;
-    job.committed(&mut report, &committed);
+    let _naming = job.ground.no_naming().await;
+    let taken = taken_meanwhile(store, &job, &matched, since).await?;
+    if !taken.is_empty() {
+        taken.into_iter().for_each(|fault| report.refuse(fault));
+        report.status = Status::Refused;
+        return Ok(report);
+    }
+    let committed = load.finish(job.import_record(&report, Before::default())).await?;
+    let change = job.ground.facilities_written(&committed, made_from.as_deref()).await?;
+    job.committed(&mut report, &committed, change).await;
     report.tally.new = committed.new;
     report.tally.changed = committed.changed;
     report.tally.same += committed.same;
@@ -93,7 +109,7 @@ fn read_and_match(
     stored: &Stored,
     territory: Option<&Territory>,
     sender: mpsc::Sender<Vec<Row>>,
-) -> Report {
+) -> (Report, Matched) {
     let mut matched = Matched::default();
     let mut batch = Vec::new();
     let mut flow = |row: Row, report: &Report| {
@@ -149,7 +165,35 @@ fn read_and_match(
     if !batch.is_empty() && !job.refuses(&report) {
         let _ = sender.blocking_send(batch);
     }
-    report
+    (report, matched)
+}
+
+/// Codes of the import that somebody else gave to another facility of a running server while the import ran.
+async fn taken_meanwhile(store: &Store, job: &Job, matched: &Matched, since: Revision) -> Result<Vec<Fault>, ImportError> {
+    let mut faults = Vec::new();
+    if job.ground.app().is_none() {
+        return Ok(faults);
+    }
+    let mut after = since;
+    loop {
+        let entries = store.log_since(after, 1000).await?;
+        let Some(last) = entries.last() else { return Ok(faults) };
+        after = last.revision;
+        let ids = entries.iter().filter(|entry| entry.kind == LogKind::Facilities);
+        let ids = ids.flat_map(|entry| entry.summary["ids"].as_array().into_iter().flatten().filter_map(|id| id.as_i64()));
+        let ids: Vec<FacilityId> = ids.map(FacilityId).filter(|id| !matched.names(*id)).collect();
+        for row in store.facilities_by_ids(&ids).await? {
+            if let Some(code) = row.code.as_deref().filter(|code| matched.has_code(code)) {
+                let detail =
+                    format!("the code {code:?} was given to facility {} while the import ran: import again", row.id);
+                faults.push(Fault {
+                    field: Some("code".to_owned()),
+                    place: Some(row.at.lonlat()),
+                    ..Fault::new(FaultKind::DuplicateCode, detail)
+                });
+            }
+        }
+    }
 }
 
 /// Longitude and latitude exchanged would be in the city: then they were.

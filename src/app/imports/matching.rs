@@ -122,6 +122,25 @@ impl<K: Eq + Hash, S: PartialEq + Clone> Seen<K, S> {
     }
 }
 
+impl<K: Eq + Hash, S> Seen<K, S> {
+    /// Whether a record has this key.
+    fn has(&self, key: &K) -> bool {
+        self.parts[self.hasher.hash_one(key) as usize % PARTS].contains_key(key)
+    }
+}
+
+impl Matched {
+    /// Whether a record is this facility.
+    pub(super) fn names(&self, id: FacilityId) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
+    /// Whether a record has this code.
+    pub(super) fn has_code(&self, code: &str) -> bool {
+        self.seen.has(&code_key(code))
+    }
+}
+
 impl Earlier {
     /// Reports the record that came later.
     pub(super) fn report(&self, report: &mut Report, number: u64, field: &str, place: Option<LatticePoint>) {

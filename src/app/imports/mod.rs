@@ -8,28 +8,37 @@ mod boundaries;
 mod cases;
 mod facilities;
 mod fits;
+mod ground;
+pub mod jobs;
 mod matching;
 mod merge;
 mod people;
 mod read;
 mod report;
+pub mod undo;
 
 pub use crate::interchange::fields::Kind;
 pub use boundaries::{BoundaryTerms, Incoming, publish};
+pub use ground::Ground;
 pub use report::{Report, Status, Tally};
 
+use crate::city::Change;
 use crate::clock::Clock;
 use crate::domain::category::CodeProfile;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::id::{Epoch, GridSet};
+use crate::domain::id::{Epoch, GridSet, ImportId};
+use crate::domain::records::HouseholdCount;
 use crate::domain::scheme::Scheme;
 use crate::domain::scope::Actor;
 use crate::geom::helmert::Helmert;
 use crate::geom::{LatticePoint, NamedCrs};
 use crate::interchange::settings;
-use crate::store::{CommitHead, Committed, ImportRecord, Meta, Store, StoreError, epoch_at, others_at};
+use crate::store::{
+    CommitHead, Committed, ImportRecord, ImportState, Meta, Store, StoreError, epoch_at, others_at,
+};
 use crate::territory::Territory;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -195,10 +204,23 @@ pub enum ImportError {
     },
 }
 
-/// Imports. A refusal is a report, not an error.
+/// Imports into a store that nobody else writes to. A refusal is a report, not an error.
 pub async fn run(store: &Store, order: Order, actor: &Actor, clock: &Clock, watch: &Watch) -> Result<Report, ImportError> {
+    run_on(Ground::Alone(store.clone()), None, order, actor, clock, watch).await
+}
+
+/// Imports into any ground, under the number that the import was announced with.
+pub async fn run_on(
+    ground: Ground,
+    announced: Option<ImportId>,
+    order: Order,
+    actor: &Actor,
+    clock: &Clock,
+    watch: &Watch,
+) -> Result<Report, ImportError> {
     let at = clock.now();
-    let job = Job::of(store, order, actor, at, Arc::clone(watch)).await?;
+    let store = &ground.store().clone();
+    let job = Job { announced, ..Job::of(ground, order, actor, at, Arc::clone(watch)).await? };
     let mut report = Report::new(job.order.kind.as_str(), at);
     report.files = job.order.files.iter().map(|file| file_name(file)).collect();
     report.source = job.order.source.clone();
@@ -208,7 +230,7 @@ pub async fn run(store: &Store, order: Order, actor: &Actor, clock: &Clock, watc
         report.status = Status::Refused;
         return Ok(report);
     }
-    let settings = job.settings.clone();
+    let (settings, ground) = (job.settings.clone(), job.ground.clone());
     let mut report = match job.order.kind {
         Kind::Regions | Kind::Grids => boundaries::import(store, job, report).await?,
         Kind::Facilities => facilities::import(store, job, report).await?,
@@ -218,9 +240,14 @@ pub async fn run(store: &Store, order: Order, actor: &Actor, clock: &Clock, watc
     };
     // Records that change nothing do not take the settings that came with them along.
     if let (Some(settings), Status::Unchanged) = (settings, report.status) {
-        report.revision = store.meta_set(Arc::unwrap_or_clone(settings.after), &actor.id, at).await?.revision;
+        let committed = store.meta_set(Arc::unwrap_or_clone(settings.after), &actor.id, at).await?;
+        ground.follow(&committed, None).await;
+        report.revision = committed.revision;
         report.settings = settings.names;
         report.status = Status::Imported;
+    }
+    if report.status == Status::Imported {
+        store.tidy().await?;
     }
     Ok(report)
 }
@@ -232,13 +259,17 @@ fn file_name(path: &std::path::Path) -> String {
 /// What an import changes about the city itself.
 #[derive(Clone)]
 struct Settings {
+    before: Arc<Meta>,
     after: Arc<Meta>,
     /// Of the options that say so.
-    names: Vec<&'static str>,
+    names: Vec<String>,
 }
 
 /// An order with what it needs to know about the city.
 struct Job {
+    ground: Ground,
+    /// Its number, when it has one already.
+    announced: Option<ImportId>,
     order: Order,
     /// As it will be after the import, with the scheme of the grid set that is imported.
     meta: Meta,
@@ -253,7 +284,8 @@ struct Job {
 }
 
 impl Job {
-    async fn of(store: &Store, order: Order, actor: &Actor, at: Timestamp, watch: Watch) -> Result<Self, ImportError> {
+    async fn of(ground: Ground, order: Order, actor: &Actor, at: Timestamp, watch: Watch) -> Result<Self, ImportError> {
+        let store = ground.store().clone();
         let stored = store.meta().await?;
         let mut meta = stored.clone();
         let set = &order.boundaries.set;
@@ -271,13 +303,18 @@ impl Job {
         let zone = jiff::tz::TimeZone::get(&meta.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
         let mut names = Vec::new();
         let own_scheme = if set.is_governance() { meta.scheme.clone() } else { stored.scheme.clone() };
-        names.extend((own_scheme != stored.scheme).then_some("--scheme"));
-        names.extend((meta.profile != stored.profile).then_some("--codes"));
+        names.extend((own_scheme != stored.scheme).then(|| "--scheme".to_owned()));
+        names.extend((meta.profile != stored.profile).then(|| "--codes".to_owned()));
         Ok(Self {
+            ground,
+            announced: None,
             has_boundaries,
             scheme_before,
-            settings: (!names.is_empty())
-                .then(|| Settings { after: Arc::new(Meta { scheme: own_scheme, ..meta.clone() }), names }),
+            settings: (!names.is_empty()).then(|| Settings {
+                before: Arc::new(stored),
+                after: Arc::new(Meta { scheme: own_scheme, ..meta.clone() }),
+                names,
+            }),
             meta,
             zone,
             actor: actor.id.clone(),
@@ -291,16 +328,22 @@ impl Job {
         (self.watch)(step);
     }
 
-    /// What goes into the store's history.
-    fn import_record(&self, report: &Report) -> ImportRecord {
+    /// What goes into the store's history. `before`: what taking it back needs to know beside rows and settings.
+    fn import_record(&self, report: &Report, before: Before) -> ImportRecord {
+        let settings = self.settings.as_ref().map(|settings| (*settings.before).clone());
+        let before = Before { settings, ..before };
         ImportRecord {
-            id: crate::domain::id::ImportId(0),
+            id: self.announced.unwrap_or(ImportId(0)),
             kind: report.kind.clone(),
             file: report.files.join(", "),
             crs: report.crs.clone(),
             source: report.source.clone(),
             at: self.at,
             report: report.kept(),
+            state: ImportState::Done,
+            revision: None,
+            undone: None,
+            before: serde_json::to_value(before).expect("settings and counts are plain data"),
         }
     }
 
@@ -327,6 +370,8 @@ impl Job {
         CommitHead {
             epoch: (epoch.0 > 0).then_some(epoch),
             settings: self.new_settings(),
+            import_id: self.announced,
+            on_stale: self.ground.on_stale(),
             ..CommitHead::new(self.actor.clone(), self.at)
         }
     }
@@ -335,11 +380,36 @@ impl Job {
         self.settings.as_ref().map(|settings| Arc::clone(&settings.after))
     }
 
-    /// Notes what was committed.
-    fn committed(&self, report: &mut Report, committed: &Committed) {
+    /// Notes what was committed, and sees to it that readers see it: this, when it is known, else what the store says.
+    async fn committed(&self, report: &mut Report, committed: &Committed, change: Option<Change>) {
+        self.ground.follow(committed, change.filter(|_| self.settings.is_none())).await;
+        if !committed.stale.is_empty() {
+            report.tally.overtaken = committed.stale.len() as u64;
+            let some: Vec<String> = committed.stale.iter().take(20).map(i64::to_string).collect();
+            report.notes.push(format!(
+                "{} rows were changed by others while the import ran and left as they are; import again to bring them ({}{})",
+                committed.stale.len(),
+                some.join(", "),
+                if committed.stale.len() > some.len() { " …" } else { "" }
+            ));
+        }
         report.revision = committed.revision;
         report.settings = self.settings.as_ref().map(|settings| settings.names.clone()).unwrap_or_default();
     }
+}
+
+/// What taking an import back needs to know beside the rows that it changed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Before {
+    /// What the city said about itself, when the import changed that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settings: Option<Meta>,
+    /// The counts of the grids whose counts changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    counts: Vec<HouseholdCount>,
+    /// The epoch that it followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base: Option<Epoch>,
 }
 
 /// A scheme cannot change under boundaries that follow another one.

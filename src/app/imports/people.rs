@@ -3,7 +3,8 @@
 use super::matching::{RecordName, Seen};
 use super::read::read;
 use super::report::{Report, Status};
-use super::{ImportError, Job, others, territory_at};
+use super::{Before, ImportError, Job, others};
+use crate::city::Change;
 use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::Epoch;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 
 /// Staff are recognised by their id.
 pub(super) async fn staff(store: &Store, job: Job, report: Report) -> Result<Report, ImportError> {
-    let territory = territory_at(store, job.at).await?;
+    let territory = job.ground.territory(job.at).await?;
     let epoch = territory.as_ref().map_or(Epoch(0), |territory| territory.epoch);
     let territories: Vec<Arc<Territory>> = territory.into_iter().chain(others(store, job.at).await?).collect();
     let stored = store.staff().await?;
@@ -32,9 +33,12 @@ pub(super) async fn staff(store: &Store, job: Job, report: Report) -> Result<Rep
     report.epoch = epoch;
     report.status = job.status(&report, rows.is_empty());
     if report.status == Status::Imported {
-        let import = Some(job.import_record(&report));
+        let import = Some(job.import_record(&report, Before::default()));
         let commit = StaffCommit { head: job.head(epoch), rows, removed: Vec::new(), import };
-        job.committed(&mut report, &store.staff_commit(commit).await?);
+        let committed = store.staff_commit(commit).await?;
+        // Only imports write staff, one after the other: so it is the staff of this commit.
+        let change = Change::Staff(store.staff().await?);
+        job.committed(&mut report, &committed, Some(change)).await;
     }
     Ok(report)
 }
@@ -102,8 +106,9 @@ fn is_known(territories: &[Arc<Territory>], code: &Code) -> bool {
 
 /// Counts belong to the grids of today and are compared with theirs.
 pub(super) async fn households(store: &Store, job: Job, report: Report) -> Result<Report, ImportError> {
-    let territory = territory_at(store, job.at).await?;
+    let territory = job.ground.territory(job.at).await?;
     let epoch = territory.as_ref().map_or(Epoch(0), |territory| territory.epoch);
+    let stored = territory.clone();
     let job = Arc::new(job);
     let (mut report, counts) = {
         let job = Arc::clone(&job);
@@ -112,10 +117,22 @@ pub(super) async fn households(store: &Store, job: Job, report: Report) -> Resul
     report.epoch = epoch;
     report.status = job.status(&report, counts.is_empty());
     if report.status == Status::Imported {
-        let commit = HouseholdCommit { head: job.head(epoch), counts, import: Some(job.import_record(&report)) };
-        job.committed(&mut report, &store.households_commit(commit).await?);
+        let before = Before { counts: stored_counts(stored.as_deref(), &counts), ..Before::default() };
+        let commit = HouseholdCommit { head: job.head(epoch), counts, import: Some(job.import_record(&report, before)) };
+        let committed = store.households_commit(commit).await?;
+        job.committed(&mut report, &committed, None).await;
     }
     Ok(report)
+}
+
+/// The counts as they are, of the grids that some counts are for.
+fn stored_counts(territory: Option<&Territory>, counts: &[HouseholdCount]) -> Vec<HouseholdCount> {
+    let stored = |count: &HouseholdCount| {
+        let territory = territory?;
+        let grid = territory.grid(territory.grid_ix(count.grid.as_str())?);
+        Some(HouseholdCount { grid: count.grid.clone(), households: grid.households, population: grid.population })
+    };
+    counts.iter().filter_map(stored).collect()
 }
 
 fn match_households(job: &Job, mut report: Report, territory: Option<&Territory>) -> (Report, Vec<HouseholdCount>) {

@@ -160,7 +160,7 @@ fn read_by(rules: &mut Rules, job: &Job, report: &mut Report, each: &mut Each<'_
         report.tally.refused += unseen.len() as u64;
         report.faults.extend(unseen);
     }
-    report.columns = rules.columns.used();
+    report.columns = rules.columns.used().into_iter().map(|(field, columns)| (field.to_owned(), columns)).collect();
     report.other_columns = rules.columns.ignored();
 }
 

@@ -5,12 +5,12 @@ use crate::domain::fault::{Fault, FaultKind, Repair};
 use crate::domain::id::{Epoch, Revision};
 use crate::geom::{LatticePoint, LonLat};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 /// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It is in the store, in one transaction.
@@ -24,7 +24,8 @@ pub enum Status {
 }
 
 /// Records by what became of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tally {
     /// Read from the files.
     pub records: u64,
@@ -50,10 +51,12 @@ pub struct Tally {
     pub outside: u64,
     /// Facilities and cases whose grid is another one after a publication.
     pub moved: u64,
+    /// Rows that others changed while the import ran: they were left as they are.
+    pub overtaken: u64,
 }
 
 /// Records with one tag or word that has no category.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unmapped {
     /// How many.
     pub records: u64,
@@ -65,7 +68,7 @@ pub struct Unmapped {
 }
 
 /// The report.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// `grids`, `facilities` …
     pub kind: String,
@@ -86,19 +89,19 @@ pub struct Report {
     /// The epoch published, or the one the points were placed in.
     pub epoch: Epoch,
     /// Options that changed the city's settings along with it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub settings: Vec<&'static str>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
     /// Counts.
     #[serde(flatten)]
     pub tally: Tally,
     /// Field → columns it was read from.
-    pub columns: BTreeMap<&'static str, Vec<String>>,
+    pub columns: BTreeMap<String, Vec<String>>,
     /// Columns that fed no field. Of facilities they are kept as properties.
     pub other_columns: Vec<String>,
     /// Tags and words without a category.
     pub unmapped: BTreeMap<String, Unmapped>,
     /// What was found out about the files and taken: encodings, left-out heights, merged cells.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// Small things that were mended.
     pub repairs: Vec<Repair>,
@@ -116,6 +119,10 @@ const REWOUND: &str = "rewound";
 const FEW: usize = 5;
 /// Entries of a list that the store keeps.
 const KEPT: usize = 200;
+/// Characters of a text that it keeps.
+const KEPT_TEXT: usize = 500;
+/// Codes of a fault that it keeps.
+const KEPT_CODES: usize = 20;
 
 impl Report {
     /// A report of nothing yet.
@@ -184,18 +191,57 @@ impl Report {
         self.tally.repaired = (self.repairs.len() - rewound) as u64;
     }
 
-    /// As the store keeps it: complete in its counts, the lists cut.
+    /// As the store keeps it: complete in its counts, the lists and texts cut, with a number for each list that was. What is left out is
+    /// never copied. Outlines of gaps and overlaps are for a map, not for a history.
     pub fn kept(&self) -> serde_json::Value {
-        let mut cut = self.clone();
-        cut.repairs.truncate(KEPT);
-        cut.accepted.truncate(KEPT);
-        cut.faults.truncate(KEPT);
-        // Outlines of gaps and overlaps are for a map, not for a history.
-        for fault in cut.accepted.iter_mut().chain(&mut cut.faults) {
-            fault.area = None;
-        }
+        let fault = |fault: &Fault| Fault {
+            kind: fault.kind,
+            detail: clipped(&fault.detail),
+            record: fault.record,
+            field: fault.field.as_deref().map(clipped),
+            codes: fault.codes.iter().take(KEPT_CODES).cloned().collect(),
+            place: fault.place,
+            area: None,
+            area_m2: fault.area_m2,
+        };
+        let repair = |repair: &Repair| Repair {
+            kind: repair.kind.clone(),
+            detail: clipped(&repair.detail),
+            codes: repair.codes.iter().take(KEPT_CODES).cloned().collect(),
+            place: repair.place,
+            area_m2: repair.area_m2,
+        };
+        let texts = |texts: &[String]| texts.iter().take(KEPT).map(|text| clipped(text)).collect::<Vec<String>>();
+        let cut = Self {
+            kind: self.kind.clone(),
+            files: texts(&self.files),
+            format: self.format.clone(),
+            crs: self.crs.as_deref().map(clipped),
+            source: self.source.clone(),
+            at: self.at,
+            status: self.status,
+            revision: self.revision,
+            epoch: self.epoch,
+            settings: self.settings.clone(),
+            tally: self.tally,
+            columns: self.columns.iter().map(|(field, from)| (field.clone(), texts(from))).collect(),
+            other_columns: texts(&self.other_columns),
+            unmapped: self.unmapped.iter().take(KEPT).map(|(word, unmapped)| (clipped(word), unmapped.clone())).collect(),
+            notes: texts(&self.notes),
+            repairs: self.repairs.iter().take(KEPT).map(repair).collect(),
+            accepted: self.accepted.iter().take(KEPT).map(fault).collect(),
+            faults: self.faults.iter().take(KEPT).map(fault).collect(),
+        };
         let mut value = serde_json::to_value(&cut).expect("a report is plain data");
-        for (list, total) in [("repairs", self.repairs.len()), ("accepted", self.accepted.len()), ("faults", self.faults.len())] {
+        for (list, total) in [
+            ("repairs", self.repairs.len()),
+            ("accepted", self.accepted.len()),
+            ("faults", self.faults.len()),
+            ("files", self.files.len()),
+            ("notes", self.notes.len()),
+            ("unmapped", self.unmapped.len()),
+            ("other_columns", self.other_columns.len()),
+        ] {
             if total > KEPT {
                 value[format!("{list}_total")] = total.into();
             }
@@ -247,6 +293,7 @@ impl Report {
             ("skipped", t.skipped, false),
             ("outside every grid", t.outside, false),
             ("moved to another grid", t.moved, false),
+            ("left, since others changed them meanwhile", t.overtaken, false),
         ];
         let counts: Vec<String> = counts
             .iter()
@@ -309,6 +356,14 @@ impl Report {
             }
         }
         Ok(())
+    }
+}
+
+/// The beginning of a text, with a mark when there is more.
+fn clipped(text: &str) -> String {
+    match text.char_indices().nth(KEPT_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -393,7 +448,23 @@ mod tests {
     fn what_the_store_keeps_is_bounded_and_says_so() {
         let mut report = Report::new("facilities", Timestamp::UNIX_EPOCH);
         report.faults = (0..1000).map(|n| Fault { record: Some(n), ..Fault::new(FaultKind::BadField, "x") }).collect();
+        report.repairs = vec![
+            Repair {
+                kind: "said_twice".to_owned(),
+                detail: "长".repeat(100_000),
+                codes: vec![],
+                place: None,
+                area_m2: 0.0
+            };
+            5000
+        ];
+        report.notes = vec!["note".to_owned(); 300];
+        report.unmapped = (0..1000).map(|n| (format!("{n}"), Unmapped { records: 1, first: n, place: None })).collect();
         let kept = report.kept();
+        assert_eq!((&kept["repairs_total"], &kept["notes_total"], &kept["unmapped_total"]), (&5000.into(), &300.into(), &1000.into()));
+        assert!(kept.to_string().len() < 600_000, "{}", kept.to_string().len());
+        let back: Report = serde_json::from_value(kept.clone()).expect("what is kept is a report");
+        assert_eq!(back.kept()["faults"], kept["faults"]);
         assert_eq!(kept["faults"].as_array().map(Vec::len), Some(KEPT));
         assert_eq!(kept["faults_total"], 1000);
         assert!(report.text().contains("and 999 more like it") || report.text().contains("… and"));

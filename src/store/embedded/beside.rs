@@ -38,10 +38,7 @@ impl EmbeddedStore {
                 return Ok(Committed { epoch: known.epoch, ..committed });
             }
         }
-        let import = match &given.import {
-            Some(_) => Some(self.import_number().await?),
-            None => None,
-        };
+        let import = self.number_of(given.import.as_ref()).await?;
         let epoch = Epoch(epochs.last().map_or(1, |last| last.epoch.0 + 1));
         let begun = Begin { epoch, import };
         let outlines: HashMap<&str, &Area> = given.outlines.iter().map(|(code, area)| (code.as_str(), area)).collect();

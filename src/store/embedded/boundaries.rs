@@ -17,7 +17,7 @@ use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::region::{RegionRecord, VoidRecord};
 use crate::domain::scheme::Scheme;
 use crate::store::StoreError;
-use crate::store::commit::{BoundaryCommit, Chain, Committed};
+use crate::store::commit::{BoundaryCommit, Chain, Committed, ImportRecord};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
@@ -160,6 +160,15 @@ impl EmbeddedStore {
             committed
         })
         .await
+    }
+
+    /// The number of an import, if there is one: the one it was announced under, or a new one.
+    pub(super) async fn number_of(&self, import: Option<&ImportRecord>) -> Result<Option<ImportId>, StoreError> {
+        match import {
+            None => Ok(None),
+            Some(announced) if announced.id.0 != 0 => Ok(Some(announced.id)),
+            Some(_) => self.import_number().await.map(Some),
+        }
     }
 
     /// A number for an import that is not stored yet.

@@ -5,7 +5,7 @@ use super::log::{self, Entry};
 use super::numbered::{FEW, check_categories, places_of, sort_out, values_of, versions, write_few};
 use super::rebuild::{Pace, Rebuild};
 use super::sql::{Doing, id_list, write_rows, write_rows_returning};
-use super::{EmbeddedStore, begin, begin_unseen, commit, rtree};
+use super::{EmbeddedStore, before, begin, begin_unseen, commit, rtree};
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{FacilityId, ImportId, Version};
 use crate::store::StoreError;
@@ -34,6 +34,7 @@ pub(super) struct Bulk<R> {
     removed: HashSet<i64>,
     places: Vec<rtree::Entry>,
     external: Vec<(i64, i64)>,
+    added: before::Ranges,
     rows: std::marker::PhantomData<R>,
 }
 
@@ -47,7 +48,11 @@ impl<R: Written> Bulk<R> {
     ) -> Result<Self, StoreError> {
         let turn = store.turn().await;
         store.sweep().await?;
-        let import = if imported { Some(store.import_number().await?) } else { None };
+        let import = match head.import_id {
+            _ if !imported => None,
+            Some(announced) => Some(announced),
+            None => Some(store.import_number().await?),
+        };
         Ok(Self {
             store: store.clone(),
             _turn: turn,
@@ -63,6 +68,7 @@ impl<R: Written> Bulk<R> {
             removed: HashSet::new(),
             places: Vec::new(),
             external: Vec::new(),
+            added: before::Ranges::default(),
             rows: std::marker::PhantomData,
         })
     }
@@ -101,6 +107,10 @@ impl<R: Written> Bulk<R> {
             } else {
                 let written =
                     write_rows_returning(&mut tx, (&insert, &replace), R::LAYER.width(), values, "writing rows").await?;
+                if let Some(import) = self.import {
+                    let changed = written.iter().copied().filter(|id| self.seen.contains(id)).collect();
+                    before::keep(&mut tx, R::LAYER, import, changed).await?;
+                }
                 commit(tx).await?;
                 self.counted.changed += written.len() as u64 - new;
                 self.counted.same += (sorted.rows.len() - written.len()) as u64;
@@ -110,6 +120,7 @@ impl<R: Written> Bulk<R> {
             drop(conn);
             self.pace.learn(count, started.elapsed());
             self.store.breathe().await?;
+            sorted.rows.iter().map(R::id).filter(|id| !self.seen.contains(id)).for_each(|id| self.added.add(id));
             if !self.rebuild.had_rows {
                 self.places.extend(places_of(&sorted.rows));
             }
@@ -170,6 +181,10 @@ impl<R: Written> Bulk<R> {
                 };
                 *counter -= 1;
             }
+            if let Some(import) = import {
+                before::forget(&mut tx, R::LAYER, import, counted.stale.clone()).await?;
+                before::note_added(&mut tx, import, &self.added).await?;
+            }
             self.rebuild.take_over(&mut tx, &touched).await?;
             self.rebuild.swap(&mut tx).await?;
         }
@@ -218,7 +233,7 @@ impl<R: Written> Bulk<R> {
 enum Step {
     Push(Vec<FacilityRecord>),
     Remove(Vec<FacilityId>),
-    Finish(ImportRecord, oneshot::Sender<Committed>),
+    Finish(Option<ImportRecord>, oneshot::Sender<Committed>),
 }
 
 /// Facilities on their way in. The work is done by a task; dropping this ends it.
@@ -237,7 +252,7 @@ impl EmbeddedLoad {
         self.send(Step::Remove(ids)).await
     }
 
-    pub(in crate::store) async fn finish(mut self, import: ImportRecord) -> Result<Committed, StoreError> {
+    pub(in crate::store) async fn finish(mut self, import: Option<ImportRecord>) -> Result<Committed, StoreError> {
         let (answer, answered) = oneshot::channel();
         self.send(Step::Finish(import, answer)).await?;
         match answered.await {
@@ -285,10 +300,10 @@ impl Loading {
             Step::Remove(ids) => self.removed.extend(ids.into_iter().map(|id| id.0)),
             Step::Finish(import, answer) => {
                 let committed = match &mut self.bulk {
-                    Some(bulk) => bulk.finish(Some(import)).await?,
+                    Some(bulk) => bulk.finish(import).await?,
                     None => {
                         let (rows, removed) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.removed));
-                        write_few(&self.store, LogKind::Facilities, self.head.clone(), rows, removed, Some(import)).await?
+                        write_few(&self.store, LogKind::Facilities, self.head.clone(), rows, removed, import).await?
                     }
                 };
                 // Whoever no longer listens finds the import in the list.
@@ -297,7 +312,7 @@ impl Loading {
             }
         }
         if self.bulk.is_none() && self.rows.len() + self.removed.len() > FEW {
-            self.bulk = Some(Bulk::begin(&self.store, LogKind::Facilities, self.head.clone(), true).await?);
+            self.bulk = Some(Bulk::begin(&self.store, LogKind::Facilities, self.head.clone(), !self.head.restores).await?);
         }
         if let Some(bulk) = &mut self.bulk {
             bulk.push(std::mem::take(&mut self.rows)).await?;

@@ -5,7 +5,7 @@ use super::{EmbeddedStore, begin, commit, on_own_task};
 use crate::domain::id::{Epoch, GridSet, ImportId, Revision};
 use crate::domain::period::Period;
 use crate::domain::records::EpochRecord;
-use crate::store::commit::{CommitHead, Committed, ImportRecord, LogEntry, LogKind, Meta, to_millisecond};
+use crate::store::commit::{CommitHead, Committed, ImportRecord, ImportState, LogEntry, LogKind, Meta, to_millisecond};
 use crate::store::rows::{Counted, keeps_categories, log_summary};
 use crate::store::{StoreError, embedded::layers::time_text};
 use jiff::Timestamp;
@@ -67,6 +67,14 @@ pub(super) async fn append(conn: &mut SqliteConnection, entry: Entry<'_>, mut co
             .execute(&mut *conn)
             .await
             .doing("writing the change log")?;
+        if let Some(import) = entry.import {
+            sqlx::query("UPDATE imports SET revision = ? WHERE id = ?")
+                .bind(last.0.cast_signed())
+                .bind(import.0)
+                .execute(&mut *conn)
+                .await
+                .doing("keeping the import")?;
+        }
     }
     let epoch = match entry.published {
         Some(epoch) => epoch,
@@ -94,11 +102,15 @@ pub(super) async fn import(
     reserved: Option<ImportId>,
 ) -> Result<Option<ImportId>, StoreError> {
     let Some(import) = import else { return Ok(None) };
-    let id = match reserved {
+    let announced = Some(import.id).filter(|id| id.0 != 0);
+    let id = match announced.or(reserved) {
         Some(id) => id,
         None => ImportId(sequence(conn, "imports", 1).await? + 1),
     };
-    sqlx::query("INSERT INTO imports (id, kind, file, crs, source, at, actor, report) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+    sqlx::query(
+        "INSERT OR REPLACE INTO imports (id, kind, file, crs, source, at, actor, report, state, before)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
         .bind(id.0)
         .bind(import.kind)
         .bind(import.file)
@@ -107,6 +119,8 @@ pub(super) async fn import(
         .bind(time_text(import.at))
         .bind(actor)
         .bind(import.report.to_string())
+        .bind(import.state.as_str())
+        .bind(import.before.to_string())
         .execute(conn)
         .await
         .doing("keeping the import")?;
@@ -194,7 +208,7 @@ pub(super) async fn meta(conn: &mut SqliteConnection) -> Result<Meta, StoreError
     serde_json::from_value(fields.into()).map_err(|error| StoreError::Corrupt(format!("the city's own data: {error}")))
 }
 
-const IMPORT_COLUMNS: &str = "SELECT id, kind, file, crs, source, at";
+const IMPORT_COLUMNS: &str = "SELECT id, kind, file, crs, source, at, state, revision, undone";
 
 fn import_record(row: &SqliteRow) -> Result<ImportRecord, StoreError> {
     let mut fields = Fields::of(row);
@@ -205,7 +219,14 @@ fn import_record(row: &SqliteRow) -> Result<ImportRecord, StoreError> {
         crs: fields.take()?,
         source: fields.take()?,
         at: fields.parsed()?,
+        state: {
+            let word: &str = fields.take()?;
+            ImportState::named(word).ok_or_else(|| StoreError::Corrupt(format!("an import is {word:?}")))?
+        },
+        revision: fields.opt_number()?.map(Revision),
+        undone: fields.opt_number()?.map(Revision),
         report: fields.parsed()?,
+        before: fields.parsed()?,
     })
 }
 
@@ -240,13 +261,14 @@ impl EmbeddedStore {
     }
 
     pub(in crate::store) async fn imports(&self) -> Result<Vec<ImportRecord>, StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!("{IMPORT_COLUMNS}, 'null' FROM imports ORDER BY id"));
+        let status = "CASE WHEN report ->> '$.status' IS NULL THEN 'null' ELSE json_object('status', report ->> '$.status') END";
+        let sql = sqlx::AssertSqlSafe(format!("{IMPORT_COLUMNS}, {status}, 'null' FROM imports ORDER BY id"));
         let rows = sqlx::query(sql).fetch_all(&mut *self.reader().await?).await.doing("reading the imports")?;
         rows.iter().map(import_record).collect()
     }
 
     pub(in crate::store) async fn import_report(&self, id: ImportId) -> Result<Option<ImportRecord>, StoreError> {
-        let sql = sqlx::AssertSqlSafe(format!("{IMPORT_COLUMNS}, report FROM imports WHERE id = ?"));
+        let sql = sqlx::AssertSqlSafe(format!("{IMPORT_COLUMNS}, report, before FROM imports WHERE id = ?"));
         let row = sqlx::query(sql).bind(id.0).fetch_optional(&mut *self.reader().await?).await.doing("reading an import")?;
         row.as_ref().map(import_record).transpose()
     }

@@ -32,6 +32,15 @@ pub(super) const STEPS: &[Step] = &[
             CREATE TRIGGER \"guard_answers_delete\" BEFORE delete ON \"answers\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
               SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;",
     },
+    // Imports are found before they are done, and can be taken back.
+    Step {
+        from: 2,
+        sql: "ALTER TABLE imports ADD COLUMN state TEXT NOT NULL DEFAULT 'done';
+            ALTER TABLE imports ADD COLUMN revision INTEGER;
+            ALTER TABLE imports ADD COLUMN undone INTEGER;
+            ALTER TABLE imports ADD COLUMN before TEXT NOT NULL DEFAULT 'null';
+            ALTER TABLE imports ADD COLUMN added TEXT NOT NULL DEFAULT '[]';",
+    },
 ];
 
 /// The schema of a file, if it is one of ours and not newer than `known`.

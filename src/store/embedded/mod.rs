@@ -7,6 +7,7 @@
 
 mod answers;
 mod backup;
+mod before;
 mod beside;
 mod boundaries;
 mod bulk;
@@ -101,6 +102,7 @@ struct Lock(File);
 impl Drop for Lock {
     /// Closing is not enough: a child process that is just being started has the file open too, until it runs its own program.
     fn drop(&mut self) {
+        let _ = self.0.set_len(0);
         if let Err(error) = self.0.unlock() {
             tracing::warn!(%error, "the lock beside the data file is given back only at the end of the process");
         }
@@ -116,7 +118,11 @@ fn lock(path: &Path) -> Result<Lock, StoreError> {
         .open(beside(path, ".lock"))
         .doing(&format!("opening the lock beside {}", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(Lock(file)),
+        Ok(()) => {
+            // What a program that was killed wrote about itself.
+            file.set_len(0).doing(&format!("emptying the lock beside {}", path.display()))?;
+            Ok(Lock(file))
+        }
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
         Err(std::fs::TryLockError::Error(error)) => Err(error).doing(&format!("locking {}", path.display())),
     }
@@ -229,6 +235,7 @@ impl EmbeddedStore {
             migrate::migrate(&mut conn, path, found, known, steps).await?;
             rebuild::sweep(&mut conn).await?;
             boundaries::sweep(&mut conn).await?;
+            before::interrupt(&mut conn).await?;
             Some(conn)
         };
         let readers = SqlitePoolOptions::new()
@@ -299,9 +306,26 @@ impl EmbeddedStore {
         if self.shared.access == Access::Read || self.shared.readers.is_closed() { Err(StoreError::ReadOnly) } else { Ok(()) }
     }
 
+    pub(super) fn announce(&self, address: &str) -> Result<(), StoreError> {
+        use std::io::{Seek, Write};
+        let doing = "writing the address into the lock beside the file";
+        let held = self.shared.lock.lock().expect("nothing panics while it holds the lock");
+        let Some(Lock(file)) = held.as_ref() else { return Err(StoreError::ReadOnly) };
+        let mut file = file;
+        file.set_len(0).doing(doing)?;
+        file.rewind().doing(doing)?;
+        file.write_all(address.as_bytes()).doing(doing)
+    }
+
     fn touched(&self) -> std::sync::MutexGuard<'_, HashMap<&'static str, HashSet<i64>>> {
         self.shared.touched.lock().expect("nothing panics while it holds the lock")
     }
+}
+
+/// What the holder of the lock beside a data file says about where it answers.
+pub(super) fn announced(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(beside(path, ".lock")).ok()?;
+    Some(text.trim().to_owned()).filter(|address| !address.is_empty())
 }
 
 /// Removes a data file with its lock.

@@ -5,7 +5,7 @@ use super::layers::{FACILITIES, Written};
 use super::log::{self, Entry};
 use super::rebuild::external_keys;
 use super::sql::{Doing, Value, Values, id_list, write_rows, write_rows_returning};
-use super::{EmbeddedStore, answers, begin, commit, on_own_task, rtree};
+use super::{EmbeddedStore, answers, before, begin, commit, on_own_task, rtree};
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{FacilityId, ImportId, Version};
@@ -128,8 +128,12 @@ pub(super) async fn few<R: Written>(
     let name = R::LAYER.name;
     let externals = name == FACILITIES.name;
     let mut counted = Counted::default();
+    let known: HashSet<i64> = rows.iter().map(R::id).filter(|id| *id != 0).collect();
     let sorted = sort_out(tx, name, rows, on_stale, import, &mut counted).await?;
     let rows = sorted.rows;
+    if let Some(import) = import {
+        before::keep(tx, R::LAYER, import, known.iter().copied().collect()).await?;
+    }
     let names_before = if externals {
         external_keys(tx, name, &id_list(rows.iter().map(R::id).chain(removed.iter().copied()))).await?
     } else {
@@ -144,6 +148,13 @@ pub(super) async fn few<R: Written>(
     counted.new = sorted.new as u64;
     counted.changed = (written.len() - sorted.new) as u64;
     counted.same = (rows.len() - written.len()) as u64;
+
+    if let Some(import) = import {
+        before::forget(tx, R::LAYER, import, known.difference(&written).copied().collect()).await?;
+        let mut added = before::Ranges::default();
+        rows.iter().map(R::id).filter(|id| !known.contains(id)).for_each(|id| added.add(id));
+        before::note_added(tx, import, &added).await?;
+    }
 
     let gone: Vec<i64> = {
         let sql = format!("DELETE FROM \"{name}\" WHERE fid IN (SELECT value FROM json_each(?)) RETURNING fid");

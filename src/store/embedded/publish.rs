@@ -266,10 +266,7 @@ impl EmbeddedStore {
         if given.base != current {
             return Err(StoreError::Stale { base: given.base, current });
         }
-        let import = match &given.import {
-            Some(_) => Some(self.import_number().await?),
-            None => None,
-        };
+        let import = self.number_of(given.import.as_ref()).await?;
         let epoch = Epoch(last.0 + 1);
         let begun = Begin { epoch, import };
         let outlines: HashMap<&str, &Area> =

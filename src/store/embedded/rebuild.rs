@@ -7,7 +7,7 @@ use super::schema::{external_table, guards_create, guards_drop};
 use super::sql::{Doing, Value, Values, id_list, run, run_all, write_rows};
 use super::{EmbeddedStore, begin_unseen, commit};
 use crate::store::StoreError;
-use crate::store::commit::external_key;
+use crate::store::commit::{ImportRecord, external_key};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::BTreeMap;
@@ -294,8 +294,12 @@ pub(super) async fn sweep(conn: &mut SqliteConnection) -> Result<(), StoreError>
 async fn leftover(conn: &mut SqliteConnection) -> Result<Option<(String, bool)>, StoreError> {
     sqlx::query_as(
         "SELECT name, sql LIKE 'CREATE VIRTUAL%' AS is_virtual FROM sqlite_master WHERE type = 'table'
-         AND (name LIKE '%\\_next' ESCAPE '\\' OR name LIKE '%\\_old' ESCAPE '\\') ORDER BY is_virtual DESC LIMIT 1",
+         AND (name LIKE '%\\_next' ESCAPE '\\' OR name LIKE '%\\_old' ESCAPE '\\' OR name GLOB '*_before_[0-9]*' AND
+           CAST(substr(name, instr(name, '_before_') + 8) AS INTEGER) NOT IN
+             (SELECT id FROM imports WHERE revision IS NOT NULL AND undone IS NULL ORDER BY id DESC LIMIT ?))
+         ORDER BY is_virtual DESC LIMIT 1",
     )
+    .bind(ImportRecord::UNDOABLE as i64)
     .fetch_optional(conn)
     .await
     .doing("looking for old tables")
@@ -316,6 +320,13 @@ async fn sweep_rows(conn: &mut SqliteConnection, name: &str) -> Result<bool, Sto
 }
 
 impl EmbeddedStore {
+    /// Drops what is of no more use.
+    pub(in crate::store) async fn tidy(&self) -> Result<(), StoreError> {
+        self.writable()?;
+        let _turn = self.turn().await;
+        self.sweep().await
+    }
+
     /// Drops what was replaced or never finished, beside everything else. Whoever calls this holds the store's turn.
     pub(super) async fn sweep(&self) -> Result<(), StoreError> {
         loop {

@@ -7,7 +7,7 @@ use crate::store::StoreError;
 use sqlx::sqlite::SqliteConnection;
 
 /// The schema this program writes.
-pub(super) const SCHEMA: i64 = 2;
+pub(super) const SCHEMA: i64 = 3;
 
 /// "GPKG", and the version of the standard × 10000.
 pub(super) const APPLICATION_ID: i64 = 0x4750_4B47;
@@ -73,7 +73,8 @@ CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL);
 CREATE TABLE epochs (epoch INTEGER PRIMARY KEY NOT NULL, grid_set TEXT NOT NULL, chain INTEGER NOT NULL, base INTEGER, valid_from DATETIME,
   valid_until DATETIME, scheme TEXT NOT NULL, import_id INTEGER, actor TEXT NOT NULL, published_at DATETIME NOT NULL);
 CREATE TABLE imports (id INTEGER PRIMARY KEY NOT NULL, kind TEXT NOT NULL, file TEXT NOT NULL, crs TEXT, source TEXT, at DATETIME NOT NULL,
-  actor TEXT NOT NULL, report TEXT NOT NULL);
+  actor TEXT NOT NULL, report TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'done', revision INTEGER, undone INTEGER,
+  before TEXT NOT NULL DEFAULT 'null', added TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE change_log (revision INTEGER PRIMARY KEY NOT NULL, at DATETIME NOT NULL, actor TEXT NOT NULL, kind TEXT NOT NULL, summary TEXT NOT NULL);
 CREATE TABLE sequences (name TEXT PRIMARY KEY NOT NULL, last INTEGER NOT NULL);
 CREATE TABLE guard (id INTEGER PRIMARY KEY CHECK (id = 1));

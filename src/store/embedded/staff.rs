@@ -5,7 +5,7 @@ use super::log::{self, Entry};
 use super::numbered::FEW;
 use super::rebuild::Rebuild;
 use super::sql::{Doing, Update, Value, Values, write_rows, write_rows_returning};
-use super::{EmbeddedStore, begin, boundaries, commit, on_own_task};
+use super::{EmbeddedStore, before, begin, boundaries, commit, on_own_task};
 use crate::domain::grid::GridRecord;
 use crate::domain::id::{Epoch, GridSet};
 use crate::domain::records::HouseholdCount;
@@ -34,6 +34,14 @@ impl EmbeddedStore {
             let import = log::import(&mut tx, import, &head.actor, None).await?;
             let before: i64 =
                 sqlx::query_scalar("SELECT count(*) FROM staff").fetch_one(&mut *tx).await.doing("counting staff")?;
+            let known = match import {
+                None => BTreeSet::new(),
+                Some(import) => {
+                    let known = known_staff(&mut tx, &rows).await?;
+                    before::keep(&mut tx, &STAFF, import, known.iter().copied().collect()).await?;
+                    known
+                }
+            };
             let mut values = Values::default();
             for row in &mut rows {
                 row.stamp(import);
@@ -43,7 +51,15 @@ impl EmbeddedStore {
             let insert = format!("INSERT INTO staff ({})", columns.join(", "));
             let replace = format!("{} RETURNING fid", STAFF.replace("staff", "id"));
             let written =
-                write_rows_returning(&mut tx, (&insert, &replace), columns.len(), values, "writing staff").await?.len() as u64;
+                write_rows_returning(&mut tx, (&insert, &replace), columns.len(), values, "writing staff").await?;
+            if let Some(import) = import {
+                let now: BTreeSet<i64> = written.iter().copied().collect();
+                before::forget(&mut tx, &STAFF, import, known.difference(&now).copied().collect()).await?;
+                let mut added = before::Ranges::default();
+                now.difference(&known).for_each(|fid| added.add(*fid));
+                before::note_added(&mut tx, import, &added).await?;
+            }
+            let written = written.len() as u64;
             let after: i64 =
                 sqlx::query_scalar("SELECT count(*) FROM staff").fetch_one(&mut *tx).await.doing("counting staff")?;
             let new = (after - before).cast_unsigned();
@@ -63,7 +79,8 @@ impl EmbeddedStore {
         .await
     }
 
-    pub(in crate::store) async fn households_commit(&self, given: HouseholdCommit) -> Result<Committed, StoreError> {
+    /// `exact`: an absent count is none; else it leaves what is stored.
+    pub(in crate::store) async fn households_write(&self, given: HouseholdCommit, exact: bool) -> Result<Committed, StoreError> {
         self.writable()?;
         let store = self.clone();
         on_own_task(async move {
@@ -71,7 +88,7 @@ impl EmbeddedStore {
             // Nobody publishes from here on, so the grids stay as they are read now.
             let _turn = store.turn().await;
             store.sweep().await?;
-            let (values, counted) = store.counts(&counts).await?;
+            let (values, counted) = store.counts(&counts, exact).await?;
             let epoch = log::current(&mut *store.reader().await?, &GridSet::default()).await?.map_or(Epoch(0), |head| head.epoch);
             let rebuild = if counted.changed as usize > FEW { Some(Rebuild::begin(&store, &GRIDS).await?) } else { None };
             if let Some(rebuild) = &rebuild {
@@ -102,7 +119,7 @@ impl EmbeddedStore {
     }
 
     /// What the counts change in the current grids: `fid`, both counts and the row's hash for each.
-    async fn counts(&self, counts: &[HouseholdCount]) -> Result<(Values, Counted), StoreError> {
+    async fn counts(&self, counts: &[HouseholdCount], exact: bool) -> Result<(Values, Counted), StoreError> {
         let set = GridSet::default();
         let mut grids = boundaries::current_rows::<GridRecord>(&mut *self.reader().await?, &set).await?;
         let mut counted = Counted::default();
@@ -114,7 +131,7 @@ impl EmbeddedStore {
                 continue;
             };
             let grid = &mut grids[place].1;
-            let now = (count.households.or(grid.households), count.population.or(grid.population));
+            let now = count.over((grid.households, grid.population), exact);
             if (grid.households, grid.population) == now {
                 counted.same += 1;
             } else {
@@ -139,6 +156,18 @@ impl EmbeddedStore {
 /// `epoch`: the one from which the counts hold.
 fn counts_update(table: &str, epoch: Epoch) -> Update {
     Update::of(table, &["households", "population", "row_hash"], &format!(", \"epoch_from\" = {epoch}"))
+}
+
+/// Those of some staff that are stored, by `fid`.
+async fn known_staff(conn: &mut SqliteConnection, rows: &[StaffRecord]) -> Result<BTreeSet<i64>, StoreError> {
+    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    let list = serde_json::to_string(&ids).map_err(|error| StoreError::Invalid(error.to_string()))?;
+    let known: Vec<i64> = sqlx::query_scalar("SELECT fid FROM staff WHERE id IN (SELECT value FROM json_each(?))")
+        .bind(list)
+        .fetch_all(conn)
+        .await
+        .doing("comparing staff")?;
+    Ok(known.into_iter().collect())
 }
 
 /// All staff, by id.

@@ -52,11 +52,19 @@ pub(crate) fn config() -> Config {
 }
 
 pub(crate) async fn store() -> Store {
+    filled(Store::memory(meta())).await
+}
+
+pub(crate) fn meta() -> Meta {
     let mut meta = Meta::new("普陀区网格", profile::standard());
     meta.synthetic = true;
     meta.attribution = vec!["test data".to_owned()];
     meta.background = Some(r#"{"type":"FeatureCollection","features":[]}"#.into());
-    let store = Store::memory(meta);
+    meta
+}
+
+/// The city in an empty store.
+pub(crate) async fn filled(store: Store) -> Store {
     let (old, new) = ("2020-01-01T00:00:00+08:00".parse().unwrap(), "2026-01-01T00:00:00+08:00".parse().unwrap());
     publish(&store, Epoch(0), boundaries(old, vec![grid(CLOSED, "", [(0, 0), (1, 0), (1, 1), (1, 2), (0, 2)]), third()])).await;
     let grids = vec![

@@ -9,6 +9,7 @@ mod events;
 mod facilities;
 mod facility_writes;
 mod grids;
+mod imports;
 mod locate;
 mod locate_streams;
 mod nearby;

@@ -351,7 +351,7 @@ async fn settings_come_with_the_import_or_not_at_all() {
     let mut same = order(Kind::Grids, &renamed.path, "cgcs2000");
     same.profile = Some(profile.clone());
     let report = import(&store, same).await;
-    assert_eq!((report.tally.same, &report.settings[..]), (4, &["--codes"][..]));
+    assert_eq!((report.tally.same, &report.settings[..]), (4, &["--codes".to_owned()][..]));
     assert_eq!(store.meta().await.unwrap().profile, profile);
     assert!(report.text().contains("--codes"), "{}", report.text());
 }
@@ -364,7 +364,7 @@ async fn counts_bring_settings_along_too() {
     let mut counts = order(Kind::Households, &file.path, "");
     counts.profile = wangge::app::imports::profile_named(local.to_str().unwrap()).ok();
     let report = import(&store, counts.clone()).await;
-    assert_eq!((report.tally.new, &report.settings[..]), (1, &["--codes"][..]));
+    assert_eq!((report.tally.new, &report.settings[..]), (1, &["--codes".to_owned()][..]));
     assert_eq!(Some(store.meta().await.unwrap().profile), counts.profile);
 }
 

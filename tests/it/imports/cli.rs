@@ -111,6 +111,37 @@ fn a_geopackage_is_read_with_the_crs_it_states() {
 }
 
 #[test]
+fn files_are_tried_out_on_a_map_and_leave_nothing() {
+    use std::io::{BufRead, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    let temporary = folder.path().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    std::fs::write(folder.path().join("g.geojson"), row_of_grids("330902002001", 3, 122.0, 30.0, 0.01)).unwrap();
+    std::fs::write(folder.path().join("f.csv"), "category,name,lon,lat\n01037,灯,122.005,30.005\n").unwrap();
+    let start = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wangge"));
+        command.arg("try").args(arguments).current_dir(folder.path()).env("TMPDIR", &temporary);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        command
+    };
+    // Without a CRS nothing is guessed.
+    let refused = start(&["f.csv", "--no-browser"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
+    assert!(told(&refused).contains("taken as facilities") && told(&refused).contains("--crs wgs84"), "{}", told(&refused));
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+    let mut program = start(&["f.csv", "g.geojson", "--crs", "cgcs2000", "--no-browser"]).spawn().unwrap();
+    let mut lines = BufReader::new(program.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let said: Vec<String> = lines.by_ref().take_while(|line| !line.starts_with("http://")).collect();
+    assert!(said[0].contains("g.geojson: taken as grids") && said[1].contains("f.csv: taken as facilities"), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("3 grids, 1 facilities")), "{said:?}");
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 1);
+    let interrupted = Command::new("kill").args(["-INT", &program.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    assert_eq!(program.wait().unwrap().code(), Some(0));
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "nothing is left of it");
+}
+
+#[test]
 fn wrong_usage_is_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [

@@ -15,7 +15,7 @@ use wangge::domain::region::{RegionRecord, VoidKind, VoidRecord};
 use wangge::domain::scheme::Scheme;
 use wangge::domain::staff::{StaffRecord, StaffRole};
 use wangge::geom::{Area, Crs, LatticePoint, LonLat, Polygon};
-use wangge::store::{BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, ImportRecord, Meta, StaffCommit};
+use wangge::store::{BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, ImportRecord, ImportState, Meta, StaffCommit};
 
 pub(super) fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -120,6 +120,10 @@ pub(super) fn import(kind: &str) -> ImportRecord {
         source: Some("the bureau".into()),
         at: now(),
         report: json!({ "new": 3, "refused": [{ "record": 7, "detail": "缺少坐标" }] }),
+        state: ImportState::Done,
+        revision: None,
+        undone: None,
+        before: serde_json::Value::Null,
     }
 }
 

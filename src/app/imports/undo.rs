@@ -1,0 +1,385 @@
+//! Taking an import back: the rows that it added leave, those that it changed say again what they said before. Only while nothing newer
+//! touched them. It is a commit of its own, with a number of its own; what readers saw in between stays in the log and, of boundaries, in
+//! their history.
+//!
+//! A publication is taken back by publishing what it replaced: an epoch that was in force stays in the list of epochs, and the number of
+//! one is never given again.
+
+use super::boundaries::{moves, outlines, published_change};
+use super::{Before, Ground, ImportError};
+use crate::app::AppError;
+use crate::domain::case::CaseRecord;
+use crate::domain::facility::FacilityRecord;
+use crate::domain::fault::Fault;
+use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Version};
+use crate::domain::period::Period;
+use crate::domain::records::BoundarySet;
+use crate::domain::scope::Actor;
+use crate::geom::LatticePoint;
+use crate::store::{
+    BoundaryCommit, CaseCommit, Chain, CommitHead, Committed, HouseholdCommit, ImportRecord, Meta, StaffCommit, StoreError,
+};
+use crate::territory::Territory;
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// Rows that are looked at together.
+const PAGE: usize = 4096;
+/// Rows that a refusal names.
+const NAMED: usize = 20;
+
+/// An import that was taken back, or could be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undone {
+    /// Which.
+    pub id: ImportId,
+    /// What the commit did; `None`: it was only asked whether it could.
+    pub committed: Option<Summary>,
+    /// Rows that leave.
+    pub removed: u64,
+    /// Rows that say again what they said before.
+    pub restored: u64,
+}
+
+/// The commit of an undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// The change log's number after it.
+    pub revision: crate::domain::id::Revision,
+    /// The epoch in force after it.
+    pub epoch: Epoch,
+}
+
+/// An undo on its way.
+struct Undo<'a> {
+    ground: &'a Ground,
+    record: &'a ImportRecord,
+    before: Before,
+    actor: &'a Actor,
+    at: Timestamp,
+    /// Only to be asked.
+    dry_run: bool,
+}
+
+/// Rows that are not as the import left them.
+#[derive(Default)]
+struct Touched {
+    total: usize,
+    some: Vec<String>,
+}
+
+impl Touched {
+    fn add(&mut self, name: impl FnOnce() -> String) {
+        self.total += 1;
+        if self.some.len() < NAMED {
+            self.some.push(name());
+        }
+    }
+
+    fn none(self, id: ImportId) -> Result<(), AppError> {
+        match self.total {
+            0 => Ok(()),
+            total => Err(AppError::Touched { id: id.0, total, some: self.some }),
+        }
+    }
+}
+
+/// Takes an import back. Whoever calls this lets no other import run.
+pub(super) async fn undo(ground: &Ground, id: ImportId, actor: &Actor, at: Timestamp, dry_run: bool) -> Result<Undone, AppError> {
+    let store = ground.store();
+    let Some(record) = store.import_report(id).await? else { return Err(AppError::UnknownId { what: "import", id: id.0 }) };
+    let refuse = |why: &str| Err(AppError::CannotUndo { id: id.0, why: why.to_owned() });
+    if let Some(undone) = record.undone {
+        return refuse(&format!("that was done already, as revision {undone}"));
+    }
+    if record.revision.is_none() {
+        return refuse("it changed nothing");
+    }
+    let imports = store.imports().await?;
+    let open = |import: &&ImportRecord| import.revision.is_some() && import.undone.is_none();
+    if imports.iter().rev().filter(open).take(ImportRecord::UNDOABLE).all(|import| import.id != id) {
+        return refuse(&format!("the rows of before are kept of the last {} imports only", ImportRecord::UNDOABLE));
+    }
+    let Ok(before) = serde_json::from_value::<Before>(record.before.clone()) else {
+        return refuse("it was made by an older program, which did not keep what was before");
+    };
+    let later: Vec<&ImportRecord> = imports.iter().filter(open).filter(|import| import.revision > record.revision).collect();
+    later_touched(ground, &record, &before, &later).await?;
+    let undo = Undo { ground, record: &record, before, actor, at, dry_run };
+    // From here to the end nobody changes a row that was looked at.
+    let quiet = ground.no_writes().await;
+    let undone = match record.kind.as_str() {
+        "facilities" => undo.facilities().await?,
+        "cases" => undo.cases().await?,
+        "staff" => undo.staff().await?,
+        "households" => undo.households().await?,
+        _ => undo.boundaries().await?,
+    };
+    drop(quiet);
+    if let Some(summary) = &undone.committed {
+        store.import_undone(id, summary.revision).await?;
+        store.tidy().await?;
+    }
+    Ok(undone)
+}
+
+/// Later imports that stand on what this one did: they are to be taken back first.
+async fn later_touched(ground: &Ground, record: &ImportRecord, before: &Before, later: &[&ImportRecord]) -> Result<(), AppError> {
+    let epochs = ground.store().epochs().await?;
+    // The partition that an import is about, if it is about one.
+    let set_of = |import: &ImportRecord| match import.kind.as_str() {
+        "regions" | "grids" => epochs.iter().find(|epoch| epoch.import_id == Some(import.id)).map(|epoch| epoch.set.clone()),
+        "households" => Some(GridSet::default()),
+        _ => None,
+    };
+    let own_set = set_of(record);
+    let mut touched = Touched::default();
+    for import in later {
+        let settings = if before.settings.is_some() {
+            let whole = ground.store().import_report(import.id).await?;
+            whole.is_some_and(|whole| whole.before.get("settings").is_some())
+        } else {
+            false
+        };
+        if settings || own_set.is_some() && set_of(import) == own_set {
+            touched.add(|| format!("import {} ({}) came after it", import.id, import.kind));
+        }
+    }
+    touched.none(record.id)
+}
+
+impl Undo<'_> {
+    fn id(&self) -> ImportId {
+        self.record.id
+    }
+
+    fn settings(&self) -> Option<Arc<Meta>> {
+        self.before.settings.clone().map(Arc::new)
+    }
+
+    async fn territory(&self) -> Result<Option<Arc<Territory>>, AppError> {
+        self.ground.territory(self.at).await.map_err(failed)
+    }
+
+    fn head(&self, territory: Option<&Territory>) -> CommitHead {
+        CommitHead {
+            epoch: territory.map(|territory| territory.epoch),
+            settings: self.settings(),
+            restores: true,
+            ..CommitHead::new(self.actor.id.clone(), self.at)
+        }
+    }
+
+    async fn done(&self, committed: Result<Committed, StoreError>, (removed, restored): (u64, u64)) -> Result<Undone, AppError> {
+        let committed = committed.map_err(|error| self.refusal(error))?;
+        self.ground.follow(&committed, None).await;
+        let summary = Summary { revision: committed.revision, epoch: committed.epoch };
+        Ok(Undone { id: self.id(), committed: Some(summary), removed, restored })
+    }
+
+    fn asked(&self, (removed, restored): (u64, u64)) -> Undone {
+        Undone { id: self.id(), committed: None, removed, restored }
+    }
+
+    /// What the store refuses is newer than what was looked at.
+    fn refusal(&self, error: StoreError) -> AppError {
+        match error {
+            StoreError::Changed { what, .. } => AppError::Touched { id: self.id().0, total: 1, some: vec![what] },
+            StoreError::Invalid(why) => AppError::CannotUndo { id: self.id().0, why },
+            other => AppError::Store(other),
+        }
+    }
+
+    /// The keys of the rows that were added, all of which have the version they began with.
+    async fn added(&self, what: &str, versions: &HashMap<i64, Version>, touched: &mut Touched) -> Result<Vec<i64>, AppError> {
+        let mut added = Vec::new();
+        for (first, last) in self.ground.store().import_added(self.id()).await? {
+            for id in first..=last {
+                match versions.get(&id) {
+                    Some(Version(1)) => added.push(id),
+                    Some(version) => touched.add(|| format!("{what} {id} has version {version} now")),
+                    None => touched.add(|| format!("{what} {id} is gone")),
+                }
+            }
+        }
+        Ok(added)
+    }
+
+    fn as_left(what: &str, (id, was): (i64, Version), versions: &HashMap<i64, Version>, touched: &mut Touched) {
+        match versions.get(&id) {
+            Some(now) if now.0 == was.0 + 1 => {}
+            Some(now) => touched.add(|| format!("{what} {id} has version {now} now")),
+            None => touched.add(|| format!("{what} {id} is gone")),
+        }
+    }
+
+    async fn facilities(&self) -> Result<Undone, AppError> {
+        let store = self.ground.store();
+        let versions: HashMap<i64, Version> = store.facility_keys().await?.into_iter().map(|key| (key.id.0, key.version)).collect();
+        let mut touched = Touched::default();
+        let added = self.added("facility", &versions, &mut touched).await?;
+        let mut restored = 0;
+        let mut last = FacilityId(i64::MIN);
+        loop {
+            let rows = store.import_before_facilities(self.id(), last, PAGE).await?;
+            let Some(end) = rows.last() else { break };
+            last = end.id;
+            restored += rows.len() as u64;
+            rows.iter().for_each(|row| Self::as_left("facility", (row.id.0, row.version), &versions, &mut touched));
+        }
+        touched.none(self.id())?;
+        let counts = (added.len() as u64, restored);
+        if self.dry_run {
+            return Ok(self.asked(counts));
+        }
+        drop(versions);
+        let territory = self.territory().await?;
+        let mut load = store.facilities_load(self.head(territory.as_deref())).await?;
+        let mut last = FacilityId(i64::MIN);
+        loop {
+            let rows = store.import_before_facilities(self.id(), last, PAGE).await?;
+            let Some(end) = rows.last() else { break };
+            last = end.id;
+            let rows = rows.into_iter().map(|row| FacilityRecord {
+                grid: grid_now(territory.as_deref(), row.at),
+                version: Version(row.version.0 + 1),
+                ..row
+            });
+            load.push(rows.collect()).await.map_err(|error| self.refusal(error))?;
+        }
+        load.remove(added.into_iter().map(FacilityId).collect()).await?;
+        self.done(load.finish(None).await, counts).await
+    }
+
+    async fn cases(&self) -> Result<Undone, AppError> {
+        let store = self.ground.store();
+        let versions: HashMap<i64, Version> = store.case_keys().await?.into_iter().map(|key| (key.id.0, key.version)).collect();
+        let mut touched = Touched::default();
+        let added = self.added("case", &versions, &mut touched).await?;
+        let before = store.import_before_cases(self.id(), CaseId(i64::MIN), usize::MAX).await?;
+        before.iter().for_each(|row| Self::as_left("case", (row.id.0, row.version), &versions, &mut touched));
+        touched.none(self.id())?;
+        let counts = (added.len() as u64, before.len() as u64);
+        if self.dry_run {
+            return Ok(self.asked(counts));
+        }
+        let territory = self.territory().await?;
+        let rows = before.into_iter().map(|row| CaseRecord {
+            grid: row.at.and_then(|at| grid_now(territory.as_deref(), at)),
+            version: Version(row.version.0 + 1),
+            ..row
+        });
+        let removed = added.into_iter().map(CaseId).collect();
+        let commit = CaseCommit { head: self.head(territory.as_deref()), rows: rows.collect(), removed, import: None };
+        self.done(store.cases_commit(commit).await, counts).await
+    }
+
+    /// Staff have no versions; whoever writes them says so in the row.
+    async fn staff(&self) -> Result<Undone, AppError> {
+        let store = self.ground.store();
+        let before = store.import_before_staff(self.id()).await?;
+        let was: HashSet<&str> = before.iter().map(|row| row.id.as_str()).collect();
+        let now = store.staff().await?;
+        let mine: HashSet<&str> =
+            now.iter().filter(|row| row.provenance.import_id == Some(self.id())).map(|row| row.id.as_str()).collect();
+        let mut touched = Touched::default();
+        for id in was.iter().filter(|id| !mine.contains(*id)) {
+            touched.add(|| format!("staff {id} was written again, or is gone"));
+        }
+        let removed: Vec<String> = mine.iter().filter(|id| !was.contains(*id)).map(|id| (*id).to_owned()).collect();
+        let added: i64 = store.import_added(self.id()).await?.iter().map(|(first, last)| last - first + 1).sum();
+        for _ in removed.len()..usize::try_from(added).unwrap_or(0) {
+            touched.add(|| "one that it added was written again, or is gone".to_owned());
+        }
+        touched.none(self.id())?;
+        let counts = (removed.len() as u64, before.len() as u64);
+        if self.dry_run {
+            return Ok(self.asked(counts));
+        }
+        let commit = StaffCommit { head: self.head(None), rows: before, removed, import: None };
+        self.done(store.staff_commit(commit).await, counts).await
+    }
+
+    async fn households(&self) -> Result<Undone, AppError> {
+        let counts = (0, self.before.counts.len() as u64);
+        if self.dry_run {
+            return Ok(self.asked(counts));
+        }
+        let territory = self.territory().await?;
+        let commit =
+            HouseholdCommit { head: self.head(territory.as_deref()), counts: self.before.counts.clone(), import: None };
+        self.done(self.ground.store().households_restore(commit).await, counts).await
+    }
+
+    async fn boundaries(&self) -> Result<Undone, AppError> {
+        let store = self.ground.store();
+        let refuse = |why: String| Err(AppError::CannotUndo { id: self.id().0, why });
+        let epochs = store.epochs().await?;
+        let Some(published) = epochs.iter().find(|epoch| epoch.import_id == Some(self.id())) else {
+            return refuse("it published nothing".to_owned());
+        };
+        let Some(base) = published.base else {
+            return refuse("a set beside the chain stays in the list of epochs: nothing stands in it".to_owned());
+        };
+        let head = epochs.iter().rev().find(|epoch| epoch.set == published.set && epoch.base.is_some());
+        if let Some(head) = head.filter(|head| head.epoch != published.epoch) {
+            let some = vec![format!("epoch {} was published after it", head.epoch)];
+            return Err(AppError::Touched { id: self.id().0, total: 1, some });
+        }
+        let mut set = match store.boundaries_at(base).await? {
+            Some(set) => set,
+            None => BoundarySet {
+                set: published.set.clone(),
+                scheme: self.settings().map_or(store.meta().await?.scheme, |meta| meta.scheme.clone()),
+                ..BoundarySet::default()
+            },
+        };
+        set.period = Period { from: None, until: None };
+        let rows = (set.regions.len() + set.grids.len() + set.voids.len()) as u64;
+        if self.dry_run {
+            return Ok(self.asked((0, rows)));
+        }
+        let next = Epoch(epochs.last().map_or(1, |last| last.epoch.0 + 1));
+        let (known, boundaries) = (self.ground.app().map(|app| Arc::clone(&app.published.load().territory)), set.clone());
+        let in_force = set.set.is_governance();
+        let built = tokio::task::spawn_blocking(move || match known.filter(|_| in_force) {
+            Some(known) => known.after(next, &boundaries),
+            None => Territory::build(next, &boundaries),
+        });
+        let built: Result<Territory, Vec<Fault>> = built.await.map_err(|_| AppError::Panicked)?;
+        let territory = Arc::new(built.map_err(|faults| AppError::Damaged { epoch: base, faults })?);
+        let moved = if in_force { moves(self.ground, self.at, Arc::clone(&territory)).await.map_err(failed)? } else { Default::default() };
+        let outlined = Arc::clone(&territory);
+        let outlines = tokio::task::spawn_blocking(move || outlines(&outlined)).await.map_err(|_| AppError::Panicked)?;
+        let commit = BoundaryCommit {
+            base: published.epoch,
+            chain: Chain::InForce,
+            boundaries: set,
+            outlines,
+            facility_grids: moved.facilities,
+            case_grids: moved.cases,
+            import: None,
+            settings: self.settings(),
+            actor: self.actor.id.clone(),
+            at: self.at,
+        };
+        let committed = store.boundaries_commit(commit).await.map_err(|error| self.refusal(error))?;
+        let change = published_change(self.ground, territory, &committed).await.map_err(failed)?;
+        self.ground.follow(&committed, change.filter(|_| in_force && self.before.settings.is_none())).await;
+        let summary = Summary { revision: committed.revision, epoch: committed.epoch };
+        Ok(Undone { id: self.id(), committed: Some(summary), removed: committed.removed, restored: committed.new + committed.changed })
+    }
+}
+
+/// A place may lie in another grid than it did.
+fn grid_now(territory: Option<&Territory>, at: LatticePoint) -> Option<crate::domain::code::Code> {
+    super::grid_at(territory?, at)
+}
+
+fn failed(error: ImportError) -> AppError {
+    match error {
+        ImportError::Store(error) => AppError::Store(error),
+        other => AppError::Import(other.to_string()),
+    }
+}
