@@ -1,6 +1,6 @@
 //! From one revision to the next. The only way in which the city in memory changes.
 
-use super::{About, Case, Cases, City, Facilities, Facility, Staff};
+use super::{About, Addresses, Case, Cases, City, Facilities, Facility, Staff};
 use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
 use crate::domain::id::{CaseId, FacilityId, Revision, Unit, Version};
@@ -63,6 +63,9 @@ impl City {
                     };
                     Case { record, leaf }
                 }));
+                if !self.addresses.fits(territory) {
+                    next.addresses = Arc::new(Addresses::new(self.addresses.rows(), territory));
+                }
                 next.territory = Arc::clone(territory);
             }
             Change::Facilities { put, removed } if put.len() + removed.len() > MANY + self.facilities.len() / 128 => {

@@ -1,5 +1,6 @@
 //! What the words mean: values and rules. No I/O, no async.
 
+pub mod address;
 pub mod case;
 pub mod category;
 pub mod code;
