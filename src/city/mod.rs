@@ -90,6 +90,7 @@ impl City {
             facilities: Arc::new(Facilities::new(Vec::new(), &about.profile, grids)),
             cases: Arc::new(Cases::new([], grids)),
             staff: Arc::default(),
+            addresses: Arc::default(),
             others: Arc::default(),
             territory: Arc::new(territory),
             about: Arc::new(about),

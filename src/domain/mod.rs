@@ -10,6 +10,7 @@ pub mod grid;
 pub mod hash;
 pub mod id;
 pub mod period;
+pub mod pinyin;
 pub mod records;
 pub mod region;
 pub mod scheme;

@@ -194,7 +194,8 @@ fn refuse_beside(what: &str, given: &[(&'static str, bool)]) -> Answer<()> {
 }
 
 async fn by_address(app: &App, actor: &crate::app::Actor, query: LocateQuery) -> Answer<Response> {
-    let LocateQuery { lon, lat, crs, address, set: _, at, epoch, accuracy_m, include, within, limit } = query;
+    let boundaries = asof::boundaries!(query);
+    let LocateQuery { lon, lat, crs, address, set: _, at: _, epoch: _, accuracy_m, include, within, limit } = query;
     let beside =
         [("lon", lon.is_some()), ("lat", lat.is_some()), ("crs", crs.is_some()), ("accuracy_m", accuracy_m.is_some())];
     refuse_beside("a position", &beside)?;
@@ -203,7 +204,7 @@ async fn by_address(app: &App, actor: &crate::app::Actor, query: LocateQuery) ->
         Some(Ok(limit @ 1..=MOST_CANDIDATES)) => limit,
         Some(_) => return Err(Problem::bad_parameter("limit", format!("takes 1 to {MOST_CANDIDATES}"))),
     };
-    let view = asof::view(app, actor, at, epoch).await?;
+    let view = boundaries.view(app, actor).await?;
     let within = within.as_deref().map(|code| view.within(code)).transpose()?;
     let (address, include) = (address.unwrap_or_default(), include.unwrap_or_default());
     let work = move || locate_address::located(&view, &address, within.as_ref(), limit, include);

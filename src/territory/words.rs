@@ -149,13 +149,18 @@ impl RegionWords {
         (mentions, between)
     }
 
-    /// A name without the short name of a region that it begins with: 定海解放路 is 解放路. `None`: it begins with none, or less than two
-    /// characters and a kind of street would be left (定海路, 普陀山路).
-    pub fn without_short<'t>(&self, name: &'t str) -> Option<&'t str> {
-        let ends: Vec<usize> = name.char_indices().skip(2).map(|(at, _)| at).take(self.longest).collect();
-        let end = ends.into_iter().rev().find(|end| self.short.contains_key(&name[..*end]))?;
-        let rest = &name[end..];
-        (rest.chars().count() >= 3).then_some(rest)
+    /// The name of a street without the regions it begins with, short names included: 舟山定海解放路 is 解放路. At least three characters are
+    /// left: 定海路 and 普陀山路 are streets themselves.
+    pub fn behind_short<'t>(&self, name: &'t str) -> &'t str {
+        let mut rest = name;
+        while let Some(mention) = self.first(rest, true) {
+            let behind = rest[mention.text.len()..].trim_start();
+            if behind.chars().count() < 3 {
+                break;
+            }
+            rest = behind;
+        }
+        rest
     }
 
     /// Something that differs when the names do.
@@ -203,7 +208,8 @@ mod tests {
         let (mentions, between) = words.mentions("我在浙江舟山定海的");
         assert_eq!(mentions.iter().map(|mention| mention.text).collect::<Vec<_>>(), ["浙江", "舟山", "定海"]);
         assert_eq!(between, "我在的");
-        assert_eq!(words.without_short("定海解放路"), Some("解放路"));
-        assert_eq!((words.without_short("定海路"), words.without_short("解放路")), (None, None));
+        for (name, behind) in [("定海解放路", "解放路"), ("舟山定海解放路", "解放路"), ("定海路", "定海路"), ("解放路", "解放路")] {
+            assert_eq!(words.behind_short(name), behind);
+        }
     }
 }

@@ -14,7 +14,7 @@
 //! | `region` | 0.2, 0.1 | the region or grid, when no more was told; when the rest is not known |
 //!
 //! Times 0.6 when the text names a region that the place is not in, 0.9 when words before the street and 0.9 when words behind the number
-//! were not understood.
+//! were not understood. What has less than 0.4 of the best score is left out.
 
 use super::{Addresses, House};
 use crate::domain::address::MOST_CHARS;
@@ -125,6 +125,8 @@ const FARTHEST_M: f64 = 500.0;
 /// Characters at the end of the words before a number in which the street is sought.
 const MOST_STREET_CHARS: usize = 40;
 
+/// Candidates with less than this share of the best score say nothing beside it.
+const FAR_BEHIND: f64 = 0.4;
 const ELSEWHERE: f64 = 0.6;
 const UNKNOWN_WORDS: f64 = 0.9;
 
@@ -181,6 +183,8 @@ impl Addresses {
         });
         // Two sources may tell of one house.
         candidates.dedup_by(|b, a| (a.kind, a.unit, &a.text, &a.name) == (b.kind, b.unit, &b.text, &b.name) && near(a.at, b.at));
+        let least = candidates.first().map_or(0.0, |first| first.score * FAR_BEHIND);
+        candidates.retain(|candidate| candidate.score >= least);
         let best = candidates.iter().take_while(|candidate| candidate.score == candidates[0].score).count();
         let total = candidates.len();
         candidates.truncate(limit);

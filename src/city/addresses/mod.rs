@@ -131,7 +131,6 @@ impl Addresses {
         let words = territory.words();
         let mut texts = Interned::default();
         let mut drafts: Vec<Draft> = rows.into_iter().map(|row| draft(row, words, &mut texts)).collect();
-        take_short_regions_off(&mut drafts, words, &mut texts);
         let Interned { texts, .. } = texts;
         let ranks = ranks(&drafts, &texts);
         drafts.sort_unstable_by_key(|draft| ranks[draft.key.0 as usize]);
@@ -251,11 +250,14 @@ fn draft(row: AddressRow, words: &RegionWords, texts: &mut Interned) -> Draft {
     let (mentions, rest) = words.take_off(&text);
     let parsed = parse(rest, !mentions.is_empty());
     let mut prefix = &text[..text.len() - rest.len()];
-    let mut street = parsed.street;
+    let mut street = words.behind_short(parsed.street);
     if let (true, Some(last)) = (street.is_empty(), mentions.last()) {
         // 螺门村12号: the village is the street.
         street = last.text;
         prefix = prefix.trim_end().strip_suffix(street).unwrap_or(prefix);
+    } else if street.len() < parsed.street.len() {
+        // What is left of the street's name is a piece of the text.
+        prefix = &text[..street.as_ptr().addr() - text.as_ptr().addr()];
     }
     Draft {
         key: texts.add(&key(street)),
@@ -271,32 +273,6 @@ fn draft(row: AddressRow, words: &RegionWords, texts: &mut Interned) -> Draft {
             name: texts.add(&clean(&row.name)),
         },
         within: row.within.filter(|_| row.at.is_none()),
-    }
-}
-
-/// 定海解放路 is 解放路, where there is a street of that name.
-fn take_short_regions_off(drafts: &mut [Draft], words: &RegionWords, texts: &mut Interned) {
-    let mut streets: BTreeMap<Text, (Text, Option<(Text, Text, String)>)> = BTreeMap::new();
-    for draft in &*drafts {
-        streets.entry(draft.street).or_insert((draft.key, None));
-    }
-    let names: Vec<Text> = streets.keys().copied().collect();
-    let keys: std::collections::HashSet<Text> = streets.values().map(|(key, _)| *key).collect();
-    for name in names {
-        let text = texts.texts.of(name).to_owned();
-        let Some(rest) = words.without_short(&text) else { continue };
-        let known = texts.known.get(key(rest).as_str()).filter(|key| keys.contains(key)).copied();
-        if let Some(key) = known {
-            let taken = text[..text.len() - rest.len()].to_owned();
-            let street = texts.add(rest);
-            streets.insert(name, (key, Some((key, street, taken))));
-        }
-    }
-    for draft in drafts {
-        if let Some((_, Some((key, street, taken)))) = streets.get(&draft.street) {
-            let prefix = format!("{}{taken}", texts.texts.of(draft.house.prefix));
-            (draft.key, draft.street, draft.house.prefix) = (*key, *street, texts.add(&prefix));
-        }
     }
 }
 

@@ -158,6 +158,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_without_addresses_gets_their_layer() {
+        use sqlx::Connection;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("city.gpkg");
+        let meta = Meta::new("city", CodeProfile::new("none".to_owned(), []));
+        EmbeddedStore::create(&path, &meta).await.expect("a new file").close().await.expect("closed");
+        let mut conn = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.expect("a database");
+        let before = "INSERT INTO guard VALUES (1); DROP TABLE addresses; DROP TABLE rtree_addresses_geom;
+            DELETE FROM gpkg_geometry_columns WHERE table_name = 'addresses';
+            DELETE FROM gpkg_extensions WHERE table_name = 'addresses'; DELETE FROM gpkg_contents WHERE table_name = 'addresses'; DELETE FROM sequences WHERE name = 'addresses';
+            UPDATE meta SET value = '2' WHERE key = 'schema'; DELETE FROM guard;";
+        run_all(&mut conn, before.to_owned(), "going back").await.expect("gone back");
+        conn.close().await.expect("closed");
+        let store = EmbeddedStore::open_with(&path, Access::Serve, 3, STEPS).await.expect("the new schema");
+        assert_eq!(store.check().await.expect("checked"), vec![]);
+        assert_eq!(store.addresses().await.expect("none"), vec![]);
+        store.close().await.expect("closed");
+    }
+
+    #[tokio::test]
     async fn an_older_file_is_brought_up_and_a_copy_of_it_is_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("city.gpkg");
