@@ -30,6 +30,8 @@ pub enum Change {
         /// Removed.
         removed: Vec<CaseId>,
     },
+    /// The addresses as they are now.
+    Addresses(Arc<Addresses>),
     /// The staff as it is now.
     Staff(Vec<StaffRecord>),
     /// Title, attribution, profile.
@@ -64,7 +66,7 @@ impl City {
                     Case { record, leaf }
                 }));
                 if !self.addresses.fits(territory) {
-                    next.addresses = Arc::new(Addresses::new(self.addresses.rows(), territory));
+                    next.addresses = Arc::new(self.addresses.renamed(territory));
                 }
                 next.territory = Arc::clone(territory);
             }
@@ -103,6 +105,7 @@ impl City {
                 }
                 next.cases = Arc::new(cases);
             }
+            Change::Addresses(addresses) => next.addresses = Arc::clone(addresses),
             Change::Staff(records) => next.staff = Arc::new(Staff::new(records.clone())),
             Change::About(about) => {
                 if about.profile != self.about.profile {

@@ -11,6 +11,7 @@ use crate::domain::address::AddressRow;
 use crate::domain::address::clean::{clean, key};
 use crate::domain::address::parts::{Parts, house, inside, parse};
 use crate::domain::code::Code;
+use crate::domain::hash::hash64_of_parts;
 use crate::domain::id::AddressId;
 use crate::geom::LatticePoint;
 use crate::territory::Territory;
@@ -34,6 +35,8 @@ pub struct Addresses {
     within: HashMap<u32, Code>,
     /// The names of regions that were taken off the beginnings.
     words: u64,
+    /// Hash of the rows they were made of.
+    rows: u64,
 }
 
 /// A street, village or estate: houses with one name that lie together. Two streets of one name far apart are two.
@@ -129,6 +132,7 @@ impl Addresses {
     /// All of them at once: about 2 µs each.
     pub fn new(rows: Vec<AddressRow>, territory: &Territory) -> Self {
         let words = territory.words();
+        let said = Self::hash_of(&rows);
         let mut texts = Interned::default();
         let mut drafts: Vec<Draft> = rows.into_iter().map(|row| draft(row, words, &mut texts)).collect();
         let Interned { texts, .. } = texts;
@@ -138,7 +142,7 @@ impl Addresses {
         let order = |draft: &Draft| (draft.cluster, draft.house.parts, draft.house.place, draft.house.tail, draft.house.id);
         drafts.chunk_by_mut(|a, b| a.key == b.key).for_each(|street| street.sort_unstable_by_key(order));
 
-        let mut all = Self { texts, words: words.tag(), houses: Vec::with_capacity(drafts.len()), ..Self::default() };
+        let mut all = Self { texts, words: words.tag(), rows: said, houses: Vec::with_capacity(drafts.len()), ..Self::default() };
         let mut last = None;
         for draft in drafts {
             let at = u32::try_from(all.houses.len()).expect("a city has fewer than 2^32 addresses");
@@ -156,6 +160,27 @@ impl Addresses {
         all.texts.all.shrink_to_fit();
         all.texts.starts.shrink_to_fit();
         all
+    }
+
+    /// What rows say, as a number: rows of the same number need not be taken in again.
+    pub fn hash_of(rows: &[AddressRow]) -> u64 {
+        let said = rows.iter().map(|row| {
+            let place = row.at.map_or((0, 0), |at| (at.x, at.y));
+            let within = row.within.as_ref().map_or("", |code| code.as_str());
+            let numbers = format!("{} {} {}", row.id, place.0, place.1);
+            hash64_of_parts([numbers.as_str(), within, &*row.text, &*row.name])
+        });
+        said.fold(0, |all, one| all.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(one))
+    }
+
+    /// Whether they were made of rows of this hash.
+    pub fn are_of(&self, hash: u64) -> bool {
+        self.rows == hash
+    }
+
+    /// The same addresses, taken apart by the names of other regions.
+    pub fn renamed(&self, territory: &Territory) -> Self {
+        Self { rows: self.rows, ..Self::new(self.taken_out(), territory) }
     }
 
     /// How many.
@@ -185,7 +210,7 @@ impl Addresses {
     }
 
     /// The rows that these were made of, but for the writing of their texts.
-    pub fn rows(&self) -> Vec<AddressRow> {
+    fn taken_out(&self) -> Vec<AddressRow> {
         let row = |at: usize| {
             let house = &self.houses[at];
             let prefix = self.texts.of(house.prefix);

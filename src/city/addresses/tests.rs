@@ -165,8 +165,9 @@ fn names_regions_and_grids_are_answers_too() {
 #[test]
 fn rows_can_be_taken_out_and_made_anew() {
     let city = City::of(rows());
-    let again = Addresses::new(city.addresses.rows(), &city.territory);
-    assert_eq!(again.rows(), city.addresses.rows());
+    let again = city.addresses.renamed(&city.territory);
+    assert_eq!(again.taken_out(), city.addresses.taken_out());
+    assert!(again.are_of(Addresses::hash_of(&rows())) && !again.are_of(Addresses::hash_of(&rows()[1..])));
     assert_eq!(again.len(), rows().len());
     assert!(again.fits(&city.territory));
 }

@@ -208,7 +208,10 @@ async fn a_file_of_the_first_schema_is_brought_up_when_it_is_opened_and_when_it_
     store.close().await.unwrap();
     for file in [&path, &backup] {
         let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
-        let older = "INSERT INTO guard VALUES (1); DROP TABLE answers; ALTER TABLE facilities DROP COLUMN state_date;
+        let older = "INSERT INTO guard VALUES (1); DROP TABLE addresses; DROP TABLE rtree_addresses_geom;
+            DELETE FROM gpkg_geometry_columns WHERE table_name = 'addresses';
+            DELETE FROM gpkg_extensions WHERE table_name = 'addresses'; DELETE FROM gpkg_contents WHERE table_name = 'addresses';
+            DELETE FROM sequences WHERE name = 'addresses'; DROP TABLE answers; ALTER TABLE facilities DROP COLUMN state_date;
             UPDATE meta SET value = '1' WHERE key = 'schema'; DELETE FROM guard";
         sqlx::raw_sql(older).execute(&mut conn).await.unwrap();
         conn.close().await.unwrap();
