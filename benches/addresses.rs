@@ -23,8 +23,8 @@ static ALLOCATOR: Counted = Counted;
 const TOWNS: i32 = 20;
 const SIDE: i32 = 1_000_000;
 const FIRST: [&str; 25] = [
-    "安", "春", "东", "福", "光", "海", "和", "华", "环", "嘉", "建", "金", "景", "康", "临", "明", "宁", "平", "清", "瑞", "盛", "泰",
-    "文", "祥", "新",
+    "安", "春", "东", "福", "光", "海", "和", "华", "环", "嘉", "建", "金", "景", "康", "临", "明", "宁", "平", "清", "瑞", "盛",
+    "泰", "文", "祥", "新",
 ];
 const SECOND: [&str; 20] =
     ["昌", "港", "虹", "江", "澜", "林", "泉", "荣", "涛", "阳", "园", "云", "洲", "山", "河", "桥", "城", "湖", "塘", "岭"];
@@ -45,7 +45,12 @@ fn territory() -> Territory {
         kind: GridKind::Base,
         parent: None,
         area: Area::canonical([Polygon {
-            exterior: vec![corner(town * SIDE, 0), corner(town * SIDE + SIDE, 0), corner(town * SIDE + SIDE, SIDE), corner(town * SIDE, SIDE)],
+            exterior: vec![
+                corner(town * SIDE, 0),
+                corner(town * SIDE + SIDE, 0),
+                corner(town * SIDE + SIDE, SIDE),
+                corner(town * SIDE, SIDE),
+            ],
             holes: vec![],
         }]),
         households: None,

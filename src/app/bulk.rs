@@ -30,10 +30,9 @@ struct Known<'k> {
 impl Gazetteer for Known<'_> {
     fn place(&self, at: LatticePoint) -> Place<'_> {
         match self.territory.locate(at) {
-            Located::Inside { .. } => self
-                .territory
-                .grid_at(at)
-                .map_or(Place::NoGrid, |ix| Place::Grid(self.territory.grid(ix).code.as_str())),
+            Located::Inside { .. } => {
+                self.territory.grid_at(at).map_or(Place::NoGrid, |ix| Place::Grid(self.territory.grid(ix).code.as_str()))
+            }
             Located::Outside => Place::Outside,
         }
     }

@@ -52,7 +52,10 @@ pub(super) async fn run(args: Args) -> Outcome {
     let of_addresses = is_of_addresses(&args.file, args.crs, &columns).map_err(|fault| Failure::Failed(fault.to_string()))?;
     let rows = if of_addresses { store.addresses().await? } else { Vec::new() };
     if of_addresses && rows.is_empty() {
-        return Err(Failure::Failed(format!("{} has no addresses; `wangge import addresses` brings them in", args.data.display())));
+        return Err(Failure::Failed(format!(
+            "{} has no addresses; `wangge import addresses` brings them in",
+            args.data.display()
+        )));
     }
     let located = tokio::task::spawn_blocking(move || {
         let addresses = Addresses::new(rows, &territory);
@@ -60,16 +63,23 @@ pub(super) async fn run(args: Args) -> Outcome {
         let (done, shown) = (std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)), bar.clone());
         let ended = std::sync::Arc::clone(&done);
         let mut watcher = None;
-        let counts = locate_csv((&territory, &addresses), args.crs, &args.file, &columns, BufWriter::new(io::stdout().lock()), |progress| {
-            bar.set_length(progress.total);
-            bar.set_message("locating");
-            watcher = Some(std::thread::spawn(move || {
-                while !ended.load(std::sync::atomic::Ordering::Relaxed) {
-                    shown.set_position(progress.read());
-                    std::thread::park_timeout(std::time::Duration::from_millis(100));
-                }
-            }));
-        });
+        let counts = locate_csv(
+            (&territory, &addresses),
+            args.crs,
+            &args.file,
+            &columns,
+            BufWriter::new(io::stdout().lock()),
+            |progress| {
+                bar.set_length(progress.total);
+                bar.set_message("locating");
+                watcher = Some(std::thread::spawn(move || {
+                    while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+                        shown.set_position(progress.read());
+                        std::thread::park_timeout(std::time::Duration::from_millis(100));
+                    }
+                }));
+            },
+        );
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         if let Some(watcher) = watcher {
             watcher.thread().unpark();

@@ -11,12 +11,11 @@ use crate::territory::Territory;
 use std::collections::{BTreeSet, HashSet};
 
 const FIRST: [&str; 30] = [
-    "安", "春", "东", "福", "光", "海", "和", "华", "环", "嘉", "建", "金", "景", "康", "临", "明", "宁", "平", "清", "瑞", "盛", "泰",
-    "文", "祥", "新", "兴", "永", "玉", "振", "中",
+    "安", "春", "东", "福", "光", "海", "和", "华", "环", "嘉", "建", "金", "景", "康", "临", "明", "宁", "平", "清", "瑞", "盛",
+    "泰", "文", "祥", "新", "兴", "永", "玉", "振", "中",
 ];
-const SECOND: [&str; 20] = [
-    "安", "昌", "港", "和", "虹", "华", "江", "康", "澜", "林", "宁", "平", "泉", "荣", "盛", "涛", "阳", "园", "云", "洲",
-];
+const SECOND: [&str; 20] =
+    ["安", "昌", "港", "和", "虹", "华", "江", "康", "澜", "林", "宁", "平", "泉", "荣", "盛", "涛", "阳", "园", "云", "洲"];
 const KINDS: [&str; 3] = ["街", "巷", "弄"];
 /// Shorter lines are no streets with houses.
 const SHORTEST_M: f64 = 60.0;
@@ -48,7 +47,8 @@ pub(super) fn addresses(
         .map(|(ground, line)| (urban(ground, line), ground, line))
         .collect();
     streets.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut made = Houses { territory, names: HashSet::new(), texts: BTreeSet::new(), centres: BTreeSet::new(), rows: Vec::new() };
+    let mut made =
+        Houses { territory, names: HashSet::new(), texts: BTreeSet::new(), centres: BTreeSet::new(), rows: Vec::new() };
     for (urban, ground, street) in streets {
         if made.rows.len() >= total {
             break;

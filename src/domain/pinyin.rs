@@ -80,7 +80,7 @@ impl Typed {
                 }
                 None if c.is_ascii_alphanumeric() && chinese => {
                     let letter = c.to_ascii_lowercase() as u8;
-                    for at in (0..self.letters.len()).filter(|at| reached >> at & 1 == 1 && self.letters[*at] == letter) {
+                    for at in (0..self.letters.len()).filter(|at| (reached >> at) & 1 == 1 && self.letters[*at] == letter) {
                         next |= 2 << at;
                     }
                 }
@@ -101,7 +101,7 @@ impl Typed {
     fn after(&self, reading: &str, reached: u64) -> u64 {
         let mut next = 0;
         for at in 0..self.letters.len() {
-            if reached >> at & 1 == 0 {
+            if (reached >> at) & 1 == 0 {
                 continue;
             }
             let letters = &self.letters[at..];

@@ -4,10 +4,10 @@ use super::asof;
 use super::caller::Caller;
 use super::error::{Answer, Problem, ProblemCode};
 use super::json::{json_of_size, raw};
+use super::locate_address::AddressAnswer;
 use super::locate_batch::{Batch, BatchAnswer, located};
 use super::query::{self, Query, Word, given, one_of, query};
 use super::shapes::{self, GridName, Position, RegionName, Team};
-use super::locate_address::AddressAnswer;
 use super::{body, locate_address, locate_stream};
 use crate::app::App;
 use crate::app::addresses::MOST_CANDIDATES;
@@ -196,8 +196,7 @@ fn refuse_beside(what: &str, given: &[(&'static str, bool)]) -> Answer<()> {
 async fn by_address(app: &App, actor: &crate::app::Actor, query: LocateQuery) -> Answer<Response> {
     let boundaries = asof::boundaries!(query);
     let LocateQuery { lon, lat, crs, address, set: _, at: _, epoch: _, accuracy_m, include, within, limit } = query;
-    let beside =
-        [("lon", lon.is_some()), ("lat", lat.is_some()), ("crs", crs.is_some()), ("accuracy_m", accuracy_m.is_some())];
+    let beside = [("lon", lon.is_some()), ("lat", lat.is_some()), ("crs", crs.is_some()), ("accuracy_m", accuracy_m.is_some())];
     refuse_beside("a position", &beside)?;
     let limit = match limit.map(usize::try_from) {
         None => locate_address::DEFAULT_CANDIDATES,

@@ -5,7 +5,9 @@ use super::body;
 use super::error::{Answer, Problem, ProblemCode};
 use super::locate_address;
 use super::query::{self, Word};
-use crate::app::bulk::{AddressPlace, BadTable, Gazetteer, Place, RECORD_LIMIT, Table, TableColumns, UNCLOSED, Wants, csv_record};
+use crate::app::bulk::{
+    AddressPlace, BadTable, Gazetteer, Place, RECORD_LIMIT, Table, TableColumns, UNCLOSED, Wants, csv_record,
+};
 use crate::app::view::View;
 use crate::compute::{Compute, NotDone};
 use crate::geom::{Crs, LatticePoint};

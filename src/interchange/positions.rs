@@ -131,7 +131,8 @@ fn columns_of(header: &[u8], delimiter: u8) -> Vec<String> {
 fn column_of(columns: &[String], field: Field, told: Option<&str>) -> Result<usize, String> {
     let is = |name: &str, wanted: &str| told.map_or_else(|| name.to_lowercase() == wanted, |told| name == told);
     let usual = std::iter::once(field.as_str()).chain(field.aliases().iter().copied());
-    let wanted = told.into_iter().chain(usual.filter(|_| told.is_none())).find(|wanted| columns.iter().any(|name| is(name, wanted)));
+    let wanted =
+        told.into_iter().chain(usual.filter(|_| told.is_none())).find(|wanted| columns.iter().any(|name| is(name, wanted)));
     let Some(wanted) = wanted else {
         let name = told.unwrap_or(field.as_str());
         return Err(format!("no column {name:?}; there are: {}", columns.join(", ")));
@@ -480,7 +481,9 @@ mod tests {
             let at = Some(LatticePoint::new(10_000_000, 20_000_000));
             match text {
                 "解放路5号" => AddressPlace { grid: Some("g1"), kind: "exact", score: 1.0, at, candidates: 1, error: None },
-                "解放路" => AddressPlace { kind: "road", score: 0.4, candidates: 2, error: Some("ambiguous"), ..AddressPlace::default() },
+                "解放路" => {
+                    AddressPlace { kind: "road", score: 0.4, candidates: 2, error: Some("ambiguous"), ..AddressPlace::default() }
+                }
                 _ => AddressPlace { error: Some("not_found"), ..AddressPlace::default() },
             }
         }

@@ -1,9 +1,9 @@
 //! The store in memory: the oracle that says what every other store must do. Nothing outlives the process.
 
 use super::commit::{
-    AddressCommit, AddressKey, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome,
-    FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit, external_key,
-    to_millisecond,
+    AddressCommit, AddressKey, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey,
+    FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit,
+    external_key, to_millisecond,
 };
 use super::error::StoreError;
 use super::rows::{
@@ -312,8 +312,7 @@ impl MemoryStore {
             inner.head_checked(&commit.head)?;
             let import = commit.import.map(|import| inner.import(import));
             let removed: Vec<i64> = commit.removed.iter().map(|id| id.0).collect();
-            let counted =
-                write_rows(&mut inner.addresses, &mut inner.last_address, commit.rows, &removed, &commit.head, import)?;
+            let counted = write_rows(&mut inner.addresses, &mut inner.last_address, commit.rows, &removed, &commit.head, import)?;
             let settings = inner.settle(commit.head.settings.as_deref());
             inner.keeps_categories()?;
             let counted = Counted { settings, ..counted };

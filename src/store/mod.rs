@@ -8,8 +8,9 @@ mod memory;
 mod rows;
 
 pub use commit::{
-    AddressCommit, AddressKey, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome,
-    FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit, external_key,
+    AddressCommit, AddressKey, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey,
+    FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit,
+    external_key,
 };
 pub use embedded::{EmbeddedStore, grid_row_hash, region_row_hash};
 pub use error::StoreError;

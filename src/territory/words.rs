@@ -208,7 +208,8 @@ mod tests {
         let (mentions, between) = words.mentions("我在浙江舟山定海的");
         assert_eq!(mentions.iter().map(|mention| mention.text).collect::<Vec<_>>(), ["浙江", "舟山", "定海"]);
         assert_eq!(between, "我在的");
-        for (name, behind) in [("定海解放路", "解放路"), ("舟山定海解放路", "解放路"), ("定海路", "定海路"), ("解放路", "解放路")] {
+        for (name, behind) in [("定海解放路", "解放路"), ("舟山定海解放路", "解放路"), ("定海路", "定海路"), ("解放路", "解放路")]
+        {
             assert_eq!(words.behind_short(name), behind);
         }
     }

@@ -82,9 +82,8 @@ fn read_and_match(job: &Job, mut report: Report, stored: &[AddressKey], territor
             }
             report.tally.outside += 1;
         }
-        let known = |code: &Code| {
-            territory.is_some_and(|t| t.region_ix(code.as_str()).is_some() || t.grid_ix(code.as_str()).is_some())
-        };
+        let known =
+            |code: &Code| territory.is_some_and(|t| t.region_ix(code.as_str()).is_some() || t.grid_ix(code.as_str()).is_some());
         if let Some(within) = record.within.as_ref().filter(|code| !known(code)) {
             return vec![unknown_code(number, Field::Within, within)];
         }

@@ -198,11 +198,8 @@ impl Addresses {
         for from in ends(street) {
             let wanted = key(&street[from..]);
             let streets = equal_range(&self.streets, |street| self.texts.of(street.key).cmp(&wanted));
-            let estates = if streets.is_empty() {
-                equal_range(&self.places, |at| self.place_key(*at).as_str().cmp(&wanted))
-            } else {
-                0..0
-            };
+            let estates =
+                if streets.is_empty() { equal_range(&self.places, |at| self.place_key(*at).as_str().cmp(&wanted)) } else { 0..0 };
             if streets.is_empty() && estates.is_empty() {
                 continue;
             }
@@ -380,7 +377,8 @@ impl Addresses {
             house: Some(*at as usize),
             ..road(self.text(*at as usize), score)
         };
-        let mut wanted: Vec<String> = [clean, asked.rest].map(key).into_iter().filter(|key| key.chars().nth(1).is_some()).collect();
+        let mut wanted: Vec<String> =
+            [clean, asked.rest].map(key).into_iter().filter(|key| key.chars().nth(1).is_some()).collect();
         wanted.dedup();
         for name in &wanted {
             let found = equal_range(&self.named, |at| name_key(at).as_str().cmp(name));
@@ -536,9 +534,8 @@ fn elsewhere(territory: &Territory, mention: &Mention<'_>, unit: Option<Unit>, p
         return false;
     }
     let Some(own) = unit.and_then(|unit| region_of(territory, unit)) else { return true };
-    let related = |named: &RegionIx| {
-        territory.region(*named).subtree.contains(&own.0) || territory.region(own).subtree.contains(&named.0)
-    };
+    let related =
+        |named: &RegionIx| territory.region(*named).subtree.contains(&own.0) || territory.region(own).subtree.contains(&named.0);
     !mention.regions.iter().any(related)
 }
 

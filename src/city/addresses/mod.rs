@@ -331,7 +331,8 @@ fn cluster(houses: &mut [Draft]) {
         }
         count += 1;
     }
-    let mut regions: BTreeMap<&Code, u32> = houses.iter().filter_map(|draft| draft.within.as_ref()).map(|code| (code, 0)).collect();
+    let mut regions: BTreeMap<&Code, u32> =
+        houses.iter().filter_map(|draft| draft.within.as_ref()).map(|code| (code, 0)).collect();
     for (number, at) in (count..).zip(regions.values_mut()) {
         *at = number;
     }

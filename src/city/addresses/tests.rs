@@ -103,7 +103,8 @@ fn an_address_is_found_in_all_its_writings() {
     ] {
         assert_eq!(city.told(text), told(&[("exact", 1.0, "4")]), "{text}");
     }
-    for text in ["文化路8号3幢2单元301室", "文化路八号三栋二单元三〇一", "文化路8号3-2-301", "文化路8号3号楼2单元301"] {
+    for text in ["文化路8号3幢2单元301室", "文化路八号三栋二单元三〇一", "文化路8号3-2-301", "文化路8号3号楼2单元301"]
+    {
         assert_eq!(city.told(text), told(&[("exact", 1.0, "41")]), "{text}");
     }
     assert_eq!(city.told("螺门村三组45号"), told(&[("exact", 1.0, "52")]));
@@ -156,9 +157,12 @@ fn names_regions_and_grids_are_answers_too() {
     assert_eq!(city.told("普陀区第3网格"), told(&[("region", 0.2, "第3网格")]));
     assert_eq!(city.told("定海区没有的路7号"), told(&[("region", 0.1, "定海区")]));
     assert_eq!(city.told("没有的路7号"), told(&[]));
-    let only = city.addresses.find(&city.territory, "解放路5号", 20, |unit| {
-        matches!(unit, Some(Unit::Grid(ix)) if city.territory.grid(ix).code.as_str().starts_with("330903"))
-    });
+    let only = city.addresses.find(
+        &city.territory,
+        "解放路5号",
+        20,
+        |unit| matches!(unit, Some(Unit::Grid(ix)) if city.territory.grid(ix).code.as_str().starts_with("330903")),
+    );
     assert_eq!(only.candidates.iter().map(|found| found.id).collect::<Vec<_>>(), [Some(AddressId(31))]);
 }
 
@@ -211,7 +215,8 @@ fn written(street: usize, parts: Parts, style: u8) -> String {
     .to_owned();
     text += if style % 5 == 0 { "　" } else { "" };
     text += name;
-    let marks = [["弄", "号", "幢", "单元", "室"], ["弄", "號", "栋", "单元", "房"], ["弄", "#", "号楼", "梯", "室"]][usize::from(style % 7 % 3)];
+    let marks = [["弄", "号", "幢", "单元", "室"], ["弄", "號", "栋", "单元", "房"], ["弄", "#", "号楼", "梯", "室"]]
+        [usize::from(style % 7 % 3)];
     for (part, mark) in [parts.lane, parts.number, parts.building, parts.unit, parts.room].into_iter().zip(marks) {
         if part.is_some() {
             text += &number(part);

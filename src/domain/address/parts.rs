@@ -257,7 +257,13 @@ impl<'t> Parser<'t> {
         });
         match told {
             Some((mark, kind)) => self.marked(chain, mark, *kind),
-            None if mark.is_none() && chain.digits && (begun || self.behind) && (after.is_empty() || after.starts_with([' ', '('])) => self.bare(chain),
+            None if mark.is_none()
+                && (chain.digits || self.seen)
+                && (begun || self.behind)
+                && (after.is_empty() || after.starts_with([' ', '('])) =>
+            {
+                self.bare(chain)
+            }
             None => self.at = chain.end,
         }
     }
@@ -299,7 +305,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// A number in digits without a word behind it.
+    /// A number without a word behind it: in digits, or behind another one.
     fn bare(&mut self, chain: Chain) {
         self.name_until(self.at);
         (self.at, self.name) = (chain.end, chain.end);
@@ -504,17 +510,21 @@ mod tests {
             "解放西路105弄3号2幢1-301",
             "解放西路105弄3号2幢1梯3楼301室",
             "解放西路105弄3号2号楼1门301",
+            "解放西路105弄3号二幢一单元三〇一",
         ] {
             assert_eq!(read(text), "解放西路|105弄3号2幢1单元301室||", "{text}");
         }
-        for text in ["文化路23号", "文化路23", "文化路23#", "文化路二十三号", "文化路 No.23", "文化路#23", "文化路023号院"] {
+        for text in ["文化路23号", "文化路23", "文化路23#", "文化路二十三号", "文化路 No.23", "文化路#23", "文化路023号院"]
+        {
             assert_eq!(read(text), "文化路|23号||", "{text}");
         }
-        for text in ["文化路23号之一", "文化路23之1号", "文化路23-1号", "文化路23号-1", "文化路23附1号", "文化路23号附一号", "文化路23-1"]
+        for text in
+            ["文化路23号之一", "文化路23之1号", "文化路23-1号", "文化路23号-1", "文化路23附1号", "文化路23号附一号", "文化路23-1"]
         {
             assert_eq!(read(text), "文化路|23号-1||", "{text}");
         }
-        for text in ["文化路23号301室", "文化路23-301", "文化路23号301", "文化路23号-301室", "文化路二十三号三〇一室"] {
+        for text in ["文化路23号301室", "文化路23-301", "文化路23号301", "文化路23号-301室", "文化路二十三号三〇一室"]
+        {
             assert_eq!(read(text), "文化路|23号301室||", "{text}");
         }
     }
@@ -568,7 +578,19 @@ mod tests {
 
     #[test]
     fn nothing_breaks_on_what_is_no_address() {
-        for text in ["", "-", "((((", "号", "1", "##", "99999999999999999999号", "一一一一一一一一一一一一一一一一一一号", "A", "之之之", "第"] {
+        for text in [
+            "",
+            "-",
+            "((((",
+            "号",
+            "1",
+            "##",
+            "99999999999999999999号",
+            "一一一一一一一一一一一一一一一一一一号",
+            "A",
+            "之之之",
+            "第",
+        ] {
             read(text);
         }
         let long = "路1-2-3号".repeat(5000);

@@ -11,7 +11,8 @@ use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{FacilityId, ImportId, Version};
 use crate::store::StoreError;
 use crate::store::commit::{
-    AddressCommit, CaseCommit, CommitHead, Committed, FacilityCommit, FacilityOutcome, FacilityWrite, ImportRecord, LogKind, OnStale, Once,
+    AddressCommit, CaseCommit, CommitHead, Committed, FacilityCommit, FacilityOutcome, FacilityWrite, ImportRecord, LogKind,
+    OnStale, Once,
 };
 use crate::store::rows::{Counted, changed, each_once};
 use sqlx::AssertSqlSafe;

@@ -347,7 +347,10 @@ pub(super) async fn every_field_of_every_record_comes_back(bed: Bed) {
     let as_stored = |id, row: AddressRecord| AddressRecord { id: AddressId(id), version: Version(1), ..row };
     assert_eq!(stored, [as_stored(1, full_address()), as_stored(2, nowhere)]);
     let rows = bed.store.addresses().await.unwrap();
-    assert_eq!((rows[0].id, rows[0].at, &*rows[0].text, &*rows[0].name), (AddressId(1), full_address().at, "解放路7号", &*full_address().name));
+    assert_eq!(
+        (rows[0].id, rows[0].at, &*rows[0].text, &*rows[0].name),
+        (AddressId(1), full_address().at, "解放路7号", &*full_address().name)
+    );
     assert_eq!((rows[1].at, rows[1].within.as_ref()), (None, Some(&code("330902"))));
     let keys = bed.store.address_keys().await.unwrap();
     assert_eq!((keys[0].external.len(), keys[0].source_hash, keys[1].external.len()), (2, Some(u64::MAX), 0));

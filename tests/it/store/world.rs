@@ -16,7 +16,9 @@ use wangge::domain::region::{RegionRecord, VoidKind, VoidRecord};
 use wangge::domain::scheme::Scheme;
 use wangge::domain::staff::{StaffRecord, StaffRole};
 use wangge::geom::{Area, Crs, LatticePoint, LonLat, Polygon};
-use wangge::store::{AddressCommit, BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, ImportRecord, Meta, StaffCommit};
+use wangge::store::{
+    AddressCommit, BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, ImportRecord, Meta, StaffCommit,
+};
 
 pub(super) fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
