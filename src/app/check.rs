@@ -1,6 +1,7 @@
 //! `check`: every invariant of a data file, every fault with its place.
 
 use super::imports::ImportError;
+use crate::domain::address::AddressRow;
 use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::{Epoch, GridSet, Revision};
@@ -40,6 +41,10 @@ pub struct Checked {
     pub staff_of_closed: u64,
     /// Open cases, each with a position placed again.
     pub open_cases: u64,
+    /// Standard addresses.
+    pub addresses: u64,
+    /// Of these, only known to be in a region or grid that is not in force: no fault, but somebody's work.
+    pub addresses_of_closed: u64,
     /// Everything that is wrong.
     pub faults: Vec<Fault>,
 }
@@ -84,6 +89,8 @@ pub async fn check(store: &Store, at: Timestamp, tell: &(dyn Fn(&str) + Send + S
             staff: snapshot.staff.len() as u64,
             staff_of_closed: 0,
             open_cases: snapshot.cases.len() as u64,
+            addresses: snapshot.addresses.len() as u64,
+            addresses_of_closed: 0,
             faults,
         };
         let mut place = |what: &str, id: i64, at: LatticePoint, stored: Option<&Code>| {
@@ -111,6 +118,8 @@ pub async fn check(store: &Store, at: Timestamp, tell: &(dyn Fn(&str) + Send + S
             territory.iter().chain(&others).any(known)
         };
         checked.staff_of_closed = snapshot.staff.iter().filter(|row| !exists(&row.assigned)).count() as u64;
+        let lost = |row: &&AddressRow| row.at.is_none() && row.within.as_ref().is_none_or(|code| !exists(code));
+        checked.addresses_of_closed = snapshot.addresses.iter().filter(lost).count() as u64;
         checked
     });
     Ok(checked.await?)
@@ -133,12 +142,25 @@ impl Checked {
     /// Several lines for a person.
     pub fn text(&self) -> String {
         let Self {
-            revision, epochs, epoch, regions, grids, voids, facilities, outside, staff, staff_of_closed, open_cases, ..
+            revision,
+            epochs,
+            epoch,
+            regions,
+            grids,
+            voids,
+            facilities,
+            outside,
+            staff,
+            staff_of_closed,
+            open_cases,
+            addresses,
+            addresses_of_closed,
+            ..
         } = self;
         let mut text = format!(
             "revision {revision}, {epochs} boundary sets, epoch {epoch} in force: {regions} regions, {grids} grids, {voids} voids\n\
              {facilities} facilities ({outside} outside every grid), {staff} staff ({staff_of_closed} of closed codes), \
-             {open_cases} open cases\n"
+             {open_cases} open cases, {addresses} addresses ({addresses_of_closed} of closed codes)\n"
         );
         for (set, grids) in &self.other_grids {
             text.push_str(&format!("{grids} grids of set {set}\n"));

@@ -6,7 +6,7 @@ use super::imports::jobs::Jobs;
 use super::links::KeptLinks;
 use super::reload::Source;
 use super::{App, AppError, WAITING_JOBS};
-use crate::city::{About, Case, Cases, City, Facilities, Facility, Published, Staff};
+use crate::city::{About, Addresses, Case, Cases, City, Facilities, Facility, Published, Staff};
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::config::Config;
@@ -55,7 +55,7 @@ impl App {
 
 /// The city of a snapshot.
 fn city(snapshot: Snapshot) -> Result<City, AppError> {
-    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases } = snapshot;
+    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses } = snapshot;
     let (scheme, about) = about(meta)?;
     let epoch = epoch.map_or(Epoch(0), |record| record.epoch);
     // Before the first publication there is no land, but there is a scheme.
@@ -88,6 +88,7 @@ fn city(snapshot: Snapshot) -> Result<City, AppError> {
         facilities: Arc::new(Facilities::new(facilities, &about.profile, grids)),
         cases: Arc::new(Cases::new(cases, grids)),
         staff: Arc::new(Staff::new(staff)),
+        addresses: Arc::new(Addresses::new(addresses, &territory)),
         about: Arc::new(about),
         territory: Arc::new(territory),
         others: Arc::new(others),

@@ -1,6 +1,7 @@
 //! Use cases: the only place that both reads the city and writes the store. Every function takes an [`Actor`] or a [`view::View`] made
 //! for one; answers are values, with no word of HTTP.
 
+pub mod addresses;
 pub mod applier;
 pub mod bulk;
 pub mod candidates;

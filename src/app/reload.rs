@@ -2,7 +2,7 @@
 //! differ leave the cache, and everything else is shared.
 
 use super::{AppError, load};
-use crate::city::{Case, Change, City, Facility};
+use crate::city::{Addresses, Case, Change, City, Facility};
 use crate::clock::Clock;
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRow;
@@ -32,7 +32,7 @@ impl Source {
 /// Goes from `before` to the city of a snapshot. `step` is told each city on the way and what changed from the one before; the last of
 /// them has the snapshot's revision. Cost: a look at every row, and a territory when boundaries differ.
 pub(super) fn steps(before: &Arc<City>, snapshot: Snapshot, mut step: impl FnMut(Arc<City>, &Change)) -> Result<(), AppError> {
-    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases } = snapshot;
+    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses } = snapshot;
     let mut city = Arc::clone(before);
     let mut go = |city: &mut Arc<City>, change: Change| {
         let next = Arc::new(city.after(revision, &change));
@@ -66,6 +66,10 @@ pub(super) fn steps(before: &Arc<City>, snapshot: Snapshot, mut step: impl FnMut
     }
     if let Some(change) = cases_that_differ(&city, cases) {
         go(&mut city, change);
+    }
+    if !city.addresses.are_of(Addresses::hash_of(&addresses)) {
+        let addresses = Addresses::new(addresses, &city.territory);
+        go(&mut city, Change::Addresses(Arc::new(addresses)));
     }
     // Last, and in any case: from here on the city is that of the snapshot.
     go(&mut city, Change::Staff(staff));

@@ -1,10 +1,12 @@
-//! Finding things by what people type: codes, names, positions.
+//! Finding things by what people type: codes, names, pinyin, addresses, positions.
 
+use super::addresses::{Candidate, MatchKind};
 use super::lookup::Place;
 use super::view::{View, Within};
 use crate::city::{Case, Facility};
 use crate::domain::category::Category;
 use crate::domain::id::{CaseId, Unit};
+use crate::domain::pinyin::Typed;
 use crate::geom::{LatticePoint, LonLat, beidou};
 use crate::territory::search::{Fit, Named};
 
@@ -17,12 +19,16 @@ pub enum Hit<'v> {
     Facility(&'v Facility),
     /// An open case.
     Case(&'v Case),
+    /// A street, and what is in its middle.
+    Street(&'v str, Option<LatticePoint>, Option<Unit>),
+    /// An address.
+    Address(Candidate),
     /// A position, typed as `lon,lat` (WGS 84) or as a BeiDou code, and who owns it.
     Position(LonLat, Option<Place>),
 }
 
 impl View {
-    /// The best `limit` finds, exact before prefix before part; in the order of the city where equal. Cost: one look at every name.
+    /// The best `limit` finds, exact before prefix before part before pinyin; in the order of the city where equal. Cost: one look at every name.
     pub fn search(&self, text: &str, within: Option<&Within>, limit: usize) -> Vec<(Fit, Hit<'_>)> {
         let wanted = text.trim().to_lowercase();
         if wanted.is_empty() {
@@ -54,10 +60,14 @@ impl View {
                 hits.push((fit, Hit::Case(case)));
             }
         }
+        let typed = Typed::of(&wanted);
+        self.addresses_like(text, &wanted, typed.as_ref(), limit, &allowed, within, &mut hits);
         // Facilities are many: of each fit no more are kept than could be shown.
-        let mut kept = [0_usize; 3];
+        let mut kept = [0_usize; Fit::COUNT];
         for row in self.city.facilities.iter() {
-            let Some(fit) = fit(&wanted, [row.code.as_deref().unwrap_or_default(), &row.name]) else { continue };
+            let by_letters = fit(&wanted, [row.code.as_deref().unwrap_or_default(), &row.name]);
+            let by_sound = || typed.as_ref()?.fit(&row.name).map(Fit::from);
+            let Some(fit) = by_letters.or_else(by_sound) else { continue };
             if kept[fit as usize] < limit && allowed(self.leaf_of(row)) {
                 kept[fit as usize] += 1;
                 hits.push((fit, Hit::Facility(row)));
@@ -66,6 +76,40 @@ impl View {
         hits.sort_by_key(|(fit, _)| *fit);
         hits.truncate(limit);
         hits
+    }
+
+    /// Addresses that a text leads to, and streets of that name.
+    #[expect(clippy::too_many_arguments, reason = "what a search has worked out so far")]
+    fn addresses_like<'v>(
+        &'v self,
+        text: &str,
+        wanted: &str,
+        typed: Option<&Typed>,
+        limit: usize,
+        allowed: &impl Fn(Option<Unit>) -> bool,
+        within: Option<&Within>,
+        hits: &mut Vec<(Fit, Hit<'v>)>,
+    ) {
+        if self.city.addresses.is_empty() {
+            return;
+        }
+        let known = |kind: MatchKind| !matches!(kind, MatchKind::Road | MatchKind::Region);
+        for found in self.find_address(text, within, limit).candidates.into_iter().filter(|found| known(found.kind)) {
+            let fit = if found.score == 1.0 { Fit::Exact } else { Fit::Prefix };
+            hits.push((fit, Hit::Address(found)));
+        }
+        let mut kept = [0_usize; Fit::COUNT];
+        for (name, at) in self.city.addresses.streets() {
+            let by_sound = || typed?.fit(name).map(Fit::from);
+            let Some(fit) = fit(wanted, [name, ""]).or_else(by_sound) else { continue };
+            if kept[fit as usize] < limit {
+                let unit = at.and_then(|at| self.territory.leaf_at(at));
+                if allowed(unit) {
+                    kept[fit as usize] += 1;
+                    hits.push((fit, Hit::Street(name, at, unit)));
+                }
+            }
+        }
     }
 
     /// The category of a facility.

@@ -1,6 +1,6 @@
 //! From one revision to the next. The only way in which the city in memory changes.
 
-use super::{About, Case, Cases, City, Facilities, Facility, Staff};
+use super::{About, Addresses, Case, Cases, City, Facilities, Facility, Staff};
 use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
 use crate::domain::id::{CaseId, FacilityId, Revision, Unit, Version};
@@ -30,6 +30,8 @@ pub enum Change {
         /// Removed.
         removed: Vec<CaseId>,
     },
+    /// The addresses as they are now.
+    Addresses(Arc<Addresses>),
     /// The staff as it is now.
     Staff(Vec<StaffRecord>),
     /// Title, attribution, profile.
@@ -63,6 +65,9 @@ impl City {
                     };
                     Case { record, leaf }
                 }));
+                if !self.addresses.fits(territory) {
+                    next.addresses = Arc::new(self.addresses.renamed(territory));
+                }
                 next.territory = Arc::clone(territory);
             }
             Change::Facilities { put, removed } if put.len() + removed.len() > MANY + self.facilities.len() / 128 => {
@@ -100,6 +105,7 @@ impl City {
                 }
                 next.cases = Arc::new(cases);
             }
+            Change::Addresses(addresses) => next.addresses = Arc::clone(addresses),
             Change::Staff(records) => next.staff = Arc::new(Staff::new(records.clone())),
             Change::About(about) => {
                 if about.profile != self.about.profile {

@@ -1,5 +1,6 @@
 //! The persistent root: one revision of the whole city. Made of shared parts, so that the next revision copies only what changed.
 
+pub mod addresses;
 pub mod apply;
 pub mod cases;
 pub mod clusters;
@@ -8,6 +9,7 @@ pub mod published;
 pub mod staff;
 pub mod table;
 
+pub use addresses::Addresses;
 pub use apply::Change;
 pub use cases::{Case, Cases};
 pub use facilities::{Facilities, Facility};
@@ -54,6 +56,8 @@ pub struct City {
     pub cases: Arc<Cases>,
     /// Who works where.
     pub staff: Arc<Staff>,
+    /// Standard addresses.
+    pub addresses: Arc<Addresses>,
 }
 
 /// Sums over a grid or over everything below a region.
@@ -86,6 +90,7 @@ impl City {
             facilities: Arc::new(Facilities::new(Vec::new(), &about.profile, grids)),
             cases: Arc::new(Cases::new([], grids)),
             staff: Arc::default(),
+            addresses: Arc::default(),
             others: Arc::default(),
             territory: Arc::new(territory),
             about: Arc::new(about),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// around the present hour.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// small: 60 grids on two islands, for tests; zhoushan: 2,430 grids, 200,000 facilities, and the cuts of 2008 and 2011;
+    /// small: 60 grids on two islands, for tests; zhoushan: 2,430 grids, 200,000 facilities, 80,000 addresses, and the cuts of 2008 and 2011;
     /// yichang: 1,110 grids of one officer each and 100 police grids over them, 300,000 facilities;
     /// prefecture: 80 townships, 1,200 communities, 5,000 grids, 500,000 facilities.
     #[arg(long, default_value = "zhoushan", value_name = "small|zhoushan|yichang|prefecture")]
@@ -158,7 +158,12 @@ async fn fill(
     for (name, text) in files.named() {
         std::fs::write(folder.join(name), text)?;
     }
-    for (kind, name) in [(Kind::Facilities, "facilities.csv"), (Kind::Staff, "staff.csv"), (Kind::Cases, "cases.csv")] {
+    for (kind, name) in [
+        (Kind::Facilities, "facilities.csv"),
+        (Kind::Staff, "staff.csv"),
+        (Kind::Cases, "cases.csv"),
+        (Kind::Addresses, "addresses.csv"),
+    ] {
         let order = order(kind, vec![folder.join(name)]);
         reports.push(imports::run(store, order, &actor, clock, &watch).await?);
         if broken(&reports) {

@@ -29,6 +29,8 @@ pub(super) enum Word {
     Households,
     /// Open cases.
     Cases,
+    /// Standard addresses: the whole text, or district, road, number … in columns; with a position, or `within` a region. No persons.
+    Addresses,
 }
 
 /// Formats, found by content: GeoJSON, GeoJSON sequences, GeoPackage, FlatGeobuf, CSV with a header (UTF-8 or GBK), gzipped or not;
@@ -148,6 +150,7 @@ impl From<Word> for Kind {
             Word::Staff => Self::Staff,
             Word::Households => Self::Households,
             Word::Cases => Self::Cases,
+            Word::Addresses => Self::Addresses,
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct Files {
     pub cases: String,
     /// Grids of other sets, GeoJSON, with the names of their files.
     pub others: Vec<(String, String)>,
+    /// Standard addresses, CSV.
+    pub addresses: String,
 }
 
 impl Files {
@@ -36,19 +38,21 @@ impl Files {
             households: households(city),
             cases: cases(city),
             others: city.others.iter().map(|set| (format!("grids_{}.geojson", set.set), grids(set))).collect(),
+            addresses: addresses(city),
         }
     }
 
     /// The files with the names they go by.
     pub fn named(&self) -> Vec<(&str, &str)> {
         let others = self.others.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-        let own: [(&str, &str); 6] = [
+        let own: [(&str, &str); 7] = [
             ("regions.csv", &self.regions),
             ("grids.geojson", &self.grids),
             ("facilities.csv", &self.facilities),
             ("staff.csv", &self.staff),
             ("households.csv", &self.households),
             ("cases.csv", &self.cases),
+            ("addresses.csv", &self.addresses),
         ];
         own.into_iter().chain(others).collect()
     }
@@ -207,6 +211,22 @@ fn cases(city: &City) -> String {
             case.address_text.as_deref().unwrap_or_default(),
         ];
         line(&mut table, &cells);
+    }
+    table
+}
+
+fn addresses(city: &City) -> String {
+    let mut table = String::new();
+    line(&mut table, &["id", "address", "name", "lon", "lat"]);
+    for (number, address) in (1..).zip(&city.addresses) {
+        let cells = [
+            &format!("D{number:06}"),
+            &address.text,
+            &address.name,
+            &address.at.map_or_else(String::new, |at| degrees(at.x)),
+            &address.at.map_or_else(String::new, |at| degrees(at.y)),
+        ];
+        line(&mut table, &cells.map(String::as_str));
     }
     table
 }

@@ -3,9 +3,11 @@
 //!
 //! The way: [`sources`] and [`quota`] say what there is and how much of it · [`coast`] and [`relief`] make islands to live on ·
 //! [`settlement`] puts townships, towns and villages there · [`streets`] joins them · [`blocks`] are the faces between streets ·
-//! [`cut`] and [`parcels`] join blocks to grids, communities and townships, [`police`] grids to police grids · [`people`], [`furniture`] and [`incidents`] fill them.
+//! [`cut`] and [`parcels`] join blocks to grids, communities and townships, [`police`] grids to police grids · [`people`], [`furniture`],
+//! [`addresses`] and [`incidents`] fill them.
 //! A seed gives the same bytes on every machine: there is no other chance than [`random`], and no transcendental function.
 
+mod addresses;
 mod blocks;
 mod coast;
 mod cut;
@@ -26,15 +28,18 @@ mod streets;
 
 pub use files::Files;
 
+use crate::domain::address::AddressRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
 use crate::domain::facility::FacilityRecord;
+use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::grid::{GridKind, GridRecord};
-use crate::domain::id::GridSet;
+use crate::domain::id::{Epoch, GridSet};
 use crate::domain::records::{BoundarySet, HouseholdCount, Provenance};
 use crate::domain::region::RegionRecord;
 use crate::domain::scheme::Scheme;
 use crate::domain::staff::{StaffRecord, StaffRole};
+use crate::territory::Territory;
 use blocks::Blocks;
 use jiff::Timestamp;
 use parcels::Parcel;
@@ -103,6 +108,8 @@ pub struct City {
     pub households: Vec<HouseholdCount>,
     /// Open cases as of the instant asked for.
     pub cases: Vec<CaseRecord>,
+    /// Houses along the streets.
+    pub addresses: Vec<AddressRecord>,
 }
 
 /// Why there is no city.
@@ -111,6 +118,9 @@ pub enum DemoError {
     /// The streets of this seed cannot be noded.
     #[error("drawing the blocks of the demo city")]
     Blocks(#[from] crate::geom::planar::TooManyRounds),
+    /// The boundaries of this seed are no partition.
+    #[error("placing the houses of the demo city: {0}")]
+    Boundaries(Fault),
     /// The streets of this seed leave a township fewer blocks than it has grids.
     #[error("{township} has {blocks} blocks for {grids} grids; take another seed")]
     TooFewBlocks {
@@ -235,6 +245,16 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
         Preset::Small | Preset::Zhoushan | Preset::Prefecture => Vec::new(),
     };
     let police: Vec<Code> = others.iter().flat_map(|set| &set.grids).map(|grid| grid.code.clone()).collect();
+    let territory = Territory::build(Epoch(1), &boundaries).map_err(|faults| {
+        let none = || Fault::new(FaultKind::Corrupt, "not told");
+        DemoError::Boundaries(faults.into_iter().next().unwrap_or_else(none))
+    })?;
+    let houses = match preset {
+        Preset::Small => 1_200,
+        Preset::Zhoushan => 80_000,
+        Preset::Yichang | Preset::Prefecture => 100_000,
+    };
+    let addresses = addresses::addresses(&grounds, &lines, &territory, houses, seed);
     let streets = furniture::Streets::new(&blocks, &parcels);
     let scene = incidents::Scene { streets: &streets, parcels: &parcels, grids: &codes, townships: &townships };
     Ok(City {
@@ -246,10 +266,10 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
         },
         attribution: match preset {
             Preset::Small | Preset::Zhoushan => {
-                ["海岸轮廓 © OpenStreetMap contributors (ODbL 1.0)", "网格、街道、人员、部件、案件均为演示数据"]
+                ["海岸轮廓 © OpenStreetMap contributors (ODbL 1.0)", "网格、街道、门牌、人员、部件、案件均为演示数据"]
             }
-            Preset::Prefecture => ["轮廓为虚构，并非宜昌实际边界", "网格、街道、人员、部件、案件均为演示数据"],
-            Preset::Yichang => ["轮廓为虚构，并非宜昌实际边界", "网格、警务网格、街道、人员、部件、案件均为演示数据"],
+            Preset::Prefecture => ["轮廓为虚构，并非宜昌实际边界", "网格、街道、门牌、人员、部件、案件均为演示数据"],
+            Preset::Yichang => ["轮廓为虚构，并非宜昌实际边界", "网格、警务网格、街道、门牌、人员、部件、案件均为演示数据"],
         }
         .map(str::to_owned)
         .to_vec(),
@@ -270,6 +290,7 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
                 population: Some(*residents),
             })
             .collect(),
+        addresses,
         cases: incidents::cases(&scene, quota.cases, now, seed),
         boundaries,
         others,

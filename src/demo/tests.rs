@@ -1,6 +1,8 @@
 use super::*;
+use crate::city::Addresses;
+use crate::domain::address::AddressRow;
 use crate::domain::case::Located;
-use crate::domain::id::Epoch;
+use crate::domain::id::{AddressId, Epoch};
 use crate::domain::staff::StaffRole;
 use crate::geom::area::ring_area2;
 use crate::geom::{Area, LatticePoint};
@@ -23,7 +25,8 @@ fn zhoushan() -> City {
 fn digest(city: &City) -> u64 {
     let bytes =
         serde_json::to_vec(&(&city.boundaries, &city.history, &city.facilities, &city.staff, &city.households, &city.cases));
-    xxhash_rust::xxh3::xxh3_64(&bytes.expect("records are JSON"))
+    let addresses = serde_json::to_vec(&city.addresses).expect("records are JSON");
+    xxhash_rust::xxh3::xxh3_64(&addresses) ^ xxhash_rust::xxh3::xxh3_64(&bytes.expect("records are JSON"))
 }
 
 fn holds(area: &Area, p: LatticePoint) -> bool {
@@ -51,6 +54,7 @@ fn the_small_city_has_exactly_the_counts_it_promises() {
     assert_eq!(city.boundaries.grids.len(), 60);
     assert_eq!(city.households.iter().filter_map(|count| count.households).sum::<u32>(), 12_000);
     assert_eq!((city.staff.len(), city.facilities.len(), city.cases.len()), (90, 6_000, 60));
+    assert_eq!(city.addresses.len(), 1_200);
     assert!(city.history.is_empty());
 }
 
@@ -63,6 +67,7 @@ fn zhoushan_has_exactly_the_counts_it_promises() {
     let employed = |level: char| city.staff.iter().filter(|person| person.id.starts_with(level)).count();
     assert_eq!((employed('C'), employed('T'), employed('S'), employed('O')), (772, 2479, 2011, 8303));
     assert_eq!((city.staff.len(), city.facilities.len(), city.cases.len()), (13_565, 200_000, 600));
+    assert_eq!(city.addresses.len(), 80_000);
     let taohua = city.boundaries.grids.iter().filter(|grid| grid.code.as_str().starts_with("330903104")).count();
     assert_eq!(taohua, 40);
 
@@ -172,6 +177,7 @@ fn check_records(city: &City) {
         assert_eq!(found, grid.as_ref(), "{at:?}");
         assert!(matches!(located, crate::territory::locate::Located::Inside { on_border: false, .. }), "{at:?}");
     }
+    check_addresses(city, &territory);
     for facility in &city.facilities {
         assert_eq!(facility.code.as_ref().expect("demo facilities have codes").len(), 17);
     }
@@ -201,6 +207,35 @@ fn check_records(city: &City) {
         );
     }
     assert!(city.staff.iter().all(|person| person.phone.as_ref().is_some_and(|phone| phone.starts_with("000-"))));
+}
+
+/// Every address lies in a grid of the township it names, says what no other says, and leads back to itself.
+fn check_addresses(city: &City, territory: &Territory) {
+    let rows: Vec<AddressRow> = (1..)
+        .zip(&city.addresses)
+        .map(|(id, row)| AddressRow {
+            id: AddressId(id),
+            at: row.at,
+            within: None,
+            text: row.text.as_str().into(),
+            name: row.name.as_str().into(),
+        })
+        .collect();
+    let texts: BTreeSet<&str> = city.addresses.iter().map(|row| row.text.as_str()).collect();
+    assert_eq!(texts.len(), city.addresses.len());
+    let addresses = Addresses::new(rows, territory);
+    for (id, row) in (1..).zip(&city.addresses).step_by(17) {
+        let at = row.at.expect("a demo house has a place");
+        let grid = territory.grid_at(at).map(|ix| territory.grid(ix)).expect("a demo house is in a grid");
+        let township = territory.path(grid.parent).into_iter().map(|ix| territory.region(ix)).nth(2).expect("a township");
+        assert!(row.text.contains(&township.name), "{} {}", row.text, township.name);
+        let found = addresses.find(territory, &row.text, 5, |_| true);
+        let best = &found.candidates[0];
+        assert_eq!((best.score, best.id, found.best), (1.0, Some(AddressId(id)), 1), "{}: {found:?}", row.text);
+    }
+    // Odd numbers to the one side of a street, even ones to the other.
+    assert!(city.addresses.iter().any(|row| row.name.contains("便民服务中心")));
+    assert!(city.addresses.iter().any(|row| row.text.ends_with("室")));
 }
 
 #[test]

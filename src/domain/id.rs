@@ -42,6 +42,10 @@ number!(
     CaseId(i64)
 );
 number!(
+    /// The store's key of an address.
+    AddressId(i64)
+);
+number!(
     /// The store's key of an import.
     ImportId(i64)
 );

@@ -1,5 +1,6 @@
 //! What the words mean: values and rules. No I/O, no async.
 
+pub mod address;
 pub mod case;
 pub mod category;
 pub mod code;
@@ -9,6 +10,7 @@ pub mod grid;
 pub mod hash;
 pub mod id;
 pub mod period;
+pub mod pinyin;
 pub mod records;
 pub mod region;
 pub mod scheme;

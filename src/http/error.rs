@@ -49,6 +49,7 @@ codes! {
     UnknownEpoch "unknown_epoch" 404 "No such epoch";
     NoBoundaries "no_boundaries" 404 "No boundaries were in force then";
     UnknownId "unknown_id" 404 "Nothing has this id";
+    NoAddresses "no_addresses" 404 "The city has no addresses";
     NotFound "not_found" 404 "Nothing has this address";
     MethodNotAllowed "method_not_allowed" 405 "This address does not take that method";
     BodyTimedOut "body_timed_out" 408 "The body did not arrive in time";

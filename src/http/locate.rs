@@ -4,11 +4,13 @@ use super::asof;
 use super::caller::Caller;
 use super::error::{Answer, Problem, ProblemCode};
 use super::json::{json_of_size, raw};
+use super::locate_address::AddressAnswer;
 use super::locate_batch::{Batch, BatchAnswer, located};
 use super::query::{self, Query, Word, given, one_of, query};
 use super::shapes::{self, GridName, Position, RegionName, Team};
-use super::{body, locate_stream};
+use super::{body, locate_address, locate_stream};
 use crate::app::App;
+use crate::app::addresses::MOST_CANDIDATES;
 use crate::app::lookup::{Found, Outside, Place};
 use crate::app::view::View;
 use crate::geom::beidou::{self, Level};
@@ -21,15 +23,17 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 query! {
-    /// Where, told in which CRS, in the boundaries of when.
+    /// Where, told in which CRS, in the boundaries of when; or an address in words.
     pub struct LocateQuery {
-        /// Longitude in degrees, in `crs`.
-        lon: f64,
-        /// Latitude in degrees, in `crs`.
-        lat: f64,
-        /// CRS of the position: `wgs84`, `cgcs2000`, `gcj02` or `bd09`. Never guessed.
+        /// Longitude in degrees, in `crs`. Required without `address`.
+        lon: Option<f64>,
+        /// Latitude in degrees, in `crs`. Required without `address`.
+        lat: Option<f64>,
+        /// CRS of the position: `wgs84`, `cgcs2000`, `gcj02` or `bd09`. Never guessed. Required without `address`.
         #[param(schema_with = query::crs_schema)]
-        crs: Crs,
+        crs: Option<Crs>,
+        /// An address in words instead of a position, at most 200 characters: the answer is candidates with kind and score.
+        address: Option<String>,
         ..boundaries,
         /// Radius in metres within which the position lies with a probability of 68 %, 0.1 to 1,000: which grids it may
         /// be in.
@@ -37,6 +41,10 @@ query! {
         /// What else to tell, comma-separated: `team`, `beidou`, `h3`, `distance`, `neighbour`.
         #[param(value_type = Option<String>)]
         include: Option<Include>,
+        /// Of an address: only what is below this region, or in this grid.
+        within: Option<String>,
+        /// Of an address: most candidates, 1 to 100; 10 when absent.
+        limit: Option<u64>,
     }
 }
 
@@ -81,29 +89,29 @@ pub struct LocateAnswer<'a> {
     /// As stored: CGCS2000, 7 decimals.
     position: Position,
     /// The grid; null in a region that has no grids yet and in a void.
-    grid: Option<GridName<'a>>,
+    pub(super) grid: Option<GridName<'a>>,
     /// `water` or `excluded` where there is no grid on purpose.
     #[serde(rename = "void", skip_serializing_if = "Option::is_none")]
-    void: Option<&'static str>,
+    pub(super) void: Option<&'static str>,
     /// All regions above, top down. Levels may be missing: do not count.
-    path: Vec<RegionName<'a>>,
+    pub(super) path: Vec<RegionName<'a>>,
     /// The point lies exactly on a border; it belongs to the least code that touches it.
     on_border: bool,
     /// With `include=team`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    team: Option<Team<'a>>,
+    pub(super) team: Option<Team<'a>>,
     /// With `include=beidou`: the 20-character code of the position as told. Null beyond 88° of latitude.
     #[serde(skip_serializing_if = "Option::is_none")]
-    beidou: Option<Option<String>>,
+    pub(super) beidou: Option<Option<String>>,
     /// With `include=distance`: metres to the grid's border; null when there is no grid.
     #[serde(skip_serializing_if = "Option::is_none")]
-    distance_to_border_m: Option<Option<f64>>,
+    pub(super) distance_to_border_m: Option<Option<f64>>,
     /// With `include=h3`: the H3 cell of resolution 10 that holds the position as told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    h3: Option<String>,
+    pub(super) h3: Option<String>,
     /// With `include=neighbour`: the grid across the nearest border that has one; null when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    neighbour: Option<Option<NextDoor<'a>>>,
+    pub(super) neighbour: Option<Option<NextDoor<'a>>>,
     /// With `accuracy_m`: the grids it may be in, the likeliest first. With `outside_probability` they sum to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     candidates: Option<Vec<Candidate<'a>>>,
@@ -139,10 +147,27 @@ const MOST_ACCURACY_M: f64 = 1_000.0;
 /// Above this accuracy in metres the grids around are many, and the answer is made on the compute pool. A guess.
 const SHARP_M: f64 = 50.0;
 
-/// One point.
-#[utoipa::path(get, path = "/api/v1/locate", tag = "lookup", params(LocateQuery), responses((status = 200, body = LocateAnswer)))]
+/// The answer to a position, or to an address.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum LocateEither<'a> {
+    /// With `lon`, `lat` and `crs`.
+    Position(LocateAnswer<'a>),
+    /// With `address`.
+    Address(AddressAnswer<'a>),
+}
+
+/// One point, or one address.
+#[utoipa::path(get, path = "/api/v1/locate", tag = "lookup", params(LocateQuery), responses((status = 200, body = LocateEither)))]
 pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query): Query<LocateQuery>) -> Answer<Response> {
-    let told = query::position(query.lon, query.lat, query.crs)?;
+    if query.address.is_some() {
+        return by_address(&app, &actor, query).await;
+    }
+    refuse_beside("an address", &[("within", query.within.is_some()), ("limit", query.limit.is_some())])?;
+    let lon = query.lon.ok_or_else(|| <f64 as Word>::missing("lon"))?;
+    let lat = query.lat.ok_or_else(|| <f64 as Word>::missing("lat"))?;
+    let crs = query.crs.ok_or_else(|| Crs::missing("crs"))?;
+    let told = query::position(lon, lat, crs)?;
     let accuracy_m = query.accuracy_m;
     if accuracy_m.is_some_and(|metres| !(LEAST_ACCURACY_M..=MOST_ACCURACY_M).contains(&metres)) {
         let detail = format!("takes metres, {LEAST_ACCURACY_M} to {MOST_ACCURACY_M}");
@@ -156,6 +181,33 @@ pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query
         }
         _ => located_one(&view, told, include, accuracy_m),
     }
+}
+
+/// Parameters that go only with something that was not asked for.
+fn refuse_beside(what: &str, given: &[(&'static str, bool)]) -> Answer<()> {
+    let fields: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
+    if fields.is_empty() {
+        return Ok(());
+    }
+    let detail = format!("{} goes only with {what}", fields.join(", "));
+    Err(Problem::new(ProblemCode::ConflictingParameters, detail).with("fields", fields))
+}
+
+async fn by_address(app: &App, actor: &crate::app::Actor, query: LocateQuery) -> Answer<Response> {
+    let boundaries = asof::boundaries!(query);
+    let LocateQuery { lon, lat, crs, address, set: _, at: _, epoch: _, accuracy_m, include, within, limit } = query;
+    let beside = [("lon", lon.is_some()), ("lat", lat.is_some()), ("crs", crs.is_some()), ("accuracy_m", accuracy_m.is_some())];
+    refuse_beside("a position", &beside)?;
+    let limit = match limit.map(usize::try_from) {
+        None => locate_address::DEFAULT_CANDIDATES,
+        Some(Ok(limit @ 1..=MOST_CANDIDATES)) => limit,
+        Some(_) => return Err(Problem::bad_parameter("limit", format!("takes 1 to {MOST_CANDIDATES}"))),
+    };
+    let view = boundaries.view(app, actor).await?;
+    let within = within.as_deref().map(|code| view.within(code)).transpose()?;
+    let (address, include) = (address.unwrap_or_default(), include.unwrap_or_default());
+    let work = move || locate_address::located(&view, &address, within.as_ref(), limit, include);
+    app.compute.run(work).await.map_err(crate::app::AppError::from)?
 }
 
 fn located_one(view: &View, told: LonLat, include: Include, accuracy_m: Option<f64>) -> Answer<Response> {
@@ -182,7 +234,7 @@ fn located_one(view: &View, told: LonLat, include: Include, accuracy_m: Option<f
     }
 }
 
-fn answer<'v>(view: &'v View, found: &Found, told: LonLat, include: Include) -> LocateAnswer<'v> {
+pub(super) fn answer<'v>(view: &'v View, found: &Found, told: LonLat, include: Include) -> LocateAnswer<'v> {
     let territory = &*view.territory;
     let (grid, region, void) = match found.place {
         Place::Grid(ix) => (Some(ix), territory.grid(ix).parent, None),
@@ -237,7 +289,7 @@ fn outside(outside: Outside) -> Problem {
 query! {
     /// Which boundaries; for streams also the CRS.
     pub struct LocateManyQuery {
-        /// CRS of the positions of a stream. A JSON body names its own.
+        /// CRS of the positions of a stream. A JSON body names its own; a table of addresses has none.
         #[param(schema_with = query::crs_schema)]
         crs: Option<Crs>,
         ..boundaries,
@@ -248,7 +300,8 @@ query! {
 const SMALL_BATCH: usize = 64 << 10;
 
 /// Many points: a JSON batch, or a stream of lines (`application/x-ndjson`, `text/csv`) without a size limit. A stream is answered while
-/// it is read: a client must read while it writes.
+/// it is read: a client must read while it writes. A CSV with a column `address` instead of `lon` and `lat` is answered with `grid`, `kind`,
+/// `score`, `lon`, `lat`, `candidates` (their number) and `error`; where candidates tie in different grids, `grid` is empty.
 #[utoipa::path(
     post, path = "/api/v1/locate", tag = "lookup", params(LocateManyQuery),
     request_body(content((Batch = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"))),
@@ -275,8 +328,10 @@ pub async fn post(
     let view = asof::boundaries!(query).view(&app, &actor).await?;
     match lines {
         Some(format) => {
-            let crs = query.crs.ok_or_else(|| Crs::missing("crs"))?;
-            locate_stream::response(app.compute.clone(), view, crs, format, stream).await
+            if format == locate_stream::Format::Ndjson && query.crs.is_none() {
+                return Err(Crs::missing("crs"));
+            }
+            locate_stream::response(app.compute.clone(), view, query.crs, format, stream).await
         }
         None if query.crs.is_some() => {
             Err(Problem::new(ProblemCode::ConflictingParameters, "a JSON batch names its crs in the body")

@@ -3,8 +3,11 @@
 
 use super::body;
 use super::error::{Answer, Problem, ProblemCode};
-use super::query;
-use crate::app::bulk::{BadTable, RECORD_LIMIT, Table, UNCLOSED, csv_record};
+use super::locate_address;
+use super::query::{self, Word};
+use crate::app::bulk::{
+    AddressPlace, BadTable, Gazetteer, Place, RECORD_LIMIT, Table, TableColumns, UNCLOSED, Wants, csv_record,
+};
 use crate::app::view::View;
 use crate::compute::{Compute, NotDone};
 use crate::geom::{Crs, LatticePoint};
@@ -24,7 +27,7 @@ use std::time::Duration;
 pub enum Format {
     /// One JSON object a line.
     Ndjson,
-    /// A header line with `lon` and `lat`, then records (RFC 4180).
+    /// A header line with `lon` and `lat`, or `address`, then records (RFC 4180).
     Csv,
 }
 
@@ -33,7 +36,7 @@ const TRIES: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The answer to a stream of lines. The header of a CSV is read before the answer begins, so that a bad one is a plain error.
-pub async fn response(compute: Compute, view: View, crs: Crs, format: Format, body: Body) -> Answer<Response> {
+pub async fn response(compute: Compute, view: View, crs: Option<Crs>, format: Format, body: Body) -> Answer<Response> {
     let mut lines = Lines {
         input: body.into_data_stream(),
         format,
@@ -48,7 +51,10 @@ pub async fn response(compute: Compute, view: View, crs: Crs, format: Format, bo
         Format::Ndjson => None,
         Format::Csv => Some(csv_head(&mut lines, crs, &mut head).await?),
     };
-    let reader = Arc::new(Reader { view, crs, table });
+    if table.as_ref().is_some_and(Table::is_of_addresses) && view.city.addresses.is_empty() {
+        return Err(locate_address::no_addresses());
+    }
+    let reader = Arc::new(Reader { view, crs: crs.unwrap_or(Crs::Cgcs2000), table });
     let head = futures_util::stream::once(async move { Ok::<_, Infallible>(Bytes::from(head)) });
     let rest = futures_util::stream::unfold(Some(lines), move |lines| {
         let (compute, reader) = (compute.clone(), Arc::clone(&reader));
@@ -92,7 +98,7 @@ async fn looked_up(compute: &Compute, reader: &Arc<Reader>, first: u64, block: B
 }
 
 /// Reads the header of a CSV; writes the header of the answer.
-async fn csv_head(lines: &mut Lines, crs: Crs, head: &mut Vec<u8>) -> Answer<Table> {
+async fn csv_head(lines: &mut Lines, crs: Option<Crs>, head: &mut Vec<u8>) -> Answer<Table> {
     let block = match lines.block().await {
         Block::Lines(block) => block,
         Block::Cut(problem) => return Err(problem),
@@ -101,8 +107,12 @@ async fn csv_head(lines: &mut Lines, crs: Crs, head: &mut Vec<u8>) -> Answer<Tab
     let delimiter = csv_record::delimiter_of(&block);
     let end = csv_record::record_end(&block, delimiter);
     let text = csv_record::trimmed(&block[..end]);
-    let refused = |BadTable { detail, columns }| Problem::new(ProblemCode::BadCsv, detail).with("columns", columns);
-    let table = Table::of(text, crs, (None, None), head).map_err(refused)?;
+    let refused = |BadTable { detail, columns, wants }| match wants {
+        Wants::Crs => Crs::missing("crs"),
+        Wants::NoCrs => Problem::new(ProblemCode::ConflictingParameters, detail).with("fields", vec!["crs"]),
+        Wants::Columns => Problem::new(ProblemCode::BadCsv, detail).with("columns", columns),
+    };
+    let table = Table::of(text, crs, &TableColumns::default(), head).map_err(refused)?;
     lines.give_back(&block[end..]);
     lines.number = 1;
     Ok(table)
@@ -202,6 +212,7 @@ impl Lines {
 
 struct Reader {
     view: View,
+    /// Of positions told in JSON lines.
     crs: Crs,
     /// For CSV.
     table: Option<Table>,
@@ -236,6 +247,16 @@ struct Fault<'a> {
     detail: &'a str,
 }
 
+impl Gazetteer for Reader {
+    fn place(&self, at: LatticePoint) -> Place<'_> {
+        self.view.place_in_table(at)
+    }
+
+    fn address(&self, text: &str) -> AddressPlace<'_> {
+        self.view.address_in_table(text)
+    }
+}
+
 impl Reader {
     /// The answer to whole lines, the first of which has number `first`, and how many lines they were.
     fn block(&self, first: u64, block: &[u8]) -> (Vec<u8>, u64) {
@@ -250,7 +271,7 @@ impl Reader {
             let record = csv_record::trimmed(record);
             match &self.table {
                 Some(table) if !table.is_blank(record) => {
-                    table.answer(record, |at| self.view.place_in_table(at), &mut answer);
+                    table.answer(record, self, &mut answer);
                 }
                 None if !record.iter().all(u8::is_ascii_whitespace) => self.ndjson(line, record, &mut answer),
                 _ => {}

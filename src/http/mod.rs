@@ -19,6 +19,7 @@ pub mod json;
 pub mod links;
 pub mod listen;
 pub mod locate;
+pub mod locate_address;
 pub mod locate_batch;
 pub mod locate_stream;
 pub mod members;

@@ -17,13 +17,14 @@ use crate::territory::search::{Fit, Named};
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 query! {
     /// What to look for.
     pub struct SearchQuery {
-        /// A code, a name or its beginning, a BeiDou code, or `lon,lat` with a decimal point (WGS 84).
+        /// A code, a name or its beginning, pinyin or initials, an address, a BeiDou code, or `lon,lat` with a decimal point (WGS 84).
         q: String,
         /// Only below this region, or in this grid.
         within: Option<String>,
@@ -41,25 +42,25 @@ pub struct SearchAnswer<'a> {
     revision: u64,
     /// The boundaries it is about.
     epoch: u64,
-    /// The best first: exact before prefix before part.
+    /// The best first: exact before prefix before part before pinyin.
     items: Vec<Find<'a>>,
 }
 
 /// One find. Homonyms are told apart by level and path.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Find<'a> {
-    /// `region`, `grid`, `facility`, `case` or `position`.
+    /// `region`, `grid`, `facility`, `case`, `street`, `address` or `position`.
     kind: &'static str,
-    /// `exact`, `prefix` or `part`.
+    /// `exact`, `prefix`, `part` or `pinyin`.
     fit: &'static str,
     /// Code of a region, grid or facility.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'a str>,
-    /// Key of a facility or case.
+    /// Key of a facility, case or address.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<i64>,
     /// Its name; for a case its category's, for a position nothing.
-    name: &'a str,
+    name: Cow<'a, str>,
     /// Level of a region or grid.
     #[serde(skip_serializing_if = "Option::is_none")]
     level: Option<&'a str>,
@@ -107,6 +108,7 @@ fn find<'v>(view: &'v View, fit: Fit, hit: &Hit<'v>) -> Find<'v> {
         Fit::Exact => "exact",
         Fit::Prefix => "prefix",
         Fit::Part => "part",
+        Fit::Pinyin | Fit::PinyinPrefix | Fit::PinyinPart => "pinyin",
     };
     let path = |above: Option<RegionIx>| RegionName::path(view, &view.path(above));
     // The regions that hold a place.
@@ -121,7 +123,7 @@ fn find<'v>(view: &'v View, fit: Fit, hit: &Hit<'v>) -> Find<'v> {
         fit,
         code: None,
         id: None,
-        name: "",
+        name: "".into(),
         level: None,
         category: None,
         grid: None,
@@ -135,7 +137,7 @@ fn find<'v>(view: &'v View, fit: Fit, hit: &Hit<'v>) -> Find<'v> {
             Find {
                 kind: "region",
                 code: Some(region.code.as_str()),
-                name: &region.name,
+                name: region.name.as_str().into(),
                 level: Some(level_name(&territory.scheme, region)),
                 path: path(region.parent),
                 position: region.label.map(shapes::position),
@@ -148,7 +150,7 @@ fn find<'v>(view: &'v View, fit: Fit, hit: &Hit<'v>) -> Find<'v> {
             Find {
                 kind: "grid",
                 code: Some(grid.code.as_str()),
-                name: &grid.name,
+                name: grid.name.as_str().into(),
                 level: Some(grid_level_name(&territory.scheme)),
                 path: path(grid.parent),
                 position: Some(shapes::position(grid.label)),
@@ -162,7 +164,7 @@ fn find<'v>(view: &'v View, fit: Fit, hit: &Hit<'v>) -> Find<'v> {
                 kind: "facility",
                 code: row.code.as_deref(),
                 id: Some(row.id.0),
-                name: &row.name,
+                name: (&*row.name).into(),
                 category: Some(&view.category_of(row).code),
                 grid: Some(grid_code(leaf)),
                 path: above(leaf),
@@ -176,7 +178,7 @@ fn find<'v>(view: &'v View, fit: Fit, hit: &Hit<'v>) -> Find<'v> {
             Find {
                 kind: "case",
                 id: Some(case.record.id.0),
-                name: category.map_or("", |category| category.name.as_str()),
+                name: category.map_or("", |category| category.name.as_str()).into(),
                 category: Some(&case.record.category),
                 grid: Some(grid_code(unit)),
                 path: above(unit),
@@ -184,6 +186,23 @@ fn find<'v>(view: &'v View, fit: Fit, hit: &Hit<'v>) -> Find<'v> {
                 ..blank
             }
         }
+        Hit::Street(name, at, unit) => Find {
+            kind: "street",
+            name: (*name).into(),
+            grid: Some(grid_code(*unit)),
+            path: above(*unit),
+            position: at.map(shapes::position),
+            ..blank
+        },
+        Hit::Address(found) => Find {
+            kind: "address",
+            id: found.id.map(|id| id.0),
+            name: if found.name.is_empty() { found.text.clone().into() } else { found.name.clone().into() },
+            grid: Some(grid_code(found.unit)),
+            path: above(found.unit),
+            position: found.at.map(shapes::position),
+            ..blank
+        },
         Hit::Position(p, place) => {
             let unit = match place {
                 Some(Place::Grid(ix)) => Some(Unit::Grid(*ix)),

@@ -24,17 +24,20 @@ pub enum Kind {
     Households,
     /// Open cases.
     Cases,
+    /// Standard addresses.
+    Addresses,
 }
 
 impl Kind {
     /// Every kind with its word on the command line and in reports.
-    pub const TABLE: [(Self, &'static str); 6] = [
+    pub const TABLE: [(Self, &'static str); 7] = [
         (Self::Regions, "regions"),
         (Self::Grids, "grids"),
         (Self::Facilities, "facilities"),
         (Self::Staff, "staff"),
         (Self::Households, "households"),
         (Self::Cases, "cases"),
+        (Self::Addresses, "addresses"),
     ];
 
     /// Its word.
@@ -70,6 +73,10 @@ impl Kind {
                 ExternalState,
                 UpdatedAt,
                 SourceDate,
+            ],
+            Self::Addresses => &[
+                Id, Address, PlaceName, District, Township, Community, Road, Lane, Group, Number, Building, Unit, Room, Lon, Lat,
+                Within, SourceDate,
             ],
         }
     }
@@ -145,7 +152,8 @@ fields! {
     /// The region a case is known to be in.
     Within = "within" ["所在区域", "region"],
     /// The place in words.
-    Address = "address" ["事发位置", "sfwz", "地址", "address_text", "详情地址"],
+    Address = "address"
+        ["标准地址", "地址全称", "详细地址", "full_address", "事发位置", "sfwz", "地址", "address_text", "详情地址"],
     /// A page about the case in its own system.
     Url = "url" ["链接", "external_url"],
     /// The state in the words of that system.
@@ -154,6 +162,28 @@ fields! {
     UpdatedAt = "updated_at" ["更新时间", "source_updated_at"],
     /// The grid that a count belongs to.
     Grid = "grid" ["code", "网格编码", "网格代码", "标识码", "所在单元网格标识码"],
+    /// What stands at an address: never the name of a person.
+    PlaceName = "name" ["poi", "名称", "标志物", "建筑物名称", "单位名称", "name_zh"],
+    /// District or county of an address.
+    District = "district" ["区县", "县区", "行政区", "county"],
+    /// Township of an address.
+    Township = "township" ["街道", "乡镇", "镇街"],
+    /// Community or village of an address.
+    Community = "community" ["社区", "村", "行政村", "村社区"],
+    /// Street, or what stands for one.
+    Road = "road" ["street", "道路", "路名", "街路巷", "街路巷名", "addr:street"],
+    /// 弄, 巷.
+    Lane = "lane" ["弄", "弄号", "巷弄"],
+    /// 组.
+    Group = "group" ["组", "村民小组"],
+    /// 号.
+    Number = "number" ["门牌号", "门牌", "housenumber", "house_number", "addr:housenumber"],
+    /// 幢.
+    Building = "building" ["幢", "幢号", "楼栋", "楼栋号", "栋号"],
+    /// 单元.
+    Unit = "unit" ["单元", "单元号"],
+    /// 室.
+    Room = "room" ["室", "室号", "房间号", "户室号"],
 }
 
 impl Field {

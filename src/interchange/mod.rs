@@ -1,6 +1,7 @@
 //! Other people's formats ↔ our types. Readers give raw records one by one, each with its number, and go on after a bad one, so
 //! that a person sees every fault of a file in one round.
 
+pub mod addresses;
 pub mod archive;
 pub mod boundaries;
 pub mod csv;

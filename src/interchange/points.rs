@@ -220,7 +220,7 @@ const MAX_CODE: usize = 64;
 
 /// The position of a point record: its geometry, else its two columns; `None` when it has neither. Longitude and latitude that are
 /// both exactly zero are how many systems write "unknown".
-fn position(fields: &Fields, terms: &Terms) -> Result<Option<(LatticePoint, Option<OriginalPosition>)>, Fault> {
+pub(super) fn position(fields: &Fields, terms: &Terms) -> Result<Option<(LatticePoint, Option<OriginalPosition>)>, Fault> {
     let raw = match &fields.shape {
         RawShape::Point(position) => *position,
         RawShape::Absent => match (fields.degrees(Field::Lon)?, fields.degrees(Field::Lat)?) {

@@ -1,11 +1,12 @@
 //! What goes into the store and what comes out.
 
+use crate::domain::address::{AddressRecord, AddressRow};
 use crate::domain::case::CaseRecord;
 use crate::domain::category::CodeProfile;
 use crate::domain::code::Code;
 use crate::domain::facility::{FacilityRecord, FacilityRow};
 use crate::domain::hash::hash64_of_parts;
-use crate::domain::id::{CaseId, Epoch, FacilityId, ImportId, Revision, Version};
+use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, ImportId, Revision, Version};
 use crate::domain::records::{BoundarySet, EpochRecord, HouseholdCount};
 use crate::domain::scheme::Scheme;
 use crate::domain::staff::StaffRecord;
@@ -68,6 +69,8 @@ pub struct Snapshot {
     pub staff: Vec<StaffRecord>,
     /// Open cases, by id.
     pub cases: Vec<CaseRecord>,
+    /// All addresses, by id.
+    pub addresses: Vec<AddressRow>,
 }
 
 /// Where a boundary set belongs.
@@ -203,6 +206,19 @@ pub struct CaseCommit {
     pub rows: Vec<CaseRecord>,
     /// Removed.
     pub removed: Vec<CaseId>,
+    /// The import that made it.
+    pub import: Option<ImportRecord>,
+}
+
+/// Addresses to write, as [`FacilityCommit`]. They have no grid: no epoch makes them stale.
+#[derive(Debug, Clone)]
+pub struct AddressCommit {
+    /// Who and when.
+    pub head: CommitHead,
+    /// Added or changed.
+    pub rows: Vec<AddressRecord>,
+    /// Removed.
+    pub removed: Vec<AddressId>,
     /// The import that made it.
     pub import: Option<ImportRecord>,
 }
@@ -350,16 +366,19 @@ pub enum LogKind {
     Staff,
     /// Cases.
     Cases,
+    /// Addresses.
+    Addresses,
 }
 
 impl LogKind {
-    const TABLE: [(Self, &'static str); 6] = [
+    const TABLE: [(Self, &'static str); 7] = [
         (Self::Meta, "meta"),
         (Self::Boundaries, "boundaries"),
         (Self::Households, "households"),
         (Self::Facilities, "facilities"),
         (Self::Staff, "staff"),
         (Self::Cases, "cases"),
+        (Self::Addresses, "addresses"),
     ];
 
     /// The word in store and events.
@@ -416,6 +435,19 @@ pub struct CaseKey {
     pub external_id: Option<String>,
     /// When it changed there.
     pub source_updated_at: Option<Timestamp>,
+    /// Hash of the source record.
+    pub source_hash: Option<u64>,
+}
+
+/// What an address is recognised by when it is imported again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressKey {
+    /// The store's key.
+    pub id: AddressId,
+    /// Its version.
+    pub version: Version,
+    /// [`external_key`] of each of its names in other systems, ascending.
+    pub external: Box<[u64]>,
     /// Hash of the source record.
     pub source_hash: Option<u64>,
 }

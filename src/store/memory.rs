@@ -1,19 +1,20 @@
 //! The store in memory: the oracle that says what every other store must do. Nothing outlives the process.
 
 use super::commit::{
-    Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome,
-    FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit, external_key,
-    to_millisecond,
+    AddressCommit, AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey,
+    FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit,
+    external_key, to_millisecond,
 };
 use super::error::StoreError;
 use super::rows::{
     Counted, Named, Numbered, Sourced, checked_boundaries, checked_period, log_summary, moves_nothing, same_origin_aside,
 };
+use crate::domain::address::{AddressRecord, AddressRow};
 use crate::domain::case::CaseRecord;
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::facility::{FacilityRecord, FacilityRow};
-use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Revision, Version};
-use crate::domain::records::{BoundarySet, EpochRecord};
+use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, Revision, Version};
+use crate::domain::records::{BoundarySet, EpochRecord, Provenance};
 use crate::domain::staff::StaffRecord;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,7 @@ struct Inner {
     boundaries: BTreeMap<Epoch, BoundarySet>,
     facilities: BTreeMap<i64, FacilityRecord>,
     cases: BTreeMap<i64, CaseRecord>,
+    addresses: BTreeMap<i64, AddressRecord>,
     staff: BTreeMap<String, StaffRecord>,
     imports: Vec<ImportRecord>,
     /// Rows of before, of imports that can be taken back.
@@ -41,6 +43,7 @@ struct Inner {
     log: Vec<LogEntry>,
     last_facility: i64,
     last_case: i64,
+    last_address: i64,
     last_import: i64,
 }
 
@@ -69,6 +72,7 @@ impl MemoryStore {
             boundaries: BTreeMap::new(),
             facilities: BTreeMap::new(),
             cases: BTreeMap::new(),
+            addresses: BTreeMap::new(),
             staff: BTreeMap::new(),
             imports: Vec::new(),
             kept: BTreeMap::new(),
@@ -76,6 +80,7 @@ impl MemoryStore {
             log: Vec::new(),
             last_facility: 0,
             last_case: 0,
+            last_address: 0,
             last_import: 0,
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
@@ -121,6 +126,7 @@ impl MemoryStore {
             facilities: inner.facilities.values().map(|row| facility_row(row, &inner.meta.profile)).collect(),
             staff: inner.staff.values().cloned().collect(),
             cases: inner.cases.values().filter(|case| case.state.is_open()).cloned().collect(),
+            addresses: inner.addresses.values().map(address_row).collect(),
         }
     }
 
@@ -327,6 +333,19 @@ impl MemoryStore {
         })
     }
 
+    pub(super) fn addresses_commit(&self, commit: AddressCommit) -> Result<Committed, StoreError> {
+        self.write(|inner| {
+            inner.head_checked(&commit.head)?;
+            let import = commit.import.map(|import| inner.import(import));
+            let removed: Vec<i64> = commit.removed.iter().map(|id| id.0).collect();
+            let counted = write_rows(&mut inner.addresses, &mut inner.last_address, commit.rows, &removed, &commit.head, import)?;
+            let settings = inner.settle(commit.head.settings.as_deref());
+            inner.keeps_categories()?;
+            let counted = Counted { settings, ..counted };
+            Ok(inner.log(LogKind::Addresses, &commit.head.actor, commit.head.at, counted, import, None))
+        })
+    }
+
     pub(super) fn staff_commit(&self, commit: StaffCommit) -> Result<Committed, StoreError> {
         self.write(|inner| {
             inner.head_checked(&commit.head)?;
@@ -365,17 +384,12 @@ impl MemoryStore {
     }
 
     pub(super) fn facility_keys(&self) -> Vec<FacilityKey> {
-        let key = |row: &FacilityRecord| {
-            let mut external: Vec<u64> =
-                row.provenance.external_ids.iter().map(|(system, id)| external_key(system, id)).collect();
-            external.sort_unstable();
-            FacilityKey {
-                id: row.id,
-                version: row.version,
-                code: row.code.as_deref().map(Into::into),
-                external: external.into(),
-                source_hash: row.provenance.source_hash,
-            }
+        let key = |row: &FacilityRecord| FacilityKey {
+            id: row.id,
+            version: row.version,
+            code: row.code.as_deref().map(Into::into),
+            external: external_keys(&row.provenance),
+            source_hash: row.provenance.source_hash,
         };
         self.lock().facilities.values().map(key).collect()
     }
@@ -390,6 +404,26 @@ impl MemoryStore {
             source_hash: row.provenance.source_hash,
         };
         self.lock().cases.values().map(key).collect()
+    }
+
+    pub(super) fn address_keys(&self) -> Vec<AddressKey> {
+        let key = |row: &AddressRecord| AddressKey {
+            id: row.id,
+            version: row.version,
+            external: external_keys(&row.provenance),
+            source_hash: row.provenance.source_hash,
+        };
+        self.lock().addresses.values().map(key).collect()
+    }
+
+    pub(super) fn addresses(&self) -> Vec<AddressRow> {
+        self.lock().addresses.values().map(address_row).collect()
+    }
+
+    pub(super) fn addresses_by_ids(&self, ids: &[AddressId]) -> Vec<AddressRecord> {
+        let inner = self.lock();
+        let ids: BTreeSet<i64> = ids.iter().map(|id| id.0).collect();
+        ids.iter().filter_map(|id| inner.addresses.get(id).cloned()).collect()
     }
 
     pub(super) fn facilities_by_ids(&self, ids: &[FacilityId]) -> Vec<FacilityRecord> {
@@ -681,6 +715,22 @@ fn changed_rows<R: Numbered>(table: &BTreeMap<i64, R>, before: Vec<R>) -> Vec<R>
 /// Keys that a commit gave.
 fn added(counted: &Counted, known: &BTreeSet<i64>) -> Vec<i64> {
     counted.ids.iter().copied().filter(|id| !known.contains(id)).collect()
+}
+
+fn external_keys(provenance: &Provenance) -> Box<[u64]> {
+    let mut keys: Vec<u64> = provenance.external_ids.iter().map(|(system, id)| external_key(system, id)).collect();
+    keys.sort_unstable();
+    keys.into()
+}
+
+fn address_row(row: &AddressRecord) -> AddressRow {
+    AddressRow {
+        id: row.id,
+        at: row.at,
+        within: row.within.clone(),
+        text: row.text.as_str().into(),
+        name: row.name.as_str().into(),
+    }
 }
 
 /// The compact form of a stored facility; its category is in the profile, which every commit checks.

@@ -8,18 +8,19 @@ mod memory;
 mod rows;
 
 pub use commit::{
-    Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome,
-    FacilityWrite, HouseholdCommit, ImportRecord, ImportState, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit,
+    AddressCommit, AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey,
+    FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, ImportState, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit,
     external_key,
 };
 pub use embedded::{EmbeddedStore, grid_row_hash, region_row_hash};
 pub use error::StoreError;
 pub use memory::MemoryStore;
 
+use crate::domain::address::{AddressRecord, AddressRow};
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::fault::Fault;
-use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Revision};
+use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, Revision};
 use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::staff::StaffRecord;
 use embedded::EmbeddedLoad;
@@ -266,6 +267,14 @@ impl Store {
         }
     }
 
+    /// Writes addresses, all or none.
+    pub async fn addresses_commit(&self, commit: AddressCommit) -> Result<Committed, StoreError> {
+        match self {
+            Self::Memory(store) => store.addresses_commit(commit),
+            Self::Embedded(store) => store.addresses_commit(commit).await,
+        }
+    }
+
     /// Writes staff, all or none.
     pub async fn staff_commit(&self, commit: StaffCommit) -> Result<Committed, StoreError> {
         match self {
@@ -287,6 +296,30 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.case_keys()),
             Self::Embedded(store) => store.case_keys().await,
+        }
+    }
+
+    /// What every address is recognised by, by id.
+    pub async fn address_keys(&self) -> Result<Vec<AddressKey>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.address_keys()),
+            Self::Embedded(store) => store.address_keys().await,
+        }
+    }
+
+    /// All addresses as a city in memory needs them, by id.
+    pub async fn addresses(&self) -> Result<Vec<AddressRow>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.addresses()),
+            Self::Embedded(store) => store.addresses().await,
+        }
+    }
+
+    /// Whole addresses by id, each once; ids that do not exist are passed over.
+    pub async fn addresses_by_ids(&self, ids: &[AddressId]) -> Result<Vec<AddressRecord>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.addresses_by_ids(ids)),
+            Self::Embedded(store) => store.addresses_by_ids(ids).await,
         }
     }
 

@@ -73,6 +73,7 @@ impl Territory {
             drawn: super::drawn::Drawn::default(),
             boxes: Boxes::default(),
             names: Names::default(),
+            words: std::sync::Arc::default(),
             region_by_code,
             grid_by_code,
         };

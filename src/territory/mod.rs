@@ -19,6 +19,7 @@ pub mod partition;
 pub(crate) mod samples;
 pub mod search;
 pub mod shore;
+pub mod words;
 
 pub use index::Index;
 pub use locate::Located;
@@ -34,6 +35,7 @@ use crate::geom::{Area, LatticeBox, LatticePoint};
 use partition::{OwnerIx, Partition};
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 /// A region of this epoch.
 #[derive(Debug, Clone)]
@@ -134,6 +136,8 @@ pub struct Territory {
     drawn: drawn::Drawn,
     boxes: nearest::Boxes,
     names: search::Names,
+    /// Made when it is first asked for.
+    words: Arc<OnceLock<words::RegionWords>>,
     codes: GridCodes,
     region_by_code: HashMap<Code, RegionIx>,
     grid_by_code: HashMap<Code, GridIx>,
@@ -184,6 +188,11 @@ impl Territory {
     pub fn grid_code(&self, ix: GridIx) -> &str {
         let [start, end] = [self.codes.starts[ix.at()], self.codes.starts[ix.at() + 1]];
         &self.codes.text[start as usize..end as usize]
+    }
+
+    /// Its regions in the words of addresses.
+    pub fn words(&self) -> &words::RegionWords {
+        self.words.get_or_init(|| words::RegionWords::of(self))
     }
 
     /// The regions from the top down to `ix`, `ix` included.

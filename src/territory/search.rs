@@ -2,6 +2,7 @@
 
 use super::{Grid, Region, Territory};
 use crate::domain::id::{GridIx, RegionIx};
+use crate::domain::pinyin::{PinyinFit, Typed};
 
 /// A region or a grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +22,27 @@ pub enum Fit {
     Prefix,
     /// It contains it.
     Part,
+    /// The whole name by pinyin or initials.
+    Pinyin,
+    /// It begins so, by pinyin.
+    PinyinPrefix,
+    /// It contains it, by pinyin.
+    PinyinPart,
+}
+
+impl Fit {
+    /// How many there are.
+    pub const COUNT: usize = 6;
+}
+
+impl From<PinyinFit> for Fit {
+    fn from(fit: PinyinFit) -> Self {
+        match fit {
+            PinyinFit::Whole => Self::Pinyin,
+            PinyinFit::Prefix => Self::PinyinPrefix,
+            PinyinFit::Part => Self::PinyinPart,
+        }
+    }
 }
 
 /// Something found. Homonyms are told apart by its level and parent.
@@ -78,6 +100,17 @@ impl Names {
         })
     }
 
+    /// Everything whose name is pronounced like what was typed and does not contain it, in order.
+    fn sounds<'n>(&'n self, wanted: &'n str, typed: &'n Typed) -> impl Iterator<Item = Hit> + 'n {
+        (0..self.starts.len()).filter_map(move |at| {
+            let end = self.starts.get(at + 1).map_or(self.text.len(), |next| *next as usize);
+            let both = &self.text[self.starts[at] as usize..end];
+            let name = both.split(END).nth(2)?;
+            let fit = typed.fit(name).filter(|_| !both.contains(wanted))?;
+            Some(Hit { named: self.named(at), fit: fit.into() })
+        })
+    }
+
     fn fit(&self, from: usize, length: usize) -> Fit {
         match (self.text[..from].ends_with(END), self.text[from + length..].starts_with(END)) {
             (true, true) => Fit::Exact,
@@ -98,7 +131,7 @@ fn folded(text: &str) -> impl Iterator<Item = char> {
 }
 
 impl Territory {
-    /// Regions and grids by code or name: exact before prefix before part, upper levels before lower ones, then depth-first. At most `limit`
+    /// Regions and grids by code, name or pinyin: exact before prefix before part before pinyin, upper levels before lower ones, then depth-first. At most `limit`
     /// of those that `allowed` lets pass. An empty text finds nothing.
     pub fn search(&self, text: &str, limit: usize, allowed: impl Fn(Named) -> bool) -> Vec<Hit> {
         let wanted: String = folded(text).collect();
@@ -111,8 +144,10 @@ impl Territory {
             Named::Grid(_) => self.scheme.grid_level(),
         };
         // Of each fit and level no more are kept than can be shown.
-        let mut kept: Vec<Vec<Hit>> = vec![Vec::new(); 3 * levels];
-        for hit in self.names.finds(&wanted) {
+        let mut kept: Vec<Vec<Hit>> = vec![Vec::new(); Fit::COUNT * levels];
+        let typed = Typed::of(&wanted);
+        let sounds = typed.iter().flat_map(|typed| self.names.sounds(&wanted, typed));
+        for hit in self.names.finds(&wanted).chain(sounds) {
             let shelf = &mut kept[hit.fit as usize * levels + level(hit.named)];
             if shelf.len() < limit && allowed(hit.named) {
                 shelf.push(hit);
@@ -194,6 +229,16 @@ mod tests {
         for text in ["ab7号", "ＡＢ７号", " Ab7号 harbour "] {
             assert_eq!(found(&territory, text, 5).len(), 1, "{text}");
         }
+    }
+
+    #[test]
+    fn names_are_found_by_pinyin_and_initials_after_those_by_letters() {
+        let territory = territory();
+        assert_eq!(found(&territory, "zhoushanshi", 5), [(Fit::Pinyin, "3309".to_owned())]);
+        assert_eq!(found(&territory, "zhou shan", 5), [(Fit::PinyinPrefix, "3309".to_owned())]);
+        assert_eq!(found(&territory, "zss", 5)[0], (Fit::Pinyin, "3309".to_owned()));
+        assert_eq!(found(&territory, "xiyuan", 5).len(), 3, "two communities and a grid");
+        assert_eq!(found(&territory, "ab", 5), [(Fit::Prefix, "330921100001001".to_owned())]);
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
             changed.layers.insert(Layer::Facilities, Tiles::All);
             changed.scoped.insert(Layer::Facilities, Tiles::All);
         }
-        Change::About(_) | Change::Staff(_) => {}
+        Change::About(_) | Change::Staff(_) | Change::Addresses(_) => {}
     }
     changed
 }

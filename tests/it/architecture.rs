@@ -44,6 +44,7 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
     ("metrics", &["http"]),
     ("metrics_exporter_prometheus", &["http"]),
     ("mimalloc", &["main"]),
+    ("pinyin", &["domain/pinyin"]),
     ("rayon", &["compute", "geom/planar", "territory", "interchange"]),
     ("rstar", &["territory/nearest"]),
     ("rust_embed", &["http"]),

@@ -63,7 +63,7 @@ export interface Facility {
   id: number; code?: string | null; category: string; name: string; state: string; position: Position; source_date?: string | null;
 }
 export interface Category { kind: 'component' | 'matter'; code: string; name: string; icon: string }
-export interface Hit { kind: 'grid' | 'region' | 'facility' | 'case' | 'position'; code?: string | null; name: string; level?: string; path?: Place[]; grid?: string | null; position?: Position | null }
+export interface Hit { kind: 'grid' | 'region' | 'facility' | 'case' | 'street' | 'address' | 'position'; code?: string | null; name: string; level?: string; path?: Place[]; grid?: string | null; position?: Position | null }
 export interface Located { grid: { code: string; name: string } | null; path: Place[] }
 
 /** What is counted in an area, or near a point: facilities and cases. */

@@ -42,7 +42,7 @@ export const WORDS = {
   base: ['基础网格', 'Base grid'], dedicated: ['专属网格', 'Dedicated grid'], micro: ['微网格', 'Micro grid'], unit: ['单元网格', 'Unit grid'],
   duty: ['责任网格', 'Duty grid'], evaluation: ['评价网格', 'Evaluation grid'], police: ['警格', 'Police grid'], business: ['工商巡查网格', 'Business grid'],
   province: ['省', 'Province'], city: ['市', 'City'], county: ['县区', 'County'], township: ['街道乡镇', 'Township'], community: ['社区村', 'Community'], grid: ['网格', 'Grid'],
-  position: ['位置', 'Position'], facility: ['设施', 'Facility'], case: ['案件', 'Case'], region: ['区域', 'Region'],
+  position: ['位置', 'Position'], street: ['道路', 'Street'], address: ['门牌', 'Address'], facility: ['设施', 'Facility'], case: ['案件', 'Case'], region: ['区域', 'Region'],
   grid_leader: ['网格长', 'Leader'], grid_officer: ['网格员', 'Officer'], patrol_officer: ['巡查员', 'Patrol officer'], police_officer: ['警务员', 'Police'], medic: ['医务人员', 'Medic'], teacher: ['教师', 'Teacher'],
   party_group_leader: ['党小组长', 'Party group leader'], volunteer: ['志愿者', 'Volunteer'], building_leader: ['楼长', 'Building leader'],
   township_cadre: ['镇街干部', 'Township cadre'], community_cadre: ['社区干部', 'Community cadre'], collector: ['信息采集员', 'Collector'],

@@ -3,6 +3,7 @@
 //! Reading, checking and placing run on threads of their own; what is ready flows into the store, which shows it in one transaction
 //! at the end, or not at all.
 
+mod addresses;
 mod assign;
 mod boundaries;
 mod cases;
@@ -235,6 +236,7 @@ pub async fn run_on(
         Kind::Regions | Kind::Grids => boundaries::import(store, job, report).await?,
         Kind::Facilities => facilities::import(store, job, report).await?,
         Kind::Cases => cases::import(store, job, report).await?,
+        Kind::Addresses => addresses::import(store, job, report).await?,
         Kind::Staff => people::staff(store, job, report).await?,
         Kind::Households => people::households(store, job, report).await?,
     };

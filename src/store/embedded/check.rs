@@ -2,7 +2,7 @@
 
 use super::EmbeddedStore;
 use super::boundaries::{current_rows, past_faults, row_hash};
-use super::layers::{Bounding, CASES, FACILITIES};
+use super::layers::{ADDRESSES, Bounding, CASES, FACILITIES};
 use super::rebuild::keys_of;
 use super::schema::{LAYERS, guard_count};
 use super::sql::Doing;
@@ -226,6 +226,8 @@ async fn references(conn: &mut SqliteConnection, faults: &mut Vec<Fault>) -> Res
             .map(|(fid, grid)| corrupt(format!("row {fid} of {table} is in grid {grid}, which is not there")))
             .collect();
         list(faults, "these", lost);
+    }
+    for table in [FACILITIES.name, CASES.name, ADDRESSES.name] {
         let sql = format!("SELECT ifnull(max(fid), 0), (SELECT last FROM sequences WHERE name = ?) FROM \"{table}\"");
         let (most, given): (i64, i64) =
             sqlx::query_as(AssertSqlSafe(sql)).bind(table).fetch_one(&mut *conn).await.doing(doing)?;
@@ -233,6 +235,12 @@ async fn references(conn: &mut SqliteConnection, faults: &mut Vec<Fault>) -> Res
             faults.push(corrupt(format!("{table} has a row {most}, but numbers were given only up to {given}")));
         }
     }
+    let nowhere: Vec<i64> = sqlx::query_scalar("SELECT fid FROM addresses WHERE geom IS NULL AND within IS NULL LIMIT 1000")
+        .fetch_all(&mut *conn)
+        .await
+        .doing(doing)?;
+    let nowhere = nowhere.into_iter().map(|fid| corrupt(format!("address {fid} has neither a position nor a region"))).collect();
+    list(faults, "these", nowhere);
     let profile = log::meta(conn).await?.profile;
     let used: Vec<String> =
         sqlx::query_scalar("SELECT DISTINCT category FROM facilities").fetch_all(&mut *conn).await.doing(doing)?;

@@ -41,6 +41,27 @@ pub(super) const STEPS: &[Step] = &[
             ALTER TABLE imports ADD COLUMN before TEXT NOT NULL DEFAULT 'null';
             ALTER TABLE imports ADD COLUMN added TEXT NOT NULL DEFAULT '[]';",
     },
+    // Standard addresses.
+    Step {
+        from: 3,
+        sql: "CREATE TABLE \"addresses\" (\"fid\" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, \"geom\" POINT, \"address_text\" TEXT NOT NULL,
+              \"name\" TEXT NOT NULL, \"within\" TEXT, \"original_crs\" TEXT, \"original_lon\" DOUBLE, \"original_lat\" DOUBLE,
+              \"external_ids\" TEXT, \"source\" TEXT, \"source_date\" DATE, \"source_hash\" INTEGER, \"import_id\" INTEGER,
+              \"version\" INTEGER NOT NULL, \"grid_set\" TEXT NOT NULL DEFAULT 'governance');
+            CREATE VIRTUAL TABLE \"rtree_addresses_geom\" USING rtree(id, minx, maxx, miny, maxy);
+            INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) VALUES ('addresses', 'features', 'addresses',
+              'Standard addresses where they are; of some only the region is known', 4490);
+            INSERT INTO gpkg_geometry_columns VALUES ('addresses', 'geom', 'POINT', 4490, 0, 0);
+            INSERT INTO gpkg_extensions VALUES ('addresses', 'geom', 'gpkg_rtree_index',
+              'http://www.geopackage.org/spec120/#extension_rtree', 'write-only');
+            INSERT INTO sequences VALUES ('addresses', 0);
+            CREATE TRIGGER \"guard_addresses_insert\" BEFORE insert ON \"addresses\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
+              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;
+            CREATE TRIGGER \"guard_addresses_update\" BEFORE update ON \"addresses\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
+              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;
+            CREATE TRIGGER \"guard_addresses_delete\" BEFORE delete ON \"addresses\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
+              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;",
+    },
 ];
 
 /// The schema of a file, if it is one of ours and not newer than `known`.
@@ -143,6 +164,26 @@ mod tests {
             .expect("a count");
         conn.close().await.expect("closed");
         columns == 1
+    }
+
+    #[tokio::test]
+    async fn a_file_without_addresses_gets_their_layer() {
+        use sqlx::Connection;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("city.gpkg");
+        let meta = Meta::new("city", CodeProfile::new("none".to_owned(), []));
+        EmbeddedStore::create(&path, &meta).await.expect("a new file").close().await.expect("closed");
+        let mut conn = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.expect("a database");
+        let before = "INSERT INTO guard VALUES (1); DROP TABLE addresses; DROP TABLE rtree_addresses_geom;
+            DELETE FROM gpkg_geometry_columns WHERE table_name = 'addresses';
+            DELETE FROM gpkg_extensions WHERE table_name = 'addresses'; DELETE FROM gpkg_contents WHERE table_name = 'addresses'; DELETE FROM sequences WHERE name = 'addresses';
+            UPDATE meta SET value = '3' WHERE key = 'schema'; DELETE FROM guard;";
+        run_all(&mut conn, before.to_owned(), "going back").await.expect("gone back");
+        conn.close().await.expect("closed");
+        let store = EmbeddedStore::open_with(&path, Access::Serve, SCHEMA, STEPS).await.expect("the new schema");
+        assert_eq!(store.check().await.expect("checked"), vec![]);
+        assert_eq!(store.addresses().await.expect("none"), vec![]);
+        store.close().await.expect("closed");
     }
 
     #[tokio::test]

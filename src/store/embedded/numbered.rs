@@ -11,7 +11,8 @@ use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{FacilityId, ImportId, Version};
 use crate::store::StoreError;
 use crate::store::commit::{
-    CaseCommit, CommitHead, Committed, FacilityCommit, FacilityOutcome, FacilityWrite, ImportRecord, LogKind, OnStale, Once,
+    AddressCommit, CaseCommit, CommitHead, Committed, FacilityCommit, FacilityOutcome, FacilityWrite, ImportRecord, LogKind,
+    OnStale, Once,
 };
 use crate::store::rows::{Counted, changed, each_once};
 use sqlx::AssertSqlSafe;
@@ -240,6 +241,14 @@ impl EmbeddedStore {
         let CaseCommit { head, rows, removed, import } = commit;
         let removed: Vec<i64> = removed.into_iter().map(|id| id.0).collect();
         on_own_task(async move { store.rows_commit(LogKind::Cases, head, rows, removed, import).await }).await
+    }
+
+    pub(in crate::store) async fn addresses_commit(&self, commit: AddressCommit) -> Result<Committed, StoreError> {
+        self.writable()?;
+        let store = self.clone();
+        let AddressCommit { head, rows, removed, import } = commit;
+        let removed: Vec<i64> = removed.into_iter().map(|id| id.0).collect();
+        on_own_task(async move { store.rows_commit(LogKind::Addresses, head, rows, removed, import).await }).await
     }
 
     pub(in crate::store) async fn facility_write(

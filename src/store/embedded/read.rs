@@ -3,17 +3,18 @@
 //! One row of many columns costs sqlx some microseconds. A million facilities come instead as texts of some thousand rows each, put
 //! together by SQLite and read by two connections in turns.
 
-use super::layers::{CASES, FACILITIES, Stored};
+use super::layers::{ADDRESSES, CASES, FACILITIES, Layer, Stored};
 use super::rebuild::keys_of;
 use super::sql::{Doing, Fields, id_list};
 use super::{EmbeddedStore, boundaries, log, staff};
+use crate::domain::address::{AddressRecord, AddressRow};
 use crate::domain::case::{CaseRecord, CaseState};
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::code::Code;
 use crate::domain::facility::{FacilityRecord, FacilityRow};
-use crate::domain::id::{CaseId, FacilityId, GridSet, Version};
+use crate::domain::id::{AddressId, CaseId, FacilityId, GridSet, Version};
 use crate::geom::{LatticePoint, LonLat};
-use crate::store::commit::{CaseKey, FacilityKey, Snapshot, external_key};
+use crate::store::commit::{AddressKey, CaseKey, FacilityKey, Snapshot, external_key};
 use crate::store::{StoreError, epoch_at, others_at};
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -39,13 +40,23 @@ const KEYS: &str =
     "SELECT group_concat(concat(concat_ws(',', fid, version, ifnull(source_hash, ''), ifnull(octet_length(code), -1),
     ifnull(octet_length(external_ids), -1), ''), code, external_ids), '') FROM facilities WHERE fid BETWEEN ? AND ?";
 
+/// Addresses: `fid, coordinates, lengths of the texts,` then the texts themselves.
+const ADDRESS_ROWS: &str =
+    "SELECT group_concat(concat(concat_ws(',', fid, hex(substr(geom, 14, 16)), ifnull(octet_length(within), -1),
+    octet_length(address_text), octet_length(name), ''), within, address_text, name), '') FROM addresses WHERE fid BETWEEN ? AND ?";
+
+/// Keys of addresses, as [`KEYS`].
+const ADDRESS_KEYS: &str =
+    "SELECT group_concat(concat(concat_ws(',', fid, version, ifnull(source_hash, ''), -1, ifnull(octet_length(external_ids), -1), ''),
+    external_ids), '') FROM addresses WHERE fid BETWEEN ? AND ?";
+
 /// A text of rows, read from its beginning.
 struct Cursor<'a> {
     text: &'a str,
 }
 
 fn unreadable() -> StoreError {
-    StoreError::Corrupt("facilities cannot be read".to_owned())
+    StoreError::Corrupt("rows cannot be read".to_owned())
 }
 
 impl<'a> Cursor<'a> {
@@ -106,6 +117,23 @@ impl RowReader {
         Ok(position)
     }
 
+    fn addresses(&mut self, text: &str, out: &mut Vec<AddressRow>) -> Result<(), StoreError> {
+        let mut cursor = Cursor { text };
+        while !cursor.text.is_empty() {
+            let id = AddressId(cursor.number()?);
+            let at = match cursor.field()? {
+                "" => None,
+                hex => Some(point_of_hex(hex).ok_or_else(|| StoreError::Corrupt(format!("the place of address {id}")))?),
+            };
+            let (within, text, name) = (cursor.number()?, cursor.number()?, cursor.number()?);
+            let within = cursor.text(within)?.map(|code| self.grid(code)).transpose()?;
+            let text = cursor.text(text)?.unwrap_or_default().into();
+            let name = cursor.text(name)?.unwrap_or_default().into();
+            out.push(AddressRow { id, at, within, text, name });
+        }
+        Ok(())
+    }
+
     fn grid(&mut self, code: &str) -> Result<Code, StoreError> {
         if let Some(code) = self.grids.get(code) {
             return Ok(code.clone());
@@ -153,7 +181,7 @@ async fn read_ranges<T: Send>(
             return Ok(ranges);
         }
         let text: Option<String> =
-            sqlx::query_scalar(sql).bind(from).bind(from + RANGE - 1).fetch_one(&mut *conn).await.doing("reading facilities")?;
+            sqlx::query_scalar(sql).bind(from).bind(from + RANGE - 1).fetch_one(&mut *conn).await.doing("reading rows")?;
         let Some(text) = text else { continue };
         let mut rows = Vec::with_capacity(RANGE as usize);
         parse(&text, &mut rows)?;
@@ -171,12 +199,10 @@ fn in_order<T>(mut ranges: Vec<(i64, Vec<T>)>) -> Vec<T> {
     all
 }
 
-/// First and last id of the facilities.
-async fn extent(conn: &mut SqliteConnection) -> Result<(i64, i64), StoreError> {
-    sqlx::query_as("SELECT ifnull((SELECT min(fid) FROM facilities), 1), ifnull((SELECT max(fid) FROM facilities), 0)")
-        .fetch_one(conn)
-        .await
-        .doing("reading facilities")
+/// First and last id of a layer.
+async fn extent(conn: &mut SqliteConnection, layer: &Layer) -> Result<(i64, i64), StoreError> {
+    let sql = format!("SELECT ifnull((SELECT min(fid) FROM {0}), 1), ifnull((SELECT max(fid) FROM {0}), 0)", layer.name);
+    sqlx::query_as(AssertSqlSafe(sql)).fetch_one(conn).await.doing("reading rows")
 }
 
 impl EmbeddedStore {
@@ -202,15 +228,21 @@ impl EmbeddedStore {
         let mut conns = self.readers(1 + READERS).await?;
         let mut first = conns.pop().expect("there is at least one");
         let meta = log::meta(&mut first).await?;
-        let (from, last) = extent(&mut first).await?;
-        let next = Arc::new(AtomicI64::new(from));
+        let (from, last) = extent(&mut first, &FACILITIES).await?;
+        let (from_address, last_address) = extent(&mut first, &ADDRESSES).await?;
+        let next = Arc::new((AtomicI64::new(from), AtomicI64::new(from_address)));
         let profile = Arc::new(meta.profile.clone());
         let tasks: Vec<_> = conns
             .into_iter()
             .map(|mut conn| {
                 let next = Arc::clone(&next);
                 let mut reader = RowReader { profile: Arc::clone(&profile), categories: HashMap::new(), grids: HashMap::new() };
-                tokio::spawn(async move { read_ranges(&mut conn, ROWS, (&next, last), |text, out| reader.rows(text, out)).await })
+                tokio::spawn(async move {
+                    let rows = read_ranges(&mut conn, ROWS, (&next.0, last), |text, out| reader.rows(text, out)).await?;
+                    let read = |text: &str, out: &mut Vec<AddressRow>| reader.addresses(text, out);
+                    let addresses = read_ranges(&mut conn, ADDRESS_ROWS, (&next.1, last_address), read).await?;
+                    Ok::<_, StoreError>((rows, addresses))
+                })
             })
             .collect();
         let revision = log::revision(&mut first).await?;
@@ -227,16 +259,45 @@ impl EmbeddedStore {
         let staff = staff::staff(&mut first).await?;
         let cases = open_cases(&mut first).await?;
         drop(first);
-        let mut ranges = Vec::new();
+        let (mut ranges, mut addresses) = (Vec::new(), Vec::new());
         for task in tasks {
-            ranges.extend(task.await.map_err(|_| StoreError::GivenUp)??);
+            let (rows, some) = task.await.map_err(|_| StoreError::GivenUp)??;
+            ranges.extend(rows);
+            addresses.extend(some);
         }
-        Ok(Snapshot { meta, revision, epoch, boundaries, others, facilities: in_order(ranges), staff, cases })
+        let (facilities, addresses) = (in_order(ranges), in_order(addresses));
+        Ok(Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses })
+    }
+
+    pub(in crate::store) async fn addresses(&self) -> Result<Vec<AddressRow>, StoreError> {
+        let mut conn = self.reader().await?;
+        let profile = Arc::new(log::meta(&mut conn).await?.profile);
+        let mut reader = RowReader { profile, categories: HashMap::new(), grids: HashMap::new() };
+        let (from, last) = extent(&mut conn, &ADDRESSES).await?;
+        let next = AtomicI64::new(from);
+        let ranges = read_ranges(&mut conn, ADDRESS_ROWS, (&next, last), |text, out| reader.addresses(text, out)).await?;
+        Ok(in_order(ranges))
+    }
+
+    pub(in crate::store) async fn address_keys(&self) -> Result<Vec<AddressKey>, StoreError> {
+        let mut conn = self.reader().await?;
+        let (from, last) = extent(&mut conn, &ADDRESSES).await?;
+        let next = AtomicI64::new(from);
+        let ranges = read_ranges(&mut conn, ADDRESS_KEYS, (&next, last), key_rows).await?;
+        let key = |key: FacilityKey| {
+            let FacilityKey { id, version, code: _, external, source_hash } = key;
+            AddressKey { id: AddressId(id.0), version, external, source_hash }
+        };
+        Ok(in_order(ranges).into_iter().map(key).collect())
+    }
+
+    pub(in crate::store) async fn addresses_by_ids(&self, ids: &[AddressId]) -> Result<Vec<AddressRecord>, StoreError> {
+        self.by_ids(&mut ids.iter().map(|id| id.0)).await
     }
 
     pub(in crate::store) async fn facility_keys(&self) -> Result<Vec<FacilityKey>, StoreError> {
         let mut conns = self.readers(READERS).await?;
-        let (from, last) = extent(&mut conns[0]).await?;
+        let (from, last) = extent(&mut conns[0], &FACILITIES).await?;
         let next = Arc::new(AtomicI64::new(from));
         let tasks: Vec<_> = conns
             .into_iter()

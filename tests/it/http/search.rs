@@ -46,6 +46,40 @@ async fn facilities_cases_and_positions_are_found() {
 }
 
 #[tokio::test]
+async fn pinyin_and_initials_find_names_after_letters_do() {
+    let router = city::router().await;
+    for q in ["dinghai", "ding%20hai", "DingHai"] {
+        assert_eq!(finds(&get(&router, &format!("/api/v1/search?q={q}")).await.ok())[0], ("region", "pinyin", "330902"), "{q}");
+    }
+    let initials = get(&router, "/api/v1/search?q=dhq").await.ok();
+    assert_eq!(finds(&initials), [("region", "pinyin", "330902")]);
+    let grids = get(&router, "/api/v1/search?q=dgdywg").await.ok();
+    assert_eq!(finds(&grids), [("grid", "pinyin", GRID_1)]);
+    assert_eq!(get(&router, "/api/v1/search?q=xyzxyz").await.ok()["items"], json!([]));
+    // Facilities by the sound of their names: 部件0 to 部件41.
+    let facilities = get(&router, "/api/v1/search?q=bujian&limit=100").await.ok();
+    assert_eq!(finds(&facilities).iter().filter(|find| (find.0, find.1) == ("facility", "pinyin")).count(), 42);
+}
+
+#[tokio::test]
+async fn streets_and_addresses_are_found() {
+    let router = super::addresses::router().await;
+    let address = get(&router, "/api/v1/search?q=%E8%A7%A3%E6%94%BE%E8%B7%AF5%E5%8F%B7").await.ok();
+    assert_eq!(
+        (&address["items"][0]["kind"], &address["items"][0]["name"], &address["items"][0]["grid"]),
+        (&json!("address"), &json!("解放路5号"), &json!(GRID_1))
+    );
+    assert_eq!(address["items"][0]["position"], json!([122.104, 30.005]));
+    for q in ["%E8%A7%A3%E6%94%BE%E8%B7%AF", "jiefanglu", "jfl"] {
+        let street = get(&router, &format!("/api/v1/search?q={q}")).await.ok();
+        assert_eq!((&street["items"][0]["kind"], &street["items"][0]["name"]), (&json!("street"), &json!("解放路")), "{q}");
+        assert!(street["items"][0]["path"].as_array().unwrap().len() > 1);
+    }
+    let hospital = get(&router, "/api/v1/search?q=%E6%B2%88%E5%AE%B6%E9%97%A8%E5%8C%BB%E9%99%A2").await.ok();
+    assert_eq!((&hospital["items"][0]["kind"], &hospital["items"][0]["grid"]), (&json!("address"), &json!(GRID_3)));
+}
+
+#[tokio::test]
 async fn within_and_limit_narrow_it() {
     let router = city::router().await;
     assert_eq!(get(&router, "/api/v1/search?q=330902&limit=2").await.ok()["items"].as_array().unwrap().len(), 2);

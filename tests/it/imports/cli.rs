@@ -166,3 +166,26 @@ fn wrong_usage_is_exit_code_2() {
     assert_eq!(missing.status.code(), Some(1));
     assert!(told(&missing).contains("does not exist"), "{}", told(&missing));
 }
+
+#[test]
+fn addresses_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let grids = written("grids.geojson", row_of_grids("330902002001", 4, 122.0, 30.0, 0.01));
+    let imported =
+        wangge(folder.path(), &["import", "grids", grids.path.to_str().unwrap(), "--data", "city.gpkg", "--crs", "cgcs2000"]);
+    assert_eq!(imported.status.code(), Some(0), "{}", told(&imported));
+    std::fs::write(folder.path().join("q.csv"), "地址\n解放路 三號\n没有的路1号\n").unwrap();
+    let none = wangge(folder.path(), &["locate", "--data", "city.gpkg", "q.csv"]);
+    assert!(none.status.code() != Some(0) && told(&none).contains("no addresses"), "{}", told(&none));
+    std::fs::write(folder.path().join("a.csv"), "address,lon,lat\n解放路1号,122.005,30.005\n解放路3号,122.015,30.005\n").unwrap();
+    let imported = wangge(folder.path(), &["import", "addresses", "a.csv", "--data", "city.gpkg", "--crs", "wgs84"]);
+    assert_eq!(imported.status.code(), Some(0), "{}", told(&imported));
+    let located = wangge(folder.path(), &["locate", "--data", "city.gpkg", "q.csv"]);
+    assert_eq!(located.status.code(), Some(1), "one address is not known: {}", told(&located));
+    let out = String::from_utf8(located.stdout).unwrap();
+    let expected = "地址,grid,kind,score,lon,lat,candidates,error\n\
+        解放路 三號,330902002001002,exact,1,122.0150000,30.0050000,1,\n没有的路1号,,,,,,,not_found\n";
+    assert_eq!(out, expected);
+    let checked = wangge(folder.path(), &["check", "--data", "city.gpkg"]);
+    assert!(checked.status.code() == Some(0) && told(&checked).contains("2 addresses"), "{}", told(&checked));
+}

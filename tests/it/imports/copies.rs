@@ -7,7 +7,7 @@ use wangge::app::imports::{Kind, Report, Status};
 use wangge::domain::id::FacilityId;
 use wangge::store::{Meta, Store};
 
-const KINDS: [Kind; 5] = [Kind::Grids, Kind::Regions, Kind::Facilities, Kind::Staff, Kind::Cases];
+const KINDS: [Kind; 6] = [Kind::Grids, Kind::Regions, Kind::Facilities, Kind::Staff, Kind::Cases, Kind::Addresses];
 
 /// A city with something in every layer, in a file.
 async fn city(folder: &Path) -> Store {
@@ -40,6 +40,9 @@ async fn city(folder: &Path) -> Store {
     let mut cases = order(Kind::Cases, &cases.path, "wgs84");
     cases.system = Some("12345".to_owned());
     import(&store, cases).await;
+    let table = "id,address,name,lon,lat,within\na1,环南街道解放路1号,,122.005,30.005,\n,环南街道深巷2号,,,,330902002\n";
+    let addresses = written("addresses.csv", table);
+    import(&store, order(Kind::Addresses, &addresses.path, "gcj02")).await;
     store
 }
 
@@ -98,7 +101,8 @@ async fn one_edited_row_of_a_copy_is_one_change_and_comes_in_once() {
          UPDATE regions SET name = '新街道' WHERE code = '330902002';
          UPDATE facilities SET name = '新灯' WHERE code IS NULL AND external_ids IS NULL;
          UPDATE staff SET phone = '139' WHERE id = '001';
-         UPDATE cases SET text = '新' WHERE external_id = 'A1';",
+         UPDATE cases SET text = '新' WHERE external_id = 'A1';
+         UPDATE addresses SET name = '新' WHERE external_ids IS NULL;",
     )
     .await;
     for kind in KINDS {

@@ -1,5 +1,6 @@
 //! Imports as a person makes them: files in, reports and stores out.
 
+mod addresses;
 mod bad_input;
 mod boundaries;
 mod cli;

@@ -3,9 +3,10 @@
 use super::Bed;
 use super::world::*;
 use std::collections::BTreeSet;
+use wangge::domain::address::AddressRecord;
 use wangge::domain::case::{CaseRecord, CaseState};
 use wangge::domain::facility::FacilityRecord;
-use wangge::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Revision, Version};
+use wangge::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, Revision, Version};
 use wangge::domain::period::Period;
 use wangge::domain::records::{BoundarySet, HouseholdCount};
 use wangge::domain::scheme::Scheme;
@@ -336,16 +337,30 @@ pub(super) async fn every_field_of_every_record_comes_back(bed: Bed) {
     let id = bed.store.facilities_commit(commit).await.unwrap().import;
     bed.store.cases_commit(cases(vec![full_case(), case(2)])).await.unwrap();
     bed.store.staff_commit(staff_commit(vec![staff("s-1")])).await.unwrap();
+    let nowhere = AddressRecord { at: None, within: Some(code("330902")), ..address(2) };
+    bed.store.addresses_commit(addresses(vec![full_address(), nowhere.clone()])).await.unwrap();
     let bed = bed.reopened().await;
     let mut wanted = FacilityRecord { id: FacilityId(1), version: Version(1), ..full_facility() };
     wanted.provenance.import_id = id;
     assert_eq!(bed.store.facilities_by_ids(&[FacilityId(1)]).await.unwrap(), [wanted.clone()]);
+    let stored = bed.store.addresses_by_ids(&[AddressId(2), AddressId(1), AddressId(9)]).await.unwrap();
+    let as_stored = |id, row: AddressRecord| AddressRecord { id: AddressId(id), version: Version(1), ..row };
+    assert_eq!(stored, [as_stored(1, full_address()), as_stored(2, nowhere)]);
+    let rows = bed.store.addresses().await.unwrap();
+    assert_eq!(
+        (rows[0].id, rows[0].at, &*rows[0].text, &*rows[0].name),
+        (AddressId(1), full_address().at, "解放路7号", &*full_address().name)
+    );
+    assert_eq!((rows[1].at, rows[1].within.as_ref()), (None, Some(&code("330902"))));
+    let keys = bed.store.address_keys().await.unwrap();
+    assert_eq!((keys[0].external.len(), keys[0].source_hash, keys[1].external.len()), (2, Some(u64::MAX), 0));
     let mut cases = vec![full_case(), case(2)];
     for (at, case) in cases.iter_mut().enumerate() {
         (case.id, case.version) = (CaseId(at as i64 + 1), Version(1));
     }
     let snapshot = bed.store.snapshot(now()).await.unwrap();
     assert_eq!(snapshot.cases, cases);
+    assert_eq!(snapshot.addresses, rows);
     assert_eq!(snapshot.staff, [staff("s-1")]);
     let row = &snapshot.facilities[0];
     assert_eq!(
@@ -467,6 +482,8 @@ pub(super) async fn a_load_of_thousands_is_like_a_commit_of_three(bed: Bed) {
     let mut many = (0..3000).map(case).collect::<Vec<_>>();
     many[0] = CaseRecord { grid: None, ..full_case() };
     assert_eq!(bed.store.cases_commit(cases(many)).await.unwrap().new, 3000);
+    assert_eq!(bed.store.addresses_commit(addresses((0..3000).map(address).collect())).await.unwrap().new, 3000);
+    assert_eq!(bed.store.addresses().await.unwrap().len(), 3000);
     bed.sound().await;
 }
 
@@ -668,6 +685,26 @@ pub(super) async fn a_facility_is_removed_at_its_version_only(bed: Bed) {
     assert_eq!((removed.revision, removed.written, removed.row), (Revision(2), true, None));
     assert_eq!(bed.store.facilities_by_ids(&[FacilityId(1), FacilityId(2)]).await.unwrap().len(), 1);
     assert!(bed.store.facilities_by_external("osm", "node/1").await.unwrap().is_empty());
+    bed.sound().await;
+}
+
+pub(super) async fn addresses_count_their_versions_and_need_no_epoch(bed: Bed) {
+    let commit = AddressCommit { import: Some(import("addresses")), ..addresses(vec![address(1), address(2), address(3)]) };
+    let first = bed.store.addresses_commit(commit).await.unwrap();
+    assert_eq!((first.new, first.revision, first.ids.as_slice()), (3, Revision(1), [1, 2, 3].as_slice()));
+    let mut rows = bed.store.addresses_by_ids(&[AddressId(1), AddressId(2)]).await.unwrap();
+    rows[1].at = None;
+    rows[1].within = Some(code("330902"));
+    let changed = AddressCommit { removed: vec![AddressId(3), AddressId(9)], ..addresses(rows.clone()) };
+    let second = bed.store.addresses_commit(changed).await.unwrap();
+    assert_eq!((second.same, second.changed, second.removed, second.revision), (1, 1, 1, Revision(2)));
+    let stale = bed.store.addresses_commit(addresses(vec![AddressRecord { name: "x".into(), ..rows[1].clone() }])).await;
+    assert!(matches!(stale, Err(StoreError::Changed { current: Version(2), .. })), "{stale:?}");
+    // A publication leaves them as they are.
+    bed.store.boundaries_commit(publication(0, boundaries(1..4))).await.unwrap();
+    let kept = bed.store.addresses_by_ids(&[AddressId(1), AddressId(2), AddressId(3)]).await.unwrap();
+    assert_eq!(kept.iter().map(|row| (row.id.0, row.version.0)).collect::<Vec<_>>(), [(1, 1), (2, 2)]);
+    assert_eq!(bed.store.log_since(Revision(0), 1).await.unwrap()[0].kind, LogKind::Addresses);
     bed.sound().await;
 }
 

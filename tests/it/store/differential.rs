@@ -4,7 +4,7 @@ use super::Bed;
 use super::world::*;
 use wangge::domain::case::{CaseState, Located};
 use wangge::domain::facility::FacilityRecord;
-use wangge::domain::id::{CaseId, Epoch, FacilityId, Version};
+use wangge::domain::id::{AddressId, CaseId, Epoch, FacilityId, Version};
 use wangge::domain::period::Period;
 use wangge::domain::records::HouseholdCount;
 use wangge::geom::LatticePoint;
@@ -36,6 +36,7 @@ enum Commit {
     Load(FacilityCommit),
     Cases(CaseCommit),
     Staff(StaffCommit),
+    Addresses(AddressCommit),
 }
 
 impl Commit {
@@ -44,6 +45,7 @@ impl Commit {
         match self {
             Self::Facilities(commit) | Self::Load(commit) => commit.rows.len(),
             Self::Cases(commit) => commit.rows.len(),
+            Self::Addresses(commit) => commit.rows.len(),
             Self::Boundaries(_) | Self::Households(_) | Self::Staff(_) => 0,
         }
     }
@@ -57,6 +59,7 @@ async fn given(store: &Store, commit: Commit) -> Result<Committed, StoreError> {
         Commit::Load(commit) => loaded(store, commit).await,
         Commit::Cases(commit) => store.cases_commit(commit).await,
         Commit::Staff(commit) => store.staff_commit(commit).await,
+        Commit::Addresses(commit) => store.addresses_commit(commit).await,
     }
 }
 
@@ -88,7 +91,7 @@ async fn next(random: &mut Random, store: &Store) -> Commit {
     let mut head = head();
     head.on_stale = if random.once_in(2) { OnStale::Skip } else { OnStale::Refuse };
     head.epoch = random.once_in(4).then(|| Epoch(current + random.below(2)));
-    match random.below(7) {
+    match random.below(8) {
         0 => Commit::Boundaries(Box::new(boundary_commit(random, store, current, &epochs, many, import).await)),
         1 => {
             let counts = (0..1 + random.below(5)).map(|_| HouseholdCount {
@@ -116,6 +119,20 @@ async fn next(random: &mut Random, store: &Store) -> Commit {
             rows.extend((0..random.below(if many { 2500 } else { 4 })).map(|n| case(n as u32)));
             let removed = if random.once_in(4) { vec![CaseId(random.below(50) as i64 + 5000)] } else { vec![] };
             Commit::Cases(CaseCommit { head, rows, removed, import })
+        }
+        6 => {
+            let keys = store.address_keys().await.unwrap();
+            let some: Vec<AddressId> = keys.iter().map(|key| key.id).filter(|_| random.once_in(3)).collect();
+            let mut rows = store.addresses_by_ids(&some).await.unwrap();
+            for row in &mut rows {
+                row.name = format!("name {}", random.below(2));
+                row.at = random.once_in(2).then(|| LatticePoint::new(1_200_000_000, 300_000_000 + random.below(9) as i32));
+                row.within = row.at.is_none().then(|| code("330902"));
+                row.version.0 -= u32::from(row.version.0 > 0 && random.once_in(9));
+            }
+            rows.extend((0..random.below(if many { 2500 } else { 4 })).map(|n| address(n as u32)));
+            let removed = keys.iter().map(|key| key.id).filter(|id| !some.contains(id) && random.once_in(20)).collect();
+            Commit::Addresses(AddressCommit { head, rows, removed, import })
         }
         _ => {
             let mut ids: Vec<u64> = (0..random.below(6)).map(|_| random.below(12)).collect();

@@ -13,6 +13,7 @@ async fn city(folder: &Path) -> (Store, PathBuf) {
     store.facilities_commit(facilities((0..3000).map(facility).chain([full_facility()]).collect())).await.unwrap();
     store.staff_commit(staff_commit(vec![staff("a")])).await.unwrap();
     store.cases_commit(cases(vec![full_case(), case(2)])).await.unwrap();
+    store.addresses_commit(addresses(vec![full_address()])).await.unwrap();
     (store, path)
 }
 
@@ -32,7 +33,7 @@ fn told(program: &str, arguments: &[&str]) -> Option<(bool, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gdal_reads_the_five_layers_while_we_write() {
+async fn gdal_reads_the_six_layers_while_we_write() {
     let folder = tempfile::tempdir().unwrap();
     let (store, path) = city(folder.path()).await;
     let file = path.to_str().unwrap();
@@ -45,6 +46,7 @@ async fn gdal_reads_the_five_layers_while_we_write() {
         ("facilities", "Point", 3001),
         ("staff", "None", 1),
         ("cases", "Point", 2),
+        ("addresses", "Point", 1),
     ] {
         let part = all.split(&format!("Layer name: {layer}\n")).nth(1).unwrap_or_else(|| panic!("no layer {layer} in {all}"));
         let part = part.split("Layer name: ").next().unwrap();
@@ -56,7 +58,7 @@ async fn gdal_reads_the_five_layers_while_we_write() {
             "{part}"
         );
     }
-    assert_eq!(all.matches("Layer name: ").count(), 5, "the other tables are ours alone: {all}");
+    assert_eq!(all.matches("Layer name: ").count(), 6, "the other tables are ours alone: {all}");
     // A box is answered from the R-tree: two points of the first thousandth of a degree.
     let (_, some) =
         told("ogrinfo", &["-ro", "-so", file, "facilities", "-spat", "119.99999", "29.99999", "120.00015", "30.00005"]).unwrap();
@@ -103,6 +105,7 @@ async fn what_someone_changed_past_the_guards_is_found() {
         ("UPDATE facilities SET grid = 'nowhere' WHERE fid = 9", "which is not there"),
         ("DELETE FROM change_log WHERE revision = 2", "the change log has"),
         ("DELETE FROM facility_external WHERE fid = 3", "names of facilities in other systems"),
+        ("UPDATE addresses SET geom = NULL, within = NULL; DELETE FROM rtree_addresses_geom", "neither a position nor a region"),
         ("DROP TRIGGER guard_staff_insert", "guards against other writers"),
     ] {
         let copy = folder.path().join("copy.gpkg");
@@ -205,7 +208,10 @@ async fn a_file_of_the_first_schema_is_brought_up_when_it_is_opened_and_when_it_
     store.close().await.unwrap();
     for file in [&path, &backup] {
         let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
-        let older = "INSERT INTO guard VALUES (1); DROP TABLE answers; ALTER TABLE facilities DROP COLUMN state_date;
+        let older = "INSERT INTO guard VALUES (1); DROP TABLE addresses; DROP TABLE rtree_addresses_geom;
+            DELETE FROM gpkg_geometry_columns WHERE table_name = 'addresses';
+            DELETE FROM gpkg_extensions WHERE table_name = 'addresses'; DELETE FROM gpkg_contents WHERE table_name = 'addresses';
+            DELETE FROM sequences WHERE name = 'addresses'; DROP TABLE answers; ALTER TABLE facilities DROP COLUMN state_date;
             UPDATE meta SET value = '1' WHERE key = 'schema'; DELETE FROM guard";
         sqlx::raw_sql(older).execute(&mut conn).await.unwrap();
         conn.close().await.unwrap();

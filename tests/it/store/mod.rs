@@ -90,6 +90,7 @@ over_every_store!(
     a_write_with_a_name_happens_once,
     a_change_and_a_removal_with_a_name_happen_once,
     a_facility_is_removed_at_its_version_only,
+    addresses_count_their_versions_and_need_no_epoch,
     the_log_has_no_holes_and_imports_keep_their_reports,
     writers_at_the_same_time_lose_nothing,
 );

@@ -3,19 +3,22 @@
 use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeMap;
+use wangge::domain::address::AddressRecord;
 use wangge::domain::case::{CaseRecord, CaseState, Located};
 use wangge::domain::category::{Category, CategoryKind, CodeProfile};
 use wangge::domain::code::Code;
 use wangge::domain::facility::{FacilityRecord, FacilityState, OriginalPosition};
 use wangge::domain::grid::{GridKind, GridRecord};
-use wangge::domain::id::{Epoch, FacilityId, GridSet, ImportId, Version};
+use wangge::domain::id::{AddressId, Epoch, FacilityId, GridSet, ImportId, Version};
 use wangge::domain::period::Period;
 use wangge::domain::records::{BoundarySet, Provenance};
 use wangge::domain::region::{RegionRecord, VoidKind, VoidRecord};
 use wangge::domain::scheme::Scheme;
 use wangge::domain::staff::{StaffRecord, StaffRole};
 use wangge::geom::{Area, Crs, LatticePoint, LonLat, Polygon};
-use wangge::store::{BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, ImportRecord, ImportState, Meta, StaffCommit};
+use wangge::store::{
+    AddressCommit, BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, ImportRecord, ImportState, Meta, StaffCommit,
+};
 
 pub(super) fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -216,6 +219,35 @@ pub(super) fn full_case() -> CaseRecord {
         provenance: provenance(),
         ..case(1)
     }
+}
+
+/// Address `n`, not stored yet.
+pub(super) fn address(n: u32) -> AddressRecord {
+    AddressRecord {
+        id: AddressId(0),
+        text: format!("解放路{n}号"),
+        name: String::new(),
+        at: Some(LatticePoint::new(1_200_000_000 + (n % 1000) as i32 * 997, 300_000_000 + (n / 1000) as i32 * 991)),
+        original: None,
+        within: None,
+        version: Version(0),
+        provenance: Provenance { source_hash: Some(u64::from(n) << 40), ..Provenance::default() },
+    }
+}
+
+/// An address with something in every field.
+pub(super) fn full_address() -> AddressRecord {
+    AddressRecord {
+        name: "a\u{1f}b\u{0}c, \"医院\"".into(),
+        original: Some(OriginalPosition { crs: Crs::Gcj02, position: LonLat::new(120.01, 30.01).unwrap() }),
+        within: Some(code("330902")),
+        provenance: provenance(),
+        ..address(7)
+    }
+}
+
+pub(super) fn addresses(rows: Vec<AddressRecord>) -> AddressCommit {
+    AddressCommit { head: head(), rows, removed: vec![], import: None }
 }
 
 pub(super) fn staff(id: &str) -> StaffRecord {

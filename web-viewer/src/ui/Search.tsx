@@ -1,8 +1,9 @@
-// Search by code and name, wholly by keyboard: / to begin, arrows, Enter, Esc.
+// Search by code, name, pinyin and address, wholly by keyboard: / to begin, arrows, Enter, Esc.
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { api, Problem, type Hit } from '../api';
 import { position } from '../format';
+import { target } from '../hit';
 import { go } from '../route';
 import { spot } from '../state';
 import { say, sayValue } from '../words';
@@ -43,10 +44,9 @@ export function Search() {
   const close = () => { text.value = ''; hits.value = null; input.current!.blur(); };
   const take = (hit: Hit | undefined) => {
     if (!hit) return;
-    const grid = hit.kind === 'grid' ? hit.code : hit.kind === 'region' ? null : hit.grid;
-    if (grid) go({ mode: { kind: 'grid', code: grid } });
-    else if (hit.kind === 'region' && hit.code) go({ mode: { kind: 'region', code: hit.code } });
-    spot.value = hit.kind === 'position' ? hit.position ?? null : null;
+    const { mode, spot: place } = target(hit);
+    if (mode) go({ mode });
+    spot.value = place;
     close();
   };
   const key = (event: KeyboardEvent) => {
