@@ -38,6 +38,8 @@ pub struct Checked {
     pub staff: u64,
     /// Of these, working for a grid or region that is not in force: no fault, but somebody's work.
     pub staff_of_closed: u64,
+    /// Organizations.
+    pub organizations: u64,
     /// Open cases, each with a position placed again.
     pub open_cases: u64,
     /// Everything that is wrong.
@@ -83,6 +85,7 @@ pub async fn check(store: &Store, at: Timestamp, tell: &(dyn Fn(&str) + Send + S
             outside: snapshot.facilities.iter().filter(|row| row.grid.is_none()).count() as u64,
             staff: snapshot.staff.len() as u64,
             staff_of_closed: 0,
+            organizations: snapshot.organizations.len() as u64,
             open_cases: snapshot.cases.len() as u64,
             faults,
         };
@@ -133,12 +136,24 @@ impl Checked {
     /// Several lines for a person.
     pub fn text(&self) -> String {
         let Self {
-            revision, epochs, epoch, regions, grids, voids, facilities, outside, staff, staff_of_closed, open_cases, ..
+            revision,
+            epochs,
+            epoch,
+            regions,
+            grids,
+            voids,
+            facilities,
+            outside,
+            staff,
+            staff_of_closed,
+            organizations,
+            open_cases,
+            ..
         } = self;
         let mut text = format!(
             "revision {revision}, {epochs} boundary sets, epoch {epoch} in force: {regions} regions, {grids} grids, {voids} voids\n\
              {facilities} facilities ({outside} outside every grid), {staff} staff ({staff_of_closed} of closed codes), \
-             {open_cases} open cases\n"
+             {organizations} organizations, {open_cases} open cases\n"
         );
         for (set, grids) in &self.other_grids {
             text.push_str(&format!("{grids} grids of set {set}\n"));

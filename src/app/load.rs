@@ -5,7 +5,7 @@ use super::history::History;
 use super::links::KeptLinks;
 use super::reload::Source;
 use super::{App, AppError, WAITING_JOBS};
-use crate::city::{About, Case, Cases, City, Facilities, Facility, Published, Staff};
+use crate::city::{About, Case, Cases, City, Facilities, Facility, Organizations, Published, Staff};
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::config::Config;
@@ -51,7 +51,7 @@ impl App {
 
 /// The city of a snapshot.
 fn city(snapshot: Snapshot) -> Result<City, AppError> {
-    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases } = snapshot;
+    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, organizations } = snapshot;
     let (scheme, about) = about(meta)?;
     let epoch = epoch.map_or(Epoch(0), |record| record.epoch);
     // Before the first publication there is no land, but there is a scheme.
@@ -84,6 +84,7 @@ fn city(snapshot: Snapshot) -> Result<City, AppError> {
         facilities: Arc::new(Facilities::new(facilities, &about.profile, grids)),
         cases: Arc::new(Cases::new(cases, grids)),
         staff: Arc::new(Staff::new(staff)),
+        organizations: Arc::new(Organizations::new(organizations.into_iter().map(Arc::new), &territory)),
         about: Arc::new(about),
         territory: Arc::new(territory),
         others: Arc::new(others),

@@ -1,9 +1,10 @@
 //! From one revision to the next. The only way in which the city in memory changes.
 
-use super::{About, Case, Cases, City, Facilities, Facility, Staff};
+use super::{About, Case, Cases, City, Facilities, Facility, Organizations, Staff};
 use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
-use crate::domain::id::{CaseId, FacilityId, Revision, Unit, Version};
+use crate::domain::id::{CaseId, FacilityId, OrganizationId, Revision, Unit, Version};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::staff::StaffRecord;
 use crate::geom::LatticePoint;
 use crate::territory::Territory;
@@ -29,6 +30,13 @@ pub enum Change {
         put: Vec<Case>,
         /// Removed.
         removed: Vec<CaseId>,
+    },
+    /// Organizations were added or changed (`put`), or removed.
+    Organizations {
+        /// Added or changed.
+        put: Vec<Arc<OrganizationRecord>>,
+        /// Removed.
+        removed: Vec<OrganizationId>,
     },
     /// The staff as it is now.
     Staff(Vec<StaffRecord>),
@@ -63,6 +71,7 @@ impl City {
                     };
                     Case { record, leaf }
                 }));
+                next.organizations = Arc::new(self.organizations.relocated(territory));
                 next.territory = Arc::clone(territory);
             }
             Change::Facilities { put, removed } if put.len() + removed.len() > MANY + self.facilities.len() / 128 => {
@@ -100,6 +109,16 @@ impl City {
                 }
                 next.cases = Arc::new(cases);
             }
+            Change::Organizations { put, removed } => {
+                let mut organizations = Organizations::clone(&self.organizations);
+                for id in removed {
+                    organizations.remove(*id);
+                }
+                for record in put {
+                    organizations.put(Arc::clone(record), &self.territory);
+                }
+                next.organizations = Arc::new(organizations);
+            }
             Change::Staff(records) => next.staff = Arc::new(Staff::new(records.clone())),
             Change::About(about) => {
                 if about.profile != self.about.profile {
@@ -120,6 +139,7 @@ impl City {
         Self {
             facilities: Arc::new(self.facilities.relocated(grids, |places| territory.leaves_at(places), |_, _| false)),
             cases: Arc::new(self.cases.relocated(grids, place)),
+            organizations: Arc::new(self.organizations.relocated(territory)),
             territory: Arc::clone(territory),
             ..self.clone()
         }

@@ -4,6 +4,8 @@ pub mod apply;
 pub mod cases;
 pub mod clusters;
 pub mod facilities;
+pub mod organizations;
+pub mod pinned;
 pub mod published;
 pub mod staff;
 pub mod table;
@@ -11,6 +13,7 @@ pub mod table;
 pub use apply::Change;
 pub use cases::{Case, Cases};
 pub use facilities::{Facilities, Facility};
+pub use organizations::{Organization, Organizations};
 pub use published::Published;
 pub use staff::Staff;
 
@@ -54,6 +57,8 @@ pub struct City {
     pub cases: Arc<Cases>,
     /// Who works where.
     pub staff: Arc<Staff>,
+    /// Organizations.
+    pub organizations: Arc<Organizations>,
 }
 
 /// Sums over a grid or over everything below a region.
@@ -73,6 +78,8 @@ pub struct Counts {
     pub population: u64,
     /// Staff assigned to it or below.
     pub staff: u32,
+    /// Organizations in it.
+    pub organizations: u32,
     /// Land in square metres.
     pub area_m2: f64,
 }
@@ -86,6 +93,7 @@ impl City {
             facilities: Arc::new(Facilities::new(Vec::new(), &about.profile, grids)),
             cases: Arc::new(Cases::new([], grids)),
             staff: Arc::default(),
+            organizations: Arc::default(),
             others: Arc::default(),
             territory: Arc::new(territory),
             about: Arc::new(about),
@@ -114,6 +122,7 @@ impl City {
             counts.open_cases += open;
             counts.overdue += overdue;
             counts.staff += self.staff.of(code).len() as u32;
+            counts.organizations += self.organizations.region_count(RegionIx(below));
         }
         counts
     }
@@ -135,6 +144,7 @@ impl City {
             counts.households += u64::from(grid.households.unwrap_or(0));
             counts.population += u64::from(grid.population.unwrap_or(0));
             counts.staff += self.staff.of(&grid.code).len() as u32;
+            counts.organizations += self.organizations.grid_count(GridIx(at as u32));
         }
         counts
     }

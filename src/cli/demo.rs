@@ -158,7 +158,12 @@ async fn fill(
     for (name, text) in files.named() {
         std::fs::write(folder.join(name), text)?;
     }
-    for (kind, name) in [(Kind::Facilities, "facilities.csv"), (Kind::Staff, "staff.csv"), (Kind::Cases, "cases.csv")] {
+    for (kind, name) in [
+        (Kind::Facilities, "facilities.csv"),
+        (Kind::Staff, "staff.csv"),
+        (Kind::Organizations, "organizations.csv"),
+        (Kind::Cases, "cases.csv"),
+    ] {
         let order = order(kind, vec![folder.join(name)]);
         reports.push(imports::run(store, order, &actor, clock, &watch).await?);
         if broken(&reports) {

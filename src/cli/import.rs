@@ -29,6 +29,8 @@ enum Word {
     Households,
     /// Open cases.
     Cases,
+    /// Party groups, mediation rooms, volunteer stations, police posts: a name, a category, and a position or a grid or region.
+    Organizations,
 }
 
 /// Formats, found by content: GeoJSON, GeoJSON sequences, GeoPackage, FlatGeobuf, CSV with a header (UTF-8 or GBK), gzipped or not;
@@ -145,6 +147,7 @@ impl From<Word> for Kind {
             Word::Staff => Self::Staff,
             Word::Households => Self::Households,
             Word::Cases => Self::Cases,
+            Word::Organizations => Self::Organizations,
         }
     }
 }

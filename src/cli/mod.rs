@@ -27,7 +27,7 @@ struct Cli {
 enum Command {
     /// Serves the map, the API and the tiles of one city.
     Serve(serve::Args),
-    /// Imports a file: regions, grids, facilities, staff, households or open cases.
+    /// Imports a file: regions, grids, facilities, staff, households, open cases or organizations.
     Import(Box<import::Args>),
     /// Makes a data file with a synthetic city.
     Demo(demo::Args),

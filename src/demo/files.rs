@@ -21,6 +21,8 @@ pub struct Files {
     pub households: String,
     /// Open cases, CSV.
     pub cases: String,
+    /// Organizations, CSV.
+    pub organizations: String,
     /// Grids of other sets, GeoJSON, with the names of their files.
     pub others: Vec<(String, String)>,
 }
@@ -35,6 +37,7 @@ impl Files {
             staff: staff(city),
             households: households(city),
             cases: cases(city),
+            organizations: organizations(city),
             others: city.others.iter().map(|set| (format!("grids_{}.geojson", set.set), grids(set))).collect(),
         }
     }
@@ -42,13 +45,14 @@ impl Files {
     /// The files with the names they go by.
     pub fn named(&self) -> Vec<(&str, &str)> {
         let others = self.others.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-        let own: [(&str, &str); 6] = [
+        let own: [(&str, &str); 7] = [
             ("regions.csv", &self.regions),
             ("grids.geojson", &self.grids),
             ("facilities.csv", &self.facilities),
             ("staff.csv", &self.staff),
             ("households.csv", &self.households),
             ("cases.csv", &self.cases),
+            ("organizations.csv", &self.organizations),
         ];
         own.into_iter().chain(others).collect()
     }
@@ -166,6 +170,24 @@ fn households(city: &City) -> String {
     line(&mut table, &["grid", "households", "population"]);
     for count in &city.households {
         line(&mut table, &[count.grid.as_str(), &text(count.households), &text(count.population)]);
+    }
+    table
+}
+
+fn organizations(city: &City) -> String {
+    let mut table = String::new();
+    line(&mut table, &["id", "category", "name", "lon", "lat", "within", "hours"]);
+    for (number, one) in (1..).zip(&city.organizations) {
+        let cells = [
+            &format!("Z{number:05}"),
+            &one.category,
+            &one.name,
+            &one.at.map_or_else(String::new, |at| degrees(at.x)),
+            &one.at.map_or_else(String::new, |at| degrees(at.y)),
+            &text(one.within.as_ref()),
+            one.hours.as_deref().unwrap_or_default(),
+        ];
+        line(&mut table, &cells);
     }
     table
 }

@@ -13,6 +13,7 @@ mod files;
 mod furniture;
 mod history;
 mod incidents;
+mod organizations;
 mod parcels;
 mod people;
 mod plane;
@@ -31,6 +32,7 @@ use crate::domain::code::Code;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::grid::{GridKind, GridRecord};
 use crate::domain::id::GridSet;
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::{BoundarySet, HouseholdCount, Provenance};
 use crate::domain::region::RegionRecord;
 use crate::domain::scheme::Scheme;
@@ -103,6 +105,8 @@ pub struct City {
     pub households: Vec<HouseholdCount>,
     /// Open cases as of the instant asked for.
     pub cases: Vec<CaseRecord>,
+    /// Party groups, mediation rooms, volunteer stations, police posts.
+    pub organizations: Vec<OrganizationRecord>,
 }
 
 /// Why there is no city.
@@ -271,6 +275,7 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
             })
             .collect(),
         cases: incidents::cases(&scene, quota.cases, now, seed),
+        organizations: organizations::organizations(&blocks, &parcels, &codes, &townships),
         boundaries,
         others,
     })

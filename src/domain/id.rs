@@ -42,6 +42,10 @@ number!(
     CaseId(i64)
 );
 number!(
+    /// The store's key of an organization; also its MVT feature id, so it is at most 2^53 − 1.
+    OrganizationId(i64)
+);
+number!(
     /// The store's key of an import.
     ImportId(i64)
 );

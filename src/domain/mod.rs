@@ -8,6 +8,7 @@ pub mod fault;
 pub mod grid;
 pub mod hash;
 pub mod id;
+pub mod organization;
 pub mod period;
 pub mod records;
 pub mod region;

@@ -27,6 +27,7 @@ pub mod nearby;
 pub mod ogc;
 pub mod openapi;
 pub mod operation;
+pub mod organizations;
 pub mod outlines;
 pub mod path;
 pub mod query;
@@ -88,6 +89,8 @@ table! {
     GET  "/api/v1/facilities/{id}"            facility_writes::one
     PATCH "/api/v1/facilities/{id}"           facility_writes::change
     DELETE "/api/v1/facilities/{id}"          facility_writes::remove
+    GET  "/api/v1/organizations"              organizations::all
+    GET  "/api/v1/organizations/{id}"         organizations::one
     GET  "/api/v1/events"                     events::get
     GET  "/api/v1/categories"                 facilities::categories
     GET  "/api/v1/cases"                      cases::all

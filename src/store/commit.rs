@@ -6,6 +6,7 @@ use crate::domain::code::Code;
 use crate::domain::facility::{FacilityRecord, FacilityRow};
 use crate::domain::hash::hash64_of_parts;
 use crate::domain::id::{CaseId, Epoch, FacilityId, ImportId, Revision, Version};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::{BoundarySet, EpochRecord, HouseholdCount};
 use crate::domain::scheme::Scheme;
 use crate::domain::staff::StaffRecord;
@@ -68,6 +69,8 @@ pub struct Snapshot {
     pub staff: Vec<StaffRecord>,
     /// Open cases, by id.
     pub cases: Vec<CaseRecord>,
+    /// All organizations, by id.
+    pub organizations: Vec<OrganizationRecord>,
 }
 
 /// Where a boundary set belongs.
@@ -216,6 +219,19 @@ pub struct StaffCommit {
     pub import: Option<ImportRecord>,
 }
 
+/// Rows with a number to write. Those with id 0 are new; the others must have the stored version, or 0.
+#[derive(Debug, Clone)]
+pub struct RowCommit<R> {
+    /// Who and when.
+    pub head: CommitHead,
+    /// Added or changed.
+    pub rows: Vec<R>,
+    /// Removed.
+    pub removed: Vec<i64>,
+    /// The import that made it.
+    pub import: Option<ImportRecord>,
+}
+
 /// Counts of households and residents for grids of the current epoch. They are counts of today: no new epoch.
 #[derive(Debug, Clone)]
 pub struct HouseholdCommit {
@@ -287,16 +303,19 @@ pub enum LogKind {
     Staff,
     /// Cases.
     Cases,
+    /// Organizations.
+    Organizations,
 }
 
 impl LogKind {
-    const TABLE: [(Self, &'static str); 6] = [
+    const TABLE: [(Self, &'static str); 7] = [
         (Self::Meta, "meta"),
         (Self::Boundaries, "boundaries"),
         (Self::Households, "households"),
         (Self::Facilities, "facilities"),
         (Self::Staff, "staff"),
         (Self::Cases, "cases"),
+        (Self::Organizations, "organizations"),
     ];
 
     /// The word in store and events.

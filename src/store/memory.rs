@@ -2,8 +2,8 @@
 
 use super::commit::{
     BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome,
-    FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit, external_key,
-    to_millisecond,
+    FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, RowCommit, Snapshot, StaffCommit,
+    external_key, to_millisecond,
 };
 use super::error::StoreError;
 use super::rows::{
@@ -13,6 +13,7 @@ use crate::domain::case::CaseRecord;
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::facility::{FacilityRecord, FacilityRow};
 use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Revision, Version};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::staff::StaffRecord;
 use jiff::Timestamp;
@@ -33,12 +34,14 @@ struct Inner {
     facilities: BTreeMap<i64, FacilityRecord>,
     cases: BTreeMap<i64, CaseRecord>,
     staff: BTreeMap<String, StaffRecord>,
+    organizations: BTreeMap<i64, OrganizationRecord>,
     imports: Vec<ImportRecord>,
     /// Answers to writes that have a name, by caller and key: hash of what was asked, when, the answer.
     answers: BTreeMap<(String, String), (u64, Timestamp, FacilityOutcome)>,
     log: Vec<LogEntry>,
     last_facility: i64,
     last_case: i64,
+    last_organization: i64,
     last_import: i64,
 }
 
@@ -52,11 +55,13 @@ impl MemoryStore {
             facilities: BTreeMap::new(),
             cases: BTreeMap::new(),
             staff: BTreeMap::new(),
+            organizations: BTreeMap::new(),
             imports: Vec::new(),
             answers: BTreeMap::new(),
             log: Vec::new(),
             last_facility: 0,
             last_case: 0,
+            last_organization: 0,
             last_import: 0,
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
@@ -101,6 +106,7 @@ impl MemoryStore {
             epoch,
             facilities: inner.facilities.values().map(|row| facility_row(row, &inner.meta.profile)).collect(),
             staff: inner.staff.values().cloned().collect(),
+            organizations: inner.organizations.values().cloned().collect(),
             cases: inner.cases.values().filter(|case| case.state.is_open()).cloned().collect(),
         }
     }
@@ -299,6 +305,23 @@ impl MemoryStore {
             let counted = Counted { settings, ..counted };
             Ok(inner.log(LogKind::Cases, &commit.head.actor, commit.head.at, counted, import, None))
         })
+    }
+
+    pub(super) fn organizations_commit(&self, commit: RowCommit<OrganizationRecord>) -> Result<Committed, StoreError> {
+        self.write(|inner| {
+            inner.head_checked(&commit.head)?;
+            let import = commit.import.map(|import| inner.import(import));
+            let (table, last) = (&mut inner.organizations, &mut inner.last_organization);
+            let counted = write_rows(table, last, commit.rows, &commit.removed, &commit.head, import)?;
+            let settings = inner.settle(commit.head.settings.as_deref());
+            inner.keeps_categories()?;
+            let counted = Counted { settings, ..counted };
+            Ok(inner.log(LogKind::Organizations, &commit.head.actor, commit.head.at, counted, import, None))
+        })
+    }
+
+    pub(super) fn organizations(&self) -> Vec<OrganizationRecord> {
+        self.lock().organizations.values().cloned().collect()
     }
 
     pub(super) fn staff_commit(&self, commit: StaffCommit) -> Result<Committed, StoreError> {

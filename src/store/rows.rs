@@ -6,7 +6,8 @@ use crate::domain::case::CaseRecord;
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::facility::FacilityRecord;
 use crate::domain::grid::GridRecord;
-use crate::domain::id::{CaseId, Epoch, FacilityId, ImportId, Revision, Version};
+use crate::domain::id::{CaseId, Epoch, FacilityId, ImportId, OrganizationId, Revision, Version};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::period::Period;
 use crate::domain::records::{BoundarySet, Provenance};
 use crate::domain::region::{RegionRecord, VoidRecord};
@@ -40,7 +41,7 @@ macro_rules! sourced {
         })*
     };
 }
-sourced!(RegionRecord, GridRecord, VoidRecord, StaffRecord, FacilityRecord, CaseRecord);
+sourced!(RegionRecord, GridRecord, VoidRecord, StaffRecord, FacilityRecord, CaseRecord, OrganizationRecord);
 
 /// A row that is known by a text.
 pub(super) trait Named: Sourced {
@@ -93,6 +94,7 @@ macro_rules! numbered {
     };
 }
 numbered!(FacilityRecord, FacilityId, "facility");
+numbered!(OrganizationRecord, OrganizationId, "organization");
 numbered!(
     CaseRecord,
     CaseId,

@@ -10,6 +10,7 @@ mod facilities;
 mod fits;
 mod matching;
 mod merge;
+mod organizations;
 mod people;
 mod read;
 mod report;
@@ -213,6 +214,7 @@ pub async fn run(store: &Store, order: Order, actor: &Actor, clock: &Clock, watc
         Kind::Regions | Kind::Grids => boundaries::import(store, job, report).await?,
         Kind::Facilities => facilities::import(store, job, report).await?,
         Kind::Cases => cases::import(store, job, report).await?,
+        Kind::Organizations => organizations::import(store, job, report).await?,
         Kind::Staff => people::staff(store, job, report).await?,
         Kind::Households => people::households(store, job, report).await?,
     };
