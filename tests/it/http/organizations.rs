@@ -1,5 +1,5 @@
 use super::city::{self, GRID_1, GRID_2};
-use super::get;
+use super::{get, post};
 use fast_mvt::{MvtReaderRef, MvtValueRef};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -43,6 +43,31 @@ async fn organizations_are_listed_by_place_region_category_and_name_elsewhere() 
     let kinds = get(&router, "/api/v1/categories?kind=organization").await.ok();
     let categories: Vec<&str> = kinds["items"].as_array().unwrap().iter().map(|item| item["code"].as_str().unwrap()).collect();
     assert!(["party", "mediation", "volunteer", "policepost"].iter().all(|code| categories.contains(code)), "{kinds}");
+}
+
+#[tokio::test]
+async fn organizations_are_near_a_place_and_in_an_area() {
+    let router = city::router().await;
+    let near = async |more: &str| {
+        let place = "/api/v1/nearby?lon=122.1025&lat=30.0025&crs=wgs84&radius_m=2000";
+        get(&router, &format!("{place}&kinds=organizations{more}")).await.ok()
+    };
+    let all = near("").await;
+    assert_eq!((&all["number_matched"], ids(&all)), (&json!(2), vec![1, 2]));
+    let first = &all["items"][0];
+    assert_eq!((&first["kind"], &first["name"], &first["grid"]), (&json!("organization"), &json!("组织1"), &json!(GRID_1)));
+    assert!(first.get("state").is_none() && first["distance_m"] == 0.0, "{first}");
+    assert_eq!(ids(&near("&category=policepost").await), [2]);
+    get(&router, "/api/v1/nearby?lon=122.1&lat=30&crs=wgs84&radius_m=9&kinds=organizations&category=01001")
+        .await
+        .problem(400, "bad_parameter");
+    let area = json!({ "type": "Polygon", "coordinates": [[[122.1, 30.0], [122.105, 30.0], [122.105, 30.01], [122.1, 30.01], [122.1, 30.0]]] });
+    let body = json!({ "area": area, "kinds": ["facilities", "organizations"] });
+    let selected = post(&router, "/api/v1/select", "application/json", body.to_string()).await.ok();
+    let bodies = &selected["counts"][1];
+    assert_eq!((&bodies["kind"], &bodies["total"]), (&json!("organization"), &json!(1)));
+    assert_eq!(bodies["by_category"], json!([{ "category": "mediation", "name": "调解室", "count": 1 }]));
+    assert_eq!(selected["items"].as_array().unwrap().last().unwrap(), &json!({ "kind": "organization", "id": 1 }));
 }
 
 #[tokio::test]

@@ -184,7 +184,7 @@ async fn tiles_that_do_not_exist_are_named() {
         get(&router, &format!("/tiles/grids/{bad}")).await.problem(400, "bad_path");
     }
     let unknown = get(&router, &format!("/tiles/streets/{TILE}")).await.problem(404, "unknown_layer");
-    assert_eq!(unknown["allowed"], json!(["regions", "grids", "labels", "facilities", "cases"]));
+    assert_eq!(unknown["allowed"], json!(["regions", "grids", "labels", "facilities", "cases", "organizations"]));
     let order = get(&router, &format!("/tiles/grids,regions/{TILE}")).await.problem(404, "unknown_layer");
     assert_eq!(order["canonical"], "regions,grids");
     get(&router, "/tiles/streets").await.problem(404, "unknown_layer");
