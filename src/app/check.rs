@@ -39,6 +39,8 @@ pub struct Checked {
     pub staff: u64,
     /// Of these, working for a grid or region that is not in force: no fault, but somebody's work.
     pub staff_of_closed: u64,
+    /// Organizations.
+    pub organizations: u64,
     /// Open cases, each with a position placed again.
     pub open_cases: u64,
     /// Standard addresses.
@@ -88,6 +90,7 @@ pub async fn check(store: &Store, at: Timestamp, tell: &(dyn Fn(&str) + Send + S
             outside: snapshot.facilities.iter().filter(|row| row.grid.is_none()).count() as u64,
             staff: snapshot.staff.len() as u64,
             staff_of_closed: 0,
+            organizations: snapshot.organizations.len() as u64,
             open_cases: snapshot.cases.len() as u64,
             addresses: snapshot.addresses.len() as u64,
             addresses_of_closed: 0,
@@ -152,6 +155,7 @@ impl Checked {
             outside,
             staff,
             staff_of_closed,
+            organizations,
             open_cases,
             addresses,
             addresses_of_closed,
@@ -160,7 +164,7 @@ impl Checked {
         let mut text = format!(
             "revision {revision}, {epochs} boundary sets, epoch {epoch} in force: {regions} regions, {grids} grids, {voids} voids\n\
              {facilities} facilities ({outside} outside every grid), {staff} staff ({staff_of_closed} of closed codes), \
-             {open_cases} open cases, {addresses} addresses ({addresses_of_closed} of closed codes)\n"
+             {organizations} organizations, {open_cases} open cases, {addresses} addresses ({addresses_of_closed} of closed codes)\n"
         );
         for (set, grids) in &self.other_grids {
             text.push_str(&format!("{grids} grids of set {set}\n"));

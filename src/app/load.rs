@@ -6,7 +6,7 @@ use super::imports::jobs::Jobs;
 use super::links::KeptLinks;
 use super::reload::Source;
 use super::{App, AppError, WAITING_JOBS};
-use crate::city::{About, Addresses, Case, Cases, City, Facilities, Facility, Published, Staff};
+use crate::city::{About, Addresses, Case, Cases, City, Facilities, Facility, Organizations, Published, Staff};
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::config::Config;
@@ -55,7 +55,7 @@ impl App {
 
 /// The city of a snapshot.
 fn city(snapshot: Snapshot) -> Result<City, AppError> {
-    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses } = snapshot;
+    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses, organizations } = snapshot;
     let (scheme, about) = about(meta)?;
     let epoch = epoch.map_or(Epoch(0), |record| record.epoch);
     // Before the first publication there is no land, but there is a scheme.
@@ -89,6 +89,7 @@ fn city(snapshot: Snapshot) -> Result<City, AppError> {
         cases: Arc::new(Cases::new(cases, grids)),
         staff: Arc::new(Staff::new(staff)),
         addresses: Arc::new(Addresses::new(addresses, &territory)),
+        organizations: Arc::new(Organizations::new(organizations.into_iter().map(Arc::new), &territory)),
         about: Arc::new(about),
         territory: Arc::new(territory),
         others: Arc::new(others),

@@ -18,6 +18,7 @@ pub mod live;
 mod load;
 pub mod lookup;
 pub mod nearby;
+pub mod organizations;
 pub mod reload;
 pub mod search;
 pub mod select;

@@ -1,7 +1,7 @@
 //! What is near a place, by distance.
 
 use super::view::View;
-use crate::city::{Case, Facility};
+use crate::city::{Case, Facility, Organization};
 use crate::domain::facility::FacilityState;
 use crate::geom::disc::Disc;
 use crate::geom::{LatticePoint, measure};
@@ -13,27 +13,34 @@ pub struct Looked {
     pub facilities: bool,
     /// Open cases.
     pub cases: bool,
+    /// Organizations.
+    pub organizations: bool,
     /// Facilities of these categories (positions in the profile); empty: of any.
     pub categories: Vec<u16>,
     /// Cases of these matter categories, or major categories of two characters; empty: of any.
     pub matters: Vec<String>,
+    /// Organizations of these categories; empty: of any.
+    pub bodies: Vec<String>,
     /// Facilities in this state; none: in any.
     pub state: Option<FacilityState>,
 }
 
-/// A facility or a case.
+/// A facility, a case or an organization.
 #[derive(Debug, Clone)]
 pub enum Thing {
     /// A facility.
     Facility(Facility),
     /// An open case.
     Case(Case),
+    /// An organization.
+    Organization(Organization),
 }
 
 /// The same, where it stands in the city.
 enum Seen<'c> {
     Facility(&'c Facility),
     Case(&'c Case),
+    Organization(&'c Organization),
 }
 
 impl Seen<'_> {
@@ -42,6 +49,7 @@ impl Seen<'_> {
         match self {
             Self::Facility(row) => (0, row.id.0),
             Self::Case(case) => (1, case.record.id.0),
+            Self::Organization(one) => (2, one.record.id.0),
         }
     }
 
@@ -49,6 +57,7 @@ impl Seen<'_> {
         match *self {
             Self::Facility(row) => Thing::Facility(row.clone()),
             Self::Case(case) => Thing::Case(case.clone()),
+            Self::Organization(one) => Thing::Organization(one.clone()),
         }
     }
 }
@@ -81,6 +90,11 @@ impl View {
                 let cases = self.city.cases.in_box(*bbox).filter(|case| self.is_looked_for_case(looked, case));
                 let cases = cases.filter_map(|case| case.record.at.filter(|at| disc.holds(*at)).map(|at| (case, at)));
                 near.extend(cases.map(|(case, at)| (0.0, at, Seen::Case(case))));
+            }
+            if looked.organizations {
+                let all = self.city.organizations.in_box(*bbox).filter(|one| self.is_looked_for_organization(looked, one));
+                let all = all.filter_map(|one| one.record.at.filter(|at| disc.holds(*at)).map(|at| (one, at)));
+                near.extend(all.map(|(one, at)| (0.0, at, Seen::Organization(one))));
             }
         }
         let matched = near.len();
@@ -118,6 +132,11 @@ impl View {
         looked.state.is_none_or(|state| row.state == state)
             && (looked.categories.is_empty() || looked.categories.contains(&row.category))
             && self.sees_at(self.leaf_of(row))
+    }
+
+    /// Whether an organization passes.
+    pub(super) fn is_looked_for_organization(&self, looked: &Looked, one: &Organization) -> bool {
+        (looked.bodies.is_empty() || looked.bodies.contains(&one.record.category)) && self.sees_at(self.organization_unit(one))
     }
 
     /// Whether a case passes.

@@ -6,7 +6,8 @@ use crate::city::{Addresses, Case, Change, City, Facility};
 use crate::clock::Clock;
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRow;
-use crate::domain::id::{CaseId, Epoch, FacilityId};
+use crate::domain::id::{CaseId, Epoch, FacilityId, OrganizationId};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::BoundarySet;
 use crate::store::{Snapshot, Store, StoreError};
 use crate::territory::Territory;
@@ -32,7 +33,7 @@ impl Source {
 /// Goes from `before` to the city of a snapshot. `step` is told each city on the way and what changed from the one before; the last of
 /// them has the snapshot's revision. Cost: a look at every row, and a territory when boundaries differ.
 pub(super) fn steps(before: &Arc<City>, snapshot: Snapshot, mut step: impl FnMut(Arc<City>, &Change)) -> Result<(), AppError> {
-    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses } = snapshot;
+    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses, organizations } = snapshot;
     let mut city = Arc::clone(before);
     let mut go = |city: &mut Arc<City>, change: Change| {
         let next = Arc::new(city.after(revision, &change));
@@ -70,6 +71,9 @@ pub(super) fn steps(before: &Arc<City>, snapshot: Snapshot, mut step: impl FnMut
     if !city.addresses.are_of(Addresses::hash_of(&addresses)) {
         let addresses = Addresses::new(addresses, &city.territory);
         go(&mut city, Change::Addresses(Arc::new(addresses)));
+    }
+    if let Some(change) = organizations_that_differ(&city, organizations) {
+        go(&mut city, change);
     }
     // Last, and in any case: from here on the city is that of the snapshot.
     go(&mut city, Change::Staff(staff));
@@ -121,4 +125,15 @@ fn cases_that_differ(city: &City, records: Vec<CaseRecord>) -> Option<Change> {
         .map(|record| Case { record: Arc::new(record), leaf: None })
         .collect();
     (!put.is_empty() || !removed.is_empty()).then_some(Change::Cases { put, removed })
+}
+
+/// The same of organizations.
+fn organizations_that_differ(city: &City, records: Vec<OrganizationRecord>) -> Option<Change> {
+    let stored: HashSet<OrganizationId> = records.iter().map(|record| record.id).collect();
+    let known = city.organizations.iter().map(|one| one.record.id);
+    let removed: Vec<OrganizationId> = known.filter(|id| !stored.contains(id)).collect();
+    let differs =
+        |record: &OrganizationRecord| city.organizations.organization(record.id).is_none_or(|known| *known.record != *record);
+    let put: Vec<_> = records.into_iter().filter(differs).map(Arc::new).collect();
+    (!put.is_empty() || !removed.is_empty()).then_some(Change::Organizations { put, removed })
 }

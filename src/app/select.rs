@@ -45,6 +45,8 @@ pub enum Kind {
     Facility,
     /// An open case.
     Case,
+    /// An organization.
+    Organization,
 }
 
 /// What a shape holds.
@@ -87,6 +89,14 @@ impl View {
                     found.push((Kind::Case, case.record.id.0));
                 }
             }
+            if looked.organizations {
+                let inside = |at: Option<LatticePoint>| at.is_some_and(|at| shape.holds(at));
+                let all = self.city.organizations.in_box(bbox).filter(|one| inside(one.record.at));
+                for one in all.filter(|one| self.is_looked_for_organization(looked, one)) {
+                    count(Kind::Organization, &one.record.category);
+                    found.push((Kind::Organization, one.record.id.0));
+                }
+            }
         }
         found.sort_unstable();
         let place = |(kind, id): &(Kind, i64)| Cursor::new(*kind as u64, *id);
@@ -104,6 +114,7 @@ impl Kind {
         match self {
             Self::Facility => CategoryKind::Component,
             Self::Case => CategoryKind::Matter,
+            Self::Organization => CategoryKind::Organization,
         }
     }
 }

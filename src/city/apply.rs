@@ -1,9 +1,10 @@
 //! From one revision to the next. The only way in which the city in memory changes.
 
-use super::{About, Addresses, Case, Cases, City, Facilities, Facility, Staff};
+use super::{About, Addresses, Case, Cases, City, Facilities, Facility, Organizations, Staff};
 use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
-use crate::domain::id::{CaseId, FacilityId, Revision, Unit, Version};
+use crate::domain::id::{CaseId, FacilityId, OrganizationId, Revision, Unit, Version};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::staff::StaffRecord;
 use crate::geom::LatticePoint;
 use crate::territory::Territory;
@@ -32,6 +33,13 @@ pub enum Change {
     },
     /// The addresses as they are now.
     Addresses(Arc<Addresses>),
+    /// Organizations were added or changed (`put`), or removed.
+    Organizations {
+        /// Added or changed.
+        put: Vec<Arc<OrganizationRecord>>,
+        /// Removed.
+        removed: Vec<OrganizationId>,
+    },
     /// The staff as it is now.
     Staff(Vec<StaffRecord>),
     /// Title, attribution, profile.
@@ -68,6 +76,7 @@ impl City {
                 if !self.addresses.fits(territory) {
                     next.addresses = Arc::new(self.addresses.renamed(territory));
                 }
+                next.organizations = Arc::new(self.organizations.relocated(territory));
                 next.territory = Arc::clone(territory);
             }
             Change::Facilities { put, removed } if put.len() + removed.len() > MANY + self.facilities.len() / 128 => {
@@ -106,6 +115,16 @@ impl City {
                 next.cases = Arc::new(cases);
             }
             Change::Addresses(addresses) => next.addresses = Arc::clone(addresses),
+            Change::Organizations { put, removed } => {
+                let mut organizations = Organizations::clone(&self.organizations);
+                for id in removed {
+                    organizations.remove(*id);
+                }
+                for record in put {
+                    organizations.put(Arc::clone(record), &self.territory);
+                }
+                next.organizations = Arc::new(organizations);
+            }
             Change::Staff(records) => next.staff = Arc::new(Staff::new(records.clone())),
             Change::About(about) => {
                 if about.profile != self.about.profile {
@@ -126,6 +145,7 @@ impl City {
         Self {
             facilities: Arc::new(self.facilities.relocated(grids, |places| territory.leaves_at(places), |_, _| false)),
             cases: Arc::new(self.cases.relocated(grids, place)),
+            organizations: Arc::new(self.organizations.relocated(territory)),
             territory: Arc::clone(territory),
             ..self.clone()
         }

@@ -1,11 +1,11 @@
 //! Open cases in memory.
 
-use super::table::{Placed, Table};
+use super::pinned::{Pinned, Thing};
 use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
 use crate::domain::id::{CaseId, GridIx, RegionIx, Unit};
 use crate::geom::{LatticeBox, LatticePoint};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One open case.
@@ -17,27 +17,19 @@ pub struct Case {
     pub leaf: Option<Unit>,
 }
 
-/// A case with a position, for the spatial table.
-#[derive(Debug, Clone)]
-struct Pin {
-    at: LatticePoint,
-    case: Case,
-}
-
-impl Placed for Pin {
+impl Thing for Case {
     fn id(&self) -> i64 {
-        self.case.record.id.0
+        self.record.id.0
     }
-    fn at(&self) -> LatticePoint {
-        self.at
+    fn place(&self) -> Option<LatticePoint> {
+        self.record.at
     }
 }
 
 /// Open cases of one revision: those with a position by place, the others by region.
 #[derive(Debug, Clone, Default)]
 pub struct Cases {
-    located: Table<Pin>,
-    unlocated: BTreeMap<CaseId, Case>,
+    all: Pinned<Case>,
     /// (open, overdue) by grid.
     by_grid: Vec<(u32, u32)>,
     /// (open, overdue) of cases on the land of regions without grids.
@@ -49,22 +41,15 @@ pub struct Cases {
 impl Cases {
     /// All open cases at once; closed ones are left out. `grids`: how many grids the territory has.
     pub fn new(cases: impl IntoIterator<Item = Case>, grids: usize) -> Self {
-        let mut all = Self { by_grid: vec![(0, 0); grids], ..Self::default() };
-        let mut pins = Vec::new();
-        for case in cases.into_iter().filter(|case| case.record.state.is_open()) {
-            all.count(&case, 1);
-            match case.record.at {
-                Some(at) => pins.push(Pin { at, case }),
-                None => drop(all.unlocated.insert(case.record.id, case)),
-            }
-        }
-        all.located = Table::from_rows(pins);
-        all
+        let mut open = Self { by_grid: vec![(0, 0); grids], ..Self::default() };
+        let cases = cases.into_iter().filter(|case| case.record.state.is_open());
+        open.all = Pinned::new(cases.inspect(|case| open.count(case, 1)).collect::<Vec<_>>());
+        open
     }
 
     /// How many are open.
     pub fn len(&self) -> usize {
-        self.located.len() + self.unlocated.len()
+        self.all.len()
     }
 
     /// None is open.
@@ -74,17 +59,17 @@ impl Cases {
 
     /// The open case with this key.
     pub fn case(&self, id: CaseId) -> Option<&Case> {
-        self.located.get(id.0).map(|pin| &pin.case).or_else(|| self.unlocated.get(&id))
+        self.all.get(id.0)
     }
 
     /// All of them; those with a position first.
     pub fn iter(&self) -> impl Iterator<Item = &Case> {
-        self.located.iter().map(|pin| &pin.case).chain(self.unlocated.values())
+        self.all.iter()
     }
 
     /// Those with a position in a closed box.
     pub fn in_box(&self, bbox: LatticeBox) -> impl Iterator<Item = &Case> {
-        self.located.in_box(bbox).map(|pin| &pin.case)
+        self.all.in_box(bbox)
     }
 
     /// (open, overdue) in a grid.
@@ -106,15 +91,12 @@ impl Cases {
             return;
         }
         self.count(&case, 1);
-        match case.record.at {
-            Some(at) => drop(self.located.put(Pin { at, case })),
-            None => drop(self.unlocated.insert(case.record.id, case)),
-        }
+        self.all.put(case);
     }
 
     /// Removes one.
     pub fn remove(&mut self, id: CaseId) -> Option<Case> {
-        let case = self.located.remove(id.0).map(|pin| pin.case).or_else(|| self.unlocated.remove(&id))?;
+        let case = self.all.remove(id.0)?;
         self.count(&case, -1);
         Some(case)
     }

@@ -5,6 +5,8 @@ pub mod apply;
 pub mod cases;
 pub mod clusters;
 pub mod facilities;
+pub mod organizations;
+pub mod pinned;
 pub mod published;
 pub mod staff;
 pub mod table;
@@ -13,6 +15,7 @@ pub use addresses::Addresses;
 pub use apply::Change;
 pub use cases::{Case, Cases};
 pub use facilities::{Facilities, Facility};
+pub use organizations::{Organization, Organizations};
 pub use published::Published;
 pub use staff::Staff;
 
@@ -58,6 +61,8 @@ pub struct City {
     pub staff: Arc<Staff>,
     /// Standard addresses.
     pub addresses: Arc<Addresses>,
+    /// Organizations.
+    pub organizations: Arc<Organizations>,
 }
 
 /// Sums over a grid or over everything below a region.
@@ -77,6 +82,8 @@ pub struct Counts {
     pub population: u64,
     /// Staff assigned to it or below.
     pub staff: u32,
+    /// Organizations in it.
+    pub organizations: u32,
     /// Land in square metres.
     pub area_m2: f64,
 }
@@ -91,6 +98,7 @@ impl City {
             cases: Arc::new(Cases::new([], grids)),
             staff: Arc::default(),
             addresses: Arc::default(),
+            organizations: Arc::default(),
             others: Arc::default(),
             territory: Arc::new(territory),
             about: Arc::new(about),
@@ -119,6 +127,7 @@ impl City {
             counts.open_cases += open;
             counts.overdue += overdue;
             counts.staff += self.staff.of(code).len() as u32;
+            counts.organizations += self.organizations.region_count(RegionIx(below));
         }
         counts
     }
@@ -140,6 +149,7 @@ impl City {
             counts.households += u64::from(grid.households.unwrap_or(0));
             counts.population += u64::from(grid.population.unwrap_or(0));
             counts.staff += self.staff.of(&grid.code).len() as u32;
+            counts.organizations += self.organizations.grid_count(GridIx(at as u32));
         }
         counts
     }

@@ -163,6 +163,8 @@ async fn fill(
         (Kind::Staff, "staff.csv"),
         (Kind::Cases, "cases.csv"),
         (Kind::Addresses, "addresses.csv"),
+        (Kind::Organizations, "organizations.csv"),
+        (Kind::Cases, "cases.csv"),
     ] {
         let order = order(kind, vec![folder.join(name)]);
         reports.push(imports::run(store, order, &actor, clock, &watch).await?);

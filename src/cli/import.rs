@@ -31,6 +31,8 @@ pub(super) enum Word {
     Cases,
     /// Standard addresses: the whole text, or district, road, number … in columns; with a position, or `within` a region. No persons.
     Addresses,
+    /// Party groups, mediation rooms, volunteer stations, police posts: a name, a category, and a position or a grid or region.
+    Organizations,
 }
 
 /// Formats, found by content: GeoJSON, GeoJSON sequences, GeoPackage, FlatGeobuf, CSV with a header (UTF-8 or GBK), gzipped or not;
@@ -151,6 +153,7 @@ impl From<Word> for Kind {
             Word::Households => Self::Households,
             Word::Cases => Self::Cases,
             Word::Addresses => Self::Addresses,
+            Word::Organizations => Self::Organizations,
         }
     }
 }

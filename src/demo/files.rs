@@ -21,6 +21,8 @@ pub struct Files {
     pub households: String,
     /// Open cases, CSV.
     pub cases: String,
+    /// Organizations, CSV.
+    pub organizations: String,
     /// Grids of other sets, GeoJSON, with the names of their files.
     pub others: Vec<(String, String)>,
     /// Standard addresses, CSV.
@@ -37,6 +39,7 @@ impl Files {
             staff: staff(city),
             households: households(city),
             cases: cases(city),
+            organizations: organizations(city),
             others: city.others.iter().map(|set| (format!("grids_{}.geojson", set.set), grids(set))).collect(),
             addresses: addresses(city),
         }
@@ -53,6 +56,7 @@ impl Files {
             ("households.csv", &self.households),
             ("cases.csv", &self.cases),
             ("addresses.csv", &self.addresses),
+            ("organizations.csv", &self.organizations),
         ];
         own.into_iter().chain(others).collect()
     }
@@ -170,6 +174,24 @@ fn households(city: &City) -> String {
     line(&mut table, &["grid", "households", "population"]);
     for count in &city.households {
         line(&mut table, &[count.grid.as_str(), &text(count.households), &text(count.population)]);
+    }
+    table
+}
+
+fn organizations(city: &City) -> String {
+    let mut table = String::new();
+    line(&mut table, &["id", "category", "name", "lon", "lat", "within", "hours"]);
+    for (number, one) in (1..).zip(&city.organizations) {
+        let cells = [
+            &format!("Z{number:05}"),
+            &one.category,
+            &one.name,
+            &one.at.map_or_else(String::new, |at| degrees(at.x)),
+            &one.at.map_or_else(String::new, |at| degrees(at.y)),
+            &text(one.within.as_ref()),
+            one.hours.as_deref().unwrap_or_default(),
+        ];
+        line(&mut table, &cells);
     }
     table
 }

@@ -15,6 +15,7 @@ mod files;
 mod furniture;
 mod history;
 mod incidents;
+mod organizations;
 mod parcels;
 mod people;
 mod plane;
@@ -35,6 +36,7 @@ use crate::domain::facility::FacilityRecord;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::grid::{GridKind, GridRecord};
 use crate::domain::id::{Epoch, GridSet};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::{BoundarySet, HouseholdCount, Provenance};
 use crate::domain::region::RegionRecord;
 use crate::domain::scheme::Scheme;
@@ -110,6 +112,8 @@ pub struct City {
     pub cases: Vec<CaseRecord>,
     /// Houses along the streets.
     pub addresses: Vec<AddressRecord>,
+    /// Party groups, mediation rooms, volunteer stations, police posts.
+    pub organizations: Vec<OrganizationRecord>,
 }
 
 /// Why there is no city.
@@ -292,6 +296,7 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
             .collect(),
         addresses,
         cases: incidents::cases(&scene, quota.cases, now, seed),
+        organizations: organizations::organizations(&blocks, &parcels, &codes, &townships),
         boundaries,
         others,
     })

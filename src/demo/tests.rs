@@ -193,6 +193,14 @@ fn check_records(city: &City) {
         assert_eq!(case.at.is_some(), matches!(case.located, Located::Exact | Located::Address));
         assert_eq!(case.within.is_some(), case.located == Located::Region);
     }
+    let groups = city.organizations.iter().filter(|one| one.category == "party");
+    assert_eq!(groups.filter(|one| one.at.is_none()).count(), grids.len());
+    for one in &city.organizations {
+        let within = one.within.as_ref().expect("each says its grid").as_str();
+        assert!(grids.contains_key(within) && !one.name.is_empty(), "{one:?}");
+        let found = one.at.map(|at| territory.grid_at(at).map(|ix| territory.grid(ix).code.as_str()));
+        assert!(found.is_none_or(|found| found == Some(within)), "{one:?}");
+    }
     let hours = |hours| noon() + jiff::SignedDuration::from_hours(hours);
     let passed_at =
         |at| city.cases.iter().filter(|case| case.due_at.is_some_and(|due| due <= at)).count() as f64 / city.cases.len() as f64;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A facility's category is a component, a case's a matter. The same digits exist in both, so the kind is part of the key.
+/// A facility's category is a component, a case's a matter, an organization's one of its own. The same digits exist in both, so the kind is part of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CategoryKind {
@@ -11,6 +11,8 @@ pub enum CategoryKind {
     Component,
     /// 事项.
     Matter,
+    /// 组织.
+    Organization,
 }
 
 impl CategoryKind {
@@ -19,6 +21,7 @@ impl CategoryKind {
         match self {
             Self::Component => "component",
             Self::Matter => "matter",
+            Self::Organization => "organization",
         }
     }
 }
@@ -26,7 +29,7 @@ impl CategoryKind {
 /// One category.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Category {
-    /// Component or matter.
+    /// Component, matter or organization.
     pub kind: CategoryKind,
     /// `01050`: a text. The first two characters are the major category.
     pub code: String,

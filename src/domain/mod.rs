@@ -9,6 +9,7 @@ pub mod fault;
 pub mod grid;
 pub mod hash;
 pub mod id;
+pub mod organization;
 pub mod period;
 pub mod pinyin;
 pub mod records;

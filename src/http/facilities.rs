@@ -57,6 +57,13 @@ impl Word for FacilityState {
     }
 }
 
+impl External {
+    /// System and id.
+    pub(super) fn into_parts(self) -> (String, String) {
+        (self.system, self.id)
+    }
+}
+
 impl Word for External {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
         match text.split_once(':') {
@@ -236,7 +243,7 @@ impl FacilityShape {
 query! {
     /// In pages.
     pub struct CategoriesQuery {
-        /// `component` (of facilities) or `matter` (of cases); both when absent.
+        /// `component` (of facilities), `matter` (of cases) or `organization`; the first two when absent.
         #[param(schema_with = crate::http::query::category_kind_schema)]
         kind: Option<CategoryKind>,
         ..page,
@@ -247,14 +254,14 @@ given!(CategoryKind);
 
 impl Word for CategoryKind {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
-        one_of(field, text, &[Self::Component, Self::Matter].map(|kind| (kind.as_str(), kind)))
+        one_of(field, text, &[Self::Component, Self::Matter, Self::Organization].map(|kind| (kind.as_str(), kind)))
     }
 }
 
-/// A category of facilities (a component) or of cases (a matter).
+/// A category of facilities (a component), of cases (a matter) or of organizations.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CategoryShape<'a> {
-    /// `component` or `matter`. The same code can be both.
+    /// `component`, `matter` or `organization`. The same code can be several.
     kind: &'static str,
     /// Its code.
     code: &'a str,
@@ -277,7 +284,13 @@ pub async fn categories(
 ) -> Answer<Response> {
     let view = app.view(&actor);
     let wanted = |category: &&Category| query.kind.is_none_or(|kind| category.kind == kind);
-    let all: Vec<&Category> = view.city.about.profile.categories.iter().filter(wanted).collect();
+    let all: Vec<&Category> = match query.kind {
+        Some(CategoryKind::Organization) => view.organization_categories(),
+        _ => {
+            let profile = view.city.about.profile.categories.iter().filter(|known| known.kind != CategoryKind::Organization);
+            profile.filter(wanted).collect()
+        }
+    };
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     Ok(json(&pages.list(&view, &all, |category| CategoryShape {
         kind: category.kind.as_str(),

@@ -5,6 +5,7 @@ use super::caller::Caller;
 use super::error::Answer;
 use super::facilities::{self, FacilityShape};
 use super::json::{List, Pages, json};
+use super::organizations::OrganizationShape;
 use super::path::InPath;
 use super::query::{Query, query};
 use super::shapes::{self, CaseShape, GridName, Neighbour, PeriodShape, Position, RegionName, Team};
@@ -59,6 +60,8 @@ pub struct Card<'a> {
     team: Team<'a>,
     /// What stands there, by category.
     facilities: FacilityCounts<'a>,
+    /// Organizations that belong to it.
+    organizations: Organizations<'a>,
     /// Open cases.
     open_cases: OpenCases<'a>,
     /// Empty until there are indicators.
@@ -101,10 +104,10 @@ pub struct FacilityCounts<'a> {
     by_category: Vec<CategoryCount<'a>>,
 }
 
-/// Facilities of one category.
+/// Facilities or organizations of one category.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CategoryCount<'a> {
-    /// Code of the component category.
+    /// Code of the category.
     category: &'a str,
     /// Its name.
     name: &'a str,
@@ -112,6 +115,17 @@ pub struct CategoryCount<'a> {
     icon: &'a str,
     /// How many.
     count: u32,
+}
+
+/// Organizations of a grid.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Organizations<'a> {
+    /// How many.
+    total: usize,
+    /// By category; only categories that occur.
+    by_category: Vec<CategoryCount<'a>>,
+    /// By their keys, at most 20.
+    items: Vec<OrganizationShape<'a>>,
 }
 
 /// Open cases of a grid.
@@ -245,6 +259,7 @@ fn card_of<'a>(asked: &'a Asked, period: PeriodShape, now: Option<&View>) -> Car
                 })
                 .collect(),
         },
+        organizations: organizations_of(view, *ix),
         open_cases: OpenCases {
             total: card.open_cases,
             overdue: card.overdue,
@@ -252,6 +267,24 @@ fn card_of<'a>(asked: &'a Asked, period: PeriodShape, now: Option<&View>) -> Car
         },
         indicators: BTreeMap::new(),
         neighbours: Neighbours { total: card.neighbours.len(), items: card.neighbours.iter().map(Neighbour::from).collect() },
+    }
+}
+
+/// Organizations that a card lists; the rest is counted.
+const CARD_ORGANIZATIONS: usize = 20;
+
+fn organizations_of(view: &View, ix: GridIx) -> Organizations<'_> {
+    let found = view.organizations_in(ix);
+    let counted = view.organization_categories().into_iter().map(|category| CategoryCount {
+        category: &category.code,
+        name: &category.name,
+        icon: &category.icon,
+        count: found.iter().filter(|one| one.record.category == category.code).count() as u32,
+    });
+    Organizations {
+        total: found.len(),
+        by_category: counted.filter(|category| category.count > 0).collect(),
+        items: found.iter().take(CARD_ORGANIZATIONS).map(|one| OrganizationShape::of(view, one)).collect(),
     }
 }
 

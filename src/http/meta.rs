@@ -175,6 +175,7 @@ fn total(view: &View) -> Counts {
         households: grids.iter().map(|grid| u64::from(grid.households.unwrap_or(0))).sum(),
         population: grids.iter().map(|grid| u64::from(grid.population.unwrap_or(0))).sum(),
         staff: city.staff.len() as u32,
+        organizations: city.organizations.len() as u32,
         area_m2: grids.iter().map(|grid| grid.area_m2).sum::<f64>()
             + view.territory.regions.iter().filter(|region| region.owner.is_some()).map(|region| region.area_m2).sum::<f64>(),
     }

@@ -30,6 +30,7 @@ pub mod nearby;
 pub mod ogc;
 pub mod openapi;
 pub mod operation;
+pub mod organizations;
 pub mod outlines;
 pub mod path;
 pub mod query;
@@ -96,6 +97,8 @@ table! {
     GET  "/api/v1/imports/{id}"               imports::one
     GET  "/api/v1/imports/{id}/report"        imports::report
     POST "/api/v1/imports/{id}/undo"          imports::undo
+    GET  "/api/v1/organizations"              organizations::all
+    GET  "/api/v1/organizations/{id}"         organizations::one
     GET  "/api/v1/events"                     events::get
     GET  "/api/v1/categories"                 facilities::categories
     GET  "/api/v1/cases"                      cases::all

@@ -37,7 +37,7 @@ query! {
         crs: Crs,
         /// Metres, more than 0, at most 50,000.
         radius_m: f64,
-        /// Comma-separated: `facilities`, `cases`; facilities when absent.
+        /// Comma-separated: `facilities`, `cases`, `organizations`; facilities when absent.
         #[param(value_type = Option<String>)]
         kinds: Option<Kinds>,
         /// Categories, comma-separated; two characters stand for a whole major category.
@@ -52,12 +52,14 @@ query! {
 }
 
 /// Kinds of things on the map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Kinds {
     /// Facilities.
     pub facilities: bool,
     /// Open cases.
     pub cases: bool,
+    /// Organizations.
+    pub organizations: bool,
 }
 
 /// A state, or any.
@@ -68,20 +70,27 @@ given!(Kinds, NearState);
 
 impl Kinds {
     /// When nothing is said.
-    pub const FACILITIES: Self = Self { facilities: true, cases: false };
+    pub const FACILITIES: Self = Self { facilities: true, cases: false, organizations: false };
     /// The words. Staff have no positions yet.
-    pub const WORDS: [(&'static str, Self); 2] =
-        [("facilities", Self::FACILITIES), ("cases", Self { facilities: false, cases: true })];
+    pub const WORDS: [(&'static str, Self); 3] = [
+        ("facilities", Self::FACILITIES),
+        ("cases", Self { facilities: false, cases: true, organizations: false }),
+        ("organizations", Self { facilities: false, cases: false, organizations: true }),
+    ];
 
     /// What either of them names.
     pub fn and(self, other: Self) -> Self {
-        Self { facilities: self.facilities || other.facilities, cases: self.cases || other.cases }
+        Self {
+            facilities: self.facilities || other.facilities,
+            cases: self.cases || other.cases,
+            organizations: self.organizations || other.organizations,
+        }
     }
 }
 
 impl Word for Kinds {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
-        let mut kinds = Self { facilities: false, cases: false };
+        let mut kinds = Self::default();
         for word in text.split(',') {
             kinds = kinds.and(one_of(field, word, &Self::WORDS)?);
         }
@@ -99,17 +108,18 @@ impl Word for NearState {
 /// Something near.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NearShape {
-    /// `facility` or `case`.
+    /// `facility`, `case` or `organization`.
     kind: &'static str,
     /// The store's key, also its feature id in tiles.
     id: i64,
-    /// Code of its category: a component of a facility, a matter of a case.
+    /// Code of its category: a component of a facility, a matter of a case, an organization's own.
     category: String,
-    /// Name of a facility; may be empty.
+    /// Name of a facility or organization; may be empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// Its state.
-    state: &'static str,
+    /// Its state; organizations have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
     /// Of a case: it is past its time.
     #[serde(skip_serializing_if = "Option::is_none")]
     overdue: Option<bool>,
@@ -164,7 +174,8 @@ pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query
 
 /// What is looked for. A category must be one of a kind that is.
 pub(super) fn looked(view: &View, kinds: Kinds, category: Option<&str>, state: Option<FacilityState>) -> Answer<Looked> {
-    let mut looked = Looked { facilities: kinds.facilities, cases: kinds.cases, state, ..Looked::default() };
+    let Kinds { facilities, cases, organizations } = kinds;
+    let mut looked = Looked { facilities, cases, organizations, state, ..Looked::default() };
     let Some(category) = category else { return Ok(looked) };
     let known = &view.city.about.profile.categories;
     for word in category.split(',') {
@@ -173,21 +184,27 @@ pub(super) fn looked(view: &View, kinds: Kinds, category: Option<&str>, state: O
         if is_matter {
             looked.matters.push(word.to_owned());
         }
+        let is_body = organizations && view.organization_category(word).is_some();
+        if is_body {
+            looked.bodies.push(word.to_owned());
+        }
         if kinds.facilities {
             match categories_named(view, word) {
                 Ok(categories) => looked.categories.extend(categories),
-                // A matter only: no facility has it.
-                Err(_) if is_matter => {}
+                // Of another kind only: no facility has it.
+                Err(_) if is_matter || is_body => {}
                 Err(problem) => return Err(problem),
             }
-        } else if !is_matter {
-            let detail = format!("the profile has no matter {:?}; see /api/v1/categories", query::clipped(word));
+        } else if !is_matter && !is_body {
+            let detail =
+                format!("nothing that is looked for has the category {:?}; see /api/v1/categories", query::clipped(word));
             return Err(Problem::bad_parameter("category", detail));
         }
     }
-    // Words of the one kind only: nothing of the other has them.
+    // Words of one kind only: nothing of the others has them.
     looked.facilities &= !looked.categories.is_empty();
     looked.cases &= !looked.matters.is_empty();
+    looked.organizations &= !looked.bodies.is_empty();
     Ok(looked)
 }
 
@@ -200,7 +217,7 @@ fn shape(view: &View, near: Near) -> NearShape {
             kind: "facility",
             id: row.id.0,
             category: view.category_of(&row).code.clone(),
-            state: row.state.as_str(),
+            state: Some(row.state.as_str()),
             overdue: None,
             position: shapes::position(row.at),
             grid: code(view.leaf_of(&row)),
@@ -214,10 +231,23 @@ fn shape(view: &View, near: Near) -> NearShape {
             id: case.record.id.0,
             category: case.record.category.clone(),
             name: None,
-            state: case.record.state.as_str(),
+            state: Some(case.record.state.as_str()),
             overdue: Some(case.record.overdue),
             position: shapes::position(case.record.at.expect("only cases with a place are near one")),
             grid: code(view.unit_of(&case)),
+            distance_m,
+            bearing,
+            across_water,
+        },
+        Thing::Organization(one) => NearShape {
+            kind: "organization",
+            id: one.record.id.0,
+            category: one.record.category.clone(),
+            name: Some(one.record.name.clone()),
+            state: None,
+            overdue: None,
+            position: shapes::position(one.record.at.expect("only organizations with a place are near one")),
+            grid: code(view.organization_unit(&one)),
             distance_m,
             bearing,
             across_water,

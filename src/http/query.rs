@@ -350,7 +350,7 @@ pub(super) fn case_state_schema() -> Object {
 }
 
 pub(super) fn category_kind_schema() -> Object {
-    words(["component", "matter"])
+    words(["component", "matter", "organization"])
 }
 
 /// A position that cannot be one.

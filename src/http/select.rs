@@ -37,7 +37,7 @@ pub(super) struct SelectBody {
     /// `{"circle": {"centre": [lon, lat], "radius_m": m}}` or `{"corridor": {"line": [[lon, lat], …], "distance_m": m}}`.
     #[schema(value_type = Object)]
     area: Value,
-    /// `facilities`, `cases`; facilities when absent.
+    /// `facilities`, `cases`, `organizations`; facilities when absent.
     kinds: Option<Vec<String>>,
     /// Code of a category; two characters stand for a whole major category.
     category: Option<String>,
@@ -63,7 +63,7 @@ pub struct CategoryCountShape<'a> {
 /// How many of one kind.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KindCountShape<'a> {
-    /// `facility` or `case`.
+    /// `facility`, `case` or `organization`.
     kind: &'static str,
     /// How many.
     total: usize,
@@ -74,7 +74,7 @@ pub struct KindCountShape<'a> {
 /// One of what was selected.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SelectedShape {
-    /// `facility` or `case`.
+    /// `facility`, `case` or `organization`.
     kind: &'static str,
     /// The store's key, also its feature id in tiles.
     id: i64,
@@ -102,6 +102,7 @@ fn word(kind: Kind) -> &'static str {
     match kind {
         Kind::Facility => "facility",
         Kind::Case => "case",
+        Kind::Organization => "organization",
     }
 }
 
@@ -149,7 +150,11 @@ fn list_of(bytes: &[u8]) -> Answer<u32> {
 
 fn told<'v>(view: &'v View, selected: &'v Selected, list: u32) -> SelectAnswer<'v> {
     let name = |kind: Kind, code: &str| {
-        view.city.about.profile.category(kind.category_kind(), code).map_or("", |category| category.name.as_str())
+        let category = match kind {
+            Kind::Organization => view.organization_category(code),
+            Kind::Facility | Kind::Case => view.city.about.profile.category(kind.category_kind(), code),
+        };
+        category.map_or("", |category| category.name.as_str())
     };
     let counts: Vec<KindCountShape<'v>> = selected
         .counts
@@ -176,7 +181,7 @@ fn told<'v>(view: &'v View, selected: &'v Selected, list: u32) -> SelectAnswer<'
 fn kinds(value: Value) -> Answer<Kinds> {
     let shape = || Problem::bad_field("kinds", "takes a list of words");
     let words: Vec<String> = serde_json::from_value(value).map_err(|_| shape())?;
-    let mut kinds = Kinds { facilities: false, cases: false };
+    let mut kinds = Kinds::default();
     for word in &words {
         kinds = kinds.and(one_of("kinds", word, &Kinds::WORDS).map_err(as_field)?);
     }

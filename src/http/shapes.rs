@@ -233,14 +233,17 @@ pub struct CountsShape {
     pub population: u64,
     /// Staff assigned to it or below.
     pub staff: u32,
+    /// Organizations in it.
+    pub organizations: u32,
     /// Land in square metres.
     pub area_m2: f64,
 }
 
 impl From<Counts> for CountsShape {
     fn from(counts: Counts) -> Self {
-        let Counts { grids, facilities, open_cases, overdue, households, population, staff, area_m2 } = counts;
-        Self { grids, facilities, open_cases, overdue, households, population, staff, area_m2: rounded(area_m2) }
+        let Counts { grids, facilities, open_cases, overdue, households, population, staff, organizations, area_m2 } = counts;
+        let area_m2 = rounded(area_m2);
+        Self { grids, facilities, open_cases, overdue, households, population, staff, organizations, area_m2 }
     }
 }
 

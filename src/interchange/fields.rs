@@ -26,6 +26,8 @@ pub enum Kind {
     Cases,
     /// Standard addresses.
     Addresses,
+    /// Organizations.
+    Organizations,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
         (Self::Households, "households"),
         (Self::Cases, "cases"),
         (Self::Addresses, "addresses"),
+        (Self::Organizations, "organizations"),
     ];
 
     /// Its word.
@@ -54,6 +57,7 @@ impl Kind {
             Self::Facilities => &[Code, Id, Category, Name, State, Lon, Lat, Accuracy, SourceDate],
             Self::Staff => &[Id, Name, Role, Assigned, Phone, Organization, SourceDate],
             Self::Households => &[Grid, Households, Population],
+            Self::Organizations => &[Id, Category, Name, Lon, Lat, Within, Hours, Address, SourceDate],
             Self::Cases => &[
                 Id,
                 Category,
@@ -149,11 +153,13 @@ fields! {
     Urgent = "urgent" ["紧急", "是否紧急"],
     /// How a case's place is known.
     Located = "located" ["定位方式"],
-    /// The region a case is known to be in.
+    /// The region a case is known to be in, the region or grid an organization works for.
     Within = "within" ["所在区域", "region"],
     /// The place in words.
     Address = "address"
         ["标准地址", "地址全称", "详细地址", "full_address", "事发位置", "sfwz", "地址", "address_text", "详情地址"],
+    /// When an organization is open, in words.
+    Hours = "hours" ["开放时间", "办公时间", "服务时间", "opening_hours"],
     /// A page about the case in its own system.
     Url = "url" ["链接", "external_url"],
     /// The state in the words of that system.

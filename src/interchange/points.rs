@@ -4,13 +4,14 @@ use super::boundaries::{Hashed, code_of, name_of, provenance, take};
 use super::fields::{Columns, Field, Fields};
 use super::own::Origin;
 use super::tags::{TagRules, Tagged};
-use super::{RawRecord, RawShape, Terms, own, shape};
+use super::{RawRecord, RawShape, Terms, own, profile, shape};
 use crate::domain::case::{CaseRecord, CaseState, Located};
-use crate::domain::category::{CategoryKind, CodeProfile};
+use crate::domain::category::{Category, CategoryKind, CodeProfile};
 use crate::domain::code::Code;
 use crate::domain::facility::{FacilityRecord, FacilityState, OriginalPosition};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::id::{CaseId, Epoch, FacilityId, Version};
+use crate::domain::id::{CaseId, Epoch, FacilityId, OrganizationId, Version};
+use crate::domain::organization::OrganizationRecord;
 use crate::geom::{LatticePoint, LonLat};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -55,6 +56,14 @@ enum Found {
     Unmapped(String),
 }
 
+/// The categories of a kind that a city has.
+fn of_kind(profile: &CodeProfile, kind: CategoryKind) -> Box<dyn Iterator<Item = &Category> + '_> {
+    match kind {
+        CategoryKind::Organization => Box::new(profile::organizations_of(profile).into_iter()),
+        _ => Box::new(profile.categories.iter().filter(move |category| category.kind == kind)),
+    }
+}
+
 impl<'a> Catalogue<'a> {
     /// `unmapped_as`: the category of what has none otherwise; it must exist.
     pub fn new(
@@ -63,21 +72,22 @@ impl<'a> Catalogue<'a> {
         rules: Option<&'a TagRules>,
         unmapped_as: Option<String>,
     ) -> Result<Self, Fault> {
-        if let Some(code) = unmapped_as.as_deref().filter(|code| profile.category(kind, code).is_none()) {
+        let known = |code: &str| of_kind(profile, kind).any(|category| category.code == code);
+        if let Some(code) = unmapped_as.as_deref().filter(|code| !known(code)) {
             let detail = format!("unmapped-as={code}: the code profile {} has no {} of that code", profile.name, kind.as_str());
             return Err(Fault { field: Some("--accept".to_owned()), ..Fault::new(FaultKind::UnknownCategory, detail) });
         }
-        let by_name = profile
-            .categories
-            .iter()
-            .filter(|category| category.kind == kind)
-            .map(|category| (category.name.as_str(), category.code.as_str()))
-            .collect();
+        let by_name = of_kind(profile, kind).map(|category| (category.name.as_str(), category.code.as_str())).collect();
         Ok(Self { profile, kind, rules, unmapped_as, by_name })
     }
 
     fn known(&self, code: &str) -> Option<String> {
-        self.profile.category(self.kind, code).map(|category| category.code.clone())
+        let shipped = || of_kind(self.profile, self.kind).find(|category| category.code == code);
+        let category = self.profile.category(self.kind, code);
+        // Organizations alone have categories that stand in no profile.
+        category
+            .or_else(|| if self.kind == CategoryKind::Organization { shipped() } else { None })
+            .map(|category| category.code.clone())
     }
 
     /// By the tag rules when there are any; else the field, by code or name; else what the record's own code says.
@@ -246,6 +256,59 @@ pub(super) fn position(fields: &Fields, terms: &Terms) -> Result<Option<(Lattice
         field: Some(if fields.has(Field::Lon) { "lon, lat" } else { "geometry" }.to_owned()),
         ..fault
     })
+}
+
+/// An organization. Columns that feed no field are not kept: they may name persons.
+pub fn organization(
+    raw: RawRecord,
+    columns: &mut Columns,
+    catalogue: &Catalogue<'_>,
+    terms: &Terms,
+) -> Outcome<OrganizationRecord> {
+    let (fields, category) = match categorised(raw, columns, catalogue, terms) {
+        Ok(found) => found,
+        Err(outcome) => return outcome,
+    };
+    let mut faults = Vec::new();
+    let place = take(&mut faults, position(&fields, terms)).flatten();
+    let name = take(&mut faults, name_of(&fields)).unwrap_or_default();
+    if name.is_empty() && faults.is_empty() {
+        take(&mut faults, fields.required(Field::Name));
+    }
+    let within = take(&mut faults, code_of(&fields, Field::Within)).flatten();
+    let mut provenance = take(&mut faults, provenance(&fields, terms)).unwrap_or_default();
+    if place.is_none() && within.is_none() && faults.is_empty() {
+        faults.push(fields.fault(Field::Within, "an organization needs a position, or the grid or region it works for"));
+    }
+    if !faults.is_empty() {
+        return Outcome::Faulty(faults);
+    }
+    let (hours, address) = (fields.text(Field::Hours), fields.text(Field::Address));
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let mut hash = Hashed::new(&category).text(&name).text(within.as_ref().map_or("", Code::as_str));
+    hash = hash.text(&text(&hours)).text(&text(&address)).ids(&provenance);
+    if let Some((at, _)) = place {
+        hash = hash.point(at);
+    }
+    provenance.source_hash = Some(hash.finish());
+    let origin = terms.own.then(|| Origin::of(&fields));
+    let (at, mut original) = place.map_or((None, None), |(at, original)| (Some(at), original));
+    if terms.own {
+        original = own::original(&fields);
+    }
+    let record = OrganizationRecord {
+        id: OrganizationId(0),
+        category,
+        name,
+        at,
+        original,
+        within,
+        hours,
+        address,
+        version: Version(0),
+        provenance,
+    };
+    Outcome::Made { record, origin }
 }
 
 /// An open case. One with an id belongs to the system the id is of and is only mirrored here.

@@ -6,11 +6,14 @@ use crate::domain::category::{Category, CategoryKind, CodeProfile};
 use crate::domain::fault::{Fault, FaultKind};
 use serde::Deserialize;
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// GB/T 47678.5-2026, in force since 2026-07-01: 153 components, 250 matters.
 const GBT47678: &str = include_str!("../../geodata/codes/gbt47678_5_2026_codes.tsv");
 /// CJ/T 214, the older generation, still found in city databases: 85 components.
 const CJT214: &str = include_str!("../../geodata/codes/cjt214_legacy_component_codes.tsv");
+/// Code, major, name, icon.
+const ORGANIZATIONS: &str = include_str!("../../geodata/codes/organization_categories.tsv");
 /// Profile, code or its beginning, icon.
 const ICONS: &str = include_str!("../../geodata/profiles/icons.tsv");
 
@@ -64,6 +67,28 @@ pub fn builtin(name: &str) -> Option<CodeProfile> {
     Some(CodeProfile::new(name.to_owned(), categories))
 }
 
+/// Categories of organizations that every city has.
+pub fn organizations() -> &'static [Category] {
+    static ALL: LazyLock<Vec<Category>> = LazyLock::new(|| {
+        let category = |[code, major, name, icon]: [&str; 4]| Category {
+            kind: CategoryKind::Organization,
+            code: code.to_owned(),
+            major: major.to_owned(),
+            name: name.to_owned(),
+            icon: icon.to_owned(),
+        };
+        rows(ORGANIZATIONS).map(category).collect()
+    });
+    &ALL
+}
+
+/// Those that come with the program and the city's own, which may rename them.
+pub fn organizations_of(profile: &CodeProfile) -> Vec<&Category> {
+    let own = profile.categories.iter().filter(|category| category.kind == CategoryKind::Organization);
+    let shipped = organizations().iter().filter(|known| profile.category(CategoryKind::Organization, &known.code).is_none());
+    shipped.chain(own).collect()
+}
+
 /// A profile by its name, or from a TOML or JSON file.
 pub fn load(name_or_path: &str) -> Result<CodeProfile, Fault> {
     if let Some(profile) = builtin(name_or_path) {
@@ -113,8 +138,10 @@ fn category(profile: &str, kind: CategoryKind, code: &str, major: &str, name: &s
 
 /// By the longest beginning of the code that the table of icons has.
 fn icon_of(profile: &str, kind: CategoryKind, code: &str) -> String {
-    if kind == CategoryKind::Matter {
-        return "case-open".to_owned();
+    match kind {
+        CategoryKind::Matter => return "case-open".to_owned(),
+        CategoryKind::Organization => return "building".to_owned(),
+        CategoryKind::Component => {}
     }
     rows(ICONS)
         .filter(|[table, prefix, _]| *table == profile && code.starts_with(prefix))
@@ -142,7 +169,8 @@ mod tests {
     #[test]
     fn every_category_has_an_icon_that_exists() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("styles/icons");
-        for category in BUILTIN.iter().filter_map(|name| builtin(name)).flat_map(|profile| profile.categories) {
+        let profiles = BUILTIN.iter().filter_map(|name| builtin(name)).flat_map(|profile| profile.categories);
+        for category in profiles.chain(organizations().iter().cloned()) {
             assert!(
                 folder.join(format!("{}.svg", category.icon)).exists(),
                 "{} {}: {}",
@@ -151,6 +179,22 @@ mod tests {
                 category.icon
             );
         }
+    }
+
+    #[test]
+    fn a_city_adds_categories_of_organizations_and_may_rename_those_that_come_along() {
+        let own = |code: &str, name: &str| Category {
+            kind: CategoryKind::Organization,
+            code: code.to_owned(),
+            major: String::new(),
+            name: name.to_owned(),
+            icon: "building".to_owned(),
+        };
+        let profile = CodeProfile::new("city".to_owned(), [own("party", "网格党小组"), own("clinic", "卫生服务站")]);
+        let all = organizations_of(&profile);
+        assert_eq!(all.len(), organizations().len() + 1);
+        let name = |code: &str| all.iter().find(|category| category.code == code).map(|category| category.name.as_str());
+        assert_eq!((name("party"), name("clinic"), name("policepost")), (Some("网格党小组"), Some("卫生服务站"), Some("警务室")));
     }
 
     #[test]

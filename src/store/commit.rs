@@ -7,6 +7,7 @@ use crate::domain::code::Code;
 use crate::domain::facility::{FacilityRecord, FacilityRow};
 use crate::domain::hash::hash64_of_parts;
 use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, ImportId, Revision, Version};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::{BoundarySet, EpochRecord, HouseholdCount};
 use crate::domain::scheme::Scheme;
 use crate::domain::staff::StaffRecord;
@@ -71,6 +72,8 @@ pub struct Snapshot {
     pub cases: Vec<CaseRecord>,
     /// All addresses, by id.
     pub addresses: Vec<AddressRow>,
+    /// All organizations, by id.
+    pub organizations: Vec<OrganizationRecord>,
 }
 
 /// Where a boundary set belongs.
@@ -236,6 +239,19 @@ pub struct StaffCommit {
     pub import: Option<ImportRecord>,
 }
 
+/// Rows with a number to write. Those with id 0 are new; the others must have the stored version, or 0.
+#[derive(Debug, Clone)]
+pub struct RowCommit<R> {
+    /// Who and when.
+    pub head: CommitHead,
+    /// Added or changed.
+    pub rows: Vec<R>,
+    /// Removed.
+    pub removed: Vec<i64>,
+    /// The import that made it.
+    pub import: Option<ImportRecord>,
+}
+
 /// Counts of households and residents for grids of the current epoch. They are counts of today: no new epoch.
 #[derive(Debug, Clone)]
 pub struct HouseholdCommit {
@@ -368,6 +384,8 @@ pub enum LogKind {
     Cases,
     /// Addresses.
     Addresses,
+    /// Organizations.
+    Organizations,
 }
 
 impl LogKind {
@@ -379,6 +397,7 @@ impl LogKind {
         (Self::Staff, "staff"),
         (Self::Cases, "cases"),
         (Self::Addresses, "addresses"),
+        (Self::Organizations, "organizations"),
     ];
 
     /// The word in store and events.

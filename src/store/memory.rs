@@ -1,8 +1,7 @@
 //! The store in memory: the oracle that says what every other store must do. Nothing outlives the process.
 
 use super::commit::{
-    AddressCommit, AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey,
-    FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit,
+    AddressCommit, AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, RowCommit, Snapshot, StaffCommit,
     external_key, to_millisecond,
 };
 use super::error::StoreError;
@@ -14,6 +13,7 @@ use crate::domain::case::CaseRecord;
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::facility::{FacilityRecord, FacilityRow};
 use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, Revision, Version};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::{BoundarySet, EpochRecord, Provenance};
 use crate::domain::staff::StaffRecord;
 use jiff::Timestamp;
@@ -35,6 +35,7 @@ struct Inner {
     cases: BTreeMap<i64, CaseRecord>,
     addresses: BTreeMap<i64, AddressRecord>,
     staff: BTreeMap<String, StaffRecord>,
+    organizations: BTreeMap<i64, OrganizationRecord>,
     imports: Vec<ImportRecord>,
     /// Rows of before, of imports that can be taken back.
     kept: BTreeMap<i64, Kept>,
@@ -44,6 +45,7 @@ struct Inner {
     last_facility: i64,
     last_case: i64,
     last_address: i64,
+    last_organization: i64,
     last_import: i64,
 }
 
@@ -74,6 +76,7 @@ impl MemoryStore {
             cases: BTreeMap::new(),
             addresses: BTreeMap::new(),
             staff: BTreeMap::new(),
+            organizations: BTreeMap::new(),
             imports: Vec::new(),
             kept: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -81,6 +84,7 @@ impl MemoryStore {
             last_facility: 0,
             last_case: 0,
             last_address: 0,
+            last_organization: 0,
             last_import: 0,
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
@@ -125,6 +129,7 @@ impl MemoryStore {
             epoch,
             facilities: inner.facilities.values().map(|row| facility_row(row, &inner.meta.profile)).collect(),
             staff: inner.staff.values().cloned().collect(),
+            organizations: inner.organizations.values().cloned().collect(),
             cases: inner.cases.values().filter(|case| case.state.is_open()).cloned().collect(),
             addresses: inner.addresses.values().map(address_row).collect(),
         }
@@ -344,6 +349,23 @@ impl MemoryStore {
             let counted = Counted { settings, ..counted };
             Ok(inner.log(LogKind::Addresses, &commit.head.actor, commit.head.at, counted, import, None))
         })
+    }
+
+    pub(super) fn organizations_commit(&self, commit: RowCommit<OrganizationRecord>) -> Result<Committed, StoreError> {
+        self.write(|inner| {
+            inner.head_checked(&commit.head)?;
+            let import = commit.import.map(|import| inner.import(import));
+            let (table, last) = (&mut inner.organizations, &mut inner.last_organization);
+            let counted = write_rows(table, last, commit.rows, &commit.removed, &commit.head, import)?;
+            let settings = inner.settle(commit.head.settings.as_deref());
+            inner.keeps_categories()?;
+            let counted = Counted { settings, ..counted };
+            Ok(inner.log(LogKind::Organizations, &commit.head.actor, commit.head.at, counted, import, None))
+        })
+    }
+
+    pub(super) fn organizations(&self) -> Vec<OrganizationRecord> {
+        self.lock().organizations.values().cloned().collect()
     }
 
     pub(super) fn staff_commit(&self, commit: StaffCommit) -> Result<Committed, StoreError> {

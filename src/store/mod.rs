@@ -8,8 +8,7 @@ mod memory;
 mod rows;
 
 pub use commit::{
-    AddressCommit, AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey,
-    FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, ImportState, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit,
+    AddressCommit, AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, ImportState, LogEntry, LogKind, Meta, OnStale, Once, RowCommit, Snapshot, StaffCommit,
     external_key,
 };
 pub use embedded::{EmbeddedStore, grid_row_hash, region_row_hash};
@@ -21,6 +20,7 @@ use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::fault::Fault;
 use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, Revision};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::staff::StaffRecord;
 use embedded::EmbeddedLoad;
@@ -272,6 +272,19 @@ impl Store {
         match self {
             Self::Memory(store) => store.addresses_commit(commit),
             Self::Embedded(store) => store.addresses_commit(commit).await,
+    /// Writes organizations, all or none.
+    pub async fn organizations_commit(&self, commit: RowCommit<OrganizationRecord>) -> Result<Committed, StoreError> {
+        match self {
+            Self::Memory(store) => store.organizations_commit(commit),
+            Self::Embedded(store) => store.organizations_commit(commit).await,
+        }
+    }
+
+    /// All organizations, by id.
+    pub async fn organizations(&self) -> Result<Vec<OrganizationRecord>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.organizations()),
+            Self::Embedded(store) => store.organizations().await,
         }
     }
 

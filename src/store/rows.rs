@@ -7,7 +7,8 @@ use crate::domain::case::CaseRecord;
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::facility::FacilityRecord;
 use crate::domain::grid::GridRecord;
-use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, ImportId, Revision, Version};
+use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, ImportId, OrganizationId, Revision, Version};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::period::Period;
 use crate::domain::records::{BoundarySet, Provenance};
 use crate::domain::region::{RegionRecord, VoidRecord};
@@ -42,6 +43,7 @@ macro_rules! sourced {
     };
 }
 sourced!(RegionRecord, GridRecord, VoidRecord, StaffRecord, FacilityRecord, CaseRecord, AddressRecord);
+sourced!(RegionRecord, GridRecord, VoidRecord, StaffRecord, FacilityRecord, CaseRecord, OrganizationRecord);
 
 /// A row that is known by a text.
 pub(super) trait Named: Sourced {
@@ -95,6 +97,7 @@ macro_rules! numbered {
 }
 numbered!(FacilityRecord, FacilityId, "facility");
 numbered!(AddressRecord, AddressId, "address");
+numbered!(OrganizationRecord, OrganizationId, "organization");
 numbered!(
     CaseRecord,
     CaseId,

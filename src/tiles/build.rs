@@ -40,7 +40,7 @@ pub const MOST_BYTES: usize = 500_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Savings {
     None,
-    /// Names of facilities and of the lowest level shown; with them its labels where the same tile has the area.
+    /// Names of facilities, organizations and of the lowest level shown; with them its labels where the same tile has the area.
     Names,
     Points,
     /// Borders as of so many zooms farther out.
@@ -131,7 +131,7 @@ pub(super) fn alike(old: &City, new: &City, tile: TileId, layer: Layer) -> bool 
     // Points that do not move on the map may move the middle of a cluster; borders that are the same may not be with less detail.
     let coarser = |steps: &u8| old.territory.is_drawn_with_less_detail(tile.z(), *steps);
     let shown_when_too_large: Vec<Savings> = match layer {
-        Layer::Cases => vec![],
+        Layer::Cases | Layer::Organizations => vec![],
         Layer::Facilities if tile.z() < POINT_ZOOM => vec![],
         Layer::Facilities => vec![Savings::Points],
         Layer::Regions | Layer::Grids | Layer::Labels => (1..=MOST_STEPS).filter(coarser).map(Savings::Detail).collect(),
@@ -207,6 +207,7 @@ impl<'a> Build<'a> {
                 Layer::Labels => self.labels(&mut writer),
                 Layer::Facilities => self.facilities(&mut writer),
                 Layer::Cases => self.cases(&mut writer),
+                Layer::Organizations => self.organizations(&mut writer),
             }
         }
         writer
@@ -404,6 +405,23 @@ impl<'a> Build<'a> {
                 .tag_some("state", self.wants(Field::State, record.state.as_str()))
                 .tag_some("overdue", self.wants(Field::Overdue, record.overdue))
                 .tag_some("due_at", record.due_at.and_then(|due| self.wants(Field::DueAt, due.as_second())));
+        }
+    }
+}
+
+impl<'a> Build<'a> {
+    fn organizations(&self, writer: &mut LayerWriter<'a>) {
+        let Some(places) = TilePlaces::new(self.tile()) else { return };
+        let shown = self.city.organizations.in_box(places.bounds()).filter(|one| self.visible.shows_on(one.unit));
+        for record in shown.map(|one| &*one.record) {
+            let Some(at) = record.at else { continue };
+            let [x, y] = places.place(at);
+            writer
+                .feature(u64::try_from(record.id.0).ok())
+                .point(x, y)
+                .tag_once("id", self.wants(Field::Id, record.id.0))
+                .tag_some("category", self.wants(Field::Category, record.category.as_str()))
+                .name("name", self.name(&record.name));
         }
     }
 }

@@ -120,6 +120,16 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
             let tiles = tiles_of(looks.flatten().flatten().map(|look| look.0), Layer::Cases, old);
             changed.put(old, new, Layer::Cases, tiles, &Borders::default());
         }
+        Change::Organizations { put, removed } => {
+            let look = |city: &City, id| {
+                let one = city.organizations.organization(id)?;
+                Some((one.record.at?, one.unit, one.record.category.clone(), one.record.name.clone()))
+            };
+            let ids = put.iter().map(|record| record.id).chain(removed.iter().copied());
+            let looks = ids.map(|id| [look(old, id), look(new, id)]).filter(|[was, is]| was != is);
+            let tiles = tiles_of(looks.flatten().flatten().map(|look| look.0), Layer::Organizations, old);
+            changed.put(old, new, Layer::Organizations, tiles, &Borders::default());
+        }
         Change::About(_) if old.about.profile != new.about.profile => {
             changed.layers.insert(Layer::Facilities, Tiles::All);
             changed.scoped.insert(Layer::Facilities, Tiles::All);

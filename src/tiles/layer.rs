@@ -18,14 +18,19 @@ pub enum Layer {
     Facilities,
     /// Open cases with a position.
     Cases,
+    /// Organizations with a position.
+    Organizations,
 }
 
 /// The last zoom with tiles of points. Clients show deeper zooms from it.
 const LAST_POINT_ZOOM: u8 = 16;
 
+/// The first zoom with organizations. They are a few to each grid, and grids are shown from about there on.
+const FIRST_ORGANIZATION_ZOOM: u8 = 10;
+
 impl Layer {
     /// All of them in their order.
-    pub const ALL: [Self; 5] = [Self::Regions, Self::Grids, Self::Labels, Self::Facilities, Self::Cases];
+    pub const ALL: [Self; 6] = [Self::Regions, Self::Grids, Self::Labels, Self::Facilities, Self::Cases, Self::Organizations];
 
     /// The word in URLs and tiles.
     pub fn as_str(self) -> &'static str {
@@ -35,6 +40,7 @@ impl Layer {
             Self::Labels => "labels",
             Self::Facilities => "facilities",
             Self::Cases => "cases",
+            Self::Organizations => "organizations",
         }
     }
 
@@ -73,6 +79,11 @@ impl Layer {
                 (Field::Overdue, "Boolean"),
                 (Field::DueAt, "Number: seconds since 1970"),
             ],
+            Self::Organizations => &[
+                (Field::Id, "Number: the feature id"),
+                (Field::Category, "String: category of organizations"),
+                (Field::Name, "String"),
+            ],
         }
     }
 
@@ -93,6 +104,7 @@ impl Layer {
             Self::Grids => levels[grid_level],
             Self::Labels => hull(levels),
             Self::Facilities | Self::Cases => Some((CLUSTER_MIN_ZOOM, LAST_POINT_ZOOM)),
+            Self::Organizations => Some((FIRST_ORGANIZATION_ZOOM, LAST_POINT_ZOOM)),
         }
     }
 }

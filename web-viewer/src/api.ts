@@ -37,7 +37,12 @@ export interface Place { level: string; code: string; name: string }
 export interface Counts {
   grids: number; facilities: number; open_cases: number; overdue: number;
   households: number; population: number; staff: number; area_m2: number;
+  /** Absent from an older server. */
+  organizations?: number;
 }
+export interface Organization { id: number; category: string; name: string; hours: string | null; address: string | null; position: Position | null }
+/** Of a grid: all are counted, the first twenty listed. */
+export interface Organizations { total: number; by_category: { category: string; name: string; icon: string; count: number }[]; items: Organization[] }
 export interface Region extends Place { path: Place[]; bbox: Box | null; counts: Counts; revision: number; epoch: number }
 /** `kind` only on grids. */
 export interface Child extends Place { kind?: string; bbox: Box | null; counts: Counts }
@@ -56,13 +61,15 @@ export interface GridCard {
   epoch: number; revision: number; grid: Grid; path: Place[]; status?: string; successors?: { code: string; share: number }[];
   team: { leader: Member | null; officers: Member[]; members: Member[] };
   facilities: { total: number; by_category: { category: string; name: string; count: number }[] };
+  /** Absent from an older server. */
+  organizations?: Organizations;
   open_cases: { total: number; overdue: number; items: Case[] };
   neighbours: { total: number; items: Neighbour[] };
 }
 export interface Facility {
   id: number; code?: string | null; category: string; name: string; state: string; position: Position; source_date?: string | null;
 }
-export interface Category { kind: 'component' | 'matter'; code: string; name: string; icon: string }
+export interface Category { kind: 'component' | 'matter' | 'organization'; code: string; name: string; icon: string }
 export interface Hit { kind: 'grid' | 'region' | 'facility' | 'case' | 'street' | 'address' | 'position'; code?: string | null; name: string; level?: string; path?: Place[]; grid?: string | null; position?: Position | null }
 export interface Located { grid: { code: string; name: string } | null; path: Place[] }
 
@@ -159,6 +166,7 @@ export const api = {
   meta: (signal?: AbortSignal) => json<Meta>('/api/v1/meta', signal),
   style: (theme: string, signal?: AbortSignal) => json<StyleSpecification>(`/styles/${theme}.json`, signal),
   categories: (signal?: AbortSignal) => all<Category>(withQuery('/api/v1/categories', { limit: PAGE }), signal),
+  organizationCategories: (signal?: AbortSignal) => all<Category>(withQuery('/api/v1/categories', { kind: 'organization', limit: PAGE }), signal),
   region: (region: string, at: string | null, signal?: AbortSignal) =>
     json<Region>(withQuery(`/api/v1/regions/${code(region)}`, { at }), signal),
   children: (region: string, at: string | null, signal?: AbortSignal) =>

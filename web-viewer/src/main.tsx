@@ -15,6 +15,7 @@ import { createMap, type Stage } from './map/create';
 import { addArea, watchDrawing } from './map/draw';
 import { switchLayers } from './map/layers';
 import { addNames } from './map/names';
+import { addOrganizations, ORGANIZATIONS } from './map/organizations';
 import { watchPointer } from './map/pointer';
 import { Refresh } from './map/refresh';
 import { drawSets, setSource } from './map/sets';
@@ -22,7 +23,7 @@ import { addSpotlight, drawSpot } from './map/spotlight';
 import { boundariesUrl, fit } from './map/style';
 import { enter, up, type Context } from './modes';
 import { format, go, listen, route } from './route';
-import { card, categories, categoryIcons, gridShown, link, live, meta, minute, now, otherSets, path, region, shown, spot, wanting } from './state';
+import { card, categories, categoryIcons, gridShown, link, live, meta, minute, now, organizationCategories, organizationIcons, otherSets, path, region, shown, spot, wanting } from './state';
 import { shape, watchScreen } from './unit';
 import { App } from './ui/App';
 import type { VectorTileSource } from 'maplibre-gl';
@@ -58,6 +59,7 @@ async function start(): Promise<void> {
   zone.value = city.time_zone;
   const styled = persistently(() => api.style(theme));
   categories.value = await persistently(() => api.categories());
+  if (city.counts.organizations) organizationCategories.value = await persistently(() => api.organizationCategories());
 
   const stage = deferred<Stage>(), numbers = deferred<void>();
   const reloads = new Set<() => void>();
@@ -119,6 +121,7 @@ async function start(): Promise<void> {
   addClasses(map);
   addNames(map);
   addSpotlight(map, categoryIcons.value);
+  if (organizationCategories.value.length > 0) addOrganizations(map, organizationIcons.value, shape.value === 'desk' ? 12 : 16);
   addArea(map);
   watchPointer(map);
   watchDrawing(map);
@@ -157,6 +160,7 @@ async function keepUp(refresh: Refresh, reloads: ReadonlySet<() => void>, again:
   let heard = meta.data!.revision;
   const everything = () => { 
     for (const source of ['boundaries', 'facilities', 'cases']) refresh.source(source, null);
+    refresh.drawn(ORGANIZATIONS);
     for (const { set } of otherSets.value) refresh.drawn(setSource(set));
   };
   const reload = soon(() => { for (const each of reloads) each(); });
@@ -169,7 +173,8 @@ async function keepUp(refresh: Refresh, reloads: ReadonlySet<() => void>, again:
     }
     const source = news.kind !== 'tiles' ? null : news.set ? setSource(news.set) : sourceOf(news.layer);
     if (news.kind !== 'tiles' || !source) return;
-    if (news.set) refresh.drawn(source);
+    if (news.set) refresh.drawn(source, null);
+    else if (source === ORGANIZATIONS) refresh.drawn(source, news.all ? null : news.tiles);
     else refresh.source(source, news.all ? null : news.tiles);
     const bbox = gridShown.value ? card.data?.grid.bbox : region.data?.bbox;
     if (news.all || !bbox || touches(news.tiles, bbox)) reload();

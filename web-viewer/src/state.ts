@@ -7,6 +7,8 @@ import { OTHERS } from './words';
 
 export const meta = new Resource<Meta>();
 export const categories = signal<Category[]>([]);
+/** Categories of organizations; none where there are no organizations. */
+export const organizationCategories = signal<Category[]>([]);
 export const region = new Resource<Region>();
 export const children = new Resource<Child[]>();
 /** One level below the children, where these are few. */
@@ -71,9 +73,11 @@ export const path = computed<Place[]>(() => {
 /** Names of categories, components and matters apart: the same digits exist in both. */
 export const categoryNames = computed(() => {
   const names = { component: new Map<string, string>(), matter: new Map<string, string>() };
-  for (const category of categories.value) names[category.kind].set(category.code, category.name);
+  for (const { kind, code, name } of categories.value) if (kind !== 'organization') names[kind].set(code, name);
   return names;
 });
+
+export const organizationIcons = computed(() => new Map(organizationCategories.value.map(({ code, icon }) => [code, icon])));
 
 export const categoryIcons = computed(() =>
   new Map(categories.value.filter((category) => category.kind === 'component').map((category) => [category.code, category.icon])));

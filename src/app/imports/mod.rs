@@ -13,6 +13,7 @@ mod ground;
 pub mod jobs;
 mod matching;
 mod merge;
+mod organizations;
 mod people;
 mod read;
 mod report;
@@ -237,6 +238,7 @@ pub async fn run_on(
         Kind::Facilities => facilities::import(store, job, report).await?,
         Kind::Cases => cases::import(store, job, report).await?,
         Kind::Addresses => addresses::import(store, job, report).await?,
+        Kind::Organizations => organizations::import(store, job, report).await?,
         Kind::Staff => people::staff(store, job, report).await?,
         Kind::Households => people::households(store, job, report).await?,
     };

@@ -35,7 +35,7 @@ impl Rules {
         let mut columns = Columns::new(job.order.kind, &job.order.map)?;
         let tags = job.order.tags.as_deref().map(|name| TagRules::load(name, &job.meta.profile)).transpose()?;
         match (&tags, job.order.kind) {
-            (Some(tags), Kind::Facilities | Kind::Cases) => {
+            (Some(tags), Kind::Facilities | Kind::Cases | Kind::Organizations) => {
                 columns.also(Field::Id, tags.id_columns());
                 columns.also(Field::Name, tags.name_columns());
             }

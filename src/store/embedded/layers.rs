@@ -6,7 +6,8 @@ use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
 use crate::domain::facility::{FacilityRecord, OriginalPosition};
 use crate::domain::grid::GridRecord;
-use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, Version};
+use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, OrganizationId, Version};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::Provenance;
 use crate::domain::region::{RegionRecord, VoidRecord};
 use crate::domain::staff::StaffRecord;
@@ -109,6 +110,29 @@ pub(super) const ADDRESSES: Layer = Layer {
         ("address_text", "TEXT NOT NULL"),
         ("name", "TEXT NOT NULL"),
         ("within", "TEXT"),
+        ("original_crs", "TEXT"),
+        ("original_lon", "DOUBLE"),
+        ("original_lat", "DOUBLE"),
+        ("external_ids", "TEXT"),
+        ("source", "TEXT"),
+        ("source_date", "DATE"),
+        ("source_hash", "INTEGER"),
+    ],
+    tail: &[("import_id", "INTEGER"), ("version", "INTEGER NOT NULL")],
+    more: IN_SET,
+};
+
+pub(super) const ORGANIZATIONS: Layer = Layer {
+    name: "organizations",
+    geometry: Some("POINT"),
+    description: "Organizations where they are; of some only the grid or region is known",
+    content: &[
+        ("geom", "POINT"),
+        ("category", "TEXT NOT NULL"),
+        ("name", "TEXT NOT NULL"),
+        ("within", "TEXT"),
+        ("hours", "TEXT"),
+        ("address_text", "TEXT"),
         ("original_crs", "TEXT"),
         ("original_lon", "DOUBLE"),
         ("original_lat", "DOUBLE"),
@@ -483,12 +507,53 @@ impl Stored for AddressRecord {
     }
 }
 
+impl Stored for OrganizationRecord {
+    const LAYER: &'static Layer = &ORGANIZATIONS;
+
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        let mut fields = Fields::of(row);
+        let f = &mut fields;
+        Ok(Self {
+            id: OrganizationId(f.take()?),
+            at: f.take::<Option<&[u8]>>()?.map(wkb::point_of_blob).transpose().map_err(corrupt)?,
+            category: f.take()?,
+            name: f.take()?,
+            within: f.opt_parsed()?,
+            hours: f.take()?,
+            address: f.take()?,
+            original: original_of(f)?,
+            provenance: provenance_of(f)?,
+            version: Version(f.number()?),
+        })
+    }
+}
+
 impl Written for AddressRecord {
     fn content(&self, values: &mut Values) {
         values.opt_blob(self.at.map(wkb::point_blob));
         values.text(self.text.as_str());
         values.text(self.name.as_str());
         values.opt_text(code_text(self.within.as_ref()));
+        original_content(self.original.as_ref(), values);
+        provenance_content(&self.provenance, values);
+    }
+
+    fn place(&self) -> Option<LatticePoint> {
+        self.at
+    }
+    fn external(&self) -> Vec<i64> {
+        Vec::new()
+    }
+}
+
+impl Written for OrganizationRecord {
+    fn content(&self, values: &mut Values) {
+        values.opt_blob(self.at.map(wkb::point_blob));
+        values.text(self.category.as_str());
+        values.text(self.name.as_str());
+        values.opt_text(code_text(self.within.as_ref()));
+        values.opt_text(self.hours.as_deref());
+        values.opt_text(self.address.as_deref());
         original_content(self.original.as_ref(), values);
         provenance_content(&self.provenance, values);
     }

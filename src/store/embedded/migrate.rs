@@ -62,6 +62,27 @@ pub(super) const STEPS: &[Step] = &[
             CREATE TRIGGER \"guard_addresses_delete\" BEFORE delete ON \"addresses\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
               SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;",
     },
+    // Organizations.
+    Step {
+        from: 4,
+        sql: "CREATE TABLE \"organizations\" (\"fid\" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, \"geom\" POINT, \"category\" TEXT NOT NULL,
+              \"name\" TEXT NOT NULL, \"within\" TEXT, \"hours\" TEXT, \"address_text\" TEXT, \"original_crs\" TEXT, \"original_lon\" DOUBLE,
+              \"original_lat\" DOUBLE, \"external_ids\" TEXT, \"source\" TEXT, \"source_date\" DATE, \"source_hash\" INTEGER,
+              \"import_id\" INTEGER, \"version\" INTEGER NOT NULL, \"grid_set\" TEXT NOT NULL DEFAULT 'governance');
+            INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id)
+              VALUES ('organizations', 'features', 'organizations', 'Organizations where they are; of some only the grid or region is known', 4490);
+            INSERT INTO gpkg_geometry_columns VALUES ('organizations', 'geom', 'POINT', 4490, 0, 0);
+            INSERT INTO gpkg_extensions VALUES ('organizations', 'geom', 'gpkg_rtree_index',
+              'http://www.geopackage.org/spec120/#extension_rtree', 'write-only');
+            CREATE VIRTUAL TABLE \"rtree_organizations_geom\" USING rtree(id, minx, maxx, miny, maxy);
+            INSERT INTO sequences VALUES ('organizations', 0);
+            CREATE TRIGGER \"guard_organizations_insert\" BEFORE insert ON \"organizations\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
+              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;
+            CREATE TRIGGER \"guard_organizations_update\" BEFORE update ON \"organizations\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
+              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;
+            CREATE TRIGGER \"guard_organizations_delete\" BEFORE delete ON \"organizations\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
+              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;",
+    },
 ];
 
 /// The schema of a file, if it is one of ours and not newer than `known`.

@@ -1,4 +1,4 @@
-//! Facilities and cases: rows with a number that count their versions.
+//! Facilities, cases and organizations: rows with a number that count their versions.
 
 use super::bulk::Bulk;
 use super::layers::{FACILITIES, Written};
@@ -9,10 +9,10 @@ use super::{EmbeddedStore, answers, before, begin, commit, on_own_task, rtree};
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{FacilityId, ImportId, Version};
+use crate::domain::organization::OrganizationRecord;
 use crate::store::StoreError;
 use crate::store::commit::{
-    AddressCommit, CaseCommit, CommitHead, Committed, FacilityCommit, FacilityOutcome, FacilityWrite, ImportRecord, LogKind,
-    OnStale, Once,
+    AddressCommit, CaseCommit, CommitHead, Committed, FacilityCommit, FacilityOutcome, FacilityWrite, ImportRecord, LogKind, OnStale, Once, RowCommit,
 };
 use crate::store::rows::{Counted, changed, each_once};
 use sqlx::AssertSqlSafe;
@@ -249,6 +249,16 @@ impl EmbeddedStore {
         let AddressCommit { head, rows, removed, import } = commit;
         let removed: Vec<i64> = removed.into_iter().map(|id| id.0).collect();
         on_own_task(async move { store.rows_commit(LogKind::Addresses, head, rows, removed, import).await }).await
+    }
+
+    pub(in crate::store) async fn organizations_commit(
+        &self,
+        commit: RowCommit<OrganizationRecord>,
+    ) -> Result<Committed, StoreError> {
+        self.writable()?;
+        let store = self.clone();
+        let RowCommit { head, rows, removed, import } = commit;
+        on_own_task(async move { store.rows_commit(LogKind::Organizations, head, rows, removed, import).await }).await
     }
 
     pub(in crate::store) async fn facility_write(

@@ -3,7 +3,7 @@
 //! One row of many columns costs sqlx some microseconds. A million facilities come instead as texts of some thousand rows each, put
 //! together by SQLite and read by two connections in turns.
 
-use super::layers::{ADDRESSES, CASES, FACILITIES, Layer, Stored};
+use super::layers::{ADDRESSES, CASES, FACILITIES, Layer, ORGANIZATIONS, Stored};
 use super::rebuild::keys_of;
 use super::sql::{Doing, Fields, id_list};
 use super::{EmbeddedStore, boundaries, log, staff};
@@ -13,6 +13,7 @@ use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::code::Code;
 use crate::domain::facility::{FacilityRecord, FacilityRow};
 use crate::domain::id::{AddressId, CaseId, FacilityId, GridSet, Version};
+use crate::domain::organization::OrganizationRecord;
 use crate::geom::{LatticePoint, LonLat};
 use crate::store::commit::{AddressKey, CaseKey, FacilityKey, Snapshot, external_key};
 use crate::store::{StoreError, epoch_at, others_at};
@@ -258,6 +259,7 @@ impl EmbeddedStore {
         }
         let staff = staff::staff(&mut first).await?;
         let cases = open_cases(&mut first).await?;
+        let organizations = organizations(&mut first).await?;
         drop(first);
         let (mut ranges, mut addresses) = (Vec::new(), Vec::new());
         for task in tasks {
@@ -266,7 +268,7 @@ impl EmbeddedStore {
             addresses.extend(some);
         }
         let (facilities, addresses) = (in_order(ranges), in_order(addresses));
-        Ok(Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses })
+        Ok(Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses, organizations })
     }
 
     pub(in crate::store) async fn addresses(&self) -> Result<Vec<AddressRow>, StoreError> {
@@ -311,6 +313,10 @@ impl EmbeddedStore {
             ranges.extend(task.await.map_err(|_| StoreError::GivenUp)??);
         }
         Ok(in_order(ranges))
+    }
+
+    pub(in crate::store) async fn organizations(&self) -> Result<Vec<OrganizationRecord>, StoreError> {
+        organizations(&mut *self.reader().await?).await
     }
 
     pub(in crate::store) async fn case_keys(&self) -> Result<Vec<CaseKey>, StoreError> {
@@ -376,4 +382,10 @@ async fn open_cases(conn: &mut SqliteConnection) -> Result<Vec<CaseRecord>, Stor
     let sql = format!("SELECT {} FROM cases WHERE state IN ({}) ORDER BY fid", CASES.list(), open.join(", "));
     let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(conn).await.doing("reading cases")?;
     rows.iter().map(CaseRecord::from_row).collect()
+}
+
+async fn organizations(conn: &mut SqliteConnection) -> Result<Vec<OrganizationRecord>, StoreError> {
+    let sql = format!("SELECT {} FROM organizations ORDER BY fid", ORGANIZATIONS.list());
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(conn).await.doing("reading organizations")?;
+    rows.iter().map(OrganizationRecord::from_row).collect()
 }

@@ -20,14 +20,15 @@ use wangge::domain::case::{CaseRecord, CaseState, Located};
 use wangge::domain::code::Code;
 use wangge::domain::facility::{FacilityRecord, FacilityState};
 use wangge::domain::grid::{GridKind, GridRecord};
-use wangge::domain::id::{Epoch, FacilityId, Version};
+use wangge::domain::id::{Epoch, FacilityId, OrganizationId, Version};
+use wangge::domain::organization::OrganizationRecord;
 use wangge::domain::period::Period;
 use wangge::domain::records::{BoundarySet, Provenance};
 use wangge::domain::region::{RegionRecord, VoidKind, VoidRecord};
 use wangge::domain::staff::{StaffRecord, StaffRole};
 use wangge::geom::{Area, LatticePoint, LonLat, Polygon};
 use wangge::interchange::profile;
-use wangge::store::{BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, Meta, StaffCommit, Store};
+use wangge::store::{BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, Meta, RowCommit, StaffCommit, Store};
 
 pub(crate) const GRID_1: &str = "330902001001001";
 pub(crate) const GRID_2: &str = "330902001001002";
@@ -77,7 +78,32 @@ pub(crate) async fn filled(store: Store) -> Store {
     store.facilities_commit(FacilityCommit { head: head(), rows: facilities(), removed: vec![], import: None }).await.unwrap();
     store.staff_commit(StaffCommit { head: head(), rows: staff(), removed: vec![], import: None }).await.unwrap();
     store.cases_commit(CaseCommit { head: head(), rows: cases(), removed: vec![], import: None }).await.unwrap();
+    let commit = RowCommit { head: head(), rows: organizations(), removed: vec![], import: None };
+    store.organizations_commit(commit).await.unwrap();
     store
+}
+
+/// Two rooms in …001, a party group that only says it is …001's, a volunteer station of the community …001, a police post at sea.
+fn organizations() -> Vec<OrganizationRecord> {
+    let organization = |n: i64, category: &str, place: Option<(f64, f64)>, within: Option<&str>| OrganizationRecord {
+        id: OrganizationId(0),
+        category: category.to_owned(),
+        name: format!("组织{n}"),
+        at: place.map(|(x, y)| at(x, y)),
+        original: None,
+        within: within.map(code),
+        hours: Some("每日 8:30–18:00".to_owned()),
+        address: None,
+        version: Version(0),
+        provenance: Provenance { external_ids: [("office".to_owned(), n.to_string())].into(), ..Provenance::default() },
+    };
+    vec![
+        organization(1, "mediation", Some((0.25, 0.25)), None),
+        organization(2, "policepost", Some((0.75, 0.25)), Some(GRID_2)),
+        organization(3, "party", None, Some(GRID_1)),
+        organization(4, "volunteer", None, Some("330902001001")),
+        organization(5, "policepost", Some((9.0, 9.0)), None),
+    ]
 }
 
 /// A point in units of 0.01° from 122.1° E, 30° N.

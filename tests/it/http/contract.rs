@@ -29,6 +29,8 @@ const CONTRACT: &[(&str, &str)] = &[
     ("GET", "/api/v1/grids/{code}/neighbours"),
     ("GET", "/api/v1/grids/{code}/links"),
     ("GET", "/api/v1/links"),
+    ("GET", "/api/v1/organizations"),
+    ("GET", "/api/v1/organizations/{id}"),
     ("GET", "/api/v1/facilities"),
     ("POST", "/api/v1/facilities"),
     ("GET", "/api/v1/facilities/{id}"),

@@ -16,6 +16,7 @@ mod locate_streams;
 mod nearby;
 mod ogc;
 mod operation;
+mod organizations;
 mod random_writes;
 mod regions;
 mod reload;

@@ -74,6 +74,7 @@ async fn a_thousand_places_have_the_neighbours_that_a_look_at_everything_finds()
             },
             matters: if n % 6 == 0 { vec!["01".to_owned()] } else { vec![] },
             state: (n % 2 == 0).then_some(FacilityState::Intact),
+            ..Looked::default()
         };
         let mut expected: Vec<(f64, u8, i64)> = Vec::new();
         if looked.facilities {

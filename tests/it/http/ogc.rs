@@ -207,7 +207,7 @@ async fn tiles_are_those_of_the_map_with_rows_before_columns() {
     assert!(!own.body.is_empty());
     let same = get(&router, &format!("/ogc/collections/grids/tiles/WebMercatorQuad/{z}/{y}/{x}")).await;
     assert_eq!((own.status, &own.body, own.headers.get("etag")), (same.status, &same.body, same.headers.get("etag")));
-    let joined = get(&router, &format!("/tiles/regions,grids,labels,facilities,cases/{z}/{x}/{y}")).await;
+    let joined = get(&router, &format!("/tiles/regions,grids,labels,facilities,cases,organizations/{z}/{x}/{y}")).await;
     assert_eq!(get(&router, &format!("/ogc/tiles/WebMercatorQuad/{z}/{y}/{x}")).await.body, joined.body);
     let set = get(&router, "/ogc/collections/grids/tiles/WebMercatorQuad").await.ok();
     let limits = set["tileMatrixSetLimits"].as_array().unwrap().iter().find(|limits| limits["tileMatrix"] == "13").unwrap();

@@ -6,6 +6,7 @@ mod boundaries;
 mod cli;
 mod copies;
 mod formats;
+mod organizations;
 mod people;
 mod points;
 mod sets;

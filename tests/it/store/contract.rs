@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use wangge::domain::address::AddressRecord;
 use wangge::domain::case::{CaseRecord, CaseState};
 use wangge::domain::facility::FacilityRecord;
-use wangge::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, Revision, Version};
+use wangge::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, OrganizationId, Revision, Version};
+use wangge::domain::organization::OrganizationRecord;
 use wangge::domain::period::Period;
 use wangge::domain::records::{BoundarySet, HouseholdCount};
 use wangge::domain::scheme::Scheme;
@@ -205,6 +206,33 @@ pub(super) async fn each_grid_set_has_a_chain_of_its_own(bed: Bed) {
     assert_eq!((&in_force.grids, &in_force.set), (&boundaries(1..4).grids, &record.set));
     let earlier = bed.store.snapshot(time("2026-11-22T00:00:00Z")).await.unwrap();
     assert_eq!(earlier.others.iter().map(|(record, _)| record.epoch).collect::<Vec<_>>(), [Epoch(2)]);
+    bed.sound().await;
+}
+
+pub(super) async fn organizations_come_back_whole_and_count_their_versions(bed: Bed) {
+    let commit = |rows: Vec<OrganizationRecord>| RowCommit { head: head(), rows, removed: vec![], import: None };
+    let first = RowCommit { import: Some(import("organizations")), ..commit((1..5).map(organization).collect()) };
+    let committed = bed.store.organizations_commit(first).await.unwrap();
+    assert_eq!((committed.ids.as_slice(), committed.new, committed.revision), ([1, 2, 3, 4].as_slice(), 4, Revision(1)));
+    let bed = bed.reopened().await;
+    let mut wanted: Vec<OrganizationRecord> = (1..5).map(organization).collect();
+    for (row, id) in wanted.iter_mut().zip(1..) {
+        (row.id, row.version, row.provenance.import_id) = (OrganizationId(id), Version(1), committed.import);
+    }
+    assert_eq!(bed.store.organizations().await.unwrap(), wanted);
+    assert_eq!(bed.store.snapshot(now()).await.unwrap().organizations, wanted);
+    // One loses its place, one says the same, one goes, one comes.
+    (wanted[1].at, wanted[1].original, wanted[1].name) = (None, None, "搬走".into());
+    let rows = vec![wanted[1].clone(), wanted[2].clone(), organization(9)];
+    let change = RowCommit { removed: vec![4], ..commit(rows) };
+    let committed = bed.store.organizations_commit(change.clone()).await.unwrap();
+    assert_eq!((committed.new, committed.changed, committed.same, committed.removed), (1, 1, 1, 1));
+    let ids: Vec<_> =
+        bed.store.organizations().await.unwrap().iter().map(|row| (row.id.0, row.version.0, row.at.is_some())).collect();
+    assert_eq!(ids, [(1, 1, false), (2, 2, false), (3, 1, false), (5, 1, false)]);
+    let stale = bed.store.organizations_commit(commit(vec![wanted[1].clone()])).await;
+    assert!(matches!(stale, Err(StoreError::Changed { current: Version(2), .. })), "{stale:?}");
+    assert_eq!(bed.store.log_since(Revision(0), 9).await.unwrap().last().unwrap().kind, LogKind::Organizations);
     bed.sound().await;
 }
 

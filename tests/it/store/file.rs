@@ -47,6 +47,7 @@ async fn gdal_reads_the_six_layers_while_we_write() {
         ("staff", "None", 1),
         ("cases", "Point", 2),
         ("addresses", "Point", 1),
+        ("organizations", "Point", 0),
     ] {
         let part = all.split(&format!("Layer name: {layer}\n")).nth(1).unwrap_or_else(|| panic!("no layer {layer} in {all}"));
         let part = part.split("Layer name: ").next().unwrap();
@@ -212,6 +213,9 @@ async fn a_file_of_the_first_schema_is_brought_up_when_it_is_opened_and_when_it_
             DELETE FROM gpkg_geometry_columns WHERE table_name = 'addresses';
             DELETE FROM gpkg_extensions WHERE table_name = 'addresses'; DELETE FROM gpkg_contents WHERE table_name = 'addresses';
             DELETE FROM sequences WHERE name = 'addresses'; DROP TABLE answers; ALTER TABLE facilities DROP COLUMN state_date;
+            DROP TABLE organizations; DROP TABLE rtree_organizations_geom; DELETE FROM sequences WHERE name = 'organizations';
+            DELETE FROM gpkg_extensions WHERE table_name = 'organizations'; DELETE FROM gpkg_geometry_columns WHERE table_name = 'organizations';
+            DELETE FROM gpkg_contents WHERE table_name = 'organizations';
             UPDATE meta SET value = '1' WHERE key = 'schema'; DELETE FROM guard";
         sqlx::raw_sql(older).execute(&mut conn).await.unwrap();
         conn.close().await.unwrap();

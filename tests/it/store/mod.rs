@@ -70,6 +70,7 @@ over_every_store!(
     every_epoch_can_be_asked_for_and_their_periods_touch,
     a_set_beside_the_chain_leaves_the_chain_alone,
     each_grid_set_has_a_chain_of_its_own,
+    organizations_come_back_whole_and_count_their_versions,
     the_same_boundaries_again_publish_nothing,
     rows_that_stay_keep_the_import_that_wrote_them,
     a_publication_of_thousands_of_grids_is_like_one_of_three,

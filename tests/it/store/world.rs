@@ -9,7 +9,8 @@ use wangge::domain::category::{Category, CategoryKind, CodeProfile};
 use wangge::domain::code::Code;
 use wangge::domain::facility::{FacilityRecord, FacilityState, OriginalPosition};
 use wangge::domain::grid::{GridKind, GridRecord};
-use wangge::domain::id::{AddressId, Epoch, FacilityId, GridSet, ImportId, Version};
+use wangge::domain::id::{AddressId, Epoch, FacilityId, GridSet, ImportId, OrganizationId, Version};
+use wangge::domain::organization::OrganizationRecord;
 use wangge::domain::period::Period;
 use wangge::domain::records::{BoundarySet, Provenance};
 use wangge::domain::region::{RegionRecord, VoidKind, VoidRecord};
@@ -183,6 +184,23 @@ fn provenance() -> Provenance {
         source_date: Some("2025-12-31".parse().unwrap()),
         import_id: None,
         source_hash: Some(u64::MAX),
+    }
+}
+
+/// Organization `n`, not stored yet; every other one without a place.
+pub(super) fn organization(n: u32) -> OrganizationRecord {
+    let placed = n.is_multiple_of(2);
+    OrganizationRecord {
+        id: OrganizationId(0),
+        category: "mediation".into(),
+        name: format!("调解室 {n}"),
+        at: placed.then(|| LatticePoint::new(1_200_000_000 + n as i32, 300_000_000)),
+        original: placed.then(|| OriginalPosition { crs: Crs::Bd09, position: LonLat::new(120.01, 30.01).unwrap() }),
+        within: Some(code("330902")),
+        hours: placed.then(|| "每日 8:30–18:00".into()),
+        address: (!placed).then(|| "东街 1 号".into()),
+        version: Version(0),
+        provenance: Provenance { external_ids: BTreeMap::from([("a".to_owned(), n.to_string())]), ..provenance() },
     }
 }
 

@@ -1,6 +1,7 @@
 // The layers that a person can put away, and what they are made of. Their switches are in the address.
 import type { Map } from 'maplibre-gl';
 import { PLACED } from './names';
+import { ORGANIZATIONS } from './organizations';
 import { SELECTED_CASES, SELECTED_FACILITIES, URGENT } from './spotlight';
 
 /** Borders and names by how many levels above the grids they mean. */
@@ -17,6 +18,7 @@ export interface Layer {
 /** From the top of the map down. */
 export const LAYERS: readonly Layer[] = [
   { id: 'cases', made: ['cases', 'cases-ordinary', SELECTED_CASES, URGENT] },
+  { id: 'organizations', made: [ORGANIZATIONS] },
   { id: 'facilities', made: ['facilities', SELECTED_FACILITIES] },
   { id: 'names', made: [...RANKS.slice(0, 3).map((rank) => `label-${rank}`), PLACED] },
   ...[3, 2, 1, 0].map((rank) => ({ id: `border_${rank}`, rank, made: [`border-${RANKS[rank]!}`] })),

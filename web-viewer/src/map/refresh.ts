@@ -23,9 +23,9 @@ export class Refresh {
     this.fetch(source, tiles);
   }
 
-  /** All of a source that may not be drawn at all. */
-  drawn(source: string): void {
-    if (this.map.getSource(source)) this.source(source, null);
+  /** The same of a source that may not be drawn at all. */
+  drawn(source: string, tiles: readonly string[] | null = null): void {
+    if (this.map.getSource(source)) this.source(source, tiles);
   }
 
   private fetch(source: string, tiles: readonly string[] | null): void {

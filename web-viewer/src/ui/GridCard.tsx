@@ -22,6 +22,7 @@ export function GridCard() {
         <Facilities shown={shown} />
         <Cases shown={shown} />
         <Team shown={shown} />
+        <Organizations shown={shown} />
         <Links />
         {shape.value === 'desk' && <Neighbours />}
       </>}
@@ -43,6 +44,24 @@ function Identity({ shown }: { shown: Card }) {
         ))}</p>
       )}
     </>
+  );
+}
+
+/** Party groups, mediation rooms, volunteer stations, police posts; what is not listed is counted. */
+function Organizations({ shown }: { shown: Card }) {
+  const { total, by_category, items } = shown.organizations ?? { total: 0, by_category: [], items: [] };
+  if (total === 0) return null;
+  const icons = new Map(by_category.map(({ category, icon }) => [category, icon]));
+  return (
+    <Block title={<>{say('organizations')} {count(total)}</>} of={card} class="organizations">
+      <Rows items={items} row={(one) => (
+        <li key={one.id} class="person">
+          <Icon name={icons.get(one.category) ?? 'building'} /><span class="label">{one.name}</span>
+          <span class="number second">{one.hours}</span>
+        </li>
+      )} />
+      {total > items.length && <p class="second">{say('more')} {count(total - items.length)}</p>}
+    </Block>
   );
 }
 

@@ -3,14 +3,14 @@ import { useSignal } from '@preact/signals';
 import { LAYERS, type Layer } from '../map/layers';
 import { count } from '../format';
 import { go, route } from '../route';
-import { card, cases, gridShown, meta, otherSets, region } from '../state';
+import { card, cases, gridShown, meta, organizationCategories, otherSets, region } from '../state';
 import { say, saySet, sayValue, type Word } from '../words';
 import { Icon } from './Icon';
 
 export function Layers() {
   const open = useSignal(false);
   const { hide, sets } = route.value;
-  const there = LAYERS.filter(({ id, rank }) => (rank === undefined ? id !== 'land_other' || meta.data?.background : levelOf(rank)));
+  const there = LAYERS.filter(({ id, rank }) => (rank === undefined ? isThere(id) : levelOf(rank)));
   return (
     <table class="layers">
       <caption>
@@ -39,6 +39,11 @@ export function Layers() {
   );
 }
 
+function isThere(id: string): boolean {
+  if (id === 'land_other') return !!meta.data?.background;
+  return id !== 'organizations' || organizationCategories.value.length > 0;
+}
+
 function toggle(id: string): void {
   const { hide } = route.value;
   go({ hide: hide.includes(id) ? hide.filter((one) => one !== id) : [...hide, id].sort() });
@@ -59,6 +64,7 @@ function nameOf({ id, rank }: Layer): string {
 function countOf({ id, rank }: Layer): string {
   if (rank !== undefined) return known(levelOf(rank)!.count);
   if (id === 'cases') return known(cases.data?.length);
+  if (id === 'organizations') return known(gridShown.value ? card.data?.organizations?.total : region.data?.counts.organizations);
   if (id === 'facilities') return known(gridShown.value ? card.data?.facilities.total : region.data?.counts.facilities);
   return '';
 }
@@ -70,5 +76,5 @@ function Key({ layer: { id, rank } }: { layer: Layer }) {
   if (rank !== undefined) return <span class={`key line rank-${rank}`} />;
   if (id === 'names') return <span class="key letter">文</span>;
   if (id === 'land_other') return <span class="key land" />;
-  return <Icon name={id === 'cases' ? 'case-open' : 'component'} class="key" />;
+  return <Icon name={id === 'cases' ? 'case-open' : id === 'organizations' ? 'flag' : 'component'} class="key" />;
 }
