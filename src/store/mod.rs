@@ -6,14 +6,16 @@ mod embedded;
 mod error;
 mod memory;
 mod rows;
+mod view;
 
 pub use commit::{
     BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome,
     FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, Snapshot, StaffCommit, external_key,
 };
-pub use embedded::{EmbeddedStore, grid_row_hash, region_row_hash};
+pub use embedded::{EmbeddedStore, HandedOut, grid_row_hash, region_row_hash};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use view::StoreView;
 
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
