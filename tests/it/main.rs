@@ -15,6 +15,7 @@ mod crash;
 mod crash_writes;
 mod demo;
 mod fuzz;
+mod exports;
 mod http;
 mod imports;
 mod locate;

@@ -300,7 +300,8 @@ impl Survey {
             _ => None,
         };
         if self.format == Format::Shapefile {
-            shorten_names(&mut named, self.code, self.layer.name, &mut notes)?;
+            let full: Vec<bool> = self.fixed.iter().chain(self.more.values()).map(|seen| seen.width > 0).collect();
+            shorten_names(&mut named, &full, self.code, self.layer.name, &mut notes)?;
         }
         if self.shortened > 0 {
             notes.push(format!("{}: {} texts were cut, as asked", self.layer.name, self.shortened));
@@ -322,8 +323,14 @@ impl Survey {
     }
 }
 
-/// Names of at most ten bytes, each its own; what was cut is told, with what an import has to be told then.
-fn shorten_names(columns: &mut [Column], code: TextCode, layer: &str, notes: &mut Vec<String>) -> Result<(), Vec<Fault>> {
+/// Names of at most ten bytes, each its own; what was cut is told, with what an import has to be told then. `full`: columns with values.
+fn shorten_names(
+    columns: &mut [Column],
+    full: &[bool],
+    code: TextCode,
+    layer: &str,
+    notes: &mut Vec<String>,
+) -> Result<(), Vec<Fault>> {
     let cut = |name: &str, most: usize| {
         let mut used = 0;
         let end = name.char_indices().find(|(_, c)| {
@@ -349,19 +356,22 @@ fn shorten_names(columns: &mut [Column], code: TextCode, layer: &str, notes: &mu
         .filter(|column| length(code, &column.name) <= MOST_DBF_NAME)
         .map(|column| column.name.to_lowercase())
         .collect();
-    let mut told = Vec::new();
-    for column in columns.iter_mut().filter(|column| length(code, &column.name) > MOST_DBF_NAME) {
+    let (mut told, mut empty) = (Vec::new(), Vec::new());
+    for (column, full) in columns.iter_mut().zip(full).filter(|(column, _)| length(code, &column.name) > MOST_DBF_NAME) {
         let tries = std::iter::once(cut(&column.name, MOST_DBF_NAME)).chain((1_u32..).map(|n| {
             let ending = format!("_{n}");
             format!("{}{ending}", cut(&column.name, MOST_DBF_NAME - ending.len()))
         }));
         let short = tries.into_iter().find(|name| !taken.contains(&name.to_lowercase())).expect("there are always more names");
         taken.insert(short.to_lowercase());
-        told.push(format!("{}={short}", column.name));
+        if *full { &mut told } else { &mut empty }.push(format!("{}={short}", column.name));
         column.name = short;
     }
     if !told.is_empty() {
         notes.push(format!("{layer}: a .dbf's names have ten bytes; an import takes them back with --map {}", told.join(" --map ")));
+    }
+    if !empty.is_empty() {
+        notes.push(format!("{layer}: cut to ten bytes, and empty: {}", empty.join(", ")));
     }
     Ok(())
 }
@@ -403,10 +413,11 @@ mod tests {
     #[test]
     fn names_of_a_dbf_are_cut_without_meeting_and_told() {
         let rows = [json!({"reported_a": 1, "reported_abc": 2, "材质与颜色": 3, "code": 4})];
+        let told = |notes: &[String], name: &str, word: &str| notes.iter().any(|note| note.contains(name) && note.contains(word));
         let (sheet, notes) = surveyed(Format::Shapefile, TextCode::UTF8, false, &rows).expect("fits");
         let names: Vec<&str> = sheet.columns.iter().map(|column| &*column.name).collect();
         assert_eq!(names, ["code", "reported_1", "code_2", "reported_a", "reported_2", "材质与"]);
-        assert!(notes.iter().any(|note| note.contains("reported_at=reported_1") && note.contains("材质与颜色=材质与")), "{notes:?}");
+        assert!(told(&notes, "reported_at=reported_1", "empty") && told(&notes, "材质与颜色=材质与", "--map"), "{notes:?}");
         let (sheet, _) = surveyed(Format::Shapefile, TextCode::GBK, false, &rows).expect("fits");
         assert_eq!(sheet.columns[5].name, "材质与颜色", "ten bytes in GBK");
     }
