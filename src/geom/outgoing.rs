@@ -43,7 +43,9 @@ impl Outgoing {
     pub fn new(named: NamedCrs) -> Result<Self, OldDatumOut> {
         match named.frame {
             Frame::Old(datum) => Err(OldDatumOut(datum)),
-            Frame::Position(frame) => Ok(Self { named, frame, plane: named.plane.map(|plane| plane.on(named.frame.ellipsoid())) }),
+            Frame::Position(frame) => {
+                Ok(Self { named, frame, plane: named.plane.map(|plane| plane.on(named.frame.ellipsoid())) })
+            }
         }
     }
 
@@ -86,7 +88,13 @@ impl Outgoing {
         Ok(())
     }
 
-    fn halve(&self, [a, b]: [LonLat; 2], [from, to]: [[f64; 2]; 2], left: u32, out: &mut Vec<[f64; 2]>) -> Result<(), NoCoordinates> {
+    fn halve(
+        &self,
+        [a, b]: [LonLat; 2],
+        [from, to]: [[f64; 2]; 2],
+        left: u32,
+        out: &mut Vec<[f64; 2]>,
+    ) -> Result<(), NoCoordinates> {
         if left == 0 || libm::hypot(to[0] - from[0], to[1] - from[1]) < SHORT_M {
             return Ok(());
         }

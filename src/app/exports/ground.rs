@@ -100,7 +100,8 @@ impl Ground {
         if let Some(level) = &order.level
             && !set.scheme.levels()[..set.scheme.grid_level()].iter().any(|known| known.name == *level)
         {
-            let levels: Vec<&str> = set.scheme.levels()[..set.scheme.grid_level()].iter().map(|level| level.name.as_str()).collect();
+            let levels: Vec<&str> =
+                set.scheme.levels()[..set.scheme.grid_level()].iter().map(|level| level.name.as_str()).collect();
             return Err(usage(format!("there is no level {level:?} of regions: one of {}", levels.join(", "))));
         }
         let wanted = |unit: Option<Unit>| within.as_ref().is_none_or(|within| unit.is_some_and(|unit| within.holds(unit)));
@@ -108,7 +109,8 @@ impl Ground {
             order.level.as_ref().is_none_or(|level| region.level == *level)
                 && wanted(territory.region_ix(region.code.as_str()).map(Unit::Region))
         });
-        let grids = set.grids.iter().enumerate().filter(|(_, grid)| wanted(territory.grid_ix(grid.code.as_str()).map(Unit::Grid)));
+        let grids =
+            set.grids.iter().enumerate().filter(|(_, grid)| wanted(territory.grid_ix(grid.code.as_str()).map(Unit::Grid)));
         let (regions, grids) = (regions.map(|(at, _)| at).collect(), grids.map(|(at, _)| at).collect());
         let enclosed = within.as_ref().map(|within| enclosed(&territory, within));
         let voids = (0..set.voids.len()).filter(|at| enclosed.as_ref().is_none_or(|enclosed| enclosed.contains(at))).collect();

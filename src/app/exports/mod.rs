@@ -150,7 +150,9 @@ impl Order {
         let outgoing = Outgoing::new(crs).map_err(|error| usage(error.to_string()))?;
         let shifted = matches!(crs.frame, Frame::Position(Crs::Gcj02 | Crs::Bd09));
         let refused = match self.format {
-            Format::GeoPackage if crs != Crs::Cgcs2000.into() => Some("a GeoPackage is exported in CGCS2000 (epsg:4490), as it is stored"),
+            Format::GeoPackage if crs != Crs::Cgcs2000.into() => {
+                Some("a GeoPackage is exported in CGCS2000 (epsg:4490), as it is stored")
+            }
             Format::PmTiles if self.crs.is_some() => Some("tiles are in Web Mercator: leave --crs out"),
             Format::Rows(RowFormat::GeoJson | RowFormat::GeoJsonSeq) if outgoing.is_plane() => {
                 Some("GeoJSON has degrees (RFC 7946): take shapefile or flatgeobuf for a plane")
@@ -299,7 +301,8 @@ pub async fn run(
         Format::Rows(format) => rows::write(store, order, (format, outgoing), unfinished.path(), now, watch).await?,
         Format::GeoPackage => packaged::write(store, order, unfinished.path(), now, watch).await?,
         Format::PmTiles => {
-            let layers = if order.layers.is_empty() { "regions,grids,labels,facilities".to_owned() } else { order.layers.join(",") };
+            let layers =
+                if order.layers.is_empty() { "regions,grids,labels,facilities".to_owned() } else { order.layers.join(",") };
             let layers = Layers::parse(&layers).map_err(|error| usage(error.to_string()))?;
             tiles::write(store, order, layers, unfinished.path(), now, watch).await?
         }

@@ -8,7 +8,13 @@ use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(super) async fn write(store: &Store, order: &Order, path: &Path, now: Timestamp, watch: &Watch) -> Result<Report, ExportError> {
+pub(super) async fn write(
+    store: &Store,
+    order: &Order,
+    path: &Path,
+    now: Timestamp,
+    watch: &Watch,
+) -> Result<Report, ExportError> {
     let kinds = order.kinds()?;
     watch(Step::Opening);
     let mut city = City::open(store.view().await?, order, now).await?;

@@ -16,7 +16,14 @@ use std::sync::Arc;
 type Each<'a> = &'a mut dyn FnMut(Row) -> Result<(), WriteError>;
 
 /// Some records as rows.
-fn rows_of(records: Records, kind: Kind, ground: &Ground, rows: &mut Rows, terms: &Terms, each: Each<'_>) -> Result<(), WriteError> {
+fn rows_of(
+    records: Records,
+    kind: Kind,
+    ground: &Ground,
+    rows: &mut Rows,
+    terms: &Terms,
+    each: Each<'_>,
+) -> Result<(), WriteError> {
     match records {
         Records::Regions(places) => places.into_iter().try_for_each(|at| {
             let (record, area, derived) = ground.region(at);
@@ -75,8 +82,7 @@ pub(super) async fn write(
     }
     let own = path.to_owned();
     let given = (*terms).clone();
-    let mut writer =
-        tokio::task::spawn_blocking(move || Writer::new(format, &own, File::create_new(&own)?, given)).await??;
+    let mut writer = tokio::task::spawn_blocking(move || Writer::new(format, &own, File::create_new(&own)?, given)).await??;
     for Looked { kind, mut rows, sheet } in layers {
         let (mut written, total) = (0, sheet.rows);
         let mut reading = Reading::new(kind);

@@ -216,9 +216,15 @@ mod tests {
 
     #[test]
     fn tiles_have_the_numbers_of_the_specification() {
-        for ((z, x, y), id) in
-            [((0, 0, 0), 0), ((1, 0, 0), 1), ((1, 0, 1), 2), ((1, 1, 1), 3), ((1, 1, 0), 4), ((2, 0, 0), 5), ((12, 3423, 1763), 19_078_479)]
-        {
+        for ((z, x, y), id) in [
+            ((0, 0, 0), 0),
+            ((1, 0, 0), 1),
+            ((1, 0, 1), 2),
+            ((1, 1, 1), 3),
+            ((1, 1, 0), 4),
+            ((2, 0, 0), 5),
+            ((12, 3423, 1763), 19_078_479),
+        ] {
             assert_eq!(number(tile(z, x, y)), id);
         }
     }
@@ -239,8 +245,14 @@ mod tests {
 
     #[test]
     fn a_large_directory_is_cut_into_leaves() {
-        let entries: Vec<Entry> =
-            (0..200_000_u64).map(|at| Entry { id: at * 7 % 3 + at * 5, run: 1, offset: at * 1000 + at * at % 977, length: 900 + (at * 31 % 97) as u32 }).collect();
+        let entries: Vec<Entry> = (0..200_000_u64)
+            .map(|at| Entry {
+                id: at * 7 % 3 + at * 5,
+                run: 1,
+                offset: at * 1000 + at * at % 977,
+                length: 900 + (at * 31 % 97) as u32,
+            })
+            .collect();
         let (root, leaves) = directories(&entries).expect("packed");
         assert!(root.len() <= MOST_ROOT && !leaves.is_empty(), "{}", root.len());
         assert!(directories(&entries[..100]).expect("packed").1.is_empty());

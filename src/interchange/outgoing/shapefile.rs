@@ -160,7 +160,9 @@ impl Layer {
         let length = 32 + 32 * self.fields.len() + 1;
         let row = 1 + self.fields.iter().map(|field| field.width).sum::<usize>();
         if row > usize::from(u16::MAX) {
-            return Err(WriteError::TooMuch(format!("a row of the .dbf would have {row} bytes, it holds 65,535: take another format")));
+            return Err(WriteError::TooMuch(format!(
+                "a row of the .dbf would have {row} bytes, it holds 65,535: take another format"
+            )));
         }
         // dBase III of 1980-01-01: what is written does not depend on the day.
         let mut bytes = vec![3, 80, 1, 1];

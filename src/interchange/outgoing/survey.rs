@@ -289,7 +289,8 @@ impl Survey {
         for (key, seen) in &self.more {
             let mut name = key.clone();
             if self.layer.columns.iter().any(|column| column.name == *key) {
-                name = (2..).map(|n| format!("{key}_{n}")).find(|name| !taken.contains(name)).expect("there are always more names");
+                name =
+                    (2..).map(|n| format!("{key}_{n}")).find(|name| !taken.contains(name)).expect("there are always more names");
                 notes.push(format!("{}: the property {key} is the column {name}, since {key} is one of ours", self.layer.name));
             }
             named.push(Column { name, kind: seen.kind.unwrap_or(ValueKind::Text) });
@@ -368,7 +369,10 @@ fn shorten_names(
         column.name = short;
     }
     if !told.is_empty() {
-        notes.push(format!("{layer}: a .dbf's names have ten bytes; an import takes them back with --map {}", told.join(" --map ")));
+        notes.push(format!(
+            "{layer}: a .dbf's names have ten bytes; an import takes them back with --map {}",
+            told.join(" --map ")
+        ));
     }
     if !empty.is_empty() {
         notes.push(format!("{layer}: cut to ten bytes, and empty: {}", empty.join(", ")));

@@ -112,7 +112,9 @@ impl XlsxWriter {
                     write!(self.zip, "<c r=\"{}{}\" t=\"b\"><v>{}</v></c>", place(at), self.row, u8::from(*flag))?;
                 }
                 // A spreadsheet keeps 15 digits: longer whole numbers are text.
-                (ValueKind::Integer | ValueKind::Real, Value::Number(number)) if number.is_f64() || number.as_i64().is_some_and(fits) => {
+                (ValueKind::Integer | ValueKind::Real, Value::Number(number))
+                    if number.is_f64() || number.as_i64().is_some_and(fits) =>
+                {
                     write!(self.zip, "<c r=\"{}{}\"><v>{number}</v></c>", place(at), self.row)?;
                 }
                 (_, value) => {

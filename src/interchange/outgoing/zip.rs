@@ -56,7 +56,9 @@ struct Open {
 }
 
 fn too_large(name: &str) -> WriteError {
-    WriteError::TooMuch(format!("{name} is larger than 4 GB, which a zip file cannot hold: take another format, or a part with --within"))
+    WriteError::TooMuch(format!(
+        "{name} is larger than 4 GB, which a zip file cannot hold: take another format, or a part with --within"
+    ))
 }
 
 fn local_header(entry: &Entry) -> Vec<u8> {

@@ -2,7 +2,10 @@
 //! brought back; nothing else that the data file holds.
 
 use super::boundaries::row_hash;
-use super::layers::{Bounding, CASES, EPOCH_TAIL, FACILITIES, GRIDS, Layer, REGIONS, STAFF, Stored, Written, point_box, provenance_content, staff_row};
+use super::layers::{
+    Bounding, CASES, EPOCH_TAIL, FACILITIES, GRIDS, Layer, REGIONS, STAFF, Stored, Written, point_box, provenance_content,
+    staff_row,
+};
 use super::rtree::{self, Entry};
 use super::schema::{base_create, layer_list, standard_triggers};
 use super::sql::{Doing, Value, Values, run_all, write_rows};

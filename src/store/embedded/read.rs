@@ -317,14 +317,17 @@ async fn open_cases(conn: &mut SqliteConnection) -> Result<Vec<CaseRecord>, Stor
 pub(super) async fn open_cases_after(conn: &mut SqliteConnection, after: i64, limit: i64) -> Result<Vec<CaseRecord>, StoreError> {
     let open: Vec<String> =
         CaseState::TABLE.iter().filter(|(state, _)| state.is_open()).map(|(_, word)| format!("'{word}'")).collect();
-    let sql =
-        format!("SELECT {} FROM cases WHERE state IN ({}) AND fid > ? ORDER BY fid LIMIT ?", CASES.list(), open.join(", "));
+    let sql = format!("SELECT {} FROM cases WHERE state IN ({}) AND fid > ? ORDER BY fid LIMIT ?", CASES.list(), open.join(", "));
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(after).bind(limit).fetch_all(conn).await.doing("reading cases")?;
     rows.iter().map(CaseRecord::from_row).collect()
 }
 
 /// Facilities behind one, by id.
-pub(super) async fn facilities_after(conn: &mut SqliteConnection, after: i64, limit: i64) -> Result<Vec<FacilityRecord>, StoreError> {
+pub(super) async fn facilities_after(
+    conn: &mut SqliteConnection,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<FacilityRecord>, StoreError> {
     let sql = format!("SELECT {} FROM facilities WHERE fid > ? ORDER BY fid LIMIT ?", FACILITIES.list());
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(after).bind(limit).fetch_all(conn).await.doing("reading facilities")?;
     rows.iter().map(FacilityRecord::from_row).collect()

@@ -60,7 +60,10 @@ async fn city(folder: &Path) -> Store {
     let hole: Vec<[f64; 2]> = pond.iter().rev().copied().collect();
     let grids = [
         polygon(r#""code":"330902002001001","name":"甲网格","households":120,"population":"301","id":"g1""#, &[&around, &hole]),
-        polygon(r#""code":"330902002001002","name":"乙网格","kind":"dedicated","source_date":"2025-07-01""#, &[&square(122.005, 30.0, 0.005)]),
+        polygon(
+            r#""code":"330902002001002","name":"乙网格","kind":"dedicated","source_date":"2025-07-01""#,
+            &[&square(122.005, 30.0, 0.005)],
+        ),
         polygon(r#""code":"330902002002001","name":"丙 “网” 格,1""#, &[&square(122.01, 30.0, 0.005)]),
         polygon(r#""code":"330902002002002","name":"","households":7"#, &[&square(122.015, 30.0, 0.005)]),
         polygon(r#""name":"大塘","kind":"water","reason":"水面""#, &[&pond]),
@@ -75,9 +78,17 @@ async fn city(folder: &Path) -> Store {
         format!(r#"{{"type":"Feature","properties":{{{properties}}},"geometry":{{"type":"Point","coordinates":[{lon},{lat}]}}}}"#)
     };
     let facilities = [
-        facility(r#""id":"a","code":"33090201037000001","category":"01037","name":"一号灯","材质":"钢","count":3,"lit":true"#, 122.001, 30.001),
+        facility(
+            r#""id":"a","code":"33090201037000001","category":"01037","name":"一号灯","材质":"钢","count":3,"lit":true"#,
+            122.001,
+            30.001,
+        ),
         facility(r#""id":"b","category":"01037","state":"damaged","height":4.25,"count":-1"#, 122.0125, 30.0025),
-        facility(r#""id":"c","category":"01050","name":"a\"b, c\nd","accuracy":"A","parts":[1,{"x":null}],"long_name_of_it":"é𠮷""#, 122.0035, 30.0035),
+        facility(
+            r#""id":"c","category":"01050","name":"a\"b, c\nd","accuracy":"A","parts":[1,{"x":null}],"long_name_of_it":"é𠮷""#,
+            122.0035,
+            30.0035,
+        ),
         facility(r#""code":"007","category":"01050","name":"城外","lit":false,"source_date":"2024-02-29""#, 122.5, 30.5),
     ];
     let facilities = written("facilities.geojson", collection(&facilities));

@@ -48,7 +48,10 @@ async fn gdal_reads_every_format() {
             assert!(summary.contains("China") && summary.contains("2000"), "{word}: {summary}");
         }
         let rows = told("ogrinfo", &["-al", "-ro", "-q", "-geom=NO", "-where", "code = '330902002001001'", &path]).unwrap();
-        assert!(rows.contains("甲网格") && rows.contains("= 120") && rows.contains("(String) = 330902002001001"), "{word}: {rows}");
+        assert!(
+            rows.contains("甲网格") && rows.contains("= 120") && rows.contains("(String) = 330902002001001"),
+            "{word}: {rows}"
+        );
     }
 }
 
@@ -57,7 +60,13 @@ async fn gdal_finds_by_box_what_our_index_holds() {
     let folder = tempfile::tempdir().unwrap();
     let store = crate::imports::city("");
     let rows: String = (0..3000)
-        .map(|at| format!("{at},01037,{:.7},{:.7}\n", 122.0 + f64::from(at * 7919 % 3001) / 5e4, 30.0 + f64::from(at * 104_729 % 2999) / 5e4))
+        .map(|at| {
+            format!(
+                "{at},01037,{:.7},{:.7}\n",
+                122.0 + f64::from(at * 7919 % 3001) / 5e4,
+                30.0 + f64::from(at * 104_729 % 2999) / 5e4
+            )
+        })
         .collect();
     let grids = crate::imports::written("g.geojson", crate::imports::row_of_grids("330902002001", 4, 122.0, 30.0, 0.1));
     crate::imports::import(&store, crate::imports::order(wangge::app::imports::Kind::Grids, &grids.path, "cgcs2000")).await;
@@ -65,7 +74,12 @@ async fn gdal_finds_by_box_what_our_index_holds() {
     crate::imports::import(&store, crate::imports::order(wangge::app::imports::Kind::Facilities, &file.path, "cgcs2000")).await;
     let (fgb, _) = exported(&store, "flatgeobuf", &["facilities"], folder.path().join("f.fgb"), |_| {}).await;
     let (gpkg, _) = exported(&store, "gpkg", &["facilities"], folder.path().join("f.gpkg"), |_| {}).await;
-    for [west, south, east, north] in [[122.0, 30.0, 122.06, 30.06], [122.01, 30.02, 122.011, 30.03], [122.05, 30.0, 122.0501, 30.06], [123.0, 30.0, 124.0, 31.0]] {
+    for [west, south, east, north] in [
+        [122.0, 30.0, 122.06, 30.06],
+        [122.01, 30.02, 122.011, 30.03],
+        [122.05, 30.0, 122.0501, 30.06],
+        [123.0, 30.0, 124.0, 31.0],
+    ] {
         let inside = |at: &wangge::domain::facility::FacilityRow| {
             let at = at.at.lonlat();
             (west..=east).contains(&at.lon()) && (south..=north).contains(&at.lat())
@@ -95,7 +109,8 @@ async fn gdal_reads_gbk_in_a_zone_and_the_sheets_of_a_workbook() {
     let path = format!("/vsizip/{}", zip.display());
     let Some(summary) = told("ogrinfo", &["-so", "-ro", &path, "grids"]) else { return };
     assert!(summary.contains("CGCS2000_3_Degree_GK_CM_120E") || summary.contains("CM 120E"), "{summary}");
-    let rows = told("ogr2ogr", &["-f", "CSV", "-t_srs", "EPSG:4490", "-lco", "GEOMETRY=AS_WKT", "/vsistdout/", &path, "grids"]).unwrap();
+    let rows =
+        told("ogr2ogr", &["-f", "CSV", "-t_srs", "EPSG:4490", "-lco", "GEOMETRY=AS_WKT", "/vsistdout/", &path, "grids"]).unwrap();
     let first = rows.lines().find(|line| line.contains("330902002001001")).unwrap();
     assert!(first.contains("甲网格") && first.contains("POLYGON ((122") || first.contains("POLYGON ((121.9999"), "{first}");
     assert_eq!(rows.lines().count(), 6, "{rows}");

@@ -46,7 +46,9 @@ async fn a_value_that_does_not_fit_is_told_with_its_row_and_cut_only_when_asked_
     let to = folder.path().join("gbk.zip");
     let mut order = Order::new(format("shapefile"), &["facilities"]);
     order.code = Some(TextCode::GBK);
-    let Err(ExportError::Write(WriteError::Unfit(faults))) = export(&store, &order, &to).await else { panic!("é is not in GBK") };
+    let Err(ExportError::Write(WriteError::Unfit(faults))) = export(&store, &order, &to).await else {
+        panic!("é is not in GBK")
+    };
     assert_eq!((faults.len(), faults[0].record, faults[0].field.as_deref()), (1, Some(3), Some("long_name_of_it")), "{faults:?}");
     assert!(faults[0].detail.contains("U+20BB7") && faults[0].detail.contains("UTF-8"), "{faults:?}");
 
@@ -59,7 +61,11 @@ async fn a_value_that_does_not_fit_is_told_with_its_row_and_cut_only_when_asked_
     assert_eq!((faults.len(), faults[0].field.as_deref()), (1, Some("note")), "{faults:?}");
     let (_, report) = exported(&store, "shapefile", &["facilities"], to, |order| order.shorten = true).await;
     assert!(report.notes.iter().any(|note| note.contains("1 texts were cut")), "{:?}", report.notes);
-    assert!(report.notes.iter().any(|note| note.contains("\"census\"") && note.contains("left out: 1 of \"source\"")), "{:?}", report.notes);
+    assert!(
+        report.notes.iter().any(|note| note.contains("\"census\"") && note.contains("left out: 1 of \"source\"")),
+        "{:?}",
+        report.notes
+    );
 }
 
 #[test]
@@ -68,7 +74,8 @@ fn the_program_replaces_no_file_unless_told_and_never_its_own() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async { city(folder.path()).await.close().await.unwrap() });
     let run = |arguments: &[&str]| {
-        let program = std::process::Command::new(env!("CARGO_BIN_EXE_wangge")).args(arguments).current_dir(folder.path()).output();
+        let program =
+            std::process::Command::new(env!("CARGO_BIN_EXE_wangge")).args(arguments).current_dir(folder.path()).output();
         let output = program.unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))

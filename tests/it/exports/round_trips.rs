@@ -80,7 +80,12 @@ async fn content(store: &Store, says: Says) -> BTreeMap<&'static str, Vec<String
         ("grids", sorted(set.grids.iter().map(|grid| json!(grid)).collect())),
         ("voids", sorted(set.voids.iter().map(|void| json!(void)).collect())),
         ("facilities", sorted(facilities.iter().map(|row| json!(row)).collect())),
-        ("staff", sorted(snapshot.staff.iter().map(|row| json!({"staff": row.id, "record": row, "provenance": row.provenance})).collect())),
+        (
+            "staff",
+            sorted(
+                snapshot.staff.iter().map(|row| json!({"staff": row.id, "record": row, "provenance": row.provenance})).collect(),
+            ),
+        ),
         ("cases", sorted(snapshot.cases.iter().map(|row| json!(row)).collect())),
     ])
 }
@@ -188,16 +193,13 @@ async fn an_exported_geopackage_brings_back_everything_into_its_own_city_and_int
 async fn a_part_of_the_city_is_what_lies_below_a_code_and_the_water_it_encloses() {
     let folder = tempfile::tempdir().unwrap();
     let store = city(folder.path()).await;
-    for (code, expected) in [
-        ("330902002001", [3, 1, 2, 2, 1]),
-        ("330902002002", [2, 1, 1, 1, 1]),
-        ("330902002001002", [1, 0, 0, 0, 0]),
-    ] {
+    for (code, expected) in
+        [("330902002001", [3, 1, 2, 2, 1]), ("330902002002", [2, 1, 1, 1, 1]), ("330902002001002", [1, 0, 0, 0, 0])]
+    {
         let mut found = Vec::new();
         for kind in ["grids", "regions", "facilities", "staff", "cases"] {
             let to = folder.path().join(format!("{code}-{kind}.csv"));
-            let (file, report) =
-                exported(&store, "csv", &[kind], to, |order| order.within = Some(code.parse().unwrap())).await;
+            let (file, report) = exported(&store, "csv", &[kind], to, |order| order.within = Some(code.parse().unwrap())).await;
             let lines = std::fs::read_to_string(file).unwrap();
             assert!(report.layers[0].1 == 0 || lines.len() > 20, "{lines}");
             found.push(report.layers[0].1);

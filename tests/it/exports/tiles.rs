@@ -110,14 +110,16 @@ async fn the_file_holds_every_tile_that_the_server_has_and_no_other() {
     use wangge::tiles::{Fields, Layers, TileRequest, build};
     let folder = tempfile::tempdir().unwrap();
     let store = city(folder.path()).await;
-    let (file, report) = exported(&store, "pmtiles", &[], folder.path().join("city.pmtiles"), |order| order.zooms.1 = Some(15)).await;
+    let (file, report) =
+        exported(&store, "pmtiles", &[], folder.path().join("city.pmtiles"), |order| order.zooms.1 = Some(15)).await;
     let read = Pmtiles::read(&std::fs::read(file).unwrap());
     assert_eq!(report.layers[0], ("tiles".to_owned(), read.tiles.len() as u64));
     assert_eq!([72, 80, 88].map(|at| word(&read.header, at)), [read.tiles.len(), read.entries, report.layers[1].1 as usize]);
     assert_eq!(&read.header[96..102], [1, 2, 2, 1, 0, 15]);
     assert_eq!(read.metadata["revision"], store.revision().await.unwrap().0);
     assert_eq!(read.metadata["attribution"], "某局");
-    let layers: Vec<&str> = read.metadata["vector_layers"].as_array().unwrap().iter().map(|layer| layer["id"].as_str().unwrap()).collect();
+    let layers: Vec<&str> =
+        read.metadata["vector_layers"].as_array().unwrap().iter().map(|layer| layer["id"].as_str().unwrap()).collect();
     assert_eq!(layers, ["regions", "grids", "labels", "facilities"]);
     let app = wangge::app::App::open(
         store.clone(),
@@ -128,7 +130,9 @@ async fn the_file_holds_every_tile_that_the_server_has_and_no_other() {
     .unwrap();
     let city: std::sync::Arc<City> = app.published.load();
     let layers = Layers::parse("regions,grids,labels,facilities").unwrap();
-    let tile = |z, x, y| build(&city, &TileRequest { tile: TileId::new(z, x, y).unwrap(), layers, fields: Fields::ALL, scope: Scope::All });
+    let tile = |z, x, y| {
+        build(&city, &TileRequest { tile: TileId::new(z, x, y).unwrap(), layers, fields: Fields::ALL, scope: Scope::All })
+    };
     let mut by_place = BTreeSet::new();
     for (number, bytes) in &read.tiles {
         let (z, x, y) = tile_of(*number);
@@ -139,7 +143,9 @@ async fn the_file_holds_every_tile_that_the_server_has_and_no_other() {
     let mut empty = 0;
     for zoom in 0..=15_u8 {
         for [lon, lat] in [[122.01, 30.0025], [122.5, 30.5]] {
-            let at = wangge::geom::mercator::MercatorPoint::of(wangge::geom::LatticePoint::nearest(wangge::geom::LonLat::new(lon, lat).unwrap()));
+            let at = wangge::geom::mercator::MercatorPoint::of(wangge::geom::LatticePoint::nearest(
+                wangge::geom::LonLat::new(lon, lat).unwrap(),
+            ));
             let middle = wangge::geom::mercator::tile_at(at, zoom);
             for (dx, dy) in (-3..=3).flat_map(|dx| (-3..=3).map(move |dy| (dx, dy))) {
                 let (x, y) = (i64::from(middle.x()) + dx, i64::from(middle.y()) + dy);
