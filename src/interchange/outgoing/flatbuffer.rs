@@ -46,7 +46,7 @@ impl Flat {
 
     /// Zeros until `ahead` bytes from here lie on a multiple of `size`.
     fn align(&mut self, ahead: usize, size: usize) {
-        while (self.bytes.len() + ahead) % size != 0 {
+        while !(self.bytes.len() + ahead).is_multiple_of(size) {
             self.bytes.push(0);
         }
     }

@@ -176,9 +176,9 @@ pub struct Writer {
 
 enum Inner {
     GeoJson(geojson::GeoJsonWriter),
-    Csv(csv::CsvWriter),
+    Csv(Box<csv::CsvWriter>),
     Shapefile(Box<shapefile::ShapefileWriter>),
-    FlatGeobuf(flatgeobuf::FlatGeobufWriter),
+    FlatGeobuf(Box<flatgeobuf::FlatGeobufWriter>),
     Xlsx(Box<xlsx::XlsxWriter>),
 }
 
@@ -188,9 +188,9 @@ impl Writer {
         let inner = match format {
             Format::GeoJson => Inner::GeoJson(geojson::GeoJsonWriter::new(file, true)),
             Format::GeoJsonSeq => Inner::GeoJson(geojson::GeoJsonWriter::new(file, false)),
-            Format::Csv => Inner::Csv(csv::CsvWriter::new(file)),
+            Format::Csv => Inner::Csv(Box::new(csv::CsvWriter::new(file))),
             Format::Shapefile => Inner::Shapefile(Box::new(shapefile::ShapefileWriter::new(path, file)?)),
-            Format::FlatGeobuf => Inner::FlatGeobuf(flatgeobuf::FlatGeobufWriter::new(path, file)?),
+            Format::FlatGeobuf => Inner::FlatGeobuf(Box::new(flatgeobuf::FlatGeobufWriter::new(path, file)?)),
             Format::Xlsx => Inner::Xlsx(Box::new(xlsx::XlsxWriter::new(file)?)),
         };
         Ok(Self { terms, inner })
