@@ -54,6 +54,9 @@ packages() {
   command -v ogrinfo >/dev/null || missing+=(gdal-bin)
   command -v chromium >/dev/null || missing+=(chromium)
   fc-list 2>/dev/null | grep -qi 'noto.*cjk' || missing+=(fonts-noto-cjk)
+  /usr/bin/python3 -c 'import owslib' 2>/dev/null || missing+=(python3-owslib)
+  /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+  command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
   [ ${#missing[@]} -eq 0 ] && return 0
   local as_root=()
   [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
@@ -71,6 +74,7 @@ step "viewer types" npm --prefix web-viewer run -s check
 runner "viewer units" npm --prefix web-viewer run -s test
 step "release build" cargo build -q --release
 runner "browser" bash tests/browser.sh target/release/wangge
+runner "clients" bash tests/clients/run.sh target/release/wangge
 
 echo
 echo "$passed passed, $failed failed"

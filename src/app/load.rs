@@ -54,7 +54,7 @@ impl App {
 }
 
 /// The city of a snapshot.
-fn city(snapshot: Snapshot) -> Result<City, AppError> {
+pub(super) fn city(snapshot: Snapshot) -> Result<City, AppError> {
     let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses, organizations } = snapshot;
     let (scheme, about) = about(meta)?;
     let epoch = epoch.map_or(Epoch(0), |record| record.epoch);

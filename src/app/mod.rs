@@ -9,6 +9,7 @@ pub mod cards;
 pub mod cases;
 pub mod check;
 pub mod cursor;
+pub mod exports;
 pub mod facilities;
 pub mod facility_writes;
 pub mod history;

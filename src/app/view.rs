@@ -35,6 +35,13 @@ impl From<GridIx> for Within {
 }
 
 impl Within {
+    /// At or below the region or grid with this code.
+    pub(super) fn of(territory: &Territory, code: &str) -> Option<Self> {
+        let region = territory.region_ix(code).map(|ix| territory.region(ix));
+        let region = region.map(|region| Self { regions: region.subtree.clone(), grids: region.grids.clone() });
+        region.or_else(|| territory.grid_ix(code).map(Self::from))
+    }
+
     /// Whether a unit is at or below it.
     pub fn holds(&self, unit: Unit) -> bool {
         match unit {

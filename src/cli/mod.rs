@@ -5,6 +5,7 @@
 mod backup;
 mod check;
 mod demo;
+mod export;
 mod import;
 mod link;
 mod locate;
@@ -33,6 +34,8 @@ enum Command {
     Import(Box<import::Args>),
     /// Shows files on a map, in a city that is thrown away afterwards.
     Try(Box<try_out::Args>),
+    /// Writes a part of the city, or all of it, in a format of other programs.
+    Export(Box<export::Args>),
     /// Makes a data file with a synthetic city.
     Demo(demo::Args),
     /// Looks at every invariant of a data file and gives every fault with its place.
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Import(args) => block_on(import::run(*args)),
         Command::Try(args) => block_on(try_out::run(*args)),
+        Command::Export(args) => block_on(export::run(*args)),
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => block_on(check::run(args)),
         Command::Link(args) => block_on(link::run(args)),

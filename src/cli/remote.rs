@@ -195,7 +195,13 @@ fn connect(address: &str) -> Result<TcpStream, Failure> {
     Ok(stream)
 }
 
-fn write_body(stream: &mut TcpStream, head: &str, parts: &[Part], end: &str, bar: &indicatif::ProgressBar) -> Result<(), Failure> {
+fn write_body(
+    stream: &mut TcpStream,
+    head: &str,
+    parts: &[Part],
+    end: &str,
+    bar: &indicatif::ProgressBar,
+) -> Result<(), Failure> {
     let broken = |error: std::io::Error| Failure::Failed(format!("the connection to the server broke off: {error}"));
     stream.write_all(head.as_bytes()).map_err(broken)?;
     let mut buffer = vec![0; 1 << 16];
@@ -240,7 +246,9 @@ impl Answer {
 fn get(address: &str, path: &str) -> Result<Answer, Failure> {
     let mut stream = connect(address)?;
     let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(head.as_bytes()).map_err(|error| Failure::Failed(format!("the connection to the server broke off: {error}")))?;
+    stream
+        .write_all(head.as_bytes())
+        .map_err(|error| Failure::Failed(format!("the connection to the server broke off: {error}")))?;
     answer(&mut stream)
 }
 

@@ -239,7 +239,9 @@ fn guess(file: &Path, layer: Option<&str>, scheme: &Scheme) -> Result<Guess, Fai
     let Some((kind, why)) = looks.guess(scheme) else {
         let columns = looks.columns.iter().take(20).cloned().collect::<Vec<_>>().join(", ");
         let other = looks.other.map(|name| format!("geometries of type {name}, ")).unwrap_or_default();
-        return Err(told(format!("what it holds cannot be told from {other}its columns ({columns}): say --as grids|regions|facilities|…")));
+        return Err(told(format!(
+            "what it holds cannot be told from {other}its columns ({columns}): say --as grids|regions|facilities|…"
+        )));
     };
     Ok(Guess { file: file.to_owned(), kind, why })
 }

@@ -203,7 +203,9 @@ impl From<AppError> for Problem {
             AppError::Missing(field) => Self::missing_field(field),
             AppError::Refused { field, detail } => Self::bad_field(field, detail),
             AppError::CodeTaken { id, .. } => Self::new(C::CodeTaken, detail).with("field", "code").with("id", *id),
-            AppError::Touched { total, some, .. } => Self::new(C::Touched, detail).with("touched", *total).with("rows", some.clone()),
+            AppError::Touched { total, some, .. } => {
+                Self::new(C::Touched, detail).with("touched", *total).with("rows", some.clone())
+            }
             AppError::CannotUndo { .. } => Self::new(C::CannotUndo, detail),
             AppError::Behind { revision, .. } => Self::new(C::Behind, detail).with("revision", revision.0),
             AppError::Stopping => Self::new(C::NotReady, detail),

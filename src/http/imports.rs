@@ -138,7 +138,9 @@ fn kind_schema() -> utoipa::openapi::schema::Object {
 
 impl Word for FileCrsName {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
-        text.parse().map(Self).map_err(|error| Problem::new(ProblemCode::CrsUnknown, format!("{field}: {error}")).with("field", field))
+        text.parse()
+            .map(Self)
+            .map_err(|error| Problem::new(ProblemCode::CrsUnknown, format!("{field}: {error}")).with("field", field))
     }
 }
 
@@ -435,8 +437,11 @@ impl Upload<'_> {
         let media_type = body::media_type(headers);
         if media_type != "multipart/form-data" {
             // Pages of other sites can send these here without being asked, and nothing says whose they are.
-            if matches!(media_type.as_str(), "" | "text/plain" | "application/x-www-form-urlencoded") || media_type.starts_with("multipart/") {
-                let detail = format!("content-type {:?}: a file is application/octet-stream, or what it is", clipped(&media_type));
+            if matches!(media_type.as_str(), "" | "text/plain" | "application/x-www-form-urlencoded")
+                || media_type.starts_with("multipart/")
+            {
+                let detail =
+                    format!("content-type {:?}: a file is application/octet-stream, or what it is", clipped(&media_type));
                 return Err(Problem::new(ProblemCode::UnsupportedMediaType, detail));
             }
             let path = self.path("file", name.unwrap_or("upload"))?;
@@ -454,7 +459,9 @@ impl Upload<'_> {
             let known = ["file", "scheme", "codes", "profile"];
             let Some(field) = known.into_iter().find(|known| *known == part.name) else {
                 let detail = format!("{:?} is not known here; known are {}", part.name, known.join(", "));
-                return Err(Problem::new(ProblemCode::UnknownField, detail).with("field", part.name).with("allowed", known.to_vec()));
+                return Err(Problem::new(ProblemCode::UnknownField, detail)
+                    .with("field", part.name)
+                    .with("allowed", known.to_vec()));
             };
             let given = part.file_name.filter(|name| !name.is_empty());
             let path = if field == "file" {
@@ -524,7 +531,12 @@ fn not_kept(error: &std::io::Error) -> Problem {
 /// One import: how far it is, and its report once it is done.
 #[utoipa::path(get, path = "/api/v1/imports/{id}", tag = "operation", params(NoQuery, ("id" = i64, Path, description = "The import's number")),
     responses((status = 200, body = ImportShape)))]
-pub async fn one(State(app): State<Arc<App>>, Caller(actor): Caller, InPath(id): InPath<i64>, _: Query<NoQuery>) -> Answer<Response> {
+pub async fn one(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    InPath(id): InPath<i64>,
+    _: Query<NoQuery>,
+) -> Answer<Response> {
     Ok(json(&ImportShape::of(app.import(&actor, ImportId(id)).await?, true)))
 }
 

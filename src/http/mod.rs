@@ -139,6 +139,8 @@ pub fn router(app: Arc<App>) -> Router {
     let (router, document) = routed().split_for_parts();
     openapi::keep(document);
     router
+        // OWSLib puts a slash behind the address that it is given.
+        .route("/ogc/", axum::routing::get(ogc::landing::page))
         .fallback(assets::file)
         .method_not_allowed_fallback(async || {
             Problem::new(ProblemCode::MethodNotAllowed, "this address does not take that method; the Allow header says which")

@@ -229,7 +229,8 @@ mod tests {
 
     /// The parts of a body that arrives in pieces of some size.
     async fn read(body: &[u8], size: usize) -> Answer<Vec<(Part, Vec<u8>)>> {
-        let pieces: Vec<Result<Bytes, std::io::Error>> = body.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let pieces: Vec<Result<Bytes, std::io::Error>> =
+            body.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
         let body = Body::from_stream(futures_util::stream::iter(pieces));
         let mut multipart = Multipart::new("multipart/form-data; boundary=\"XyZ\"", Pieces::new(body, 1 << 20))?;
         let mut parts = Vec::new();
@@ -251,7 +252,12 @@ mod tests {
             body.extend(b"\r\n");
         }
         for (name, file, bytes) in parts {
-            body.extend(format!("--XyZ\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{file}\"\r\nContent-Type: a/b\r\n\r\n").bytes());
+            body.extend(
+                format!(
+                    "--XyZ\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{file}\"\r\nContent-Type: a/b\r\n\r\n"
+                )
+                .bytes(),
+            );
             body.extend(*bytes);
             body.extend(b"\r\n");
         }

@@ -15,6 +15,7 @@ pub mod gpkg;
 pub mod input;
 pub mod json_scan;
 pub mod osm;
+pub mod outgoing;
 pub mod own;
 pub mod people;
 pub mod points;

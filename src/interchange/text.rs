@@ -1,7 +1,7 @@
 //! Bytes that are text in one of several encodings: which one, and what to say when they are not.
 
 use crate::domain::fault::{Fault, FaultKind};
-use encoding_rs::{BIG5, Encoding, GB18030, UTF_8, WINDOWS_1252};
+use encoding_rs::{BIG5, Encoding, GB18030, GBK, UTF_8, WINDOWS_1252};
 use std::borrow::Cow;
 
 /// How the bytes of a file are text.
@@ -51,6 +51,20 @@ impl TextCode {
         }
         let read = self.0.decode_without_bom_handling_and_without_replacement(bytes);
         read.ok_or_else(|| Fault::new(FaultKind::NotUtf8, format!("not {}: bytes {}", self.name(), shown(bytes))))
+    }
+
+    /// The bytes of a text; else its first character that has none. GBK is written without the four bytes of GB 18030, which most
+    /// readers of GBK do not know.
+    pub fn write(self, text: &str) -> Result<Cow<'_, [u8]>, char> {
+        if self == Self::UTF8 || text.is_ascii() {
+            return Ok(Cow::Borrowed(text.as_bytes()));
+        }
+        let encoding = if self == Self::GBK { GBK } else { self.0 };
+        let fails = |text: &str| encoding.encode(text).2;
+        if !fails(text) {
+            return Ok(encoding.encode(text).0);
+        }
+        Err(text.chars().find(|c| fails(c.encode_utf8(&mut [0; 4]))).unwrap_or(char::REPLACEMENT_CHARACTER))
     }
 
     /// The bytes without a character that a fixed width has cut off.
@@ -169,6 +183,13 @@ mod tests {
         let fault = not_utf8(&[b'a', 0xE9, b' ', b'b']).expect("Latin-1 is not UTF-8");
         assert!(!fault.detail.contains("GBK"), "{}", fault.detail);
         assert!(not_utf8("宝华镇".as_bytes()).is_none());
+    }
+
+    #[test]
+    fn a_text_is_written_or_its_first_character_without_bytes_is_told() {
+        assert_eq!(TextCode::GBK.write("宝华镇").as_deref(), Ok(&BAOHUA[..]));
+        assert_eq!(TextCode::UTF8.write("宝华镇𠮷").as_deref(), Ok("宝华镇𠮷".as_bytes()));
+        assert_eq!(TextCode::GBK.write("宝𠮷镇ä"), Err('𠮷'), "four bytes in GB 18030");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The store in memory: the oracle that says what every other store must do. Nothing outlives the process.
 
 use super::commit::{
-    AddressCommit, AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, RowCommit, Snapshot, StaffCommit,
-    external_key, to_millisecond,
+    AddressCommit, AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit,
+    FacilityKey, FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once,
+    RowCommit, Snapshot, StaffCommit, external_key, to_millisecond,
 };
 use super::error::StoreError;
 use super::rows::{
@@ -101,6 +102,21 @@ impl MemoryStore {
         let answer = work(&mut next)?;
         *inner = next;
         Ok(answer)
+    }
+
+    /// A store of its own with all that is in this one now.
+    pub(super) fn apart(&self) -> Self {
+        Self { inner: Arc::new(Mutex::new(self.lock().clone())) }
+    }
+
+    pub(super) fn facilities_after(&self, after: FacilityId, limit: usize) -> Vec<FacilityRecord> {
+        self.lock().facilities.range(after.0.saturating_add(1)..).take(limit).map(|(_, row)| row.clone()).collect()
+    }
+
+    pub(super) fn cases_after(&self, after: CaseId, limit: usize) -> Vec<CaseRecord> {
+        let inner = self.lock();
+        let open = inner.cases.range(after.0.saturating_add(1)..).filter(|(_, case)| case.state.is_open());
+        open.take(limit).map(|(_, row)| row.clone()).collect()
     }
 
     pub(super) fn meta(&self) -> Meta {

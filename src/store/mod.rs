@@ -6,14 +6,17 @@ mod embedded;
 mod error;
 mod memory;
 mod rows;
+mod view;
 
 pub use commit::{
-    AddressCommit, AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey, FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, ImportState, LogEntry, LogKind, Meta, OnStale, Once, RowCommit, Snapshot, StaffCommit,
-    external_key,
+    AddressCommit, AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit,
+    FacilityKey, FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, ImportState, LogEntry, LogKind, Meta, OnStale,
+    Once, RowCommit, Snapshot, StaffCommit, external_key,
 };
-pub use embedded::{EmbeddedStore, grid_row_hash, region_row_hash};
+pub use embedded::{EmbeddedStore, HandedOut, grid_row_hash, region_row_hash};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use view::StoreView;
 
 use crate::domain::address::{AddressRecord, AddressRow};
 use crate::domain::case::CaseRecord;
@@ -272,6 +275,9 @@ impl Store {
         match self {
             Self::Memory(store) => store.addresses_commit(commit),
             Self::Embedded(store) => store.addresses_commit(commit).await,
+        }
+    }
+
     /// Writes organizations, all or none.
     pub async fn organizations_commit(&self, commit: RowCommit<OrganizationRecord>) -> Result<Committed, StoreError> {
         match self {

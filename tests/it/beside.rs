@@ -59,7 +59,11 @@ fn an_import_beside_a_server_goes_through_it_with_the_same_report_and_exit_codes
     let server = Server::start(folder);
     let through = run(folder, &plain);
     assert_eq!(through.status.code(), Some(0), "{}", told(&through));
-    assert!(told(&through).contains("imported as revision 2, epoch 1") && told(&through).contains("new 300"), "{}", told(&through));
+    assert!(
+        told(&through).contains("imported as revision 2, epoch 1") && told(&through).contains("new 300"),
+        "{}",
+        told(&through)
+    );
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("r.json")).unwrap()).unwrap();
     assert_eq!((&report["status"], &report["new"]), (&"imported".into(), &300.into()));
     let again = run(folder, &plain);
@@ -74,9 +78,25 @@ fn an_import_beside_a_server_goes_through_it_with_the_same_report_and_exit_codes
     assert_eq!(report["faults"].as_array().unwrap().len(), 450);
     assert!(std::fs::read(folder.join("bad.gpkg")).unwrap().starts_with(b"SQLite format 3\0"));
     // Files of this machine that options name, and columns with odd names.
-    std::fs::write(folder.join("own.toml"), "name = \"own\"\nextends = \"gbt47678\"\ncategories = [{ kind = \"component\", code = \"01000\", name = \"一\" }]\n").unwrap();
+    std::fs::write(
+        folder.join("own.toml"),
+        "name = \"own\"\nextends = \"gbt47678\"\ncategories = [{ kind = \"component\", code = \"01000\", name = \"一\" }]\n",
+    )
+    .unwrap();
     std::fs::write(folder.join("odd.csv"), "\"a;b\",lon,lat\n01000,122.005,30.005\n").unwrap();
-    let odd = ["import", "facilities", "odd.csv", "--data", "city.gpkg", "--crs", "wgs84", "--codes", "own.toml", "--map", "category=a;b"];
+    let odd = [
+        "import",
+        "facilities",
+        "odd.csv",
+        "--data",
+        "city.gpkg",
+        "--crs",
+        "wgs84",
+        "--codes",
+        "own.toml",
+        "--map",
+        "category=a;b",
+    ];
     let taken = run(folder, &odd);
     assert_eq!(taken.status.code(), Some(0), "{}", told(&taken));
     assert!(told(&taken).contains("--codes") && told(&taken).contains("new 1"), "{}", told(&taken));
@@ -112,7 +132,11 @@ async fn a_server_killed_while_it_imports_leaves_all_of_it_or_nothing() {
         let snapshot = store.snapshot(Clock::System.now()).await.unwrap();
         let named = snapshot.facilities.iter().filter(|row| *row.name == *name).count();
         assert!(named == 0 || named == 2600, "{named} of turn {turn}");
-        if named == 0 { nothing += 1 } else { whole += 1 }
+        if named == 0 {
+            nothing += 1
+        } else {
+            whole += 1
+        }
         let imports = store.imports().await.unwrap();
         let under_way = |state| state == ImportState::Queued || state == ImportState::Running;
         assert!(imports.iter().all(|import| !under_way(import.state)), "{imports:?}");

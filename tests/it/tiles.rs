@@ -1,7 +1,7 @@
 //! Tiles of real boundaries: communes of France, fifty of them always, the whole country when the shared data is there; and of
 //! the demo city.
 
-mod gdal;
+pub(crate) mod gdal;
 
 use crate::communes::{as_asked, communes, shared};
 use crate::coverages::fixture;

@@ -373,9 +373,7 @@ pub(super) async fn moves(ground: &Ground, at: Timestamp, territory: Arc<Territo
     if let Some(app) = ground.app() {
         let city = app.published.load();
         let found = tokio::task::spawn_blocking(move || {
-            let code = |leaf: Option<Unit>| {
-                leaf.and_then(Unit::grid).map(|ix| city.territory.grid(ix).code.clone())
-            };
+            let code = |leaf: Option<Unit>| leaf.and_then(Unit::grid).map(|ix| city.territory.grid(ix).code.clone());
             let facilities = city.facilities.iter().filter_map(|row| {
                 let grid = grid_at(&territory, row.at);
                 (grid != code(row.leaf)).then_some((row.id, grid))

@@ -184,8 +184,7 @@ async fn taken_meanwhile(store: &Store, job: &Job, matched: &Matched, since: Rev
         let ids: Vec<FacilityId> = ids.map(FacilityId).filter(|id| !matched.names(*id)).collect();
         for row in store.facilities_by_ids(&ids).await? {
             if let Some(code) = row.code.as_deref().filter(|code| matched.has_code(code)) {
-                let detail =
-                    format!("the code {code:?} was given to facility {} while the import ran: import again", row.id);
+                let detail = format!("the code {code:?} was given to facility {} while the import ran: import again", row.id);
                 faults.push(Fault {
                     field: Some("code".to_owned()),
                     place: Some(row.at.lonlat()),

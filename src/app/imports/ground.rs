@@ -41,9 +41,7 @@ impl Ground {
     pub(super) async fn territory(&self, at: Timestamp) -> Result<Option<Arc<Territory>>, ImportError> {
         match self {
             Self::Alone(store) => territory_at(store, at).await,
-            Self::Served(app) => {
-                Ok(Some(Arc::clone(&app.published.load().territory)).filter(|territory| territory.epoch.0 > 0))
-            }
+            Self::Served(app) => Ok(Some(Arc::clone(&app.published.load().territory)).filter(|territory| territory.epoch.0 > 0)),
         }
     }
 
@@ -95,7 +93,8 @@ impl Ground {
         }
         let ids: Vec<FacilityId> = committed.ids.iter().map(|id| FacilityId(*id)).collect();
         let rows = app.store.facilities_by_ids(&ids).await?;
-        let versions: std::collections::HashMap<i64, Version> = committed.ids.iter().copied().zip(made_from.iter().copied()).collect();
+        let versions: std::collections::HashMap<i64, Version> =
+            committed.ids.iter().copied().zip(made_from.iter().copied()).collect();
         let as_written = |id: i64, version: Version| versions.get(&id).is_some_and(|from| from.0 + 1 == version.0);
         if rows.len() != ids.len() || !rows.iter().all(|row| as_written(row.id.0, row.version)) {
             return Ok(None);
@@ -113,8 +112,11 @@ impl Ground {
         }
         let ids: Vec<CaseId> = committed.ids.iter().map(|id| CaseId(*id)).collect();
         let rows = app.store.cases_by_ids(&ids).await?;
-        let versions: std::collections::HashMap<i64, Version> = committed.ids.iter().copied().zip(made_from.iter().copied()).collect();
-        if rows.len() != ids.len() || !rows.iter().all(|row| versions.get(&row.id.0).is_some_and(|from| from.0 + 1 == row.version.0)) {
+        let versions: std::collections::HashMap<i64, Version> =
+            committed.ids.iter().copied().zip(made_from.iter().copied()).collect();
+        if rows.len() != ids.len()
+            || !rows.iter().all(|row| versions.get(&row.id.0).is_some_and(|from| from.0 + 1 == row.version.0))
+        {
             return Ok(None);
         }
         let put = rows.into_iter().map(|record| Case { record: Arc::new(record), leaf: None }).collect();

@@ -35,9 +35,7 @@ use crate::domain::scope::Actor;
 use crate::geom::helmert::Helmert;
 use crate::geom::{LatticePoint, NamedCrs};
 use crate::interchange::settings;
-use crate::store::{
-    CommitHead, Committed, ImportRecord, ImportState, Meta, Store, StoreError, epoch_at, others_at,
-};
+use crate::store::{CommitHead, Committed, ImportRecord, ImportState, Meta, Store, StoreError, epoch_at, others_at};
 use crate::territory::Territory;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -448,20 +448,18 @@ mod tests {
     fn what_the_store_keeps_is_bounded_and_says_so() {
         let mut report = Report::new("facilities", Timestamp::UNIX_EPOCH);
         report.faults = (0..1000).map(|n| Fault { record: Some(n), ..Fault::new(FaultKind::BadField, "x") }).collect();
-        report.repairs = vec![
-            Repair {
-                kind: "said_twice".to_owned(),
-                detail: "长".repeat(100_000),
-                codes: vec![],
-                place: None,
-                area_m2: 0.0
-            };
-            5000
-        ];
+        report.repairs =
+            vec![
+                Repair { kind: "said_twice".to_owned(), detail: "长".repeat(100_000), codes: vec![], place: None, area_m2: 0.0 };
+                5000
+            ];
         report.notes = vec!["note".to_owned(); 300];
         report.unmapped = (0..1000).map(|n| (format!("{n}"), Unmapped { records: 1, first: n, place: None })).collect();
         let kept = report.kept();
-        assert_eq!((&kept["repairs_total"], &kept["notes_total"], &kept["unmapped_total"]), (&5000.into(), &300.into(), &1000.into()));
+        assert_eq!(
+            (&kept["repairs_total"], &kept["notes_total"], &kept["unmapped_total"]),
+            (&5000.into(), &300.into(), &1000.into())
+        );
         assert!(kept.to_string().len() < 600_000, "{}", kept.to_string().len());
         let back: Report = serde_json::from_value(kept.clone()).expect("what is kept is a report");
         assert_eq!(back.kept()["faults"], kept["faults"]);

@@ -216,7 +216,8 @@ impl Undo<'_> {
 
     async fn facilities(&self) -> Result<Undone, AppError> {
         let store = self.ground.store();
-        let versions: HashMap<i64, Version> = store.facility_keys().await?.into_iter().map(|key| (key.id.0, key.version)).collect();
+        let versions: HashMap<i64, Version> =
+            store.facility_keys().await?.into_iter().map(|key| (key.id.0, key.version)).collect();
         let mut touched = Touched::default();
         let added = self.added("facility", &versions, &mut touched).await?;
         let mut restored = 0;
@@ -307,8 +308,7 @@ impl Undo<'_> {
             return Ok(self.asked(counts));
         }
         let territory = self.territory().await?;
-        let commit =
-            HouseholdCommit { head: self.head(territory.as_deref()), counts: self.before.counts.clone(), import: None };
+        let commit = HouseholdCommit { head: self.head(territory.as_deref()), counts: self.before.counts.clone(), import: None };
         self.done(self.ground.store().households_restore(commit).await, counts).await
     }
 
@@ -349,7 +349,11 @@ impl Undo<'_> {
         });
         let built: Result<Territory, Vec<Fault>> = built.await.map_err(|_| AppError::Panicked)?;
         let territory = Arc::new(built.map_err(|faults| AppError::Damaged { epoch: base, faults })?);
-        let moved = if in_force { moves(self.ground, self.at, Arc::clone(&territory)).await.map_err(failed)? } else { Default::default() };
+        let moved = if in_force {
+            moves(self.ground, self.at, Arc::clone(&territory)).await.map_err(failed)?
+        } else {
+            Default::default()
+        };
         let outlined = Arc::clone(&territory);
         let outlines = tokio::task::spawn_blocking(move || outlines(&outlined)).await.map_err(|_| AppError::Panicked)?;
         let commit = BoundaryCommit {
@@ -368,7 +372,12 @@ impl Undo<'_> {
         let change = published_change(self.ground, territory, &committed).await.map_err(failed)?;
         self.ground.follow(&committed, change.filter(|_| in_force && self.before.settings.is_none())).await;
         let summary = Summary { revision: committed.revision, epoch: committed.epoch };
-        Ok(Undone { id: self.id(), committed: Some(summary), removed: committed.removed, restored: committed.new + committed.changed })
+        Ok(Undone {
+            id: self.id(),
+            committed: Some(summary),
+            removed: committed.removed,
+            restored: committed.new + committed.changed,
+        })
     }
 }
 

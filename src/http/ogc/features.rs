@@ -193,10 +193,10 @@ pub struct Feature<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     /// A code, or the store's integer key.
-    #[schema(value_type = String)]
+    #[schema(inline)]
     id: Id<'a>,
     /// Null when it has no place.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     geometry: Option<Geometry>,
     /// What it is.
     #[schema(value_type = Object)]
@@ -206,7 +206,8 @@ pub struct Feature<'a> {
     links: Vec<Link>,
 }
 
-#[derive(Debug, Serialize)]
+/// A code, or the store's integer key.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 enum Id<'a> {
     Code(&'a str),

@@ -33,12 +33,7 @@ fn table(layer: &Layer, import: ImportId) -> String {
 }
 
 /// Keeps rows as they are stored now; those that are kept already stay as they are.
-pub(super) async fn keep(
-    conn: &mut SqliteConnection,
-    layer: &Layer,
-    import: ImportId,
-    ids: Vec<i64>,
-) -> Result<(), StoreError> {
+pub(super) async fn keep(conn: &mut SqliteConnection, layer: &Layer, import: ImportId, ids: Vec<i64>) -> Result<(), StoreError> {
     if ids.is_empty() {
         return Ok(());
     }

@@ -165,7 +165,7 @@ pub(super) const STAFF: Layer = Layer {
     more: "\"grid_set\" TEXT NOT NULL DEFAULT 'governance', UNIQUE (\"id\")",
 };
 
-const EPOCH_TAIL: &[(&str, &str)] =
+pub(super) const EPOCH_TAIL: &[(&str, &str)] =
     &[("import_id", "INTEGER"), ("epoch_from", "INTEGER NOT NULL"), ("row_hash", "INTEGER NOT NULL")];
 
 pub(super) const GRIDS: Layer = Layer {
@@ -316,7 +316,7 @@ pub(super) fn time_text(time: Timestamp) -> String {
     format!("{time:.3}")
 }
 
-fn provenance_content(provenance: &Provenance, values: &mut Values) {
+pub(super) fn provenance_content(provenance: &Provenance, values: &mut Values) {
     let Provenance { external_ids, source, source_date, import_id: _, source_hash } = provenance;
     let names = (!external_ids.is_empty()).then(|| serde_json::to_string(external_ids).expect("a map from text to text is JSON"));
     values.opt_text(names);

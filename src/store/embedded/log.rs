@@ -111,19 +111,19 @@ pub(super) async fn import(
         "INSERT OR REPLACE INTO imports (id, kind, file, crs, source, at, actor, report, state, before)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
-        .bind(id.0)
-        .bind(import.kind)
-        .bind(import.file)
-        .bind(import.crs)
-        .bind(import.source)
-        .bind(time_text(import.at))
-        .bind(actor)
-        .bind(import.report.to_string())
-        .bind(import.state.as_str())
-        .bind(import.before.to_string())
-        .execute(conn)
-        .await
-        .doing("keeping the import")?;
+    .bind(id.0)
+    .bind(import.kind)
+    .bind(import.file)
+    .bind(import.crs)
+    .bind(import.source)
+    .bind(time_text(import.at))
+    .bind(actor)
+    .bind(import.report.to_string())
+    .bind(import.state.as_str())
+    .bind(import.before.to_string())
+    .execute(conn)
+    .await
+    .doing("keeping the import")?;
     Ok(Some(id))
 }
 

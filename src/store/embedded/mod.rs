@@ -12,6 +12,7 @@ mod beside;
 mod boundaries;
 mod bulk;
 mod check;
+mod handed_out;
 mod layers;
 mod log;
 mod migrate;
@@ -23,9 +24,12 @@ mod rtree;
 mod schema;
 mod sql;
 mod staff;
+mod view;
 
 pub(super) use backup::restore;
 pub(super) use bulk::EmbeddedLoad;
+pub use handed_out::HandedOut;
+pub(super) use view::EmbeddedView;
 
 use super::{Access, Meta, StoreError};
 use crate::domain::grid::GridRecord;

@@ -12,7 +12,8 @@ use crate::domain::id::{FacilityId, ImportId, Version};
 use crate::domain::organization::OrganizationRecord;
 use crate::store::StoreError;
 use crate::store::commit::{
-    AddressCommit, CaseCommit, CommitHead, Committed, FacilityCommit, FacilityOutcome, FacilityWrite, ImportRecord, LogKind, OnStale, Once, RowCommit,
+    AddressCommit, CaseCommit, CommitHead, Committed, FacilityCommit, FacilityOutcome, FacilityWrite, ImportRecord, LogKind,
+    OnStale, Once, RowCommit,
 };
 use crate::store::rows::{Counted, changed, each_once};
 use sqlx::AssertSqlSafe;

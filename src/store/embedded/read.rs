@@ -208,7 +208,7 @@ async fn extent(conn: &mut SqliteConnection, layer: &Layer) -> Result<(i64, i64)
 
 impl EmbeddedStore {
     /// Transactions that see one and the same revision.
-    async fn readers(&self, count: usize) -> Result<Vec<Transaction<'static, Sqlite>>, StoreError> {
+    pub(super) async fn readers(&self, count: usize) -> Result<Vec<Transaction<'static, Sqlite>>, StoreError> {
         let _gathering = self.shared.gathering.lock().await;
         loop {
             let mut readers = Vec::with_capacity(count);
@@ -377,10 +377,15 @@ impl EmbeddedStore {
 }
 
 async fn open_cases(conn: &mut SqliteConnection) -> Result<Vec<CaseRecord>, StoreError> {
+    open_cases_after(conn, i64::MIN, i64::MAX).await
+}
+
+/// Open cases behind one, by id.
+pub(super) async fn open_cases_after(conn: &mut SqliteConnection, after: i64, limit: i64) -> Result<Vec<CaseRecord>, StoreError> {
     let open: Vec<String> =
         CaseState::TABLE.iter().filter(|(state, _)| state.is_open()).map(|(_, word)| format!("'{word}'")).collect();
-    let sql = format!("SELECT {} FROM cases WHERE state IN ({}) ORDER BY fid", CASES.list(), open.join(", "));
-    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(conn).await.doing("reading cases")?;
+    let sql = format!("SELECT {} FROM cases WHERE state IN ({}) AND fid > ? ORDER BY fid LIMIT ?", CASES.list(), open.join(", "));
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(after).bind(limit).fetch_all(conn).await.doing("reading cases")?;
     rows.iter().map(CaseRecord::from_row).collect()
 }
 
@@ -388,4 +393,15 @@ async fn organizations(conn: &mut SqliteConnection) -> Result<Vec<OrganizationRe
     let sql = format!("SELECT {} FROM organizations ORDER BY fid", ORGANIZATIONS.list());
     let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(conn).await.doing("reading organizations")?;
     rows.iter().map(OrganizationRecord::from_row).collect()
+}
+
+/// Facilities behind one, by id.
+pub(super) async fn facilities_after(
+    conn: &mut SqliteConnection,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<FacilityRecord>, StoreError> {
+    let sql = format!("SELECT {} FROM facilities WHERE fid > ? ORDER BY fid LIMIT ?", FACILITIES.list());
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(after).bind(limit).fetch_all(conn).await.doing("reading facilities")?;
+    rows.iter().map(FacilityRecord::from_row).collect()
 }

@@ -89,21 +89,11 @@ pub(super) fn external_table(name: &str) -> String {
     format!("CREATE TABLE \"{name}\" (key INTEGER NOT NULL, fid INTEGER NOT NULL, PRIMARY KEY (key, fid)) WITHOUT ROWID")
 }
 
-/// Makes an empty store in an empty database.
-pub(super) async fn create(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+/// What every GeoPackage has, in an empty database.
+pub(super) async fn base_create(conn: &mut SqliteConnection) -> Result<(), StoreError> {
     let doing = "creating the tables";
     let mut sql = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {GPKG_VERSION}; BEGIN;");
     sql.push_str(GPKG_TABLES);
-    sql.push_str(OWN_TABLES);
-    sql.push_str(&external_table("facility_external"));
-    sql.push(';');
-    for layer in LAYERS.into_iter().chain([&VOIDS]) {
-        sql.push_str(&layer.create(layer.name));
-        sql.push(';');
-    }
-    for layer in BOUNDARY_LAYERS {
-        sql.push_str(&past_table(layer));
-    }
     sql.push_str(
         "INSERT INTO gpkg_spatial_ref_sys VALUES
          ('Undefined cartesian SRS', -1, 'NONE', -1, 'undefined', 'undefined cartesian coordinate reference system'),
@@ -119,34 +109,56 @@ pub(super) async fn create(conn: &mut SqliteConnection) -> Result<(), StoreError
             .await
             .doing(doing)?;
     }
-    for layer in LAYERS {
-        let (kind, srs) = if layer.geometry.is_some() { ("features", Some(CGCS2000)) } else { ("attributes", None) };
-        sqlx::query(
-            "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) VALUES (?1, ?2, ?1, ?3, ?4)",
-        )
+    run_all(conn, "COMMIT".to_owned(), doing).await
+}
+
+/// Tells those who open the file about a layer, and makes its R-tree.
+pub(super) async fn layer_list(conn: &mut SqliteConnection, layer: &Layer, description: &str) -> Result<(), StoreError> {
+    let doing = "listing a layer";
+    let (kind, srs) = if layer.geometry.is_some() { ("features", Some(CGCS2000)) } else { ("attributes", None) };
+    sqlx::query("INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) VALUES (?1, ?2, ?1, ?3, ?4)")
         .bind(layer.name)
         .bind(kind)
-        .bind(layer.description)
+        .bind(description)
         .bind(srs)
         .execute(&mut *conn)
         .await
         .doing(doing)?;
-        let Some(geometry) = layer.geometry else { continue };
-        sqlx::query("INSERT INTO gpkg_geometry_columns VALUES (?1, 'geom', ?2, ?3, 0, 0)")
-            .bind(layer.name)
-            .bind(geometry)
-            .bind(CGCS2000)
-            .execute(&mut *conn)
-            .await
-            .doing(doing)?;
-        sqlx::query(
-            "INSERT INTO gpkg_extensions VALUES (?1, 'geom', 'gpkg_rtree_index', 'http://www.geopackage.org/spec120/#extension_rtree', 'write-only')",
-        )
+    let Some(geometry) = layer.geometry else { return Ok(()) };
+    sqlx::query("INSERT INTO gpkg_geometry_columns VALUES (?1, 'geom', ?2, ?3, 0, 0)")
         .bind(layer.name)
+        .bind(geometry)
+        .bind(CGCS2000)
         .execute(&mut *conn)
         .await
         .doing(doing)?;
-        run(conn, rtree_table(&layer.rtree()), doing).await?;
+    sqlx::query(
+        "INSERT INTO gpkg_extensions VALUES (?1, 'geom', 'gpkg_rtree_index', 'http://www.geopackage.org/spec120/#extension_rtree', 'write-only')",
+    )
+    .bind(layer.name)
+    .execute(&mut *conn)
+    .await
+    .doing(doing)?;
+    run(conn, rtree_table(&layer.rtree()), doing).await.map(drop)
+}
+
+/// Makes an empty store in an empty database.
+pub(super) async fn create(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    let doing = "creating the tables";
+    base_create(conn).await?;
+    let mut sql = format!("BEGIN; {OWN_TABLES}");
+    sql.push_str(&external_table("facility_external"));
+    sql.push(';');
+    for layer in LAYERS.into_iter().chain([&VOIDS]) {
+        sql.push_str(&layer.create(layer.name));
+        sql.push(';');
+    }
+    for layer in BOUNDARY_LAYERS {
+        sql.push_str(&past_table(layer));
+    }
+    run_all(conn, sql, doing).await?;
+    for layer in LAYERS {
+        layer_list(conn, layer, layer.description).await?;
     }
     sqlx::query("INSERT INTO meta VALUES ('schema', ?)").bind(SCHEMA.to_string()).execute(&mut *conn).await.doing(doing)?;
     for table in guarded() {

@@ -50,8 +50,7 @@ impl EmbeddedStore {
             let columns: Vec<String> = STAFF.columns().map(|name| format!("\"{name}\"")).collect();
             let insert = format!("INSERT INTO staff ({})", columns.join(", "));
             let replace = format!("{} RETURNING fid", STAFF.replace("staff", "id"));
-            let written =
-                write_rows_returning(&mut tx, (&insert, &replace), columns.len(), values, "writing staff").await?;
+            let written = write_rows_returning(&mut tx, (&insert, &replace), columns.len(), values, "writing staff").await?;
             if let Some(import) = import {
                 let now: BTreeSet<i64> = written.iter().copied().collect();
                 before::forget(&mut tx, &STAFF, import, known.difference(&now).copied().collect()).await?;

@@ -117,7 +117,10 @@ fn cases(name: &str) -> String {
     for n in 0..30 {
         let place = at(f64::from(n) / 12.0, f64::from(n) / 20.0).lonlat();
         let (lon, lat) = (place.lon(), place.lat());
-        text.push_str(&format!("K{n},06012,handling,2026-02-01T08:00:00+08:00,{name}{n},{lon},{lat},2026-02-0{}T08:00:00+08:00\n", name.len()));
+        text.push_str(&format!(
+            "K{n},06012,handling,2026-02-01T08:00:00+08:00,{name}{n},{lon},{lat},2026-02-0{}T08:00:00+08:00\n",
+            name.len()
+        ));
     }
     text
 }
@@ -237,7 +240,8 @@ async fn what_is_taken_back_leaves_what_was_there() {
         // Something that other imports have written, so that there is more to restore than what was never imported.
         served.imported("kind=facilities&crs=cgcs2000", "first.csv", facilities(0..40, "初")).await;
         served.imported("kind=staff", "staff.csv", "id,name,role,assigned\ns2,旧,网格员,330902001001\n").await;
-        let own = "name = \"own\"\nextends = \"gbt47678\"\ncategories = [{ kind = \"component\", code = \"01000\", name = \"一\" }]\n";
+        let own =
+            "name = \"own\"\nextends = \"gbt47678\"\ncategories = [{ kind = \"component\", code = \"01000\", name = \"一\" }]\n";
         for (query, name, body) in [
             ("kind=facilities&crs=cgcs2000", "facilities.csv", facilities(0..120, "甲")),
             ("kind=facilities&crs=cgcs2000", "many.csv", facilities(0..3000, "丙")),
@@ -261,7 +265,8 @@ async fn what_is_taken_back_leaves_what_was_there() {
         }
         // Settings that came along go with it.
         let before = content(&served.app.store).await;
-        let import = served.with_profile("kind=facilities&crs=cgcs2000", own, "code,category,lon,lat\nx,01000,122.105,30.005\n").await;
+        let import =
+            served.with_profile("kind=facilities&crs=cgcs2000", own, "code,category,lon,lat\nx,01000,122.105,30.005\n").await;
         assert_eq!(import["report"]["settings"], json!(["--codes"]), "{import:#}");
         equals_scratch(&served.app).await;
         let categories = get(&served.router, "/api/v1/categories").await.text();
@@ -323,7 +328,8 @@ async fn what_others_touched_since_is_not_taken_back() {
 async fn a_code_that_is_given_away_meanwhile_is_given_once() {
     let served = Served::new(city::store().await).await;
     let table = facilities(0..3000, "甲");
-    let (import, made) = tokio::join!(served.import("kind=facilities&crs=cgcs2000", "many.csv", &table), served.create(Some("new-1")));
+    let (import, made) =
+        tokio::join!(served.import("kind=facilities&crs=cgcs2000", "many.csv", &table), served.create(Some("new-1")));
     // Whoever comes second is refused.
     let refused = import["status"] == "refused";
     assert_eq!(made.status.as_u16() == 201, refused, "{import:#} {}", made.text());
@@ -337,9 +343,17 @@ async fn a_code_that_is_given_away_meanwhile_is_given_once() {
 async fn refusals_dry_runs_and_interrupted_ones_are_kept_and_survive_the_server() {
     let served = Served::in_a_file().await;
     let dry = served.import("kind=facilities&crs=cgcs2000&dry_run=true", "a.csv", facilities(0..9, "甲")).await;
-    assert_eq!((&dry["status"], &dry["report"]["new"], &dry["revision"]), (&json!("dry_run"), &json!(6), &Value::Null), "{dry:#}");
+    assert_eq!(
+        (&dry["status"], &dry["report"]["new"], &dry["revision"]),
+        (&json!("dry_run"), &json!(6), &Value::Null),
+        "{dry:#}"
+    );
     let refused = served.import("kind=facilities&crs=cgcs2000", "b.csv", "category,lon,lat\n01050,122.105,x\n01050,y,30\n").await;
-    assert_eq!((&refused["status"], refused["report"]["faults"].as_array().unwrap().len()), (&json!("refused"), 2), "{refused:#}");
+    assert_eq!(
+        (&refused["status"], refused["report"]["faults"].as_array().unwrap().len()),
+        (&json!("refused"), 2),
+        "{refused:#}"
+    );
     let no_crs = served.import("kind=facilities", "c.csv", facilities(0..9, "甲")).await;
     assert!(no_crs["report"]["faults"][0]["detail"].as_str().unwrap().contains("no CRS"), "{no_crs:#}");
     let many: String = (0..500).map(|_| "01050,122.105,x\n").collect();
@@ -387,11 +401,15 @@ fn form(parts: &[(&str, &str, &[u8])]) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn several_files_are_one_import_and_siblings_one_of_them() {
     let served = Served::new(city::store().await).await;
-    let files = form(&[("file", "a.csv", facilities(1..4, "甲").as_bytes()), ("file", "目录/b.csv", facilities(5..8, "乙").as_bytes())]);
+    let files =
+        form(&[("file", "a.csv", facilities(1..4, "甲").as_bytes()), ("file", "目录/b.csv", facilities(5..8, "乙").as_bytes())]);
     let answer = post(&served.router, &format!("{ALL}?kind=facilities&crs=cgcs2000"), FORM, files).await;
     assert_eq!(answer.status, 202, "{}", answer.text());
     let import = served.end_of(answer.json()["id"].as_i64().unwrap()).await;
-    assert_eq!((&import["status"], &import["files"], &import["report"]["new"]), (&json!("imported"), &json!("a.csv, b.csv"), &json!(6)));
+    assert_eq!(
+        (&import["status"], &import["files"], &import["report"]["new"]),
+        (&json!("imported"), &json!("a.csv, b.csv"), &json!(6))
+    );
     // GBK, as Excel saves it.
     let table = facilities(9..12, "");
     let (before, after) = table.split_once("01050,").unwrap();
@@ -443,7 +461,11 @@ async fn hostile_uploads_are_refused_and_leave_nothing() {
         (vec![("file", "..", good.as_bytes())], "bad_field", "file"),
         (vec![("file", "a.csv", good.as_bytes()), ("file", "x/a.csv", good.as_bytes())], "bad_field", "file"),
         (vec![("codes", "p.toml", b"rubbish".as_slice()), ("file", "a.csv", good.as_bytes())], "bad_field", "codes"),
-        (vec![("codes", "p.toml", b"name=\"x\"\nextends=\"/etc/passwd\"".as_slice()), ("file", "a.csv", good.as_bytes())], "bad_field", "codes"),
+        (
+            vec![("codes", "p.toml", b"name=\"x\"\nextends=\"/etc/passwd\"".as_slice()), ("file", "a.csv", good.as_bytes())],
+            "bad_field",
+            "codes",
+        ),
         (vec![("scheme", "s.json", b"{}".as_slice()), ("file", "a.csv", good.as_bytes())], "bad_field", "scheme"),
         (vec![], "missing_field", "file"),
     ] {
@@ -468,7 +490,9 @@ async fn hostile_uploads_are_refused_and_leave_nothing() {
     assert_eq!(served.left(), [""; 0]);
     assert_eq!(get(&served.router, ALL).await.ok()["number_matched"], 0);
     // What is no file of any kind is an import that is refused, with the reason.
-    for (name, body) in [("bomb.zip", bomb()), ("a.mdb", b"\0\x01\0\0Standard Jet DB\0".to_vec()), ("x", vec![]), ("y.csv", vec![0xff; 5000])] {
+    for (name, body) in
+        [("bomb.zip", bomb()), ("a.mdb", b"\0\x01\0\0Standard Jet DB\0".to_vec()), ("x", vec![]), ("y.csv", vec![0xff; 5000])]
+    {
         let import = served.import("kind=facilities&crs=cgcs2000", name, body).await;
         assert_eq!((&import["state"], &import["status"]), (&json!("done"), &json!("refused")), "{name}: {import:#}");
         assert!(!import["report"]["faults"].as_array().unwrap().is_empty(), "{import:#}");

@@ -77,6 +77,7 @@ async fn every_link_leads_somewhere() {
     {
         assert!(seen.contains(uri), "{uri} is reached from the landing page, of {seen:?}");
     }
+    assert_eq!(get(&router, "/ogc/").await.ok(), get(&router, "/ogc").await.ok(), "clients put a slash behind an address");
 }
 
 #[tokio::test]

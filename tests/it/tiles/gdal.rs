@@ -16,7 +16,7 @@ use wangge::geom::TileId;
 use wangge::tiles::{Fields, Layers, TileRequest, build};
 
 /// What a program prints; `None` when it is not installed.
-fn told(program: &str, arguments: &[&str]) -> Option<String> {
+pub(crate) fn told(program: &str, arguments: &[&str]) -> Option<String> {
     match Command::new(program).args(arguments).output() {
         Ok(output) => {
             let complaints = String::from_utf8_lossy(&output.stderr);

@@ -1,0 +1,64 @@
+//! The file as it is at one revision, for as long as that is needed: one transaction that only reads.
+
+use super::{EmbeddedStore, boundaries, log, read, staff};
+use crate::domain::case::CaseRecord;
+use crate::domain::facility::FacilityRecord;
+use crate::domain::id::{CaseId, Epoch, FacilityId, Revision};
+use crate::domain::records::{BoundarySet, EpochRecord};
+use crate::domain::staff::StaffRecord;
+use crate::store::{Meta, StoreError};
+use sqlx::{Sqlite, Transaction};
+
+/// See [`crate::store::StoreView`].
+#[derive(Debug)]
+pub(in crate::store) struct EmbeddedView {
+    tx: Transaction<'static, Sqlite>,
+    revision: Revision,
+}
+
+impl EmbeddedStore {
+    pub(in crate::store) async fn view(&self) -> Result<EmbeddedView, StoreError> {
+        let mut readers = self.readers(1).await?;
+        let mut tx = readers.pop().expect("one was asked for");
+        let revision = log::revision(&mut tx).await?;
+        Ok(EmbeddedView { tx, revision })
+    }
+}
+
+impl EmbeddedView {
+    pub(in crate::store) fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    pub(in crate::store) async fn meta(&mut self) -> Result<Meta, StoreError> {
+        log::meta(&mut self.tx).await
+    }
+
+    pub(in crate::store) async fn epochs(&mut self) -> Result<Vec<EpochRecord>, StoreError> {
+        log::epochs(&mut self.tx).await
+    }
+
+    pub(in crate::store) async fn boundaries_at(&mut self, epoch: Epoch) -> Result<Option<BoundarySet>, StoreError> {
+        let found = self.epochs().await?.into_iter().find(|record| record.epoch == epoch);
+        match found {
+            Some(record) => boundaries::boundaries_at(&mut self.tx, &record).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub(in crate::store) async fn staff(&mut self) -> Result<Vec<StaffRecord>, StoreError> {
+        staff::staff(&mut self.tx).await
+    }
+
+    pub(in crate::store) async fn facilities_after(
+        &mut self,
+        after: FacilityId,
+        limit: usize,
+    ) -> Result<Vec<FacilityRecord>, StoreError> {
+        read::facilities_after(&mut self.tx, after.0, limit as i64).await
+    }
+
+    pub(in crate::store) async fn cases_after(&mut self, after: CaseId, limit: usize) -> Result<Vec<CaseRecord>, StoreError> {
+        read::open_cases_after(&mut self.tx, after.0, limit as i64).await
+    }
+}
