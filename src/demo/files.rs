@@ -48,7 +48,7 @@ impl Files {
     /// The files with the names they go by.
     pub fn named(&self) -> Vec<(&str, &str)> {
         let others = self.others.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-        let own: [(&str, &str); 7] = [
+        let own: [(&str, &str); 8] = [
             ("regions.csv", &self.regions),
             ("grids.geojson", &self.grids),
             ("facilities.csv", &self.facilities),

@@ -44,6 +44,8 @@ number!(
 number!(
     /// The store's key of an address.
     AddressId(i64)
+);
+number!(
     /// The store's key of an organization; also its MVT feature id, so it is at most 2^53 − 1.
     OrganizationId(i64)
 );

@@ -32,7 +32,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind with its word on the command line and in reports.
-    pub const TABLE: [(Self, &'static str); 7] = [
+    pub const TABLE: [(Self, &'static str); 8] = [
         (Self::Regions, "regions"),
         (Self::Grids, "grids"),
         (Self::Facilities, "facilities"),

@@ -389,7 +389,7 @@ pub enum LogKind {
 }
 
 impl LogKind {
-    const TABLE: [(Self, &'static str); 7] = [
+    const TABLE: [(Self, &'static str); 8] = [
         (Self::Meta, "meta"),
         (Self::Boundaries, "boundaries"),
         (Self::Households, "households"),

@@ -42,8 +42,7 @@ macro_rules! sourced {
         })*
     };
 }
-sourced!(RegionRecord, GridRecord, VoidRecord, StaffRecord, FacilityRecord, CaseRecord, AddressRecord);
-sourced!(RegionRecord, GridRecord, VoidRecord, StaffRecord, FacilityRecord, CaseRecord, OrganizationRecord);
+sourced!(RegionRecord, GridRecord, VoidRecord, StaffRecord, FacilityRecord, CaseRecord, AddressRecord, OrganizationRecord);
 
 /// A row that is known by a text.
 pub(super) trait Named: Sourced {

@@ -256,6 +256,8 @@ impl Reading {
                 self.case = last.id;
                 Ok(Some(Records::Cases(some.into_iter().filter_map(|record| ground.case(record)).collect())))
             }
+            // No export has these layers yet; `exports::layers` refuses their names.
+            Kind::Addresses | Kind::Organizations => Ok(None),
             Kind::Staff => {
                 if self.staff.is_none() {
                     self.staff = Some(city.view.staff().await?.into_iter());

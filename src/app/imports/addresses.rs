@@ -5,7 +5,7 @@ use super::facilities::swapped;
 use super::matching::{RecordName, Seen};
 use super::read::read;
 use super::report::{Report, Status};
-use super::{ImportError, Job, Step, grid_at, territory_at};
+use super::{Before, ImportError, Job, Step, grid_at};
 use crate::domain::address::AddressRecord;
 use crate::domain::code::Code;
 use crate::domain::id::{AddressId, Epoch};
@@ -28,7 +28,7 @@ struct Rows {
 }
 
 pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Report, ImportError> {
-    let territory = territory_at(store, job.at).await?;
+    let territory = job.ground.territory(job.at).await?;
     let epoch = territory.as_ref().map_or(Epoch(0), |territory| territory.epoch);
     let keys = store.address_keys().await?;
     let job = Arc::new(job);
@@ -44,9 +44,10 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
     report.status = job.status(&report, rows.is_empty());
     if report.status == Status::Imported {
         job.tell(Step::Writing { rows: rows.len() as u64 });
-        let import = Some(job.import_record(&report));
+        let import = Some(job.import_record(&report, Before::default()));
         let commit = AddressCommit { head: job.head(epoch), rows, removed: Vec::new(), import };
-        job.committed(&mut report, &store.addresses_commit(commit).await?);
+        let committed = store.addresses_commit(commit).await?;
+        job.committed(&mut report, &committed, None).await;
     }
     Ok(report)
 }

@@ -5,7 +5,7 @@ use super::facilities::swapped;
 use super::matching::{RecordName, Seen};
 use super::read::{Point, read_points};
 use super::report::{Report, Status};
-use super::{ImportError, Job, Step, grid_at, territory_at};
+use super::{Before, ImportError, Job, Step, grid_at};
 use crate::domain::category::CategoryKind;
 use crate::domain::id::Epoch;
 use crate::domain::organization::OrganizationRecord;
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Report, ImportError> {
-    let territory = territory_at(store, job.at).await?;
+    let territory = job.ground.territory(job.at).await?;
     let epoch = territory.as_ref().map_or(Epoch(0), |territory| territory.epoch);
     let stored = store.organizations().await?;
     let job = Arc::new(job);
@@ -29,9 +29,10 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
     report.status = job.status(&report, rows.is_empty());
     if report.status == Status::Imported {
         job.tell(Step::Writing { rows: rows.len() as u64 });
-        let import = Some(job.import_record(&report));
+        let import = Some(job.import_record(&report, Before::default()));
         let commit = RowCommit { head: job.head(epoch), rows, removed: Vec::new(), import };
-        job.committed(&mut report, &store.organizations_commit(commit).await?);
+        let committed = store.organizations_commit(commit).await?;
+        job.committed(&mut report, &committed, None).await;
     }
     Ok(report)
 }

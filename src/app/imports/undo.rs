@@ -114,6 +114,7 @@ pub(super) async fn undo(ground: &Ground, id: ImportId, actor: &Actor, at: Times
         "cases" => undo.cases().await?,
         "staff" => undo.staff().await?,
         "households" => undo.households().await?,
+        kind @ ("addresses" | "organizations") => return refuse(&format!("{kind} are not taken back: import those of before")),
         _ => undo.boundaries().await?,
     };
     drop(quiet);

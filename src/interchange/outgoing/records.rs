@@ -102,7 +102,7 @@ fn derived(kind: Kind) -> &'static [(&'static str, ValueKind)] {
         }
         Kind::Facilities => &[("grid", ValueKind::Text), ("state_date", ValueKind::Text)],
         Kind::Cases => &[("grid", ValueKind::Text)],
-        Kind::Staff | Kind::Households => &[],
+        Kind::Staff | Kind::Households | Kind::Addresses | Kind::Organizations => &[],
     }
 }
 
@@ -134,7 +134,7 @@ impl Rows {
         let geometry = match self.kind {
             _ if self.columns => Geometry::None,
             Kind::Regions | Kind::Grids => Geometry::Area,
-            Kind::Facilities | Kind::Cases => Geometry::Point,
+            Kind::Facilities | Kind::Cases | Kind::Addresses | Kind::Organizations => Geometry::Point,
             Kind::Staff | Kind::Households => Geometry::None,
         };
         let fields = self.fields().map(|field| Column { name: field.as_str().to_owned(), kind: value_kind(field) });
