@@ -97,7 +97,7 @@ fn config(args: &Args) -> Result<Config, Failure> {
 }
 
 /// Returns when the process is asked to end.
-async fn stopped() {
+pub(super) async fn stopped() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

@@ -80,6 +80,17 @@ struct Guess {
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
+    let folder = Folder(std::env::temp_dir().join(format!("wangge-try-{}", std::process::id())));
+    std::fs::create_dir_all(&folder.0)?;
+    // From here on whoever ends the program ends what it does, and the folder goes.
+    let stopped = tokio::spawn(serve::stopped());
+    tokio::select! {
+        outcome = shown(args, &folder.0) => outcome,
+        _ = stopped => Ok(true),
+    }
+}
+
+async fn shown(args: Args, folder: &Path) -> Outcome {
     let scheme = args.scheme.as_deref().map(imports::scheme_named).transpose().map_err(usage)?.unwrap_or_default();
     let mut accept = Accept::default();
     for word in &args.accept {
@@ -96,9 +107,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     guesses.sort_by_key(|guess| Kind::TABLE.iter().position(|(kind, _)| *kind == guess.kind));
     let listener = http::bind(args.listen).await.map_err(|error| Failure::Failed(format!("{}: {error}", args.listen)))?;
     let address = listener.local_addr()?;
-    let folder = Folder(std::env::temp_dir().join(format!("wangge-try-{}", std::process::id())));
-    std::fs::create_dir_all(&folder.0)?;
-    let data = folder.0.join("city.gpkg");
+    let data = folder.join("city.gpkg");
     let meta = Meta { scheme, ..Meta::new("试看", imports::profile_named("gbt47678").map_err(usage)?) };
     let store = Store::create(&data, &meta).await?;
     for Guess { file, kind, why } in guesses {
@@ -121,10 +130,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     if !args.no_browser {
         open(&format!("http://{address}/"));
     }
-    let outcome = serve::answer(Arc::clone(&app), listener, address).await;
-    app.store.close().await?;
-    drop(folder);
-    outcome
+    serve::answer(app, listener, address).await
 }
 
 async fn import(store: &Store, order: Order) -> Result<Report, Failure> {

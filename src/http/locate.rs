@@ -150,6 +150,7 @@ const SHARP_M: f64 = 50.0;
 /// The answer to a position, or to an address.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[allow(clippy::large_enum_variant, reason = "it stands for one of two answers in the document")]
 pub enum LocateEither<'a> {
     /// With `lon`, `lat` and `crs`.
     Position(LocateAnswer<'a>),

@@ -246,7 +246,7 @@ mod tests {
 
     fn written(parts: &[(&str, &str, &[u8])]) -> Vec<u8> {
         let mut body = b"preamble".to_vec();
-        if parts.len() % 2 == 0 {
+        if parts.len().is_multiple_of(2) {
             body.clear();
         } else {
             body.extend(b"\r\n");

@@ -323,8 +323,9 @@ impl Undo<'_> {
         let Some(base) = published.base else {
             return refuse("a set beside the chain stays in the list of epochs: nothing stands in it".to_owned());
         };
-        let head = epochs.iter().rev().find(|epoch| epoch.set == published.set && epoch.base.is_some());
-        if let Some(head) = head.filter(|head| head.epoch != published.epoch) {
+        let head = epochs.iter().rev().find(|epoch| epoch.set == published.set && epoch.base.is_some()).unwrap_or(published);
+        // What was published after it and taken back again leaves what it published.
+        if head.epoch != published.epoch && !self.says_the_same(head.epoch, published.epoch).await? {
             let some = vec![format!("epoch {} was published after it", head.epoch)];
             return Err(AppError::Touched { id: self.id().0, total: 1, some });
         }
@@ -358,7 +359,7 @@ impl Undo<'_> {
         let outlined = Arc::clone(&territory);
         let outlines = tokio::task::spawn_blocking(move || outlines(&outlined)).await.map_err(|_| AppError::Panicked)?;
         let commit = BoundaryCommit {
-            base: published.epoch,
+            base: head.epoch,
             chain: Chain::InForce,
             boundaries: set,
             outlines,
@@ -378,6 +379,20 @@ impl Undo<'_> {
             committed: Some(summary),
             removed: committed.removed,
             restored: committed.new + committed.changed,
+        })
+    }
+}
+
+impl Undo<'_> {
+    /// Whether two epochs have the same boundaries.
+    async fn says_the_same(&self, one: Epoch, other: Epoch) -> Result<bool, AppError> {
+        let store = self.ground.store();
+        let (one, other) = (store.boundaries_at(one).await?, store.boundaries_at(other).await?);
+        Ok(match (one, other) {
+            (Some(one), Some(other)) => {
+                one.scheme == other.scheme && one.regions == other.regions && one.grids == other.grids && one.voids == other.voids
+            }
+            _ => false,
         })
     }
 }

@@ -271,7 +271,8 @@ impl Addresses {
             narrow(&mut set, |at| self.place_key(at as u32) == place);
         }
         narrow(&mut set, |at| self.texts.of(self.houses[at].tail) == asked.parsed.tail);
-        let steps: [(Part, fn(&Parts) -> Part); 3] =
+        type Of = fn(&Parts) -> Part;
+        let steps: [(Part, Of); 3] =
             [(parts.building, |parts| parts.building), (parts.unit, |parts| parts.unit), (parts.room, |parts| parts.room)];
         for (step, (wanted, of)) in steps.into_iter().enumerate() {
             if wanted.is_some() && !narrow(&mut set, |at| of(&self.houses[at].parts) == wanted) {

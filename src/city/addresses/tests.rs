@@ -213,7 +213,7 @@ fn written(street: usize, parts: Parts, style: u8) -> String {
         _ => "",
     }
     .to_owned();
-    text += if style % 5 == 0 { "　" } else { "" };
+    text += if style.is_multiple_of(5) { "　" } else { "" };
     text += name;
     let marks = [["弄", "号", "幢", "单元", "室"], ["弄", "號", "栋", "单元", "房"], ["弄", "#", "号楼", "梯", "室"]]
         [usize::from(style % 7 % 3)];

@@ -193,7 +193,6 @@ pub struct Feature<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     /// A code, or the store's integer key.
-    #[schema(inline)]
     id: Id<'a>,
     /// Null when it has no place.
     #[schema(value_type = Option<Object>)]

@@ -233,7 +233,7 @@ impl<R: Written> Bulk<R> {
 enum Step {
     Push(Vec<FacilityRecord>),
     Remove(Vec<FacilityId>),
-    Finish(Option<ImportRecord>, oneshot::Sender<Committed>),
+    Finish(Box<Option<ImportRecord>>, oneshot::Sender<Committed>),
 }
 
 /// Facilities on their way in. The work is done by a task; dropping this ends it.

@@ -216,7 +216,8 @@ async fn a_file_of_the_first_schema_is_brought_up_when_it_is_opened_and_when_it_
             DROP TABLE organizations; DROP TABLE rtree_organizations_geom; DELETE FROM sequences WHERE name = 'organizations';
             DELETE FROM gpkg_extensions WHERE table_name = 'organizations'; DELETE FROM gpkg_geometry_columns WHERE table_name = 'organizations';
             DELETE FROM gpkg_contents WHERE table_name = 'organizations';
-            UPDATE meta SET value = '1' WHERE key = 'schema'; DELETE FROM guard";
+            ALTER TABLE imports DROP COLUMN state; ALTER TABLE imports DROP COLUMN revision; ALTER TABLE imports DROP COLUMN undone;
+            ALTER TABLE imports DROP COLUMN before; ALTER TABLE imports DROP COLUMN added; UPDATE meta SET value = '1' WHERE key = 'schema'; DELETE FROM guard";
         sqlx::raw_sql(older).execute(&mut conn).await.unwrap();
         conn.close().await.unwrap();
     }
