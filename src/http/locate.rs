@@ -164,7 +164,7 @@ pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query
     if query.address.is_some() {
         return by_address(&app, &actor, query).await;
     }
-    refuse_beside("an address", &[("within", query.within.is_some()), ("limit", query.limit.is_some())])?;
+    refuse_beside("only for an address", &[("within", query.within.is_some()), ("limit", query.limit.is_some())])?;
     let lon = query.lon.ok_or_else(|| <f64 as Word>::missing("lon"))?;
     let lat = query.lat.ok_or_else(|| <f64 as Word>::missing("lat"))?;
     let crs = query.crs.ok_or_else(|| Crs::missing("crs"))?;
@@ -184,13 +184,13 @@ pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query
     }
 }
 
-/// Parameters that go only with something that was not asked for.
-fn refuse_beside(what: &str, given: &[(&'static str, bool)]) -> Answer<()> {
+/// Parameters that do not go with what was asked for, and why not.
+fn refuse_beside(why: &str, given: &[(&'static str, bool)]) -> Answer<()> {
     let fields: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect();
     if fields.is_empty() {
         return Ok(());
     }
-    let detail = format!("{} goes only with {what}", fields.join(", "));
+    let detail = format!("{}: {why}", fields.join(", "));
     Err(Problem::new(ProblemCode::ConflictingParameters, detail).with("fields", fields))
 }
 
@@ -198,7 +198,7 @@ async fn by_address(app: &App, actor: &crate::app::Actor, query: LocateQuery) ->
     let boundaries = asof::boundaries!(query);
     let LocateQuery { lon, lat, crs, address, set: _, at: _, epoch: _, accuracy_m, include, within, limit } = query;
     let beside = [("lon", lon.is_some()), ("lat", lat.is_some()), ("crs", crs.is_some()), ("accuracy_m", accuracy_m.is_some())];
-    refuse_beside("a position", &beside)?;
+    refuse_beside("only for a position, not for an address", &beside)?;
     let limit = match limit.map(usize::try_from) {
         None => locate_address::DEFAULT_CANDIDATES,
         Some(Ok(limit @ 1..=MOST_CANDIDATES)) => limit,
