@@ -3,6 +3,8 @@
 //! 4,000 streets of 500 names in 20 towns, houses with flats. Asked for: stored addresses in other writings, numbers between known ones,
 //! streets that do not exist, pinyin.
 
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints its figures")]
+
 mod harness;
 
 use harness::{Counted, ROUNDS, bytes, median, mix, seconds};

@@ -208,6 +208,7 @@ pub struct Feature<'a> {
 /// A code, or the store's integer key.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = FeatureId)]
 enum Id<'a> {
     Code(&'a str),
     Key(i64),

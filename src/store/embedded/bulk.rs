@@ -254,7 +254,7 @@ impl EmbeddedLoad {
 
     pub(in crate::store) async fn finish(mut self, import: Option<ImportRecord>) -> Result<Committed, StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.send(Step::Finish(import, answer)).await?;
+        self.send(Step::Finish(Box::new(import), answer)).await?;
         match answered.await {
             Ok(committed) => Ok(committed),
             Err(_) => Err(self.failure().await),
@@ -300,10 +300,10 @@ impl Loading {
             Step::Remove(ids) => self.removed.extend(ids.into_iter().map(|id| id.0)),
             Step::Finish(import, answer) => {
                 let committed = match &mut self.bulk {
-                    Some(bulk) => bulk.finish(import).await?,
+                    Some(bulk) => bulk.finish(*import).await?,
                     None => {
                         let (rows, removed) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.removed));
-                        write_few(&self.store, LogKind::Facilities, self.head.clone(), rows, removed, import).await?
+                        write_few(&self.store, LogKind::Facilities, self.head.clone(), rows, removed, *import).await?
                     }
                 };
                 // Whoever no longer listens finds the import in the list.

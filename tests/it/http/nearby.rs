@@ -100,7 +100,7 @@ async fn a_thousand_places_have_the_neighbours_that_a_look_at_everything_finds()
             .map(|near| match &near.thing {
                 wangge::app::nearby::Thing::Facility(row) => (near.distance_m, 0, row.id.0),
                 wangge::app::nearby::Thing::Case(case) => (near.distance_m, 1, case.record.id.0),
-                wangge::app::nearby::Thing::Organization(record) => (near.distance_m, 2, record.id.0),
+                wangge::app::nearby::Thing::Organization(one) => (near.distance_m, 2, one.record.id.0),
             })
             .collect();
         assert_eq!(found, expected[..expected.len().min(limit)], "{n}");
@@ -108,7 +108,7 @@ async fn a_thousand_places_have_the_neighbours_that_a_look_at_everything_finds()
             let at = match &near.thing {
                 wangge::app::nearby::Thing::Facility(row) => row.at,
                 wangge::app::nearby::Thing::Case(case) => case.record.at.unwrap(),
-                wangge::app::nearby::Thing::Organization(record) => record.at.unwrap(),
+                wangge::app::nearby::Thing::Organization(one) => one.record.at.unwrap(),
             };
             assert!(near.across_water || !sees_water(&view, LatticePoint::nearest(place), at), "{n}");
             across += u32::from(near.across_water);
