@@ -97,7 +97,7 @@ fn drawn(tile: &[u8]) -> Vec<(u64, String, String)> {
         for feature in layer.features() {
             let text = |wanted: &str| {
                 let properties = feature.properties_vec().unwrap();
-                let value = properties.iter().find(|(key, _)| *key == wanted).map(|(_, value)| value);
+                let value = properties.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value);
                 if let Some(MvtValueRef::String(text)) = value { text.to_owned() } else { String::new() }
             };
             found.push((feature.id().unwrap(), text("category"), text("name")));
