@@ -55,15 +55,22 @@ pub fn locate_csv(
     annotate(file, crs, columns, output, opened, &Known { territory, addresses })
 }
 
-/// The best of an answer as a line of a table tells it. Where several share the best score, the grid is told only if it is the same.
+/// A place with a lower score is told, but no grid is taken from it: a number beyond the known ones, a house of that address elsewhere.
+const SURE: f64 = 0.7;
+
+/// The best of an answer as a line of a table tells it. Where several share the best score, the grid is told only if it is the same; of a
+/// whole street or region, and of what is not sure, never.
 fn told<'t>(territory: &'t Territory, answer: &Answer) -> AddressPlace<'t> {
     let Some(first) = answer.candidates.first() else {
         return AddressPlace { error: Some("not_found"), ..AddressPlace::default() };
     };
     let best = &answer.candidates[..answer.best.min(answer.candidates.len())];
     let agree = best.iter().all(|candidate| candidate.unit == first.unit) && answer.best <= best.len();
-    let grid = first.unit.filter(|_| agree).and_then(Unit::grid).map(|ix| territory.grid_code(ix));
-    let error = match (grid, agree, first.unit, first.kind) {
+    let sure = first.score >= SURE && !matches!(first.kind, MatchKind::Road | MatchKind::Region);
+    let held = first.unit.filter(|_| agree).and_then(Unit::grid).map(|ix| territory.grid_code(ix));
+    let grid = held.filter(|_| sure);
+    let error = match (held, agree, first.unit, first.kind) {
+        (Some(_), ..) if !sure && first.kind != MatchKind::Region => Some("imprecise"),
         (Some(_), ..) => None,
         (None, false, ..) => Some("ambiguous"),
         (None, true, None, kind) if kind != MatchKind::Region => Some(OUTSIDE),

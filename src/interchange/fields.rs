@@ -157,7 +157,7 @@ fields! {
     Within = "within" ["所在区域", "region"],
     /// The place in words.
     Address = "address"
-        ["标准地址", "地址全称", "详细地址", "full_address", "事发位置", "sfwz", "地址", "address_text", "详情地址"],
+        ["事发位置", "sfwz", "地址", "address_text", "详情地址", "标准地址", "地址全称", "详细地址", "full_address"],
     /// When an organization is open, in words.
     Hours = "hours" ["开放时间", "办公时间", "服务时间", "opening_hours"],
     /// A page about the case in its own system.
