@@ -29,7 +29,7 @@ use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 /// Narrows a collection, and says how its features are told.
 #[derive(Debug, utoipa::IntoParams)]
@@ -159,6 +159,11 @@ fn limit_schema() -> Object {
     schema.default(Some(Limit::DEFAULT.0.into())).build()
 }
 
+/// A text or a number: OpenAPI 3.0 has no list of types.
+fn id_schema() -> Object {
+    ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some("A code, or the store's integer key.")).build()
+}
+
 fn bbox_schema() -> Object {
     ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[^,]+(,[^,]+){3}(,[^,]+){0,2}$")).build()
 }
@@ -193,6 +198,7 @@ pub struct Feature<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     /// A code, or the store's integer key.
+    #[schema(schema_with = id_schema)]
     id: Id<'a>,
     /// Null when it has no place.
     #[schema(value_type = Option<Object>)]
@@ -205,10 +211,8 @@ pub struct Feature<'a> {
     links: Vec<Link>,
 }
 
-/// A code, or the store's integer key.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 #[serde(untagged)]
-#[schema(as = FeatureId)]
 enum Id<'a> {
     Code(&'a str),
     Key(i64),
