@@ -33,7 +33,7 @@ fn texts(target: Target) -> &'static [&'static str] {
             "3api/v1/facilities/4\n{\"name\":\"x\",\"properties\":{\"a\":null}}",
             "api/v1/nearby?lon=122.105&lat=30.005&crs=wgs84&radius_m=800&kinds=facilities,cases",
             "api/v1/facilities?bbox=122.1,30,122.2,30.1&within=3309&category=01037&limit=5",
-            "api/v1/regions/330902/outlines?level=grid&crs=gcj02&simplify_m=5",
+            "api/v1/grids/330902001001001/outline?crs=gcj02",
             "api/v1/search?q=122.105,30.005&within=3309",
             "ogc/collections/grids/items?bbox=122.1,30,122.2,30.1&limit=2&crs=http://www.opengis.net/def/crs/EPSG/0/4490",
         ],

@@ -188,18 +188,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_without_addresses_gets_their_layer() {
+    async fn a_file_without_addresses_and_organizations_gets_their_layers() {
         use sqlx::Connection;
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("city.gpkg");
         let meta = Meta::new("city", CodeProfile::new("none".to_owned(), []));
         EmbeddedStore::create(&path, &meta).await.expect("a new file").close().await.expect("closed");
         let mut conn = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.expect("a database");
-        let before = "INSERT INTO guard VALUES (1); DROP TABLE addresses; DROP TABLE rtree_addresses_geom;
-            DELETE FROM gpkg_geometry_columns WHERE table_name = 'addresses';
-            DELETE FROM gpkg_extensions WHERE table_name = 'addresses'; DELETE FROM gpkg_contents WHERE table_name = 'addresses'; DELETE FROM sequences WHERE name = 'addresses';
-            UPDATE meta SET value = '3' WHERE key = 'schema'; DELETE FROM guard;";
-        run_all(&mut conn, before.to_owned(), "going back").await.expect("gone back");
+        let mut before = "INSERT INTO guard VALUES (1);".to_owned();
+        for layer in ["addresses", "organizations"] {
+            before.push_str(&format!(
+                "DROP TABLE {layer}; DROP TABLE rtree_{layer}_geom; DELETE FROM sequences WHERE name = '{layer}';
+                 DELETE FROM gpkg_geometry_columns WHERE table_name = '{layer}'; DELETE FROM gpkg_extensions WHERE table_name = '{layer}';
+                 DELETE FROM gpkg_contents WHERE table_name = '{layer}';"
+            ));
+        }
+        before.push_str("UPDATE meta SET value = '3' WHERE key = 'schema'; DELETE FROM guard;");
+        run_all(&mut conn, before, "going back").await.expect("gone back");
         conn.close().await.expect("closed");
         let store = EmbeddedStore::open_with(&path, Access::Serve, SCHEMA, STEPS).await.expect("the new schema");
         assert_eq!(store.check().await.expect("checked"), vec![]);
