@@ -113,6 +113,21 @@ pub(super) async fn found(conn: &mut SqliteConnection, path: &Path, known: i64) 
     Ok(found)
 }
 
+/// For writers: a copy for others to edit has their triggers in the place of our guards.
+pub(super) async fn guarded(conn: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    let guards: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'guard\\_%' ESCAPE '\\'")
+            .fetch_one(conn)
+            .await
+            .doing("looking for the guards against other writers")?;
+    if guards == 0 {
+        let reason = "it is a copy for others to edit: `wangge restore` makes the city's file of it again, `wangge import` brings its \
+            layers into another";
+        return Err(StoreError::NotOurs { path: path.to_owned(), reason: reason.to_owned() });
+    }
+    Ok(())
+}
+
 /// For readers: the schema must be exactly `known`.
 pub(super) async fn checked(conn: &mut SqliteConnection, path: &Path, known: i64) -> Result<(), StoreError> {
     match found(conn, path, known).await? {

@@ -229,6 +229,7 @@ impl EmbeddedStore {
         } else {
             let mut conn = connect(options(path)).await?;
             let found = migrate::found(&mut conn, path, known).await?;
+            migrate::guarded(&mut conn, path).await?;
             run_all(
                 &mut conn,
                 "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -32000"

@@ -161,6 +161,29 @@ async fn an_r_tree_that_an_import_is_filling_is_no_fault() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_for_others_is_read_but_not_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, path) = city(folder.path()).await;
+    let copy = folder.path().join("copy.gpkg");
+    store.backup(&copy).await.unwrap();
+    let before = store.snapshot(now()).await.unwrap();
+    store.close().await.unwrap();
+    let bytes = std::fs::read(&copy).unwrap();
+    for access in [Access::Serve, Access::Import] {
+        let refused = Store::open(&copy, access).await.unwrap_err().to_string();
+        assert!(refused.contains("wangge restore"), "{refused}");
+    }
+    assert_eq!(std::fs::read(&copy).unwrap(), bytes, "it stays as it is");
+    let read = Store::open(&copy, Access::Read).await.unwrap();
+    assert_eq!(read.snapshot(now()).await.unwrap(), before);
+    read.close().await.unwrap();
+    Store::restore(&copy, &path).await.unwrap();
+    let store = Store::open(&path, Access::Serve).await.unwrap();
+    store.facilities_commit(facilities(vec![facility(1)])).await.unwrap();
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rows_that_a_publication_has_ended_so_far_are_no_fault() {
     use sqlx::Connection;
     let folder = tempfile::tempdir().unwrap();
