@@ -239,7 +239,7 @@ fn cases(city: &City) -> String {
 
 fn addresses(city: &City) -> String {
     let mut table = String::new();
-    line(&mut table, &["id", "address", "name", "lon", "lat"]);
+    line(&mut table, &["id", "address", "poi", "lon", "lat"]);
     for (number, address) in (1..).zip(&city.addresses) {
         let cells = [
             &format!("D{number:06}"),

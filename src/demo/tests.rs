@@ -101,6 +101,7 @@ fn zhoushan_has_exactly_the_counts_it_promises() {
     city.history.iter().for_each(check_boundaries);
 }
 
+#[cfg(feature = "server")]
 #[test]
 fn yichang_has_1110_grids_and_100_police_grids_of_five_to_fifteen_each() {
     let city = city(Preset::Yichang, DEFAULT_SEED, noon()).expect("a city");

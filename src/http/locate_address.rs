@@ -34,6 +34,9 @@ pub struct UnderstoodShape {
     /// Regions that it names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     regions: Vec<String>,
+    /// Provinces, cities and counties that it names and that are not here: no address is a candidate then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    elsewhere: Vec<String>,
     /// Street, village or estate.
     #[serde(skip_serializing_if = "String::is_empty")]
     street: String,
@@ -58,7 +61,7 @@ pub struct AddressCandidate<'a> {
     kind: &'static str,
     /// 0 to 1; 1 only when every part was found. Equal scores are equal candidates.
     score: f64,
-    /// What was found, without the regions above it.
+    /// What was found, as the register has it; of a place between two numbers as it was asked for.
     text: String,
     /// What stands there.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -108,11 +111,11 @@ pub(super) fn located(view: &View, text: &str, within: Option<&Within>, limit: u
     if found.candidates.is_empty() && view.city.addresses.is_empty() {
         return Err(no_addresses());
     }
-    let Understood { regions, street, house, inside, place, rest } = found.understood;
+    let Understood { regions, elsewhere, street, house, inside, place, rest } = found.understood;
     Ok(json(&AddressAnswer {
         epoch: view.territory.epoch.0,
         revision: view.city.revision.0,
-        understood: UnderstoodShape { regions, street, house, inside, place, rest },
+        understood: UnderstoodShape { regions, elsewhere, street, house, inside, place, rest },
         ambiguous: found.best > 1,
         number_matched: found.total,
         candidates: found.candidates.into_iter().map(|candidate| shape(view, candidate, include)).collect(),

@@ -168,8 +168,9 @@ fields! {
     UpdatedAt = "updated_at" ["更新时间", "source_updated_at"],
     /// The grid that a count belongs to.
     Grid = "grid" ["code", "网格编码", "网格代码", "标识码", "所在单元网格标识码"],
-    /// What stands at an address: never the name of a person.
-    PlaceName = "name" ["poi", "名称", "标志物", "建筑物名称", "单位名称", "name_zh"],
+    /// What stands at an address: never the name of a person. A column called just `name` is not taken for it ([`Field::is_told_only_by`]).
+    PlaceName = "name"
+        ["poi", "place_name", "名称", "地名", "小区名", "小区名称", "标志物", "建筑物名称", "单位名称", "name_zh"],
     /// District or county of an address.
     District = "district" ["区县", "县区", "行政区", "county"],
     /// Township of an address.
@@ -201,6 +202,16 @@ impl Field {
     /// Whether it holds a code of the city's.
     pub fn is_code(self) -> bool {
         matches!(self, Self::Code | Self::Parent | Self::Assigned | Self::Within | Self::Grid)
+    }
+
+    /// Whether a column of this name (lower-case) feeds the field only when it is told so, since it may hold a person: an address has no
+    /// column for who lives there, and of all records only staff are persons.
+    pub fn is_told_only_by(self, kind: Kind, column: &str) -> bool {
+        match self {
+            Self::PlaceName => column == "name",
+            Self::Name => column == "姓名" && kind != Kind::Staff,
+            _ => false,
+        }
     }
 
     /// Other names that are recognised.
@@ -359,6 +370,7 @@ impl Columns {
             let usual = std::iter::once(field.as_str())
                 .chain(field.aliases().iter().copied())
                 .position(|name| name == lower)
+                .filter(|_| !field.is_told_only_by(self.kind, &lower))
                 .map(|at| at + extras);
             if let Some(rank) = extra.or(usual) {
                 found.push(Feed { field, rank: rank + 1, used: false });
@@ -494,6 +506,16 @@ impl Columns {
             }
         }
         used
+    }
+
+    /// Columns that were met and could feed a field, but may hold persons: only `--map` takes them.
+    pub fn withheld(&self) -> Vec<(&'static str, String)> {
+        let field = |column: &Column| {
+            let fed_by = |field: &Field| field.is_told_only_by(self.kind, &column.name.to_lowercase());
+            self.kind.fields().iter().copied().find(|field| fed_by(field) && !self.told.contains_key(field))
+        };
+        let withheld = self.met.iter().filter(|column| !self.own && column.feeds.is_empty());
+        withheld.filter_map(|column| Some((field(column)?.as_str(), column.name.to_string()))).collect()
     }
 
     /// Columns that fed nothing, for the report.
@@ -684,6 +706,28 @@ mod tests {
             assert_eq!(spoiled("所属网格", value), None);
         }
         assert_eq!(spoiled("备注", "3.30902E+16".into()), None);
+    }
+
+    #[test]
+    fn a_column_that_may_hold_persons_feeds_only_what_it_is_told_to() {
+        let values = [("name", "某人".into()), ("姓名", "某人".into()), ("小区名", "东海花园".into())];
+        let taken = |kind: Kind, told: &[String]| {
+            let mut columns = Columns::new(kind, told).expect("told right");
+            let field = if kind == Kind::Addresses { Field::PlaceName } else { Field::Name };
+            let fields = columns.sort_out(record(&values));
+            (fields.text(field), columns.withheld().into_iter().map(|(_, column)| column).collect::<Vec<_>>())
+        };
+        let taken_name = |kind: Kind| taken(kind, &[]).0;
+        assert_eq!(taken(Kind::Addresses, &[]), (Some("东海花园".to_owned()), vec!["name".to_owned()]));
+        assert_eq!(taken(Kind::Addresses, &["name=name".to_owned()]), (Some("某人".to_owned()), Vec::new()));
+        assert_eq!(taken(Kind::Organizations, &[]).1, ["姓名"]);
+        let only = |kind: Kind| {
+            let mut columns = Columns::new(kind, &[]).expect("nothing told");
+            columns.sort_out(record(&[("姓名", "某人".into())])).text(Field::Name)
+        };
+        assert_eq!((only(Kind::Organizations), only(Kind::Facilities), only(Kind::Regions)), (None, None, None));
+        assert_eq!(only(Kind::Staff).as_deref(), Some("某人"));
+        assert_eq!(taken_name(Kind::Staff).as_deref(), Some("某人"));
     }
 
     #[test]

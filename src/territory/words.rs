@@ -16,6 +16,10 @@ pub struct RegionWords {
     longest: usize,
     /// The first two characters of each of them, and of the provinces, sorted: most texts begin like none.
     starts: Vec<[char; 2]>,
+    /// The provinces that the codes of the regions lie in; empty when the codes tell none.
+    home: Vec<&'static str>,
+    /// What each region is, by the ending of its name.
+    kinds: Vec<Option<u8>>,
 }
 
 /// A region named in an address.
@@ -25,54 +29,103 @@ pub struct Mention<'w> {
     pub text: &'w str,
     /// Which regions are called so; none of a province or country.
     pub regions: &'w [RegionIx],
+    /// A province that this is no part of.
+    pub foreign: bool,
 }
 
-/// Provinces and what is above them: their names with and without their kind.
-const PROVINCES: [(&str, &str); 35] = [
-    ("中华人民共和国", "中国"),
-    ("北京市", "北京"),
-    ("天津市", "天津"),
-    ("上海市", "上海"),
-    ("重庆市", "重庆"),
-    ("河北省", "河北"),
-    ("山西省", "山西"),
-    ("辽宁省", "辽宁"),
-    ("吉林省", "吉林"),
-    ("黑龙江省", "黑龙江"),
-    ("江苏省", "江苏"),
-    ("浙江省", "浙江"),
-    ("安徽省", "安徽"),
-    ("福建省", "福建"),
-    ("江西省", "江西"),
-    ("山东省", "山东"),
-    ("河南省", "河南"),
-    ("湖北省", "湖北"),
-    ("湖南省", "湖南"),
-    ("广东省", "广东"),
-    ("海南省", "海南"),
-    ("四川省", "四川"),
-    ("贵州省", "贵州"),
-    ("云南省", "云南"),
-    ("陕西省", "陕西"),
-    ("甘肃省", "甘肃"),
-    ("青海省", "青海"),
-    ("台湾省", "台湾"),
-    ("内蒙古自治区", "内蒙古"),
-    ("广西壮族自治区", "广西"),
-    ("西藏自治区", "西藏"),
-    ("宁夏回族自治区", "宁夏"),
-    ("新疆维吾尔自治区", "新疆"),
-    ("香港特别行政区", "香港"),
-    ("澳门特别行政区", "澳门"),
+/// Provinces and what is above them: the beginning of their codes (GB/T 2260), their names with and without their kind.
+const PROVINCES: [(&str, &str, &str); 35] = [
+    ("", "中华人民共和国", "中国"),
+    ("11", "北京市", "北京"),
+    ("12", "天津市", "天津"),
+    ("31", "上海市", "上海"),
+    ("50", "重庆市", "重庆"),
+    ("13", "河北省", "河北"),
+    ("14", "山西省", "山西"),
+    ("21", "辽宁省", "辽宁"),
+    ("22", "吉林省", "吉林"),
+    ("23", "黑龙江省", "黑龙江"),
+    ("32", "江苏省", "江苏"),
+    ("33", "浙江省", "浙江"),
+    ("34", "安徽省", "安徽"),
+    ("35", "福建省", "福建"),
+    ("36", "江西省", "江西"),
+    ("37", "山东省", "山东"),
+    ("41", "河南省", "河南"),
+    ("42", "湖北省", "湖北"),
+    ("43", "湖南省", "湖南"),
+    ("44", "广东省", "广东"),
+    ("46", "海南省", "海南"),
+    ("51", "四川省", "四川"),
+    ("52", "贵州省", "贵州"),
+    ("53", "云南省", "云南"),
+    ("61", "陕西省", "陕西"),
+    ("62", "甘肃省", "甘肃"),
+    ("63", "青海省", "青海"),
+    ("71", "台湾省", "台湾"),
+    ("15", "内蒙古自治区", "内蒙古"),
+    ("45", "广西壮族自治区", "广西"),
+    ("54", "西藏自治区", "西藏"),
+    ("64", "宁夏回族自治区", "宁夏"),
+    ("65", "新疆维吾尔自治区", "新疆"),
+    ("81", "香港特别行政区", "香港"),
+    ("82", "澳门特别行政区", "澳门"),
 ];
 
-/// How the names of regions end, the longer first.
-const ENDINGS: [&str; 12] = ["自治县", "自治州", "街道", "社区", "市", "区", "县", "州", "旗", "镇", "乡", "省"];
+/// How the names of regions end, the longer first, and which may stand for each other: a township is a 镇 today and was a 乡, a county was a
+/// 县 and is a 区.
+const ENDINGS: [(&str, u8); 12] = [
+    ("自治县", 2),
+    ("自治州", 1),
+    ("街道", 3),
+    ("社区", COMMUNITY),
+    ("市", 2),
+    ("区", 2),
+    ("县", 2),
+    ("州", 1),
+    ("旗", 2),
+    ("镇", 3),
+    ("乡", 3),
+    ("省", 0),
+];
 
-/// A name without what it is; `None` when less than two characters are left.
-fn shortened(name: &str) -> Option<&str> {
-    let short = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending))?;
-    (short.chars().nth(1).is_some()).then_some(short)
+/// The kind of counties; what is above has less.
+const COUNTY: u8 = 2;
+const COMMUNITY: u8 = 4;
+
+/// What runs a community or village, and stands behind its name.
+const COMMITTEES: [&str; 4] = ["村民委员会", "居民委员会", "村委会", "居委会"];
+
+/// A name without what it is, and the kind of that; `None` when less than two characters are left.
+fn shortened(name: &str) -> Option<(&str, u8)> {
+    let (short, kind) = ENDINGS.iter().find_map(|(ending, kind)| Some((name.strip_suffix(ending)?, *kind)))?;
+    (short.chars().nth(1).is_some()).then_some((short, kind))
+}
+
+/// The name of a community or village without its committee: 和平社区居民委员会, 螺门村民委员会, 解放居委会.
+fn without_committee(name: &str) -> Option<&str> {
+    let (committee, bare) = COMMITTEES.iter().find_map(|committee| Some((*committee, name.strip_suffix(committee)?)))?;
+    // 螺门村民委员会 is of 螺门村, and so is 螺门村村民委员会.
+    let bare = if committee.starts_with('村') && !bare.ends_with('村') { &name[..bare.len() + '村'.len_utf8()] } else { bare };
+    bare.chars().nth(1).is_some().then_some(bare)
+}
+
+/// Bytes of a committee that stands behind the name of a community or village.
+fn committee_behind(name: &str, rest: &str) -> usize {
+    let shared = name.ends_with('村').then_some(["民委员会", "委会"]).into_iter().flatten();
+    COMMITTEES.into_iter().chain(shared).find(|committee| rest.starts_with(committee)).map_or(0, str::len)
+}
+
+/// Whether a name and what stands behind it are the name of something else: 舟山市场, 螺门村路5号.
+fn goes_on(name: &str, rest: &str) -> bool {
+    let mut behind = rest.chars();
+    match behind.next() {
+        Some('场') => name.ends_with('市'),
+        Some('路' | '街' | '巷' | '弄' | '道' | '桥') => {
+            behind.next().is_none_or(|c| c.is_ascii_digit() || "一二三四五六七八九十百".contains(c))
+        }
+        _ => false,
+    }
 }
 
 fn two(text: &str) -> Option<[char; 2]> {
@@ -86,76 +139,117 @@ impl RegionWords {
         let mut words = Self::default();
         for (at, region) in territory.regions.iter().enumerate() {
             let name = clean(&region.name);
+            // 西门居委会 is of a 社区.
+            let of_committee = without_committee(&name).filter(|bare| !bare.ends_with('村'));
+            let kind = shortened(of_committee.unwrap_or(&name)).map(|(_, kind)| kind);
+            words.kinds.push(kind.or(of_committee.map(|_| COMMUNITY)));
             if name.chars().nth(1).is_none() {
                 continue;
             }
             let ix = RegionIx(at as u32);
             words.longest = words.longest.max(name.chars().count());
-            if let Some(short) = shortened(&name) {
-                words.short.entry(short.into()).or_default().push(ix);
+            let bare = without_committee(&name).unwrap_or(&name);
+            match shortened(bare) {
+                Some((short, _)) => words.short.entry(short.into()).or_default().push(ix),
+                None if bare.len() < name.len() && !bare.ends_with('村') => words.short.entry(bare.into()).or_default().push(ix),
+                None => {}
+            }
+            if bare.len() < name.len() && (bare.ends_with('村') || shortened(bare).is_some()) {
+                words.whole.entry(bare.into()).or_default().push(ix);
             }
             words.whole.entry(name.into()).or_default().push(ix);
         }
-        let brief = PROVINCES.iter().flat_map(|(whole, brief)| [*whole, *brief]);
+        let codes = || territory.regions.iter().map(|region| region.code.as_str());
+        let in_it = |province: &str| {
+            codes().any(|code| code.len() >= 4 && code.starts_with(province) && code.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        words.home = PROVINCES.into_iter().map(|(code, ..)| code).filter(|code| !code.is_empty() && in_it(code)).collect();
+        let brief = PROVINCES.iter().flat_map(|(_, whole, brief)| [*whole, *brief]);
         words.starts = words.whole.keys().map(AsRef::as_ref).chain(brief).filter_map(two).collect();
         words.starts.sort_unstable();
         words.starts.dedup();
         words
     }
 
-    /// The region named at the beginning of a cleaned text, the longest first. `short`: a name without its kind will do.
-    fn first<'w>(&'w self, text: &'w str, short: bool) -> Option<Mention<'w>> {
+    /// The region named at the beginning of a cleaned text, the longest first, and the bytes it takes. `short`: a name without its kind
+    /// will do.
+    fn first<'w>(&'w self, text: &'w str, short: bool) -> Option<(Mention<'w>, usize)> {
         self.starts.binary_search(&two(text)?).ok()?;
-        for (whole, brief) in PROVINCES {
+        for (code, whole, brief) in PROVINCES {
             let named = text.starts_with(whole).then_some(whole).or_else(|| (short && text.starts_with(brief)).then_some(brief));
             // 北京 may be the city itself.
             if let Some(name) = named.filter(|name| !self.whole.contains_key(*name) && !self.short.contains_key(*name)) {
-                return Some(Mention { text: &text[..name.len()], regions: &[] });
+                let foreign = !code.is_empty() && !self.home.is_empty() && !self.home.contains(&code);
+                return Some((Mention { text: &text[..name.len()], regions: &[], foreign }, name.len()));
             }
         }
         let end = text.char_indices().nth(self.longest).map_or(text.len(), |(at, _)| at);
         for end in text[..end].char_indices().rev().map(|(at, c)| at + c.len_utf8()) {
-            let name = &text[..end];
-            let found = self.whole.get(name).or_else(|| if short { self.short.get(name) } else { None });
-            if let Some(regions) = found {
-                return Some(Mention { text: name, regions });
+            let (name, rest) = text.split_at(end);
+            let of = |regions| Mention { text: name, regions, foreign: false };
+            if let Some(regions) = self.whole.get(name).filter(|_| !goes_on(name, rest)) {
+                return Some((of(regions), end + committee_behind(name, rest)));
+            }
+            let Some(regions) = self.short.get(name).filter(|_| short) else { continue };
+            // 西湖区 is not 西湖村, 昌国镇 may be 昌国街道.
+            match ENDINGS.iter().find(|(ending, _)| rest.starts_with(ending)) {
+                None => return Some((of(regions), end + committee_behind(name, rest))),
+                Some((ending, kind)) if self.ends_like(regions, *kind) => {
+                    let behind = &rest[ending.len()..];
+                    return Some((of(regions), end + ending.len() + committee_behind(name, behind)));
+                }
+                Some(_) => {}
             }
         }
         None
     }
 
+    /// Whether one of some regions is of this kind.
+    fn ends_like(&self, regions: &[RegionIx], kind: u8) -> bool {
+        regions.iter().any(|ix| self.kinds.get(ix.0 as usize) == Some(&Some(kind)))
+    }
+
+    /// Whether a region is a county or above, by its name.
+    pub fn is_county(&self, ix: RegionIx) -> bool {
+        self.kinds.get(ix.0 as usize).is_some_and(|kind| kind.is_some_and(|kind| kind <= COUNTY))
+    }
+
     /// Takes the whole names of regions off the beginning of a cleaned text; what is left.
     pub fn take_off<'w>(&'w self, text: &'w str) -> (Vec<Mention<'w>>, &'w str) {
         let (mut mentions, mut rest) = (Vec::new(), text);
-        while let Some(mention) = self.first(rest, false) {
-            rest = rest[mention.text.len()..].trim_start();
+        while let Some((mention, bytes)) = self.first(rest, false) {
+            rest = rest[bytes..].trim_start();
             mentions.push(mention);
         }
         (mentions, rest)
     }
 
-    /// The regions named anywhere in a cleaned text, whole or short, from left to right; what is left between them.
+    /// The regions named anywhere in a cleaned text, whole or short, from left to right; what is left between them. A province of which
+    /// only the brief name is told is another one only at the beginning: 西湖南 is not 湖南.
     pub fn mentions<'w>(&'w self, text: &'w str) -> (Vec<Mention<'w>>, String) {
         let (mut mentions, mut between, mut rest) = (Vec::new(), String::new(), text);
         while let Some(c) = rest.chars().next() {
-            if let Some(mention) = self.first(rest, true) {
-                rest = &rest[mention.text.len()..];
-                mentions.push(mention);
-            } else {
-                between.push(c);
-                rest = &rest[c.len_utf8()..];
+            match self.first(rest, true) {
+                Some((mention, bytes)) if !mention.foreign || between.is_empty() => {
+                    rest = &rest[bytes..];
+                    mentions.push(mention);
+                }
+                _ => {
+                    between.push(c);
+                    rest = &rest[c.len_utf8()..];
+                }
             }
         }
         (mentions, between)
     }
 
     /// The name of a street without the regions it begins with, short names included: 舟山定海解放路 is 解放路. At least three characters are
-    /// left: 定海路 and 普陀山路 are streets themselves.
+    /// left: 定海路 and 普陀山路 are streets themselves. 舟山东大街 may be one, too: who asks must look for the whole name first.
     pub fn behind_short<'t>(&self, name: &'t str) -> &'t str {
         let mut rest = name;
-        while let Some(mention) = self.first(rest, true) {
-            let behind = rest[mention.text.len()..].trim_start();
-            if behind.chars().count() < 3 {
+        while let Some((mention, bytes)) = self.first(rest, true) {
+            let behind = rest[bytes..].trim_start();
+            if mention.foreign || behind.chars().count() < 3 {
                 break;
             }
             rest = behind;
@@ -167,6 +261,7 @@ impl RegionWords {
     pub fn tag(&self) -> u64 {
         let mut names: Vec<&str> = self.whole.keys().map(AsRef::as_ref).collect();
         names.sort_unstable();
+        names.extend(&self.home);
         crate::domain::hash::hash64_of_parts(names)
     }
 }
@@ -189,6 +284,9 @@ mod tests {
             named("330902", "county", "定海区"),
             named("330902001", "township", "昌国街道"),
             named("330902001001", "community", "和平社区"),
+            named("330902001002", "community", "海滨社区居民委员会"),
+            named("330902001003", "community", "螺门村民委员会"),
+            named("330902001004", "community", "东门居委会"),
         ];
         let grids = vec![grid("330902001001001", area(&[square(0, 0, 1000)]))];
         Territory::build(Epoch(1), &BoundarySet { regions, grids, ..BoundarySet::default() }).expect("a coverage")
@@ -205,6 +303,24 @@ mod tests {
         assert_eq!(off("浙江省舟山市定海区昌国街道解放路5号"), ("浙江省/舟山市/定海区/昌国街道".to_owned(), "解放路5号"));
         assert_eq!(off("定海路5号"), (String::new(), "定海路5号"));
         assert_eq!(off("定海区"), ("定海区".to_owned(), ""));
+        for (text, named, rest) in [
+            ("海滨社区解放路5号", "海滨社区", "解放路5号"),
+            ("和平社区居民委员会解放路5号", "和平社区", "解放路5号"),
+            ("螺门村12号", "螺门村", "12号"),
+            ("螺门村村委会12号", "螺门村", "12号"),
+            ("螺门村委会12号", "螺门村", "12号"),
+            ("舟山市场路5号", "", "舟山市场路5号"),
+            ("螺门村路5号", "", "螺门村路5号"),
+        ] {
+            assert_eq!(off(text), (named.to_owned(), rest));
+        }
+        let (mentions, between) = words.mentions("东门昌国镇定海县舟山区");
+        assert_eq!(mentions.iter().map(|mention| mention.text).collect::<Vec<_>>(), ["东门", "昌国", "定海", "舟山"]);
+        assert_eq!(between, "");
+        let (mentions, between) = words.mentions("和平镇");
+        assert_eq!((mentions, between.as_str()), (Vec::new(), "和平镇"));
+        let foreign = |text| words.mentions(text).0.iter().map(|mention| mention.foreign).collect::<Vec<_>>();
+        assert_eq!((foreign("浙江"), foreign("江苏省"), foreign("西湖南")), (vec![false], vec![true], vec![]));
         let (mentions, between) = words.mentions("我在浙江舟山定海的");
         assert_eq!(mentions.iter().map(|mention| mention.text).collect::<Vec<_>>(), ["浙江", "舟山", "定海"]);
         assert_eq!(between, "我在的");

@@ -162,6 +162,9 @@ fn read_by(rules: &mut Rules, job: &Job, report: &mut Report, each: &mut Each<'_
     }
     report.columns = rules.columns.used().into_iter().map(|(field, columns)| (field.to_owned(), columns)).collect();
     report.other_columns = rules.columns.ignored();
+    report.notes.extend(rules.columns.withheld().into_iter().map(|(field, column)| {
+        format!("column {column:?} is not stored, it may hold persons: if it holds names of places, say --map {field}={column}")
+    }));
 }
 
 /// A record with a category, and its number.

@@ -3,28 +3,44 @@
 //! | kind | score | what was found |
 //! | --- | --- | --- |
 //! | `exact` | 1 | an address with exactly these parts |
-//! | | 0.95 | the same, by the name of the estate without its street |
-//! | | 0.9 | the room, of which the building was not told |
+//! | | 0.95 | the same, by the name of the estate without its street; without the short name of a region before the street |
+//! | | 0.9 | the room, of which the building was not told; the house, of which the group (A区, 三组) was not told; 3号 for 3幢 |
+//! | | 0.8, 0.6 | the house, but not its group; 5巷 for 5弄 |
 //! | `poi` | 1, 0.6 | what has this name; what has a name that begins so |
 //! | `building` | 0.95 | the house, of which only rooms are known |
 //! | | 0.9, 0.8 | the house, not the room or unit; not the building |
-//! | | 0.85 | the house, without what follows 之, 附 or the dash |
+//! | | 0.85 | the house, without what follows 之, 附 or the dash, or without its letter; only with one (0.8 for a letter) |
 //! | `interpolated` | 0.7, 0.5 | a place between the two nearest numbers of the same side; of both sides |
-//! | `road` | 0.5, 0.4, 0.3 | the lane; the street, when no more was told; the street, when its number is not known |
+//! | `road` | 0.5, 0.4, 0.3 | the lane; the street, when no more was told; the street, when its number (an estate, when its building) is not known |
 //! | `region` | 0.2, 0.1 | the region or grid, when no more was told; when the rest is not known |
 //!
-//! Times 0.6 when the text names a region that the place is not in, 0.9 when words before the street and 0.9 when words behind the number
-//! were not understood. What has less than 0.4 of the best score is left out.
+//! Times, of what is said around it:
+//!
+//! | factor | for |
+//! | --- | --- |
+//! | 0.25, 0.6 | a county, a township or community of the city is named that the place is not in |
+//! | 0.5 | a township is named that the city does not have; words before the street that make another name of it: 新解放路 |
+//! | 0.8 | something before the street that is not known: 某某园区; a place beside it: 旁边, 附近 |
+//! | 0.6 | 对面: borders of grids run along streets. Another estate is known to be at the number |
+//! | 0.9 | 我家, 位于; 门口; words behind the number that were not understood |
+//! | 0.7 | only the name behind the number is known, its street is not or has another number |
+//! | 0.9, 0.6 | a name that differs in how its numbers are written: 51路 for 五一路, 1号院 for 壹号院; 五十一路 for 五一路 |
+//!
+//! A province, city or county that is not here (杭州市, 西湖区) leaves no address: [`Understood::elsewhere`] names it. A missing one says
+//! nothing. What has less than 0.4 of the best score is left out. Texts are the register's own, of a house that is no address of its own
+//! the beginning of one.
 
-use super::{Addresses, House};
+use super::asked::{Asked, Reading};
+use super::houses::{Draft, Told};
+use super::regions::{agreement, regions, unit_of};
+use super::{Addresses, House, How, Site, Text};
 use crate::domain::address::MOST_CHARS;
-use crate::domain::address::clean::{clean, key};
-use crate::domain::address::parts::{Parsed, Part, Parts, house, inside, parse};
-use crate::domain::id::{AddressId, RegionIx, Unit};
+use crate::domain::address::clean::{clean, key, loose};
+use crate::domain::address::parts::{Part, Parts};
+use crate::domain::id::{AddressId, Unit};
 use crate::geom::{LatticePoint, measure};
 use crate::territory::Territory;
-use crate::territory::search::{Fit, Named};
-use crate::territory::words::Mention;
+use std::cell::Cell;
 use std::ops::Range;
 
 /// How precisely a candidate tells the place.
@@ -68,7 +84,7 @@ pub struct Candidate {
     pub kind: MatchKind,
     /// 0 to 1, in thousandths.
     pub score: f64,
-    /// What was found, without the regions above it.
+    /// What was found, as the register has it.
     pub text: String,
     /// What stands there, when that has a name.
     pub name: String,
@@ -87,6 +103,8 @@ pub struct Candidate {
 pub struct Understood {
     /// The regions it names, from left to right.
     pub regions: Vec<String>,
+    /// Provinces, cities and counties it names that are not here: then no address is a candidate.
+    pub elsewhere: Vec<String>,
     /// Street, village or estate.
     pub street: String,
     /// Lane, group and number.
@@ -112,356 +130,310 @@ pub struct Answer {
     pub best: usize,
 }
 
-/// Streets of one name that are looked at.
-const MOST_STREETS: usize = 64;
-/// Houses of one number that are looked at one by one.
-const MOST_HOUSES: usize = 20_000;
-/// Addresses of one house that are candidates each.
-const MOST_EACH: usize = 8;
-/// Distinct numbers to each side among which neighbours are sought.
-const MOST_NUMBERS: usize = 12;
-/// Neighbours farther apart than this, in metres, say nothing about what is between them. A guess.
-const FARTHEST_M: f64 = 500.0;
+/// Streets or estates of one name that are looked at.
+const MOST_SITES: usize = 512;
+/// Places of one name that are candidates.
+const MOST_NAMED: usize = 1000;
 /// Characters at the end of the words before a number in which the street is sought.
 const MOST_STREET_CHARS: usize = 40;
 
 /// Candidates with less than this share of the best score say nothing beside it.
 const FAR_BEHIND: f64 = 0.4;
-const ELSEWHERE: f64 = 0.6;
+/// Words behind the number that are not understood.
 const UNKNOWN_WORDS: f64 = 0.9;
+/// Another estate is known to be at the number.
+const OTHER_PLACE: f64 = 0.6;
+/// The estate behind the number is known, its street is not, or not with that number.
+const PLACE_ALONE: f64 = 0.7;
+/// By the estate's name, or without the short name of a region.
+const NOT_BY_STREET: f64 = 0.95;
+/// From here on no other way to read the street is tried.
+const SURE: f64 = 0.9;
 
-/// A text on its way to be understood.
-struct Asked<'q> {
-    mentions: Vec<Mention<'q>>,
-    /// Without the regions at the beginning.
-    rest: &'q str,
-    street: &'q str,
-    parsed: Parsed<'q>,
-    /// Words before the street that say nothing.
-    before: String,
+/// One request: what is known, and what of it may be seen.
+pub(super) struct Search<'a, A> {
+    pub(super) all: &'a Addresses,
+    pub(super) territory: &'a Territory,
+    allowed: &'a A,
+    /// Where it was asked last: rooms of one house share its place.
+    last: Cell<Option<(LatticePoint, Option<Unit>)>>,
 }
 
-/// A candidate before it is placed.
-struct Draft {
-    kind: MatchKind,
-    score: f64,
-    text: String,
-    /// The house whose place and prefix it has.
-    house: Option<usize>,
-    /// It is this very address.
-    own: bool,
-    at: Option<LatticePoint>,
-    between: Option<[String; 2]>,
+/// A candidate with what two sources of one house have in common.
+struct Found {
+    candidate: Candidate,
+    same: (Text, Parts, Text, Text),
 }
 
 impl Addresses {
-    /// Everything that a text may mean, the best `limit` of it. `allowed` says what the caller may see. Cost: some microseconds, more where
-    /// many streets have the name; at most some milliseconds for any text.
+    /// Everything that a text may mean, the best `limit` of it. `allowed` says what the caller may see; nothing else counts for anything.
+    /// Cost: some microseconds, more where many streets have the name; at most some milliseconds for any text.
     pub fn find(&self, territory: &Territory, text: &str, limit: usize, allowed: impl Fn(Option<Unit>) -> bool) -> Answer {
+        let search = Search { all: self, territory, allowed: &allowed, last: Cell::new(None) };
         let end = text.char_indices().nth(MOST_CHARS).map_or(text.len(), |(at, _)| at);
         let clean = clean(&text[..end]);
-        let mut asked = Asked::of(territory, &clean);
-        let mut drafts = Vec::new();
-        self.in_streets(territory, &mut asked, &mut drafts);
-        self.named(&clean, &asked, &mut drafts);
-        let mut candidates: Vec<Candidate> =
-            drafts.into_iter().map(|draft| self.placed(territory, &asked, draft)).filter(|c| allowed(c.unit)).collect();
-        if candidates.is_empty() {
-            regions(territory, &asked, &allowed, &mut candidates);
+        let asked = Asked::of(territory, &clean);
+        let mut found = Vec::new();
+        let reading = search.in_streets(&asked, &mut found);
+        search.named(&clean, &asked, &reading, &mut found);
+        if found.is_empty() {
+            let regions = regions(territory, asked.rest, &reading, &allowed);
+            found.extend(regions.into_iter().map(|candidate| Found { candidate, same: Default::default() }));
         }
         let order = |unit: Option<Unit>| match unit {
             Some(Unit::Grid(ix)) => (0, ix.0),
             Some(Unit::Region(ix)) => (1, ix.0),
             None => (2, 0),
         };
-        candidates.sort_by(|a, b| {
+        found.sort_by(|a, b| {
+            let (a, b) = (&a.candidate, &b.candidate);
             (b.score.total_cmp(&a.score))
                 .then(a.kind.cmp(&b.kind))
                 .then_with(|| order(a.unit).cmp(&order(b.unit)))
                 .then_with(|| a.text.cmp(&b.text))
                 .then_with(|| a.id.cmp(&b.id))
         });
-        // Two sources may tell of one house.
-        candidates.dedup_by(|b, a| (a.kind, a.unit, &a.text, &a.name) == (b.kind, b.unit, &b.text, &b.name) && near(a.at, b.at));
+        // Two sources may tell of one house, in two writings.
+        let mut candidates: Vec<Candidate> = Vec::with_capacity(found.len());
+        let mut kept: Vec<(Text, Parts, Text, Text)> = Vec::with_capacity(found.len());
+        for Found { candidate, same } in found {
+            let like = |(a, other): (&Candidate, &(Text, Parts, Text, Text))| {
+                *other == same
+                    && (a.kind, a.score, a.unit) == (candidate.kind, candidate.score, candidate.unit)
+                    && near(a.at, candidate.at)
+                    && (a.kind != MatchKind::Region || a.text == candidate.text)
+            };
+            // They stand near each other, as they have one score.
+            let lately = candidates.len().saturating_sub(64);
+            if !candidates[lately..].iter().zip(&kept[lately..]).any(like) {
+                candidates.push(candidate);
+                kept.push(same);
+            }
+        }
         let least = candidates.first().map_or(0.0, |first| first.score * FAR_BEHIND);
         candidates.retain(|candidate| candidate.score >= least);
         let best = candidates.iter().take_while(|candidate| candidate.score == candidates[0].score).count();
         let total = candidates.len();
         candidates.truncate(limit);
-        Answer { understood: asked.understood(), candidates, total, best }
+        Answer { understood: asked.understood(reading), candidates, total, best }
     }
 
-    /// Streets whose name is the end of the words before the first number; of those the longest name. Else estates.
-    fn in_streets<'q>(&self, territory: &'q Territory, asked: &mut Asked<'q>, drafts: &mut Vec<Draft>) {
-        let street = asked.street;
-        let parts = asked.parsed.parts;
-        for from in ends(street) {
-            let wanted = key(&street[from..]);
-            let streets = equal_range(&self.streets, |street| self.texts.of(street.key).cmp(&wanted));
-            let estates =
-                if streets.is_empty() { equal_range(&self.places, |at| self.place_key(*at).as_str().cmp(&wanted)) } else { 0..0 };
-            if streets.is_empty() && estates.is_empty() {
+    /// Streets and estates of a name, with what the name leaves of a score.
+    fn sites(&self, name: &str) -> Vec<(Site, f64)> {
+        let of = |text: Text| self.texts.of(text);
+        let numbers = |range: Range<usize>| range.take(MOST_SITES).map(|at| at as u32);
+        let wanted = key(name);
+        let streets = |wanted: &str| equal_range(&self.streets, |street| of(street.key).cmp(wanted));
+        let estates = |wanted: &str| equal_range(&self.estates, |estate| of(estate.key).cmp(wanted));
+        let near = |wanted: &str| equal_range(&self.near, |near| of(near.text).cmp(wanted));
+        let mut found: Vec<(Site, f64)> = numbers(streets(&wanted)).map(|at| (Site::Street(at), 1.0)).collect();
+        found.extend(numbers(estates(&wanted)).map(|at| (Site::Estate(at), NOT_BY_STREET)));
+        let factor = |site: Site| if matches!(site, Site::Estate(_)) { NOT_BY_STREET } else { 1.0 };
+        let short = self.near[near(&wanted)].iter().filter(|near| near.how == How::Short);
+        found.extend(short.take(MOST_SITES).map(|near| (near.site, NOT_BY_STREET)));
+        let spelt = loose(name);
+        let alike = self.near[near(&spelt)].iter().filter(|near| near.how == How::Loose).take(MOST_SITES);
+        found.extend(alike.map(|near| (near.site, factor(near.site) * likeness(name, self.name_of(near.site)))));
+        if spelt != wanted {
+            let sites = numbers(streets(&spelt)).map(Site::Street).chain(numbers(estates(&spelt)).map(Site::Estate));
+            found.extend(sites.map(|site| (site, factor(site) * likeness(name, self.name_of(site)))));
+        }
+        // One by two names counts by the better.
+        found.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+        found.dedup_by_key(|(site, _)| *site);
+        found
+    }
+
+    /// The name of a street or estate in the register's writing.
+    pub(super) fn name_of(&self, site: Site) -> &str {
+        self.texts.of(match site {
+            Site::Street(at) => self.streets[at as usize].name,
+            Site::Estate(at) => self.houses[self.places[self.estates[at as usize].first as usize] as usize].place,
+        })
+    }
+}
+
+impl<'a, A: Fn(Option<Unit>) -> bool> Search<'a, A> {
+    /// Streets and estates whose name is the end of the words before the first number: of those the longest name, and shorter ones when
+    /// only regions stand before them and nothing better was found. Gives the reading that led to the best.
+    fn in_streets(&self, asked: &Asked<'a>, found: &mut Vec<Found>) -> Reading<'a> {
+        let mut best: Option<(f64, Reading<'a>)> = None;
+        for from in ends(asked.street) {
+            let sites = self.all.sites(&asked.street[from..]);
+            if sites.is_empty() {
                 continue;
             }
-            asked.before(territory, from);
-            for street in streets.take(MOST_STREETS) {
-                self.in_street(street, &parts, asked, drafts);
+            let reading = asked.reading(self.all, self.territory, from);
+            if best.is_some() && !(reading.before.is_empty() && reading.elsewhere.is_empty()) {
+                continue;
             }
-            let houses: Vec<usize> = self.places[estates].iter().take(MOST_HOUSES).map(|at| *at as usize).collect();
-            if !houses.is_empty() {
-                let text = self.texts.of(self.houses[houses[0]].place).to_owned();
-                match parts.is_empty() {
-                    true => drafts.push(Draft { house: Some(houses[houses.len() / 2]), ..road(text, 0.4) }),
-                    false => self.in_houses(houses, &Parts { lane: Part::NONE, ..parts }, asked, 0.95, drafts),
+            if !reading.elsewhere.is_empty() {
+                return reading;
+            }
+            let mut drafts = Vec::new();
+            for (site, factor) in sites {
+                self.at_site(site, factor, (asked, asked.parsed.parts), &mut drafts);
+            }
+            let placed: Vec<Found> = drafts.into_iter().filter_map(|draft| self.placed(asked, &reading, draft)).collect();
+            let score = placed.iter().map(|found| found.candidate.score).fold(0.0, f64::max);
+            found.extend(placed);
+            if best.as_ref().is_none_or(|(known, _)| *known < score) {
+                best = Some((score, reading));
+            }
+            if score >= SURE {
+                break;
+            }
+        }
+        let score = best.as_ref().map_or(0.0, |(score, _)| *score);
+        let reading = match best {
+            Some((_, reading)) => reading,
+            None => {
+                let whole = asked.reading(self.all, self.territory, asked.street.len());
+                Reading {
+                    mentions: asked.mentions.clone(),
+                    elsewhere: whole.elsewhere,
+                    factor: asked.around,
+                    ..Reading::none(asked.street)
                 }
             }
-            return;
-        }
-    }
-
-    fn place_key(&self, house: u32) -> String {
-        key(self.texts.of(self.houses[house as usize].place))
-    }
-
-    fn in_street(&self, street: usize, parts: &Parts, asked: &Asked<'_>, drafts: &mut Vec<Draft>) {
-        let name = self.texts.of(self.streets[street].name);
-        let all = self.houses_of(street);
-        let found = |kind: fn(&House) -> Parts, wanted: Parts| {
-            let houses = &self.houses[all.clone()];
-            let range = equal_range(houses, |house| kind(house).cmp(&wanted));
-            all.start + range.start..all.start + range.end
         };
-        let houses = found(|house| to_number(&house.parts), to_number(parts));
-        if !houses.is_empty() && (!parts.is_empty() || self.houses[houses.start].parts.is_empty()) {
-            return self.in_houses(houses.take(MOST_HOUSES).collect(), parts, asked, 1.0, drafts);
+        if !reading.elsewhere.is_empty() {
+            return reading;
         }
-        let middle = |houses: Range<usize>| houses.start + houses.len() / 2;
-        if parts.sub.is_some() {
-            let houses = found(|house| without_sub(&house.parts), without_sub(&to_number(parts)));
-            if !houses.is_empty() {
-                let at = houses.start;
-                let shown = without_sub(&to_number(parts));
-                let text = format!("{name}{}", house(&shown));
-                drafts.push(Draft { kind: MatchKind::Building, house: Some(at), ..road(text, 0.85) });
-                return;
+        if score < PLACE_ALONE && !asked.parsed.place.is_empty() {
+            let mut drafts = Vec::new();
+            // Its number is one of the street.
+            let all = asked.parsed.parts;
+            let group = if all.group.is_some() && !all.group.word().is_way() { all.group } else { Part::NONE };
+            let parts = Parts { group, ..all.inner() };
+            for (site, factor) in self.all.sites(asked.parsed.place) {
+                if matches!(site, Site::Estate(_)) {
+                    self.at_site(site, factor * PLACE_ALONE, (asked, parts), &mut drafts);
+                }
             }
+            found.extend(drafts.into_iter().filter_map(|draft| self.placed(asked, &reading, draft)));
         }
-        let lane = found(|house| to_group(&house.parts), to_group(parts));
-        if let Some(number) = parts.number.value()
-            && let Some(draft) = self.between(name, lane.clone(), parts, number)
-        {
-            drafts.push(draft);
-            return;
-        }
-        let in_lane = to_group(parts);
-        if !in_lane.is_empty() && !lane.is_empty() {
-            let text = format!("{name}{}", house(&in_lane));
-            drafts.push(Draft { house: Some(middle(lane)), ..road(text, 0.5) });
-            return;
-        }
-        let score = if parts.is_empty() { 0.4 } else { 0.3 };
-        drafts.push(Draft { house: Some(middle(all)), ..road(name.to_owned(), score) });
-    }
-
-    /// Addresses of one house, or of one estate: those that have what was asked for within it.
-    fn in_houses(&self, houses: Vec<usize>, parts: &Parts, asked: &Asked<'_>, full: f64, drafts: &mut Vec<Draft>) {
-        let mut set = houses;
-        let place = key(asked.parsed.place);
-        if !place.is_empty() {
-            narrow(&mut set, |at| self.place_key(at as u32) == place);
-        }
-        narrow(&mut set, |at| self.texts.of(self.houses[at].tail) == asked.parsed.tail);
-        type Of = fn(&Parts) -> Part;
-        let steps: [(Part, Of); 3] =
-            [(parts.building, |parts| parts.building), (parts.unit, |parts| parts.unit), (parts.room, |parts| parts.room)];
-        for (step, (wanted, of)) in steps.into_iter().enumerate() {
-            if wanted.is_some() && !narrow(&mut set, |at| of(&self.houses[at].parts) == wanted) {
-                // The house itself comes first, when it is an address of its own.
-                let at = set[0];
-                let score = if step == 0 { 0.8 } else { 0.9 };
-                let shown = Parts {
-                    building: if step > 0 { parts.building } else { Part::NONE },
-                    unit: if step > 1 { parts.unit } else { Part::NONE },
-                    ..to_number(&self.houses[at].parts)
-                };
-                drafts.push(Draft {
-                    kind: MatchKind::Building,
-                    own: self.houses[at].parts == shown,
-                    house: Some(at),
-                    ..road(self.text_of(at, &shown, asked), score * full)
-                });
-                return;
-            }
-        }
-        let inner = |parts: &Parts| Parts { building: parts.building, unit: parts.unit, room: parts.room, ..Parts::default() };
-        let whole = |at: &usize| inner(&self.houses[*at].parts) == inner(parts) && self.plain(*at, asked);
-        let exact: Vec<usize> = set.iter().copied().filter(whole).take(MOST_EACH).collect();
-        let (some, score) = match (exact.is_empty(), parts.room.is_some()) {
-            (false, _) => (exact, full),
-            (true, true) => (set.iter().copied().take(MOST_EACH).collect(), 0.9 * full),
-            (true, false) => (Vec::new(), 0.0),
-        };
-        for at in &some {
-            drafts.push(Draft { kind: MatchKind::Exact, own: true, house: Some(*at), ..road(self.text(*at), score) });
-        }
-        if some.is_empty() {
-            // Only what is within it has addresses.
-            let at = set[set.len() / 2];
-            let shown = Parts { unit: parts.unit, building: parts.building, ..to_number(&self.houses[at].parts) };
-            let text = self.text_of(at, &shown, asked);
-            drafts.push(Draft { kind: MatchKind::Building, house: Some(at), ..road(text, 0.95 * full) });
-        }
-    }
-
-    /// Whether a house has no more words than were asked for.
-    fn plain(&self, at: usize, asked: &Asked<'_>) -> bool {
-        let house = &self.houses[at];
-        let place = self.texts.of(house.place);
-        let tail = self.texts.of(house.tail);
-        (tail.is_empty() || tail == asked.parsed.tail)
-            && (place.is_empty()
-                || key(place) == key(asked.parsed.place)
-                || house.parts.building.is_some()
-                || self.is_estate(at, asked))
-    }
-
-    /// Asked for by the name of its estate.
-    fn is_estate(&self, at: usize, asked: &Asked<'_>) -> bool {
-        key(asked.street).ends_with(&self.place_key(at as u32))
-    }
-
-    /// A house with some of its parts, and the name behind its number where that belongs to them.
-    fn text_of(&self, at: usize, parts: &Parts, asked: &Asked<'_>) -> String {
-        let found = &self.houses[at];
-        let place = self.texts.of(found.place);
-        let told = parts.building.is_some() || key(place) == key(asked.parsed.place) || self.is_estate(at, asked);
-        let place = if told { place } else { "" };
-        format!("{}{}{place}{}", self.texts.of(self.street_of(at).name), house(parts), inside(parts))
-    }
-
-    /// A place between the two nearest known numbers.
-    fn between(&self, name: &str, lane: Range<usize>, parts: &Parts, number: u32) -> Option<Draft> {
-        let values = |houses: &[House]| -> Vec<(u32, LatticePoint)> {
-            let of = |house: &House| Some((house.parts.number.value()?, house.at()?));
-            houses.iter().filter_map(of).collect()
-        };
-        let houses = &self.houses[lane];
-        let middle = houses.partition_point(|house| house.parts.number.value().unwrap_or(0) < number);
-        // Numbers with many rooms are passed over by jumps.
-        let below = values(&distinct(&houses[..middle], true));
-        let above = values(&distinct(&houses[middle..], false));
-        let same_side = |(value, _): &&(u32, LatticePoint)| value % 2 == number % 2;
-        let pair = |same: bool| {
-            let nearest = |some: &[(u32, LatticePoint)]| some.iter().find(|one| !same || same_side(one)).copied();
-            let (a, b) = (nearest(&below)?, nearest(&above)?);
-            (measure::distance_m(a.1.lonlat(), b.1.lonlat()) <= FARTHEST_M).then_some((a, b))
-        };
-        let ((a, b), score) = pair(true).map(|pair| (pair, 0.7)).or_else(|| pair(false).map(|pair| (pair, 0.5)))?;
-        let share = f64::from(number - a.0) / f64::from(b.0 - a.0);
-        let along = |from: i32, to: i32| from + (f64::from(to - from) * share).round() as i32;
-        let shown = to_number(parts);
-        let text = |value: u32| format!("{name}{}", house(&Parts { number: Part::number(value), sub: Part::NONE, ..shown }));
-        Some(Draft {
-            kind: MatchKind::Interpolated,
-            at: Some(LatticePoint::new(along(a.1.x, b.1.x), along(a.1.y, b.1.y))),
-            between: Some([text(a.0), text(b.0)]),
-            ..road(format!("{name}{}", house(&shown)), score)
-        })
+        reading
     }
 
     /// Houses with a name of their own: the whole text, or what is left without its regions.
-    fn named(&self, clean: &str, asked: &Asked<'_>, drafts: &mut Vec<Draft>) {
-        let name_key = |at: &u32| key(self.texts.of(self.houses[*at as usize].name));
-        let draft = |at: &u32, score: f64| Draft {
+    fn named(&self, clean: &str, asked: &Asked<'_>, reading: &Reading<'_>, found: &mut Vec<Found>) {
+        if asked.mentions.iter().any(|mention| mention.foreign) {
+            return;
+        }
+        let of = |named: &(Text, u32)| self.all.texts.of(named.0);
+        let own = Reading { mentions: asked.mentions.clone(), factor: 1.0, ..Reading::none(reading.street) };
+        let draft = |named: &(Text, u32), score: f64| Draft {
             kind: MatchKind::Poi,
             own: true,
-            house: Some(*at as usize),
-            ..road(self.text(*at as usize), score)
+            house: Some(named.1 as usize),
+            ..Draft::of(Told::Own, score)
         };
-        let mut wanted: Vec<String> =
-            [clean, asked.rest].map(key).into_iter().filter(|key| key.chars().nth(1).is_some()).collect();
-        wanted.dedup();
-        for name in &wanted {
-            let found = equal_range(&self.named, |at| name_key(at).as_str().cmp(name));
-            drafts.extend(self.named[found].iter().take(MOST_EACH).map(|at| draft(at, 1.0)));
+        let mut wanted: Vec<(String, f64)> = [(clean, 1.0), (asked.rest, asked.around)]
+            .into_iter()
+            .map(|(text, factor)| (key(text), factor))
+            .filter(|(key, _)| key.chars().nth(1).is_some())
+            .collect();
+        wanted.dedup_by(|b, a| a.0 == b.0);
+        let all = &self.all.named;
+        let seen = |named: &&(Text, u32)| self.sees(named.1 as usize);
+        for (name, factor) in &wanted {
+            let range = equal_range(all, |named| of(named).cmp(name));
+            let houses = all[range].iter().filter(seen).take(MOST_NAMED);
+            found.extend(houses.filter_map(|named| self.placed(asked, &own, draft(named, *factor))));
         }
-        if drafts.is_empty() {
-            for name in &wanted {
-                let from = self.named.partition_point(|at| name_key(at).as_str() < name.as_str());
-                let begin = self.named[from..].iter().take(MOST_EACH).take_while(|at| name_key(at).starts_with(name.as_str()));
-                drafts.extend(begin.map(|at| draft(at, 0.6)));
+        if found.is_empty() {
+            for (name, factor) in &wanted {
+                let from = all.partition_point(|named| of(named) < name.as_str());
+                let begin = all[from..].iter().take_while(|named| of(named).starts_with(name.as_str()));
+                let houses = begin.filter(seen).take(MOST_NAMED);
+                found.extend(houses.filter_map(|named| self.placed(asked, &own, draft(named, 0.6 * factor))));
             }
         }
     }
 
-    /// A draft with its place, and what speaks against it.
-    fn placed(&self, territory: &Territory, asked: &Asked<'_>, draft: Draft) -> Candidate {
-        let house = draft.house.map(|at| (at, &self.houses[at]));
+    /// A draft with its place, and what speaks against it; `None` when it may not be seen.
+    fn placed(&self, asked: &Asked<'_>, reading: &Reading<'_>, draft: Draft) -> Option<Found> {
+        let all = self.all;
+        let house = draft.house.map(|at| (at, &all.houses[at]));
         let at = draft.at.or_else(|| house.and_then(|(_, house)| house.at()));
-        let unit = match at {
-            Some(at) => territory.leaf_at(at),
-            None => house.and_then(|(at, _)| unit_of(territory, self.within.get(&(at as u32))?.as_str())),
+        let unit = match (draft.at, house) {
+            (Some(at), _) => self.territory.leaf_at(at),
+            (None, Some((at, _))) => self.unit(at),
+            (None, None) => None,
         };
-        let prefix = house.map_or("", |(_, house)| self.texts.of(house.prefix));
-        let mut score = draft.score;
-        if asked.mentions.iter().any(|mention| elsewhere(territory, mention, unit, prefix)) {
-            score *= ELSEWHERE;
+        if !(self.allowed)(unit) {
+            return None;
         }
+        let prefix = house.map_or("", |(_, house)| all.texts.of(house.prefix));
+        let mut score = draft.score * reading.factor * agreement(self.territory, &reading.mentions, unit, prefix);
         if draft.kind != MatchKind::Poi {
-            score *= if asked.before.is_empty() { 1.0 } else { UNKNOWN_WORDS };
-            let (place, tail) = house.map_or(("", ""), |(_, house)| (self.texts.of(house.place), self.texts.of(house.tail)));
-            let known = |word: &str, of: &str| word.is_empty() || key(word) == key(of);
-            let understood = known(asked.parsed.place, place) && known(&asked.parsed.tail, tail);
-            score *= if understood { 1.0 } else { UNKNOWN_WORDS };
+            let of_house = !matches!(draft.kind, MatchKind::Road | MatchKind::Interpolated);
+            let known = house.filter(|_| of_house).map(|(_, house)| house);
+            score *= self.words_behind(asked, known, draft.site);
         }
-        Candidate {
+        let own = house.filter(|_| draft.own).map(|(_, house)| house);
+        let same = house.map_or_else(Default::default, |(at, house)| {
+            let name = own.map_or_else(Text::default, |house| house.name);
+            let place = own.map_or_else(Text::default, |house| house.place);
+            (all.street_of(at).key, if draft.own { house.parts } else { asked.parsed.parts }, place, name)
+        });
+        let candidate = Candidate {
             kind: draft.kind,
             score: (score * 1000.0).round() / 1000.0,
-            text: draft.text,
-            name: house.filter(|_| draft.own).map_or(String::new(), |(_, house)| self.texts.of(house.name).to_owned()),
-            id: house.filter(|_| draft.own).map(|(_, house)| house.id),
+            text: self.told(draft.told, draft.house),
+            name: own.map_or(String::new(), |house| all.texts.of(house.name).to_owned()),
+            id: own.map(|house| house.id),
             at,
             unit,
             between: draft.between,
+        };
+        Some(Found { candidate, same })
+    }
+
+    /// What words behind the number leave of a score, of a place at `site` and the house it is taken from.
+    fn words_behind(&self, asked: &Asked<'_>, house: Option<&House>, site: Option<Site>) -> f64 {
+        let of = |text: Text| key(&clean(self.all.texts.of(text)));
+        let place = key(asked.parsed.place);
+        let known = |house: &House| {
+            of(house.place) == place
+                || house.name != Text::default() && of(house.name) == place
+                || matches!(site, Some(site @ Site::Estate(_)) if key(self.all.name_of(site)) == place)
+        };
+        let by_place = match house {
+            _ if place.is_empty() => 1.0,
+            Some(house) if known(house) => 1.0,
+            Some(house) if house.place != Text::default() => OTHER_PLACE,
+            _ => UNKNOWN_WORDS,
+        };
+        let tail = &asked.parsed.tail;
+        let told = tail.is_empty() || house.is_some_and(|house| key(self.all.texts.of(house.tail)) == key(tail));
+        by_place * if told { 1.0 } else { UNKNOWN_WORDS }
+    }
+
+    /// The grid or region of a house.
+    fn unit(&self, house: usize) -> Option<Unit> {
+        let Some(at) = self.all.houses[house].at() else {
+            return unit_of(self.territory, self.all.within.get(&(house as u32))?.as_str());
+        };
+        if let Some((_, unit)) = self.last.get().filter(|(last, _)| *last == at) {
+            return unit;
         }
+        let unit = self.territory.leaf_at(at);
+        self.last.set(Some((at, unit)));
+        unit
+    }
+
+    /// Whether the caller may see a house.
+    pub(super) fn sees(&self, house: usize) -> bool {
+        (self.allowed)(self.unit(house))
     }
 }
 
-impl<'q> Asked<'q> {
-    fn of(territory: &'q Territory, clean: &'q str) -> Self {
-        let (mut mentions, rest) = territory.words().take_off(clean);
-        let parsed = parse(rest, !mentions.is_empty());
-        let mut street = parsed.street;
-        // 螺门村12号: the village is the street.
-        if street.is_empty() && !parsed.parts.is_empty() {
-            street = mentions.pop().map_or("", |last| last.text);
-        }
-        Self { mentions, rest, street, parsed, before: String::new() }
-    }
-
-    /// The street begins at this byte: what stands before it names regions, or says nothing.
-    fn before(&mut self, territory: &'q Territory, from: usize) {
-        let (mentions, between) = territory.words().mentions(&self.street[..from]);
-        self.mentions.extend(mentions);
-        self.before = between.trim().to_owned();
-        self.street = &self.street[from..];
-    }
-
-    fn understood(&self) -> Understood {
-        let parts = &self.parsed.parts;
-        Understood {
-            regions: self.mentions.iter().map(|mention| mention.text.to_owned()).collect(),
-            street: self.street.to_owned(),
-            house: house(parts),
-            inside: inside(parts),
-            place: self.parsed.place.to_owned(),
-            rest: [self.before.as_str(), self.parsed.tail.as_str()].concat(),
-        }
-    }
-}
-
-fn road(text: String, score: f64) -> Draft {
-    Draft { kind: MatchKind::Road, score, text, house: None, own: false, at: None, between: None }
+/// What is left of a score where two names differ only in how their numbers are written.
+fn likeness(asked: &str, known: &str) -> f64 {
+    let plain = |c: char| c.is_ascii_digit() || "壹贰叁肆伍陆柒捌玖拾佰仟".contains(c);
+    if asked.contains(plain) || known.contains(plain) { 0.9 } else { 0.6 }
 }
 
 fn near(a: Option<LatticePoint>, b: Option<LatticePoint>) -> bool {
@@ -471,20 +443,6 @@ fn near(a: Option<LatticePoint>, b: Option<LatticePoint>) -> bool {
     }
 }
 
-/// Up to the lane and group.
-fn to_group(parts: &Parts) -> Parts {
-    Parts { lane: parts.lane, group: parts.group, ..Parts::default() }
-}
-
-fn without_sub(parts: &Parts) -> Parts {
-    Parts { number: parts.number, ..to_group(parts) }
-}
-
-/// Up to the number and what hangs on it.
-fn to_number(parts: &Parts) -> Parts {
-    Parts { number: parts.number, sub: parts.sub, ..to_group(parts) }
-}
-
 /// Bytes at which the end of a name can begin, the longest end first; at least two characters.
 fn ends(name: &str) -> impl Iterator<Item = usize> {
     let count = name.chars().count();
@@ -492,106 +450,8 @@ fn ends(name: &str) -> impl Iterator<Item = usize> {
     starts.take((count.min(MOST_STREET_CHARS)).saturating_sub(1))
 }
 
-/// Keeps what fits, when anything does; whether anything did.
-fn narrow(set: &mut Vec<usize>, fits: impl Fn(usize) -> bool) -> bool {
-    let found: Vec<usize> = set.iter().copied().filter(|at| fits(*at)).collect();
-    let any = !found.is_empty();
-    if any {
-        *set = found;
-    }
-    any
-}
-
 /// The items that compare as equal, of a sorted list.
-fn equal_range<T>(sorted: &[T], compare: impl Fn(&T) -> std::cmp::Ordering) -> Range<usize> {
+pub(super) fn equal_range<T>(sorted: &[T], compare: impl Fn(&T) -> std::cmp::Ordering) -> Range<usize> {
     let start = sorted.partition_point(|item| compare(item).is_lt());
     start..start + sorted[start..].partition_point(|item| compare(item).is_eq())
-}
-
-/// One house with a position for each of the first numbers of a list; `back`: of the last ones, the last first.
-fn distinct(houses: &[House], back: bool) -> Vec<House> {
-    let (mut found, mut rest) = (Vec::new(), houses);
-    while found.len() < MOST_NUMBERS {
-        let Some(edge) = (if back { rest.last() } else { rest.first() }) else { break };
-        let number = edge.parts.number.value();
-        let run = if back {
-            rest.partition_point(|house| house.parts.number.value() < number)..rest.len()
-        } else {
-            0..rest.partition_point(|house| house.parts.number.value() <= number)
-        };
-        found.extend(rest[run.clone()].iter().take(MOST_EACH).find(|house| house.at().is_some()).or(Some(edge)));
-        rest = if back { &rest[..run.start] } else { &rest[run.end..] };
-    }
-    found
-}
-
-fn unit_of(territory: &Territory, code: &str) -> Option<Unit> {
-    territory.grid_ix(code).map(Unit::Grid).or_else(|| territory.region_ix(code).map(Unit::Region))
-}
-
-/// Whether a region that was named is another one than where the place is. One below it says nothing against it.
-fn elsewhere(territory: &Territory, mention: &Mention<'_>, unit: Option<Unit>, prefix: &str) -> bool {
-    if mention.regions.is_empty() || prefix.contains(mention.text) {
-        return false;
-    }
-    let Some(own) = unit.and_then(|unit| region_of(territory, unit)) else { return true };
-    let related =
-        |named: &RegionIx| territory.region(*named).subtree.contains(&own.0) || territory.region(own).subtree.contains(&named.0);
-    !mention.regions.iter().any(related)
-}
-
-/// The region that a unit is, or lies in.
-fn region_of(territory: &Territory, unit: Unit) -> Option<RegionIx> {
-    match unit {
-        Unit::Grid(ix) => territory.grid(ix).parent,
-        Unit::Region(ix) => Some(ix),
-    }
-}
-
-/// When there is no address: the lowest regions named, or a region or grid of just this name.
-fn regions(territory: &Territory, asked: &Asked<'_>, allowed: &impl Fn(Option<Unit>) -> bool, found: &mut Vec<Candidate>) {
-    let candidate = |unit: Unit, score: f64| Candidate {
-        kind: MatchKind::Region,
-        score,
-        text: match unit {
-            Unit::Grid(ix) => territory.grid(ix).name.clone(),
-            Unit::Region(ix) => territory.region(ix).name.clone(),
-        },
-        name: String::new(),
-        id: None,
-        at: None,
-        unit: Some(unit),
-        between: None,
-    };
-    let wanted = if asked.rest.is_empty() { String::new() } else { asked.rest.to_lowercase() };
-    if !wanted.is_empty() {
-        let hits = territory.search(&wanted, MOST_EACH, |named| {
-            let unit = match named {
-                Named::Region(ix) => Unit::Region(ix),
-                Named::Grid(ix) => Unit::Grid(ix),
-            };
-            allowed(Some(unit))
-        });
-        for hit in hits.into_iter().filter(|hit| hit.fit == Fit::Exact) {
-            let unit = match hit.named {
-                Named::Region(ix) => Unit::Region(ix),
-                Named::Grid(ix) => Unit::Grid(ix),
-            };
-            let against = asked.mentions.iter().any(|mention| elsewhere(territory, mention, Some(unit), ""));
-            found.push(candidate(unit, if against { 0.1 } else { 0.2 }));
-        }
-        if !found.is_empty() {
-            return;
-        }
-    }
-    let (short, between) = territory.words().mentions(asked.rest);
-    let all: Vec<Mention<'_>> = asked.mentions.iter().copied().chain(short).collect();
-    let Some(last) = all.iter().rev().find(|mention| !mention.regions.is_empty()) else { return };
-    let score = if between.is_empty() { 0.2 } else { 0.1 };
-    for ix in last.regions {
-        let unit = Unit::Region(*ix);
-        if allowed(Some(unit)) && !all.iter().any(|mention| elsewhere(territory, mention, Some(unit), "")) {
-            found.push(candidate(unit, score));
-        }
-    }
 }

@@ -1,6 +1,6 @@
 use super::find::{Answer, MatchKind};
 use super::*;
-use crate::domain::address::parts::Part;
+use crate::domain::address::parts::{Part, Parts};
 use crate::domain::id::{Epoch, Unit};
 use crate::domain::records::BoundarySet;
 use crate::territory::samples::{area, grid, region, square};
@@ -119,7 +119,7 @@ fn homonyms_are_a_tie_and_a_region_decides_it() {
     let tie = city.find("解放路5号");
     assert_eq!((tie.best, tie.total), (2, 2));
     assert_eq!(city.told("解放路5号"), told(&[("exact", 1.0, "3"), ("exact", 1.0, "31")]));
-    assert_eq!(city.told("普陀区解放路5号"), told(&[("exact", 1.0, "31"), ("exact", 0.6, "3")]));
+    assert_eq!(city.told("普陀区解放路5号"), told(&[("exact", 1.0, "31")]));
     assert_eq!(city.told("普陀解放路5号").first().map(|first| first.1), Some(1.0));
     assert_eq!(city.find("普陀区解放路7号").best, 1);
     assert_eq!(city.told("我家解放路9号"), told(&[("exact", 0.9, "5")]));
@@ -132,11 +132,11 @@ fn homonyms_are_a_tie_and_a_region_decides_it() {
 #[test]
 fn what_is_not_known_is_the_house_a_place_between_or_the_street() {
     let city = City::of(rows());
-    assert_eq!(city.told("文化路8号3幢2单元999室"), told(&[("building", 0.9, "文化路8号3幢2单元")]));
-    assert_eq!(city.told("文化路8号9幢"), told(&[("building", 0.8, "文化路8号")]));
-    assert_eq!(city.told("文化路8号"), told(&[("building", 0.95, "文化路8号")]));
+    assert_eq!(city.told("文化路8号3幢2单元999室"), told(&[("building", 0.9, "定海区文化路8号3幢2单元")]));
+    assert_eq!(city.told("文化路8号9幢"), told(&[("building", 0.8, "定海区文化路8号")]));
+    assert_eq!(city.told("文化路8号"), told(&[("building", 0.95, "定海区文化路8号")]));
     assert_eq!(city.told("文化路8号4幢1单元"), told(&[("building", 0.9, "43")]));
-    assert_eq!(city.told("解放路7号-2").first(), told(&[("building", 0.85, "解放路7号")]).first());
+    assert_eq!(city.told("解放路7号-2").first(), told(&[("building", 0.85, "4")]).first());
     assert_eq!(city.told("文化路"), told(&[("road", 0.4, "文化路")]));
     assert_eq!(city.told("文化路100号"), told(&[("road", 0.3, "文化路")]));
     let between = city.find("定海区解放路8号").candidates.remove(0);
@@ -149,7 +149,7 @@ fn what_is_not_known_is_the_house_a_place_between_or_the_street() {
 fn names_regions_and_grids_are_answers_too() {
     let city = City::of(rows());
     for text in ["舟山医院", "定海区舟山医院"] {
-        assert!(city.told(text).contains(&("poi", if text.len() > 12 { 0.6 } else { 1.0 }, "61".to_owned())), "{text}");
+        assert!(city.told(text).contains(&("poi", if text.len() > 12 { 0.25 } else { 1.0 }, "61".to_owned())), "{text}");
     }
     assert_eq!(city.told("舟山医"), told(&[("poi", 0.6, "61")]));
     assert_eq!(city.told("定海区"), told(&[("region", 0.2, "定海区")]));
@@ -170,7 +170,9 @@ fn names_regions_and_grids_are_answers_too() {
 fn rows_can_be_taken_out_and_made_anew() {
     let city = City::of(rows());
     let again = city.addresses.renamed(&city.territory);
-    assert_eq!(again.taken_out(), city.addresses.taken_out());
+    let mut out = again.taken_out();
+    out.sort_by_key(|row| row.id);
+    assert_eq!(out, rows(), "letter by letter");
     assert!(again.are_of(Addresses::hash_of(&rows())) && !again.are_of(Addresses::hash_of(&rows()[1..])));
     assert_eq!(again.len(), rows().len());
     assert!(again.fits(&city.territory));
@@ -288,7 +290,9 @@ proptest! {
         // Each house a metre or two from the next, in the order of its number.
         let rows: Vec<AddressRow> = stored.iter().zip(1i64..).map(|(((street, parts), style), id)| {
             let along = parts.number.value().unwrap_or(0) as i32 * 200 + parts.lane.value().unwrap_or(0) as i32 * 20;
-            row(id, &written(*street, *parts, *style), (100_000 + along, 200_000 + *street as i32 * 1000))
+            // A register has its regions whole.
+            let style = if style % 4 == 2 { style + 1 } else { *style };
+            row(id, &written(*street, *parts, style), (100_000 + along, 200_000 + *street as i32 * 1000))
         }).collect();
         let parts: Vec<(usize, Parts)> = stored.iter().map(|(parts, _)| *parts).collect();
         let city = City::of(rows);

@@ -23,14 +23,39 @@ pub fn clean(text: &str) -> String {
     out
 }
 
-/// What is compared of a name: without case and blanks, every Chinese number in digits. Doing it again changes nothing.
+/// What is compared of a name: without case and blanks, a Chinese number in digits where both can mean only one thing: 文二路 is 文2路 and
+/// 五十一路 is 51路, but 五一路 is neither, and 壹号院 is not 1号院. Doing it again changes nothing.
 pub fn key(name: &str) -> String {
+    spelt(name, |run| match run.chars().count() {
+        1 if run == "十" => Some("10".to_owned()),
+        1 => run.chars().next().and_then(digit).map(|value| value.to_string()),
+        2..=LONGEST
+            if run.chars().any(|c| unit(c).is_some()) && !run.starts_with(['百', '千']) && !run.contains(['廿', '卅']) =>
+        {
+            counted(run).map(|value| value.to_string())
+        }
+        _ => None,
+    })
+}
+
+/// What names have in common that are near to each other: every Chinese number in digits, formal ones too. 五一路, 五十一路 and 51路 are one.
+pub fn loose(name: &str) -> String {
+    let plain: String = name.chars().map(|c| informal(c).unwrap_or(c)).collect();
+    spelt(&plain, |run| numeral(run).map(|(digits, _)| digits))
+}
+
+/// A name without case and blanks, its runs of Chinese digits as told, or as they are.
+fn spelt(name: &str, number: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(name.len());
     let mut rest = name;
     while let Some(c) = rest.chars().next() {
-        if let Some((digits, bytes)) = numeral(rest) {
-            out.push_str(&digits);
-            rest = &rest[bytes..];
+        let run = run(rest);
+        if run > 0 {
+            match number(&rest[..run]) {
+                Some(digits) => out.push_str(&digits),
+                None => out.push_str(&rest[..run]),
+            }
+            rest = &rest[run..];
             continue;
         }
         rest = &rest[c.len_utf8()..];
@@ -41,6 +66,11 @@ pub fn key(name: &str) -> String {
         }
     }
     out
+}
+
+/// Bytes of Chinese digits at the beginning of a text.
+fn run(text: &str) -> usize {
+    text.find(|c: char| c.is_ascii() || digit(c).is_none() && unit(c).is_none()).unwrap_or(text.len())
 }
 
 /// The other half of a pair of characters that mean the same in an address.
@@ -76,33 +106,52 @@ fn is_mark(c: char) -> bool {
 
 /// Whether a blank beside it parts something: without one, two numbers would be one.
 fn splits(c: char) -> bool {
-    c.is_ascii_alphanumeric() || digit(c).is_some() || unit(c).is_some()
+    c.is_ascii_alphanumeric() || digit(c).is_some() || unit(c).is_some() || informal(c).is_some()
 }
 
-/// The value of a digit, Chinese or not.
+/// The value of a digit, Chinese or not. Formal ones (壹, 陆) are none: they are family names and parts of names.
 pub(super) fn digit(c: char) -> Option<u8> {
     Some(match c {
         '0'..='9' => c as u8 - b'0',
         '〇' | '零' => 0,
-        '一' | '壹' => 1,
-        '二' | '贰' | '弍' => 2,
-        '三' | '叁' => 3,
-        '四' | '肆' => 4,
-        '五' | '伍' => 5,
-        '六' | '陆' => 6,
-        '七' | '柒' => 7,
-        '八' | '捌' => 8,
-        '九' | '玖' => 9,
+        '一' => 1,
+        '二' => 2,
+        '三' => 3,
+        '四' => 4,
+        '五' => 5,
+        '六' => 6,
+        '七' => 7,
+        '八' => 8,
+        '九' => 9,
         _ => return None,
     })
 }
 
-/// 十, 百, 千 and their formal writings; 廿 and 卅 are tens with their digit.
+/// 十, 百, 千; 廿 and 卅 are tens with their digit.
 fn unit(c: char) -> Option<u32> {
     Some(match c {
-        '十' | '拾' | '廿' | '卅' => 10,
-        '百' | '佰' => 100,
-        '千' | '仟' => 1000,
+        '十' | '廿' | '卅' => 10,
+        '百' => 100,
+        '千' => 1000,
+        _ => return None,
+    })
+}
+
+/// The plain writing of a formal digit.
+fn informal(c: char) -> Option<char> {
+    Some(match c {
+        '壹' => '一',
+        '贰' | '弍' => '二',
+        '叁' => '三',
+        '肆' => '四',
+        '伍' => '五',
+        '陆' => '六',
+        '柒' => '七',
+        '捌' => '八',
+        '玖' => '九',
+        '拾' => '十',
+        '佰' => '百',
+        '仟' => '千',
         _ => return None,
     })
 }
@@ -110,10 +159,15 @@ fn unit(c: char) -> Option<u32> {
 /// Longest number with 十, 百 or 千 that is read as one.
 const LONGEST: usize = 7;
 
-/// The Chinese number at the beginning of a text in digits, and its bytes. Without 十, 百, 千 it is read digit by digit.
+/// The Chinese number at the beginning of a text in digits, and its bytes. Without 十, 百, 千 it is read digit by digit. In formal digits only a
+/// whole number is one: 壹佰贰拾叁, not 壹.
 pub(super) fn numeral(text: &str) -> Option<(String, usize)> {
-    let is_chinese = |c: char| !c.is_ascii() && (digit(c).is_some() || unit(c).is_some());
-    let bytes = text.find(|c| !is_chinese(c)).unwrap_or(text.len());
+    let formal = text.find(|c: char| informal(c).is_none() && c != '零').unwrap_or(text.len());
+    let plain: String = text[..formal].chars().map(|c| informal(c).unwrap_or(c)).collect();
+    if formal > 0 && (2..=LONGEST).contains(&plain.chars().count()) && plain.chars().any(|c| unit(c).is_some()) {
+        return counted(&plain).map(|value| (value.to_string(), formal));
+    }
+    let bytes = run(text);
     if bytes == 0 {
         return None;
     }
@@ -197,7 +251,16 @@ mod tests {
         }
         assert_eq!(numeral("路"), None);
         assert_eq!(key("文二路"), key("文2路"));
+        assert_eq!(key("五十一路"), key("51路"));
         assert_eq!(key("Green  Park"), "greenpark");
+        for (one, other) in [("五一路", "五十一路"), ("五一路", "51路"), ("中梁壹号院", "中梁1号院"), ("廿三里", "二十三里")]
+        {
+            assert_ne!(key(one), key(other));
+            assert_eq!(loose(one), loose(other));
+        }
+        assert_ne!(key("陆家路"), key("六家路"));
+        assert_ne!(key("百官路"), key("一百官路"));
+        assert_eq!(numeral("壹号"), None);
         assert_eq!(key("三里屯路"), "3里屯路");
     }
 
@@ -208,6 +271,8 @@ mod tests {
             prop_assert_eq!(&clean(&once), &once);
             let named = key(&once);
             prop_assert_eq!(&key(&named), &named);
+            let near = loose(&once);
+            prop_assert_eq!(&loose(&near), &near);
         }
 
         #[test]

@@ -4,6 +4,7 @@
 //! [`clean`] makes one form of the many in which a text is written; [`parts`] takes it apart.
 
 pub mod clean;
+pub mod numbers;
 pub mod parts;
 
 use super::code::Code;

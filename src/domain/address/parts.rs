@@ -2,130 +2,9 @@
 //! before the street (province, city, district …) is taken off by whoever knows the regions.
 
 use super::clean::{digit, numeral};
-use std::fmt;
+use super::numbers::{AFTER, BEFORE, LARGEST, STEM, STEMS, Word};
 
-/// A number of an address with its letter: `12`, `12A`, `A12`, `B`, `12甲`. Ordered by number. Leading zeros say nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Part(u32);
-
-/// Largest number that a part can have.
-const LARGEST: u32 = (1 << 25) - 1;
-/// Letters beside a number: none, after it, before it, a heavenly stem, or that it is a floor.
-const AFTER: u32 = 1;
-const BEFORE: u32 = 27;
-const STEM: u32 = 53;
-const FLOOR: u32 = 63;
-const STEMS: [char; 10] = ['甲', '乙', '丙', '丁', '戊', '己', '庚', '辛', '壬', '癸'];
-
-impl Part {
-    /// No such part.
-    pub const NONE: Self = Self(0);
-
-    /// A plain number.
-    pub fn number(value: u32) -> Self {
-        Self((value.min(LARGEST) + 1) << 6)
-    }
-
-    fn with(value: Option<u32>, mark: u32) -> Self {
-        Self((value.map_or(0, |value| value + 1) << 6) | mark)
-    }
-
-    /// Whether there is one.
-    pub fn is_some(self) -> bool {
-        self.0 != 0
-    }
-
-    /// Its number without a letter.
-    pub fn value(self) -> Option<u32> {
-        (self.0 >> 6).checked_sub(1)
-    }
-
-    fn mark(self) -> u32 {
-        self.0 & 63
-    }
-
-    fn floor(self) -> Self {
-        Self((self.0 & !63) | FLOOR)
-    }
-
-    fn is_floor(self) -> bool {
-        self.mark() == FLOOR
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = self.mark();
-        if (BEFORE..STEM).contains(&mark) {
-            write!(f, "{}", char::from(b'A' + (mark - BEFORE) as u8))?;
-        }
-        if let Some(value) = self.value() {
-            write!(f, "{value}")?;
-        }
-        match mark {
-            AFTER..BEFORE => write!(f, "{}", char::from(b'A' + (mark - AFTER) as u8)),
-            STEM..FLOOR => write!(f, "{}", STEMS[(mark - STEM) as usize]),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The numbers of an address, from the outermost in. Ordered as they lie along a street.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Parts {
-    /// 弄, 巷, 排: a lane off the street.
-    pub lane: Part,
-    /// 组, 队, 区: a part of a village or estate.
-    pub group: Part,
-    /// 号.
-    pub number: Part,
-    /// What stands after 之, 附 or a dash.
-    pub sub: Part,
-    /// 幢, 栋, 座, 号楼.
-    pub building: Part,
-    /// 单元, 梯, 门.
-    pub unit: Part,
-    /// 室, 房, 户; a floor (楼, 层) where no room is told.
-    pub room: Part,
-}
-
-impl Parts {
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// The numbers up to the house: `105弄3号-1`.
-pub fn house(parts: &Parts) -> String {
-    use fmt::Write as _;
-    let mut text = String::new();
-    for (part, mark) in [(parts.lane, "弄"), (parts.group, "组")] {
-        if part.is_some() {
-            let _ = write!(text, "{part}{mark}");
-        }
-    }
-    if parts.number.is_some() {
-        let _ = match parts.sub.is_some() {
-            true => write!(text, "{}号-{}", parts.number, parts.sub),
-            false => write!(text, "{}号", parts.number),
-        };
-    }
-    text
-}
-
-/// The numbers within the house: `2幢1单元301室`.
-pub fn inside(parts: &Parts) -> String {
-    use fmt::Write as _;
-    let mut text = String::new();
-    let room = if parts.room.is_floor() { "楼" } else { "室" };
-    for (part, mark) in [(parts.building, "幢"), (parts.unit, "单元"), (parts.room, room)] {
-        if part.is_some() {
-            let _ = write!(text, "{part}{mark}");
-        }
-    }
-    text
-}
+pub use super::numbers::{Part, Parts, house, inside};
 
 /// A text taken apart. Its pieces are those of the cleaned text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -138,13 +17,15 @@ pub struct Parsed<'t> {
     pub place: &'t str,
     /// What was not understood.
     pub tail: String,
+    /// The bytes behind lane or group, number, building and unit, each with its word; 0 for what is not there.
+    pub ends: [usize; 4],
 }
 
 /// What a number is the number of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Lane,
-    Group,
+    /// A lane, or a part of a village or estate.
+    Outer(Word),
     Number,
     Building,
     Unit,
@@ -153,13 +34,14 @@ enum Kind {
 }
 
 /// Words behind a number; of those that begin alike the longest first.
-const MARKS: [(&str, Kind); 36] = [
-    ("村民小组", Kind::Group),
-    ("生产队", Kind::Group),
+const MARKS: [(&str, Kind); 38] = [
+    ("村民小组", Kind::Outer(Word::Group)),
+    ("生产队", Kind::Outer(Word::Team)),
     ("号单元", Kind::Unit),
-    ("支弄", Kind::Lane),
+    ("支弄", Kind::Outer(Word::Branch)),
     ("单元", Kind::Unit),
-    ("小组", Kind::Group),
+    ("小组", Kind::Outer(Word::Group)),
+    ("组团", Kind::Outer(Word::Cluster)),
     ("号楼", Kind::Building),
     ("号幢", Kind::Building),
     ("号栋", Kind::Building),
@@ -167,17 +49,18 @@ const MARKS: [(&str, Kind); 36] = [
     ("号门", Kind::Unit),
     ("号房", Kind::Room),
     ("号室", Kind::Room),
+    ("号大院", Kind::Number),
     ("号院", Kind::Number),
-    ("号弄", Kind::Lane),
-    ("号巷", Kind::Lane),
+    ("号弄", Kind::Outer(Word::Lane)),
+    ("号巷", Kind::Outer(Word::Alley)),
     ("#楼", Kind::Building),
     ("#幢", Kind::Building),
-    ("弄", Kind::Lane),
-    ("巷", Kind::Lane),
-    ("排", Kind::Lane),
-    ("组", Kind::Group),
-    ("队", Kind::Group),
-    ("区", Kind::Group),
+    ("弄", Kind::Outer(Word::Lane)),
+    ("巷", Kind::Outer(Word::Alley)),
+    ("排", Kind::Outer(Word::Row)),
+    ("组", Kind::Outer(Word::Group)),
+    ("队", Kind::Outer(Word::Team)),
+    ("区", Kind::Outer(Word::Zone)),
     ("号", Kind::Number),
     ("#", Kind::Number),
     ("幢", Kind::Building),
@@ -192,12 +75,23 @@ const MARKS: [(&str, Kind); 36] = [
     ("户", Kind::Room),
 ];
 
+/// What a number belongs to when it stands behind the number's word: 工业园区三号路, 二十一号路, 老五队村.
+const WAYS: [&str; 7] = ["路", "街", "道", "大街", "大道", "公路", "村"];
+/// The same behind a house number only.
+const SPOTS: [&str; 13] = ["桥", "大桥", "里", "线", "闸", "码头", "渠", "河", "坝", "井", "地块", "泵站", "塘"];
+/// Behind one of those: a spot beside it, and no name (12号路口, 5号街道办, 8号里面, 3号桥头).
+const BESIDE: [char; 20] =
+    ['口', '边', '旁', '段', '东', '西', '南', '北', '侧', '上', '下', '面', '头', '道', '委', '部', '民', '中', '对', '附'];
+/// How the names of streets and villages end: a number behind one is a house number.
+const STREETS: [&str; 12] = ["路", "街", "巷", "弄", "道", "村", "里", "线", "胡同", "大院", "新村", "公路"];
+
 /// Beyond this a bare number behind a dash is a room and no sub-number.
 const FIRST_ROOM: u32 = 100;
 
 /// A number as it stands in the text, with what hangs on it by dashes.
 struct Chain {
-    parts: Vec<Part>,
+    /// Each with the byte behind it.
+    parts: Vec<(Part, usize)>,
     /// Byte behind it.
     end: usize,
     /// Written in digits: what is spelt out and has no mark is part of a name (解放四路).
@@ -253,11 +147,16 @@ impl<'t> Parser<'t> {
         let begun = self.at > self.name || self.seen || !self.found.street.is_empty();
         let told = mark.filter(|(mark, _)| {
             let next = chain.end + mark.len();
-            begun || self.behind && (chain.digits || next == self.text.len() || part(self.text, next).is_some())
+            let told = begun || self.behind && (chain.digits || next == self.text.len() || part(self.text, next).is_some());
+            let (first, _) = chain.parts[0];
+            // 丁楼村: a stem without a number is a house (8号甲幢), no beginning.
+            told && (self.seen || first.value().is_some() || first.mark() < STEM)
         });
+        let told = told.filter(|(mark, kind)| !self.begins_a_name(chain.end + mark.len(), *kind));
         match told {
             Some((mark, kind)) => self.marked(chain, mark, *kind),
             None if mark.is_none()
+                && chain.parts[0].0.value().is_some()
                 && (chain.digits || self.seen)
                 && (begun || self.behind)
                 && (after.is_empty() || after.starts_with([' ', '('])) =>
@@ -268,21 +167,58 @@ impl<'t> Parser<'t> {
         }
     }
 
+    /// Whether what stands behind a number and its word makes a name of them: 三号路, and no house number.
+    fn begins_a_name(&self, next: usize, kind: Kind) -> bool {
+        let rest = &self.text[next..];
+        let longest = |words: &[&'static str]| words.iter().filter(|word| rest.starts_with(**word)).map(|word| word.len()).max();
+        let before = &self.text[self.name..self.at];
+        let on_street = self.seen || STREETS.iter().any(|street| before.ends_with(street));
+        let beside = |len: usize| rest[len..].starts_with(BESIDE);
+        if let Some(len) = longest(&WAYS) {
+            // 3楼道, 2幢路边: deep in an address there are no streets.
+            let deep = self.seen && !matches!(kind, Kind::Number | Kind::Outer(_));
+            return !deep && !(on_street && beside(len));
+        }
+        let Some(len) = longest(&SPOTS).filter(|_| kind == Kind::Number) else { return false };
+        let rest = &rest[len..];
+        // 东海路5号码头 is a house number, 东海路5号码头12号 a name with one behind it.
+        !beside(len) && (!on_street || rest.contains('号') && rest.find('号').is_some_and(|at| ends_in_number(&rest[..at])))
+    }
+
     fn marked(&mut self, chain: Chain, mark: &str, kind: Kind) {
         self.name_until(self.at);
         self.at = chain.end + mark.len();
         self.name = self.at;
         self.seen = true;
         match (&chain.parts[..], kind) {
-            ([number, sub], Kind::Number) if !self.found.parts.number.is_some() => {
-                self.set(Kind::Number, *number);
+            ([(number, _), (sub, _)], Kind::Number) if !self.found.parts.number.is_some() => {
+                self.set(Kind::Number, *number, self.at);
                 self.found.parts.sub = *sub;
             }
-            ([one], _) => self.set(kind, *one),
+            ([(one, _)], _) => self.set(kind, *one, self.at),
             (many, _) => self.inward(many, kind),
         }
         if kind == Kind::Number && !self.found.parts.sub.is_some() {
+            self.letter();
             self.sub();
+        }
+    }
+
+    /// What follows 号 without a word of its own: 12号甲, 12号B.
+    fn letter(&mut self) {
+        let rest = &self.text[self.at..];
+        let mut chars = rest.chars();
+        let (Some(c), next) = (chars.next(), chars.next()) else { return };
+        let stem = STEMS.iter().position(|stem| *stem == c).map(|stem| STEM + stem as u32);
+        let letter = c.is_ascii_alphabetic().then(|| AFTER + u32::from(c.to_ascii_uppercase() as u8 - b'A'));
+        // B301 is a room.
+        let alone = next.is_none_or(|next| matches!(next, ' ' | '(' | '-') || stem.is_some() && next.is_ascii_digit());
+        let number = self.found.parts.number;
+        if let (Some(mark), true, false) = (stem.or(letter), alone, number.is_marked() || self.found.parts.building.is_some()) {
+            self.found.parts.number = number.marked(mark);
+            self.at += c.len_utf8();
+            self.name = self.at;
+            self.found.ends[1] = self.at;
         }
     }
 
@@ -293,12 +229,12 @@ impl<'t> Parser<'t> {
         let from = self.at + joint.len();
         let Some(next) = chain(self.text, from) else { return };
         let after = &self.text[next.end..];
-        let is_sub = next.parts[0].value().is_some_and(|value| joint != "-" || value < FIRST_ROOM);
+        let is_sub = next.parts[0].0.value().is_some_and(|value| joint != "-" || value < FIRST_ROOM);
         let ends = MARKS.iter().find(|(mark, _)| after.starts_with(mark)).is_none_or(|(_, kind)| *kind == Kind::Number);
-        if let ([sub], true, true) = (&next.parts[..], is_sub, ends) {
+        if let ([(sub, _)], true, true) = (&next.parts[..], is_sub, ends) {
             self.found.parts.sub = *sub;
             self.at = next.end + ["号", "#"].into_iter().find(|mark| after.starts_with(mark)).map_or(0, str::len);
-            self.name = self.at;
+            (self.name, self.found.ends[1]) = (self.at, self.at);
         } else if joint == "-" {
             // A room or a building, with the dash between.
             (self.at, self.name) = (from, from);
@@ -314,21 +250,21 @@ impl<'t> Parser<'t> {
         let rooms = |part: &Part| part.value().is_none_or(|value| value >= FIRST_ROOM);
         let outside = !(parts.number.is_some() || parts.building.is_some() || parts.unit.is_some());
         match &chain.parts[..] {
-            [number] if outside => self.set(Kind::Number, *number),
-            [number, sub] if outside && !rooms(sub) => {
-                self.set(Kind::Number, *number);
+            [(number, _)] if outside => self.set(Kind::Number, *number, self.at),
+            [(number, _), (sub, _)] if outside && !rooms(sub) => {
+                self.set(Kind::Number, *number, self.at);
                 self.found.parts.sub = *sub;
             }
-            [number, room] if outside => {
-                self.set(Kind::Number, *number);
-                self.set(Kind::Room, *room);
+            [(number, end), (room, _)] if outside => {
+                self.set(Kind::Number, *number, *end);
+                self.set(Kind::Room, *room, self.at);
             }
             many => self.inward(many, Kind::Room),
         }
     }
 
     /// Several numbers of which the last is of `kind`, those before it of what is around it.
-    fn inward(&mut self, parts: &[Part], kind: Kind) {
+    fn inward(&mut self, parts: &[(Part, usize)], kind: Kind) {
         const ORDER: [Kind; 4] = [Kind::Number, Kind::Building, Kind::Unit, Kind::Room];
         let last = ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len() - 1);
         let free = |kind: Kind, found: &Parts| match kind {
@@ -346,44 +282,64 @@ impl<'t> Parser<'t> {
             (count, _) => ORDER[(last + 1).saturating_sub(count)..=last].to_vec(),
         };
         let over = parts.len().saturating_sub(kinds.len());
-        for part in &parts[..over] {
+        for (part, _) in &parts[..over] {
             self.tail(&format!("{part}-"));
         }
-        for (part, kind) in parts[over..].iter().zip(kinds) {
-            self.set(kind, *part);
+        for (at, ((part, end), kind)) in parts[over..].iter().zip(kinds).enumerate() {
+            let end = if over + at + 1 == parts.len() { self.at } else { *end };
+            self.set(kind, *part, end);
         }
     }
 
-    fn set(&mut self, kind: Kind, part: Part) {
+    /// Takes a number in that ends, with its word, at a byte.
+    fn set(&mut self, kind: Kind, part: Part, end: usize) {
         let found = &mut self.found.parts;
-        let place = match kind {
-            Kind::Lane => &mut found.lane,
-            Kind::Group => &mut found.group,
+        let (place, depth) = match kind {
+            Kind::Outer(word) => return self.outer(part.called(word), end),
             // 12号3号: the second is a house within the first.
-            Kind::Number if found.number.is_some() && !found.building.is_some() => &mut found.building,
-            Kind::Number => &mut found.number,
-            Kind::Building => &mut found.building,
-            Kind::Unit => &mut found.unit,
+            Kind::Number if found.number.is_some() && !found.building.is_some() => (&mut found.building, 2),
+            Kind::Number => (&mut found.number, 1),
+            Kind::Building => (&mut found.building, 2),
+            Kind::Unit => (&mut found.unit, 3),
             // A楼 is a house, 3楼 a floor.
-            Kind::Floor if part.value().is_none() => &mut found.building,
+            Kind::Floor if part.value().is_none() => (&mut found.building, 2),
             Kind::Floor if found.room.is_some() => return,
             Kind::Floor => {
-                found.room = part.floor();
+                found.room = part.other();
                 return;
             }
             Kind::Room => {
                 // A room says more than its floor.
-                if found.room.is_floor() {
+                if found.room.is_other() {
                     found.room = Part::NONE;
                 }
-                &mut found.room
+                if found.room.is_some() {
+                    return self.tail(&format!("{part}"));
+                }
+                found.room = part;
+                return;
             }
         };
         if place.is_some() {
             self.tail(&format!("{part}"));
         } else {
             *place = part;
+            self.found.ends[depth] = end;
         }
+    }
+
+    /// A lane, or a part of a village or estate: there may be one within the other.
+    fn outer(&mut self, part: Part, end: usize) {
+        let found = &mut self.found.parts;
+        let off_lane = part.word() == Word::Branch;
+        match (found.lane.is_some(), found.group.is_some()) {
+            (false, false) if part.word().is_way() && !off_lane => found.lane = part,
+            (_, false) => found.group = part,
+            (false, true) if part.word().is_way() => found.lane = part,
+            (false, true) => (found.lane, found.group) = (found.group, part),
+            (true, true) => return self.tail(&format!("{part}")),
+        }
+        self.found.ends[0] = end;
     }
 
     fn tail(&mut self, text: &str) {
@@ -421,12 +377,12 @@ fn latin_number(name: &str) -> &str {
 /// Numbers joined by dashes (or 之, 附) from a byte of the text on.
 fn chain(text: &str, from: usize) -> Option<Chain> {
     let (first, mut end, digits) = part(text, from)?;
-    let mut parts = vec![first];
+    let mut parts = vec![(first, end)];
     while parts.len() < LINKS {
         let rest = &text[end..];
         let Some(joint) = ["-", "之", "附"].into_iter().find(|joint| rest.starts_with(joint)) else { break };
         let Some((next, behind, _)) = part(text, end + joint.len()) else { break };
-        parts.push(next);
+        parts.push((next, behind));
         end = behind;
     }
     Some(Chain { parts, end, digits })
@@ -441,9 +397,15 @@ fn part(text: &str, from: usize) -> Option<(Part, usize, bool)> {
     }
     if let Some(stem) = STEMS.iter().position(|stem| *stem == first) {
         let at = from + first.len_utf8();
+        let mark = STEM + stem as u32;
         // 甲12号.
-        let (value, end) = digits(text, at)?;
-        return Some((Part::with(Some(value), STEM + stem as u32), end, true));
+        if let Some((value, end)) = digits(text, at) {
+            return Some((Part::with(Some(value), mark).other(), end, true));
+        }
+        return ["幢", "栋", "座", "楼"]
+            .iter()
+            .any(|house| text[at..].starts_with(house))
+            .then(|| (Part::with(None, mark), at, false));
     }
     let letter = |c: char| c.is_ascii_alphabetic().then(|| u32::from(c.to_ascii_uppercase() as u8 - b'A'));
     if let Some(before) = letter(first) {
@@ -479,6 +441,11 @@ fn digits(text: &str, from: usize) -> Option<(u32, usize)> {
         return None;
     }
     Some((small(&rest[..bytes])?, from + bytes))
+}
+
+/// Whether a text ends with a number.
+fn ends_in_number(text: &str) -> bool {
+    text.chars().next_back().is_some_and(|c| digit(c).is_some() || numeral(c.encode_utf8(&mut [0; 4])).is_some())
 }
 
 fn small(digits: &str) -> Option<u32> {
@@ -540,6 +507,22 @@ mod tests {
             ("东海花园二期3幢", "东海花园二期|3幢||"),
             ("人民广场", "人民广场|||"),
             ("三里屯路", "三里屯路|||"),
+            ("工业园区三号路5号", "工业园区三号路|5号||"),
+            ("工业园区3号路5号", "工业园区3号路|5号||"),
+            ("二十一号路8号", "二十一号路|8号||"),
+            ("临港2号码头12号", "临港2号码头|12号||"),
+            ("东海路5号码头", "东海路|5号|码头|"),
+            ("东海路5号码头12号", "东海路5号码头|12号||"),
+            ("新三门路5号", "新三门路|5号||"),
+            ("老五队村12号", "老五队村|12号||"),
+            ("一号桥8号", "一号桥|8号||"),
+            ("新城三号桥8号", "新城三号桥|8号||"),
+            ("解放路12号路口", "解放路|12号|路口|"),
+            ("解放路12号街道办事处", "解放路|12号|街道办事处|"),
+            ("解放路12号桥头饭店", "解放路|12号|桥头饭店|"),
+            ("东海花园12号里面", "东海花园|12号|里面|"),
+            ("解放路2幢3楼道", "解放路|2幢3楼|道|"),
+            ("中梁壹号院5幢", "中梁壹号院|5幢||"),
         ] {
             assert_eq!(read(text), read_as, "{text}");
         }
@@ -550,14 +533,25 @@ mod tests {
         for (text, read_as) in [
             ("螺门村三组45号", "螺门村|3组45号||"),
             ("螺门村第三村民小组45号", "螺门村|3组45号||"),
-            ("东海花园A区3幢2单元", "东海花园|A组3幢2单元||"),
+            ("东海花园A区3幢2单元", "东海花园|A区3幢2单元||"),
+            ("东海花园A区三组团5幢", "东海花园|A区3组团5幢||"),
+            ("解放路105弄3支弄5号", "解放路|105弄3支弄5号||"),
+            ("解放路5支弄3号", "解放路|5支弄3号||"),
             ("环城南路128号东海花园3幢201室", "环城南路|128号3幢201室|东海花园|"),
             ("文化路12A号B座3楼", "文化路|12A号B幢3楼||"),
-            ("文化路甲12号", "文化路|12甲号||"),
+            ("文化路甲12号", "文化路|甲12号||"),
+            ("文化路12甲号", "文化路|12甲号||"),
+            ("文化路12号甲", "文化路|12甲号||"),
+            ("文化路12号甲301室", "文化路|12甲号301室||"),
+            ("文化路12号B", "文化路|12B号||"),
+            ("文化路12号B301", "文化路|12号B301室||"),
+            ("文化路12号甲幢", "文化路|12号甲幢||"),
+            ("文化路12号3A层", "文化路|12号3A楼||"),
             ("文化路12号(西门)", "文化路|12号||(西门)"),
             ("文化路12号对面报亭", "文化路|12号|对面报亭|"),
             ("柳巷5号", "柳巷|5号||"),
             ("柳巷5弄", "柳巷|5弄||"),
+            ("柳巷5巷3号", "柳巷|5巷3号||"),
         ] {
             assert_eq!(read(text), read_as, "{text}");
         }
@@ -573,6 +567,7 @@ mod tests {
         assert_eq!(number("12号", false), ("12号", String::new()));
         assert_eq!(number("三组45号", true), ("", "3组45号".to_owned()));
         assert_eq!(number("二号桥路5号", true), ("二号桥路", "5号".to_owned()));
+        assert_eq!(number("21号路5号", true), ("21号路", "5号".to_owned()));
         assert_eq!(number("12", true), ("", "12号".to_owned()));
     }
 
