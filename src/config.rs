@@ -24,6 +24,12 @@ pub struct Config {
     pub facility_groups: Vec<FacilityGroup>,
     /// The wall that shows the city, when there is one; an address can say otherwise for its own screen.
     pub wall: Option<Wall>,
+    /// Whose map this is, besides what the data says; drawn on it.
+    pub attribution: Vec<String>,
+    /// The number under which the map was approved (审图号); drawn on it.
+    pub map_approval: Option<String>,
+    /// Whether others see the map, where the operator says so; see [`Config::may_be_seen`].
+    pub public: Option<bool>,
 }
 
 /// Facilities that are shown together when a grid is selected.
@@ -88,6 +94,9 @@ struct File {
     upload_limit_mb: Option<u64>,
     wall: Option<Wall>,
     facility_group: Option<Vec<FacilityGroup>>,
+    attribution: Vec<String>,
+    map_approval: Option<String>,
+    public: Option<bool>,
 }
 
 /// Most screens of a splice in a row or a column.
@@ -138,6 +147,9 @@ impl Config {
             upload_limit_bytes: 2 << 30,
             facility_groups: default_facility_groups(),
             wall: None,
+            attribution: Vec::new(),
+            map_approval: None,
+            public: None,
         }
     }
 
@@ -165,9 +177,64 @@ impl Config {
             upload_limit_bytes: file.upload_limit_mb.map_or(default.upload_limit_bytes, |mb| mb.saturating_mul(1 << 20)),
             facility_groups: file.facility_group.map_or(Ok(default.facility_groups), groups)?,
             wall: file.wall.map(wall).transpose()?,
+            attribution: file.attribution.into_iter().filter(|text| !text.trim().is_empty()).collect(),
+            map_approval: file.map_approval.as_deref().map(map_approval).transpose()?,
+            public: file.public,
             data: default.data,
         })
     }
+}
+
+/// A map that others see lacks what the law wants on it (地图管理条例, articles 15 and 22).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}, so others see the map: it needs {}; set public = false when only the office itself can reach it", .missing.join(" and "))]
+pub struct NotApproved {
+    why: String,
+    missing: Vec<&'static str>,
+}
+
+impl Config {
+    /// Whose map it is: what its data say, then what the operator says.
+    pub fn attribution<'a>(&'a self, of_data: &'a [String]) -> Vec<&'a str> {
+        let own = self.attribution.iter().filter(|owner| !of_data.contains(owner));
+        of_data.iter().chain(own).map(String::as_str).collect()
+    }
+
+    /// The same with the approval number as one line, to be drawn on a map; empty when there is nothing to say.
+    pub fn credits(&self, of_data: &[String]) -> String {
+        let approval = self.map_approval.as_ref().map(|number| format!("审图号 {number}"));
+        self.attribution(of_data).into_iter().map(str::to_owned).chain(approval).collect::<Vec<_>>().join(" · ")
+    }
+
+    /// Refuses a map that others see without its number and its owners. Others see it when its links name another host than this machine,
+    /// or when the operator says so.
+    pub fn may_be_seen(&self) -> Result<(), NotApproved> {
+        let abroad = self.base_url.as_deref().filter(|base| !is_loopback(host(base)));
+        let why = match (self.public, abroad) {
+            (Some(false), _) | (None, None) => return Ok(()),
+            (Some(true), _) => "public is true".to_owned(),
+            (None, Some(base)) => format!("base_url is {base}"),
+        };
+        let approval = self.map_approval.is_none().then_some("map_approval (审图号, the number under which it was approved)");
+        let owners = self.attribution.is_empty().then_some("attribution (whose map it is)");
+        let missing: Vec<_> = approval.into_iter().chain(owners).collect();
+        if missing.is_empty() { Ok(()) } else { Err(NotApproved { why, missing }) }
+    }
+}
+
+/// The host of an `http` address, without user, port and brackets.
+fn host(address: &str) -> &str {
+    let authority = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split(':').next().unwrap_or_default(),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Bytes of a tile cache of so many megabytes.
@@ -176,6 +243,25 @@ pub fn tile_cache_bytes(mb: usize) -> Result<usize, String> {
         return Err(format!("tile_cache_mb is {mb}; it may be 0 to {MOST_CACHE_MB}"));
     }
     Ok(mb << 20)
+}
+
+/// A number under which a map was approved, as it is drawn: `GS(2024)1234号`, `浙S(2023)12号`, `GS京(2023)0456号`. The word 审图号 in front of
+/// it, full-width signs and spaces are as people copy it.
+pub fn map_approval(text: &str) -> Result<String, String> {
+    let plain = text.trim().trim_start_matches("审图号").trim_start_matches([':', '：']);
+    let plain: String = plain.chars().filter(|c| !c.is_whitespace()).collect();
+    let plain = plain.replace('（', "(").replace('）', ")");
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let parts =
+        plain.split_once('(').and_then(|(office, rest)| rest.split_once(')').map(|(year, number)| (office, year, number)));
+    let fits = parts.is_some_and(|(office, year, number)| {
+        office.contains('S')
+            && office.chars().count() <= 6
+            && year.len() == 4
+            && digits(year)
+            && number.strip_suffix('号').is_some_and(digits)
+    });
+    if fits { Ok(plain) } else { Err(format!("map_approval {text:?} is no approval number: like GS(2024)1234号")) }
 }
 
 /// What links begin with, without a slash at the end.
@@ -220,6 +306,43 @@ fn groups(groups: Vec<FacilityGroup>) -> Result<Vec<FacilityGroup>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_approval_number_is_taken_as_people_copy_it() {
+        for (told, drawn) in [
+            ("GS(2024)1234号", Some("GS(2024)1234号")),
+            ("审图号：GS（2019）1822号", Some("GS(2019)1822号")),
+            ("浙S (2023) 12号", Some("浙S(2023)12号")),
+            ("GS京(2023)0456号", Some("GS京(2023)0456号")),
+            ("", None),
+            ("GS(24)1234号", None),
+            ("GS(2024)号", None),
+            ("(2024)1234号", None),
+            ("GS(2024)1234", None),
+        ] {
+            assert_eq!(map_approval(told).ok().as_deref(), drawn, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_map_is_shown_to_others_only_with_its_number_and_its_owners() {
+        let (number, owners) = ("map_approval = \"GS(2024)1234号\"\n", "attribution = [\"某局\"]\n");
+        let seen = |text: &str| read(text).expect(text).may_be_seen().map_err(|error| error.to_string());
+        for own in ["", "base_url = \"http://localhost:80/x\"", "base_url = \"http://127.0.0.1\"", "base_url = \"http://[::1]:8/\""] {
+            assert_eq!(seen(own), Ok(()), "{own}");
+        }
+        for abroad in ["public = true\n", "base_url = \"https://map.example\"\n", "base_url = \"http://localhost@map.example\"\n"] {
+            let both = seen(abroad).expect_err(abroad);
+            assert!(both.contains("map_approval") && both.contains("attribution"), "{both}");
+            let one = seen(&format!("{abroad}{number}")).expect_err("nobody's");
+            assert!(!one.contains("map_approval") && one.contains("attribution"), "{one}");
+            let other = seen(&format!("{abroad}{owners}")).expect_err("no number");
+            assert!(other.contains("审图号") && !other.contains("whose map"), "{other}");
+            assert_eq!(seen(&format!("{abroad}{number}{owners}")), Ok(()));
+        }
+        assert_eq!(seen("public = false\nbase_url = \"https://map.example\""), Ok(()), "the operator's word");
+        assert!(seen("attribution = [\" \"]\npublic = true").is_err(), "blank is nobody");
+    }
 
     fn read(text: &str) -> Result<Config, String> {
         let folder = tempfile::tempdir().expect("a folder");

@@ -24,7 +24,8 @@ pub(super) struct Args {
     /// Where to listen: a loopback address, until there is access control [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
-    /// What links begin with when a proxy stands in front, for example https://map.example/wangge.
+    /// What links begin with when a proxy stands in front, for example https://map.example/wangge. Others see such a map: the settings
+    /// must tell its approval number (map_approval) and whose it is (attribution).
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
     /// Most megabytes of memory that finished tiles may take [default: 256].
@@ -93,6 +94,7 @@ fn config(args: &Args) -> Result<Config, Failure> {
         config.base_url = Some(base_url(url).map_err(|why| Failure::Usage(format!("--base-url: {why}")))?);
     }
     config.upload_limit_bytes = args.upload_limit_mb.map_or(config.upload_limit_bytes, |mb| mb.saturating_mul(1 << 20));
+    config.may_be_seen().map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(config)
 }
 

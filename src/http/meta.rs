@@ -30,7 +30,9 @@ pub struct Meta<'a> {
     /// Made up for a demonstration: every screen says so.
     synthetic: bool,
     /// Whose data this is; to be drawn on the map.
-    attribution: &'a [String],
+    attribution: Vec<&'a str>,
+    /// The number under which the map was approved (审图号); to be drawn on the map. Null: none was told.
+    map_approval: Option<&'a str>,
     /// The zone in which a date begins.
     time_zone: &'a str,
     /// The code scheme.
@@ -149,7 +151,8 @@ fn meta<'a>(app: &'a App, view: &'a View) -> Meta<'a> {
         epoch: territory.epoch.0,
         title: &city.about.title,
         synthetic: city.about.synthetic,
-        attribution: &city.about.attribution,
+        attribution: app.config.attribution(&city.about.attribution),
+        map_approval: app.config.map_approval.as_deref(),
         time_zone: &city.about.time_zone,
         scheme: scheme(view),
         root: roots().map(|region| region.code.as_str()).collect(),

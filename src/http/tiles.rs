@@ -118,7 +118,7 @@ pub async fn tilejson(
     let template = format!("{}/tiles/{layers}/{{z}}/{{x}}/{{y}}{passed_on}", base_url(&app.config, &headers));
     let drawn = City { territory: Arc::clone(&view.territory), ..City::clone(&view.city) };
     match TileJson::new(&drawn, layers, template) {
-        Some(tilejson) => Ok(json(&tilejson)),
+        Some(tilejson) => Ok(json(&tilejson.credited(app.config.credits(&view.city.about.attribution)))),
         None => Err(Problem::new(ProblemCode::OutsideZooms, format!("the city has nothing to draw in {layers} yet"))),
     }
 }

@@ -62,7 +62,7 @@ impl TileJson {
         Some(Self {
             tilejson: "3.0.0",
             name: format!("{} – {layers}", city.about.title),
-            attribution: (!city.about.attribution.is_empty()).then(|| city.about.attribution.join(", ")),
+            attribution: (!city.about.attribution.is_empty()).then(|| city.about.attribution.join(" · ")),
             scheme: "xyz",
             tiles: vec![tiles],
             minzoom,
@@ -71,6 +71,12 @@ impl TileJson {
             vector_layers: vector_layers.collect(),
             levels: levels.collect(),
         })
+    }
+
+    /// With what else is to be drawn on a map: one line, may be empty.
+    #[must_use]
+    pub fn credited(self, credits: String) -> Self {
+        Self { attribution: Some(credits).filter(|text| !text.is_empty()), ..self }
     }
 }
 

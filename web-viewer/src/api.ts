@@ -12,6 +12,8 @@ export interface Meta {
   title: string;
   synthetic: boolean;
   attribution: string[];
+  /** The number under which the map was approved (审图号). */
+  map_approval?: string | null;
   /** IANA name of the city's time zone. */
   time_zone?: string;
   /** From the top down; the last level is that of the grids. No zooms: the level has no regions. */

@@ -3,6 +3,12 @@ import { signal } from '@preact/signals';
 import { route } from './route';
 import { say } from './words';
 
+/** Whose map it is, and the number under which it was approved. */
+export function credits(told: { attribution: string[]; map_approval?: string | null }): string {
+  const approval = told.map_approval ? [`${say('approval')} ${told.map_approval}`] : [];
+  return [...told.attribution, ...approval].join(' · ');
+}
+
 /** Thousands with a thin space: 365 420. */
 export function count(value: number): string {
   return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, '\u2009');

@@ -26,6 +26,7 @@ export const WORDS = {
   nearest: ['周边', 'Nearest'], nothingNear: ['周边没有设施和案件', 'No facility or case near'], onlyNearest: ['仅列最近', 'Only the nearest'], nothingInside: ['范围内没有设施和案件', 'No facility or case inside'],
   acrossWater: ['隔水', 'across water'], radius: ['半径', 'radius'], width: ['宽', 'width'], close: ['关闭', 'Close'],
   north: ['北', 'N'], northeast: ['东北', 'NE'], east: ['东', 'E'], southeast: ['东南', 'SE'], south: ['南', 'S'], southwest: ['西南', 'SW'], west: ['西', 'W'], northwest: ['西北', 'NW'],
+  approval: ['审图号', 'Map approval'],
   layers: ['图层', 'Layers'], putAway: ['已隐藏', 'Hidden:'], border: ['界线', 'border'],
   layer_cases: ['案件', 'Cases'], layer_facilities: ['设施', 'Facilities'], layer_names: ['名称', 'Names'], layer_organizations: ['组织', 'Organizations'], layer_land_other: ['其他陆地', 'Other land'],
   organizations: ['组织', 'Organizations'], otherGrids: ['其他网格', 'Other grids'], set_police: ['警务网格', 'Police grids'], set_business: ['工商巡查网格', 'Business grids'], set_unit: ['单元网格', 'Unit grids'],

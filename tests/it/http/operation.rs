@@ -60,6 +60,34 @@ async fn the_server_listens_on_loopback_only() {
 }
 
 #[tokio::test]
+async fn the_map_says_whose_it_is_and_under_which_number_it_was_approved() {
+    let told = wangge::config::Config {
+        attribution: vec!["某局".to_owned()],
+        map_approval: Some("GS(2024)1234号".to_owned()),
+        ..city::config()
+    };
+    let clock = wangge::clock::Clock::fixed(city::now());
+    let app = wangge::app::App::open(city::store().await, told, clock).await.unwrap();
+    let router = wangge::http::router(Arc::new(app));
+    let meta = get(&router, "/api/v1/meta").await.ok();
+    assert_eq!((&meta["attribution"], &meta["map_approval"]), (&json!(["test data", "某局"]), &json!("GS(2024)1234号")));
+    assert_eq!(get(&router, "/tiles/grids").await.ok()["attribution"], "test data · 某局 · 审图号 GS(2024)1234号");
+    let silent = get(&city::router().await, "/api/v1/meta").await.ok();
+    assert_eq!(silent["map_approval"], json!(null));
+}
+
+#[test]
+fn a_map_that_others_see_is_not_served_without_its_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["serve", "--data", "city.gpkg", "--listen", "127.0.0.1:0", "--base-url", "https://map.example"];
+    let refused =
+        std::process::Command::new(env!("CARGO_BIN_EXE_wangge")).args(arguments).current_dir(folder.path()).output().unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    assert!(told.contains("审图号") && told.contains("attribution") && told.contains("https://map.example"), "{told}");
+}
+
+#[tokio::test]
 async fn over_a_socket_requests_are_answered_until_the_server_is_stopped() {
     let listener = wangge::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();

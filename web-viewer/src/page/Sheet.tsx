@@ -1,7 +1,7 @@
 // The sheet itself: A4 on paper, one column on a phone. Names and phones as the server gives them to this caller: it masks, we do not.
 import type { Signal } from '@preact/signals';
 import type { Category, Facility, GridCard, Member, Meta } from '../api';
-import { area, count, dayAndTime } from '../format';
+import { area, count, credits, dayAndTime } from '../format';
 import { route } from '../route';
 import { Icon } from '../ui/Icon';
 import { groupName, say, sayRole, sayValue } from '../words';
@@ -61,7 +61,7 @@ function Card({ of: { meta, card, shape, facilities, around, address, at } }: { 
         <div>
           <p><b>{say('scanMe')}</b></p>
           <p class="address">{address}</p>
-          <p class="second">{meta.attribution.join(' · ')}</p>
+          <p class="second">{credits(meta)}</p>
           <p class="second">{say('printed')} {dayAndTime(at)}</p>
         </div>
       </footer>

@@ -1,5 +1,6 @@
 // The screen: top bar, sentence, rails, and the map between them with what belongs on it.
 import { gridShown, meta, shown } from '../state';
+import { credits } from '../format';
 import { shape } from '../unit';
 import { Breadcrumb } from './Breadcrumb';
 import { GridCard } from './GridCard';
@@ -32,7 +33,7 @@ export function App() {
         <div class="over top"><Breadcrumb /><div class="side"><div class="seek"><Tools /><Search /></div><Found /></div></div>
         <Lost />
         <WallCheck />
-        <div class="over bottom"><Legend /><div class="foot"><Readout /><p class="attribution">{meta.data?.attribution.join(' · ')}</p></div></div>
+        <div class="over bottom"><Legend /><div class="foot"><Readout /><p class="attribution">{meta.data && credits(meta.data)}</p></div></div>
       </main>
       <aside class={grid ? 'rail right card-rail' : 'rail right'}>
         {grid ? <GridCard /> : <><Pressing /><Parts />{desk ? <RegionOverview /> : <Below />}</>}

@@ -21,6 +21,7 @@ try {
     assert.equal(people.length, 1 + card.team.officers.length + card.team.members.length);
     assert(people[0].includes(card.team.leader.name) && people[0].includes(card.team.leader.phone), 'the leader first, the phone as the server gives it');
     assert.equal(await page.getAttribute('.qr', 'aria-label'), `QR ${base}/g/${code}`);
+    assert.match(await page.textContent('.sheet footer'), /样例数据 · 审图号 GS\(2024\)1234号/, 'whose map it is and its number, on paper too');
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert(wide <= 390, `fits a phone, is ${wide}`);
     assert(!asked.some((url) => /maplibre|\/tiles\/|\/styles\//.test(url)), 'no map library is fetched');
@@ -36,6 +37,7 @@ try {
 
     const rgb = (colour) => `rgb(${[1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)).join(', ')})`;
     const wall = await open(1366, 768, `?grid=${code}`);
+    assert.equal(await wall.textContent('.attribution'), '样例数据 · 审图号 GS(2024)1234号');
     for (const theme of ['light', 'print', 'dark']) {
       await wall.click(`[data-theme-next=${theme}]`);
       await wall.waitForFunction((of) => document.documentElement.dataset.theme === of, theme);

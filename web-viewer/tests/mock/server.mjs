@@ -77,7 +77,7 @@ function positionIn(q) {
 /** [pattern, answer] in order; an answer of `undefined` is 404. */
 const ROUTES = [
   [/^\/api\/v1\/meta$/, () => ({
-    title: '样例市网格化管理平台', synthetic: true, attribution: ['样例数据'], scheme: { levels: LEVELS.map((name) => ({ name })) }, root: ['3309'],
+    title: '样例市网格化管理平台', synthetic: true, attribution: ['样例数据'], map_approval: 'GS(2024)1234号', scheme: { levels: LEVELS.map((name) => ({ name })) }, root: ['3309'],
     bbox: boxOf('3309'), counts: counts(''), revision, epoch: 1, default_facility_groups: made.groups, background: null,
   })],
   [/^\/api\/v1\/categories$/, () => [

@@ -1,11 +1,17 @@
 import { afterEach, expect, test } from 'vitest';
-import { area, beidouLevel, count, due, position, span } from '../../src/format';
+import { area, beidouLevel, count, credits, due, position, span } from '../../src/format';
 import { route } from '../../src/route';
 
 afterEach(() => { route.value = { ...route.value, lang: 'zh' }; });
 
 test('thousands are parted by a thin space', () => {
   expect([0, 999, 1000, 365420].map(count)).toEqual(['0', '999', '1\u2009000', '365\u2009420']);
+});
+
+test('a map says whose it is and under which number it was approved', () => {
+  expect(credits({ attribution: ['某局', '© OSM'] })).toBe('某局 · © OSM');
+  expect(credits({ attribution: ['某局'], map_approval: 'GS(2024)1234号' })).toBe('某局 · 审图号 GS(2024)1234号');
+  expect(credits({ attribution: [], map_approval: null })).toBe('');
 });
 
 test('an area has a unit that leaves few digits', () => {
