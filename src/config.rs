@@ -1,6 +1,11 @@
-//! What the program is told when it starts, parsed into types: a TOML file, and the command line, which has the last word. Nothing is
-//! read from the environment.
+//! What the program is told when it starts, parsed into types: a TOML file, and the command line, which has the last word. Of the
+//! environment only the variables are read that the file names for keys.
 
+pub mod layers;
+pub mod outside;
+
+use layers::{Layer, LayerKeys};
+use outside::{Basemap, BasemapKeys};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,6 +33,14 @@ pub struct Config {
     pub attribution: Vec<String>,
     /// The number under which the map was approved (审图号); drawn on it.
     pub map_approval: Option<String>,
+    /// Maps that may lie under ours, in the order they are offered.
+    pub basemaps: Vec<Basemap>,
+    /// Things of others that are drawn on the map, in the order they are listed.
+    pub layers: Vec<Layer>,
+    /// Most bytes of tiles of others that are kept in memory.
+    pub map_cache_bytes: usize,
+    /// Certificates that are trusted beside the usual ones when other servers are asked, as PEM.
+    pub ca_file: Option<PathBuf>,
     /// Whether others see the map, where the operator says so; see [`Config::may_be_seen`].
     pub public: Option<bool>,
 }
@@ -97,6 +110,10 @@ struct File {
     attribution: Vec<String>,
     map_approval: Option<String>,
     public: Option<bool>,
+    basemap: Vec<BasemapKeys>,
+    layer: Vec<LayerKeys>,
+    map_cache_mb: Option<usize>,
+    ca_file: Option<PathBuf>,
 }
 
 /// Most screens of a splice in a row or a column.
@@ -150,6 +167,10 @@ impl Config {
             attribution: Vec::new(),
             map_approval: None,
             public: None,
+            basemaps: Vec::new(),
+            layers: Vec::new(),
+            map_cache_bytes: 64 << 20,
+            ca_file: None,
         }
     }
 
@@ -180,6 +201,10 @@ impl Config {
             attribution: file.attribution.into_iter().filter(|text| !text.trim().is_empty()).collect(),
             map_approval: file.map_approval.as_deref().map(map_approval).transpose()?,
             public: file.public,
+            basemaps: outside::basemaps(file.basemap, folder)?,
+            layers: layers::layers(file.layer, folder)?,
+            map_cache_bytes: file.map_cache_mb.map_or(Ok(default.map_cache_bytes), map_cache_bytes)?,
+            ca_file: file.ca_file.map(|path| folder.join(path)),
             data: default.data,
         })
     }
@@ -241,6 +266,14 @@ fn is_loopback(host: &str) -> bool {
 pub fn tile_cache_bytes(mb: usize) -> Result<usize, String> {
     if mb > MOST_CACHE_MB {
         return Err(format!("tile_cache_mb is {mb}; it may be 0 to {MOST_CACHE_MB}"));
+    }
+    Ok(mb << 20)
+}
+
+/// Bytes of a cache of other people's tiles of so many megabytes.
+fn map_cache_bytes(mb: usize) -> Result<usize, String> {
+    if mb > MOST_CACHE_MB {
+        return Err(format!("map_cache_mb is {mb}; it may be 0 to {MOST_CACHE_MB}"));
     }
     Ok(mb << 20)
 }
@@ -328,10 +361,13 @@ mod tests {
     fn a_map_is_shown_to_others_only_with_its_number_and_its_owners() {
         let (number, owners) = ("map_approval = \"GS(2024)1234号\"\n", "attribution = [\"某局\"]\n");
         let seen = |text: &str| read(text).expect(text).may_be_seen().map_err(|error| error.to_string());
-        for own in ["", "base_url = \"http://localhost:80/x\"", "base_url = \"http://127.0.0.1\"", "base_url = \"http://[::1]:8/\""] {
+        for own in
+            ["", "base_url = \"http://localhost:80/x\"", "base_url = \"http://127.0.0.1\"", "base_url = \"http://[::1]:8/\""]
+        {
             assert_eq!(seen(own), Ok(()), "{own}");
         }
-        for abroad in ["public = true\n", "base_url = \"https://map.example\"\n", "base_url = \"http://localhost@map.example\"\n"] {
+        for abroad in ["public = true\n", "base_url = \"https://map.example\"\n", "base_url = \"http://localhost@map.example\"\n"]
+        {
             let both = seen(abroad).expect_err(abroad);
             assert!(both.contains("map_approval") && both.contains("attribution"), "{both}");
             let one = seen(&format!("{abroad}{number}")).expect_err("nobody's");

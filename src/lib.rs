@@ -26,6 +26,9 @@ pub mod store;
 pub mod live;
 
 #[cfg(feature = "server")]
+pub mod upstream;
+
+#[cfg(feature = "server")]
 pub mod app;
 #[cfg(feature = "server")]
 pub mod http;

@@ -4,6 +4,7 @@ use super::applier::Applier;
 use super::history::History;
 use super::imports::jobs::Jobs;
 use super::links::KeptLinks;
+use super::outside::Outside;
 use super::reload::Source;
 use super::{App, AppError, WAITING_JOBS};
 use crate::city::{About, Addresses, Case, Cases, City, Facilities, Facility, Organizations, Published, Staff};
@@ -27,8 +28,10 @@ use tokio::sync::{Mutex, RwLock};
 impl App {
     /// Loads the city from its store. Cost: one read of everything and one build of the territory.
     pub async fn open(store: Store, config: Config, clock: Clock) -> Result<Self, AppError> {
-        let snapshot = store.snapshot(clock.now()).await?;
         let compute = Compute::new(WAITING_JOBS);
+        // First what a person may have to mend, then the large city.
+        let outside = Outside::open(&config, &compute, &clock).await?;
+        let snapshot = store.snapshot(clock.now()).await?;
         let city = compute.run(move || city(snapshot)).await??;
         let published = Arc::new(Published::new(city));
         let tiles = TileCache::new(config.tile_cache_bytes);
@@ -42,6 +45,7 @@ impl App {
             live,
             compute,
             tiles,
+            outside,
             config,
             clock,
             history: History::default(),

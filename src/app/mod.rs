@@ -20,6 +20,7 @@ mod load;
 pub mod lookup;
 pub mod nearby;
 pub mod organizations;
+pub mod outside;
 pub mod reload;
 pub mod search;
 pub mod select;
@@ -43,6 +44,7 @@ use std::time::Duration;
 
 pub use crate::domain::scope::Actor;
 pub use crate::store::{ImportState, Once};
+pub use crate::upstream::UpstreamError;
 
 /// Jobs that may wait for the compute pool beyond those that run.
 const WAITING_JOBS: usize = 256;
@@ -64,6 +66,8 @@ pub struct App {
     pub live: Hub,
     /// Finished tiles.
     pub tiles: TileCache,
+    /// Maps and layers of others.
+    pub outside: outside::Outside,
     /// Every setting.
     pub config: Config,
     /// The only "now".
@@ -122,6 +126,27 @@ pub enum AppError {
         /// As given.
         id: i64,
     },
+    /// Ask for another one.
+    #[error("there is no {what} {name:?}; there are {}", if .known.is_empty() { "none".to_owned() } else { .known.join(", ") })]
+    UnknownName {
+        /// `base map`, `layer` …
+        what: &'static str,
+        /// As given, cut.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// Ask again later: another server is at fault.
+    #[error("{host} {error}")]
+    Upstream {
+        /// Which.
+        host: String,
+        /// What was wrong.
+        error: UpstreamError,
+    },
+    /// A map or layer of others that does not read; nothing a caller could do.
+    #[error("{0}")]
+    Outside(String),
     /// Read it again, and decide again.
     #[error("it was changed meanwhile: {}", if .current.0 == 0 { "it is gone".to_owned() } else { format!("it has version {} now", .current) })]
     Outdated {

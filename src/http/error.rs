@@ -1,6 +1,6 @@
 //! Error answers: `application/problem+json` (RFC 9457) with a stable `code`. The only file that knows error statuses.
 
-use crate::app::AppError;
+use crate::app::{AppError, UpstreamError};
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -45,6 +45,7 @@ codes! {
     UnknownCode "unknown_code" 404 "No region or grid has this code";
     UnknownLayer "unknown_layer" 404 "No such layer";
     OutsideZooms "outside_zooms" 404 "The layers have no tiles at this zoom";
+    UnknownBasemap "unknown_basemap" 404 "No such base map";
     UnknownSet "unknown_set" 404 "No such grid set";
     UnknownEpoch "unknown_epoch" 404 "No such epoch";
     NoBoundaries "no_boundaries" 404 "No boundaries were in force then";
@@ -63,10 +64,12 @@ codes! {
     KeyReused "key_reused" 422 "The idempotency key was given to another write";
     IfMatchRequired "if_match_required" 428 "A write to an object must say which version it means";
     Internal "internal" 500 "The server made a mistake";
+    UpstreamFailed "upstream_failed" 502 "The server that this comes from gave no answer to work with";
     Busy "busy" 503 "The server is at its limit";
     TimedOut "timed_out" 503 "The answer took too long";
     NotReady "not_ready" 503 "The server is not ready";
     Behind "behind" 503 "The revision asked for is not here yet";
+    UpstreamTimedOut "upstream_timed_out" 504 "The server that this comes from took too long";
 }
 
 impl ProblemCode {
@@ -195,6 +198,18 @@ impl From<AppError> for Problem {
                 .with("allowed", known.as_slice()),
             AppError::NoBoundaries { .. } => Self::new(C::NoBoundaries, detail),
             AppError::UnknownId { id, .. } => Self::new(C::UnknownId, detail).with("given", *id),
+            AppError::UnknownName { what, name, known } => {
+                let code = if *what == "layer" { C::UnknownLayer } else { C::UnknownBasemap };
+                Self::new(code, detail).with("given", name.as_str()).with("allowed", known.as_slice())
+            }
+            AppError::Upstream { error, .. } => {
+                let code = match error {
+                    UpstreamError::TimedOut(_) => C::UpstreamTimedOut,
+                    UpstreamError::Busy => C::Busy,
+                    _ => C::UpstreamFailed,
+                };
+                Self::new(code, detail)
+            }
             AppError::Outdated { current } => {
                 let version = (current.0 > 0).then_some(current.0);
                 Self::new(C::Stale, detail).with("version", version)
@@ -211,7 +226,12 @@ impl From<AppError> for Problem {
             AppError::Stopping => Self::new(C::NotReady, detail),
             AppError::BadCursor => Self::new(C::BadCursor, detail).with("field", "cursor"),
             AppError::Busy => Self::new(C::Busy, detail),
-            AppError::Panicked | AppError::Import(_) | AppError::Store(_) | AppError::TimeZone(_) | AppError::Damaged { .. } => {
+            AppError::Panicked
+            | AppError::Import(_)
+            | AppError::Outside(_)
+            | AppError::Store(_)
+            | AppError::TimeZone(_)
+            | AppError::Damaged { .. } => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 tracing::error!(error = detail, cause, "a request failed");
                 Self::new(C::Internal, "the server could not answer; its log says why")

@@ -3,6 +3,7 @@
 use super::caller::Caller;
 use super::error::Answer;
 use super::json::json;
+use super::outside::BasemapShape;
 use super::query::{NoQuery, Query};
 use super::shapes::{self, CountsShape};
 use crate::app::view::View;
@@ -51,6 +52,10 @@ pub struct Meta<'a> {
     wall: Option<WallShape>,
     /// Grid sets in force, the hierarchy's own (`governance`) first: what `set=` takes.
     grid_sets: Vec<SetShape<'a>>,
+    /// Maps that may lie under ours.
+    basemaps: Vec<BasemapShape<'a>>,
+    /// How many thematic layers `/api/v1/layers` tells of.
+    layers: usize,
     /// Address of land that is not the city's, as GeoJSON; null when there is none.
     background: Option<&'static str>,
 }
@@ -162,6 +167,8 @@ fn meta<'a>(app: &'a App, view: &'a View) -> Meta<'a> {
         default_facility_groups: app.config.facility_groups.iter().map(|known| group(view, known)).collect(),
         wall: app.config.wall.map(|Wall { cols, rows, distance_m, pitch_mm }| WallShape { cols, rows, distance_m, pitch_mm }),
         grid_sets: std::iter::once(territory).chain(city.others.values()).map(|territory| SetShape::of(territory)).collect(),
+        basemaps: app.outside.basemaps.iter().map(BasemapShape::of).collect(),
+        layers: app.outside.layers.len(),
         background: city.about.background.as_ref().map(|_| "/background.geojson"),
     }
 }

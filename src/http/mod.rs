@@ -32,6 +32,7 @@ pub mod openapi;
 pub mod operation;
 pub mod organizations;
 pub mod outlines;
+pub mod outside;
 pub mod path;
 pub mod query;
 pub mod regions;
@@ -102,6 +103,7 @@ table! {
     GET  "/api/v1/events"                     events::get
     GET  "/api/v1/categories"                 facilities::categories
     GET  "/api/v1/cases"                      cases::all
+    GET  "/api/v1/layers"                     outside::all
 
     GET  "/tiles"                             tiles::catalogue
     GET  "/tiles/{layers}"                    tiles::tilejson
@@ -110,6 +112,9 @@ table! {
     GET  "/sprites/{*path}"                   assets::sprite
     GET  "/fonts/{*path}"                     assets::font
     GET  "/background.geojson"                assets::background
+    GET  "/layers/{id}"                       outside::features
+    GET  "/layers/{id}/{z}/{x}/{y}"           outside::layer_tile
+    GET  "/basemaps/{id}/{part}/{z}/{x}/{y}"  outside::basemap_tile
 
     GET  "/ogc"                                                              ogc::landing::page
     GET  "/ogc/conformance"                                                  ogc::landing::conformance

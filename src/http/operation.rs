@@ -38,6 +38,8 @@ pub struct Readiness {
     epoch: u64,
     /// Committed changes that are not loaded yet.
     behind: u64,
+    /// Thematic layers whose source could not be read the last time: what was good last is shown. The city is ready without them.
+    stale_layers: Vec<String>,
 }
 
 /// Loaded, store reachable, how far behind.
@@ -51,13 +53,15 @@ pub async fn readyz(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Answer<Re
         .alive()
         .map_err(|_| Problem::new(ProblemCode::NotReady, "changes are no longer taken up: start the server anew"))?;
     let city = app.published.load();
-    Ok(json(&Readiness { status: "ready", revision: city.revision.0, epoch: city.epoch().0, behind }))
+    let stale_layers = app.outside.stale().into_iter().map(str::to_owned).collect();
+    Ok(json(&Readiness { status: "ready", revision: city.revision.0, epoch: city.epoch().0, behind, stale_layers }))
 }
 
 /// Counters and present values as Prometheus reads them.
 #[utoipa::path(get, path = "/metrics", tag = "operation", params(NoQuery), responses((status = 200, content_type = "text/plain", body = String)))]
 pub async fn metrics(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Response {
     let city = app.published.load();
+    let (asked, failed, held) = app.outside.counts();
     let text = meter::text(&[
         ("wangge_revision", "The change log's number that is loaded.", city.revision.0 as f64),
         ("wangge_epoch", "The boundaries in force.", city.epoch().0 as f64),
@@ -67,6 +71,14 @@ pub async fn metrics(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Response
         ("wangge_open_cases", "Open cases.", city.cases.len() as f64),
         ("wangge_staff", "Members of staff.", city.staff.len() as f64),
         ("wangge_event_streams", "Viewers that are connected to the stream of events.", app.live.viewers() as f64),
+        ("wangge_upstream_requests", "Requests sent to servers of others for maps and layers.", asked as f64),
+        ("wangge_upstream_failures", "Those of them that had no answer to work with.", failed as f64),
+        ("wangge_map_cache_bytes", "Bytes of other people's tiles in memory.", held as f64),
+        (
+            "wangge_stale_layers",
+            "Thematic layers whose source could not be read the last time.",
+            app.outside.stale().len() as f64,
+        ),
         ("wangge_tile_cache_bytes", "Bytes of finished tiles in memory.", app.tiles.bytes() as f64),
     ]);
     ([(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"))], text).into_response()

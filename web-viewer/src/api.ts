@@ -26,10 +26,35 @@ export interface Meta {
   default_facility_groups: FacilityGroup[];
   /** What the server knows of the wall that shows the city. */
   wall?: Room | null;
+  /** Maps that may lie under ours; absent from an older server. */
+  basemaps?: Basemap[];
+  /** How many thematic layers there are. */
+  layers?: number;
   /** Where land of others is found as GeoJSON, drawn without names or borders. */
   background: string | null;
   /** The hierarchy's own first; absent from a server that knows no other. */
   grid_sets?: { set: string; grids: number }[];
+}
+
+/** Tiles of others, by an address of our server. */
+export interface OtherTiles {
+  tiles: string; kind: 'vector' | 'raster'; tile_size: number; minzoom: number; maxzoom: number; bounds: Box | null; vector_layers: string[];
+}
+/** A map that may lie under ours; its parts from the lowest up. */
+export interface Basemap { id: string; title: string; title_en: string; attribution: string; imagery: boolean; shown: boolean; parts: OtherTiles[] }
+
+/** Things of others: GeoJSON at `features`, or tiles. */
+export interface ThematicLayer {
+  id: string; title: string; title_en: string; group: string; group_en: string; colour: string; icon: string; minzoom: number; maxzoom: number;
+  attribution: string; shown: boolean; name_field: string | null; class_field: string | null;
+  classes: { value: string; title: string; title_en: string; colour: string; count: number | null }[];
+  features: string | null; tiles: OtherTiles | null; count: number | null;
+  /** Grows when the content changes; 0: it was not read yet. */
+  version: number;
+  every_s: number | null;
+  /** When its source was last read well. */
+  as_of: string | null;
+  problem: string | null;
 }
 
 /** A grid of another set that shares land with one; `share` of its land, 0 to 1. */
@@ -183,6 +208,7 @@ export const api = {
     all<Case>(withQuery(`/api/v1/grids/${code(grid)}/cases`, { limit: PAGE, at }), signal),
   /** Open cases in a region (null: all), the most pressing first: overdue, then by due time. */
   cases: (within: string | null, signal?: AbortSignal) => all<Case>(withQuery('/api/v1/cases', { within, limit: PAGE }), signal),
+  layers: async (signal?: AbortSignal): Promise<ThematicLayer[]> => (await json<{ items: ThematicLayer[] }>('/api/v1/layers', signal)).items,
   search: (q: string, signal?: AbortSignal) => json<List<Hit>>(withQuery('/api/v1/search', { q, limit: 10 }), signal),
   locate: ([lon, lat]: Position, at: string | null, signal?: AbortSignal) =>
     json<Located>(withQuery('/api/v1/locate', { lon: lon.toFixed(7), lat: lat.toFixed(7), crs: 'cgcs2000', at }), signal),

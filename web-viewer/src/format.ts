@@ -3,10 +3,10 @@ import { signal } from '@preact/signals';
 import { route } from './route';
 import { say } from './words';
 
-/** Whose map it is, and the number under which it was approved. */
-export function credits(told: { attribution: string[]; map_approval?: string | null }): string {
+/** Whose map it is, and the number under which it was approved; `others`: whose the maps and layers are that are shown with it. */
+export function credits(told: { attribution: string[]; map_approval?: string | null }, others: readonly string[] = []): string {
   const approval = told.map_approval ? [`${say('approval')} ${told.map_approval}`] : [];
-  return [...told.attribution, ...approval].join(' · ');
+  return [...new Set([...told.attribution, ...approval, ...others.filter((text) => text)])].join(' · ');
 }
 
 /** Thousands with a thin space: 365 420. */

@@ -10,6 +10,7 @@ import { colour } from './colour';
 import { zone } from './format';
 import { hearNews } from './live/client';
 import { sourceOf, touches, type News } from './live/news';
+import { drawBasemap } from './map/basemaps';
 import { addClasses } from './map/classes';
 import { createMap, type Stage } from './map/create';
 import { addArea, watchDrawing } from './map/draw';
@@ -21,11 +22,14 @@ import { Refresh } from './map/refresh';
 import { drawSets, setSource } from './map/sets';
 import { addSpotlight, drawSpot } from './map/spotlight';
 import { boundariesUrl, fit } from './map/style';
+import { drawThematic } from './map/thematic';
+import { watchTrouble } from './map/trouble';
 import { enter, up, type Context } from './modes';
 import { format, go, listen, route } from './route';
-import { card, categories, categoryIcons, gridShown, link, live, meta, minute, now, organizationCategories, organizationIcons, otherSets, path, region, shown, spot, wanting } from './state';
+import { baseShown, card, categories, categoryIcons, gridShown, link, live, meta, minute, now, organizationCategories, organizationIcons, otherSets, path, region, shown, spot, thematic, thematicShown, wanting } from './state';
 import { shape, watchScreen } from './unit';
 import { App } from './ui/App';
+import { hasIcon } from './ui/Icon';
 import type { VectorTileSource } from 'maplibre-gl';
 
 /** How often the server is asked whether something changed. */
@@ -60,6 +64,8 @@ async function start(): Promise<void> {
   const styled = persistently(() => api.style(theme));
   categories.value = await persistently(() => api.categories());
   if (city.counts.organizations) organizationCategories.value = await persistently(() => api.organizationCategories());
+
+  if (city.layers) void keepLayers();
 
   const stage = deferred<Stage>(), numbers = deferred<void>();
   const reloads = new Set<() => void>();
@@ -127,6 +133,10 @@ async function start(): Promise<void> {
   watchDrawing(map);
   effect(() => switchLayers(map, route.value.hide));
   effect(() => drawSets(map, route.value.sets, otherSets.value.map(({ set }) => set), route.value.at, shape.value === 'desk' ? 14 : 16));
+  const note = shape.value === 'desk' ? 14 : 16;
+  watchTrouble(map);
+  effect(() => drawBasemap(map, baseShown.value, theme, note));
+  effect(() => drawThematic(map, thematicShown.value, hasIcon, note));
   stage.resolve(made);
   effect(() => {
     map.setGlobalStateProperty('now', minute.value / 1000);
@@ -208,6 +218,16 @@ function soon(act: () => void): () => void {
     act();
     setTimeout(() => { resting = false; if (wanted) ask(); }, BETWEEN_MS);
   };
+}
+
+/** Asks again and again what thematic layers hold: their sources have no revision. */
+async function keepLayers(): Promise<never> {
+  for (;;) {
+    const told = await api.layers().catch(() => null);
+    // The same is no news: what depends on it is not drawn anew.
+    if (told && JSON.stringify(told) !== JSON.stringify(thematic.value)) thematic.value = told;
+    await pause(POLL_MS);
+  }
 }
 
 /** Tries until it succeeds: a wall that started a moment too early must not stay half blind for weeks. */

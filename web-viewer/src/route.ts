@@ -1,5 +1,5 @@
 // The address is the mode: ?grid=CODE, ?region=CODE, with &at=DATE (boundaries of then), &area=… (what is picked on the map), &measure=…,
-// &hide=… (layers put away), &sets=… (other grids drawn over it), &lang=en, &theme=light, and what a wall says of itself. Nothing else is remembered.
+// &hide=… (layers put away), &sets=… (other grids drawn over it), &base=… (map under it), &layers=… (things of others on it), &lang=en, &theme=light, and what a wall says of itself. Nothing else is remembered.
 import { signal } from '@preact/signals';
 import { areaText, parseArea, type Area } from './area';
 import { parseWall, wallText, type Wall } from './wall';
@@ -22,6 +22,10 @@ export interface Route {
   hide: readonly string[];
   /** Grid sets that are drawn over the hierarchy's, in order. */
   sets: readonly string[];
+  /** The map under ours; null: as the settings have it; `none`: none. */
+  base: string | null;
+  /** Thematic layers that are drawn, in order; null: as the settings have it. */
+  layers: readonly string[] | null;
   lang: 'zh' | 'en';
   theme: Theme;
   wall: Wall | null;
@@ -39,6 +43,8 @@ export function parse(query: string): Route {
     measure: one(MEASURES, told.get('measure')),
     hide: [...new Set((told.get('hide') ?? '').split(',').filter((id) => /^[a-z0-9_]+$/.test(id)))].sort(),
     sets: [...new Set((told.get('sets') ?? '').split(',').filter((set) => /^[a-z0-9_]{1,24}$/.test(set)))].sort(),
+    base: /^[a-z0-9_]{1,24}$/.test(told.get('base') ?? '') ? told.get('base') : null,
+    layers: told.has('layers') ? [...new Set(told.get('layers')!.split(',').filter((id) => /^[a-z0-9_]{1,24}$/.test(id)))].sort() : null,
     lang: told.get('lang') === 'en' ? 'en' : 'zh',
     theme: one(THEMES, told.get('theme')) ?? 'dark',
     wall: parseWall(told),
@@ -46,7 +52,7 @@ export function parse(query: string): Route {
 }
 
 /** The query string of a route with its `?`; empty when there is nothing to say. */
-export function format({ mode, at, area, measure, hide, sets, lang, theme, wall }: Route): string {
+export function format({ mode, at, area, measure, hide, sets, base, layers, lang, theme, wall }: Route): string {
   const query = new URLSearchParams();
   if (mode.kind !== 'top') query.set(mode.kind, mode.code);
   if (at) query.set('at', at);
@@ -54,6 +60,8 @@ export function format({ mode, at, area, measure, hide, sets, lang, theme, wall 
   if (measure) query.set('measure', measure);
   if (hide.length > 0) query.set('hide', hide.join(','));
   if (sets.length > 0) query.set('sets', sets.join(','));
+  if (base !== null) query.set('base', base);
+  if (layers !== null) query.set('layers', layers.join(','));
   if (lang === 'en') query.set('lang', lang);
   if (theme !== 'dark') query.set('theme', theme);
   if (wall) for (const [key, value] of wallText(wall)) query.set(key, value);

@@ -1,6 +1,7 @@
 // What the panels show. Filled by the modes, read by ui/; the map has its own state.
 import { computed, signal } from '@preact/signals';
-import type { Case, Category, Child, Facility, FacilityGroup, GridCard, Meta, Near, Place, Position, Region, Selected, SetLink } from './api';
+import { route } from './route';
+import type { Basemap, Case, Category, Child, Facility, FacilityGroup, GridCard, Meta, Near, Place, Position, Region, Selected, SetLink, ThematicLayer } from './api';
 import { isPassing, Resource } from './resource';
 import type { Route } from './route';
 import { OTHERS } from './words';
@@ -59,6 +60,24 @@ export const gridLevel = computed(() => meta.data?.scheme.levels.at(-1)?.name ??
 
 /** Grid sets beside the hierarchy's own. */
 export const otherSets = computed(() => (meta.data?.grid_sets ?? []).slice(1));
+
+export const basemaps = computed(() => meta.data?.basemaps ?? []);
+/** The map that lies under ours. */
+export const baseShown = computed<Basemap | null>(() => {
+  const { base } = route.value;
+  return basemaps.value.find(({ id, shown: first }) => (base === null ? first : id === base)) ?? null;
+});
+/** Things of others, as the server last told of them. */
+export const thematic = signal<ThematicLayer[]>([]);
+/** Those that are drawn. */
+export const thematicShown = computed(() => {
+  const { layers } = route.value;
+  return thematic.value.filter(({ id, shown: first }) => (layers === null ? first : layers.includes(id)));
+});
+/** Sources of others whose tiles did not come the last time. */
+export const troubled = signal<ReadonlySet<string>>(new Set());
+/** The thing of a thematic layer that was clicked. */
+export const thing = signal<{ layer: string; properties: Record<string, unknown> } | null>(null);
 
 /** From the top region to the one shown, the grid last. */
 export const path = computed<Place[]>(() => {

@@ -26,6 +26,8 @@ export const WORDS = {
   nearest: ['周边', 'Nearest'], nothingNear: ['周边没有设施和案件', 'No facility or case near'], onlyNearest: ['仅列最近', 'Only the nearest'], nothingInside: ['范围内没有设施和案件', 'No facility or case inside'],
   acrossWater: ['隔水', 'across water'], radius: ['半径', 'radius'], width: ['宽', 'width'], close: ['关闭', 'Close'],
   north: ['北', 'N'], northeast: ['东北', 'NE'], east: ['东', 'E'], southeast: ['东南', 'SE'], south: ['南', 'S'], southwest: ['西南', 'SW'], west: ['西', 'W'], northwest: ['西北', 'NW'],
+  baseMaps: ['底图', 'Base map'], noBase: ['无底图', 'None'], baseGone: ['底图服务器没有应答，正在重试', 'The base map does not come, trying again'],
+  thematic: ['专题图层', 'Thematic layers'], stoodAt: ['数据停在', 'As of'], notRead: ['尚未读到数据', 'Not read yet'], ago: ['前', 'ago'], noProperties: ['没有属性', 'No properties'],
   approval: ['审图号', 'Map approval'],
   layers: ['图层', 'Layers'], putAway: ['已隐藏', 'Hidden:'], border: ['界线', 'border'],
   layer_cases: ['案件', 'Cases'], layer_facilities: ['设施', 'Facilities'], layer_names: ['名称', 'Names'], layer_organizations: ['组织', 'Organizations'], layer_land_other: ['其他陆地', 'Other land'],
@@ -68,6 +70,9 @@ export function sayValue(value: string): string {
 
 /** A member's role: `police` is also a kind of grid. */
 export function sayRole(role: string): string { return sayValue(role === 'police' ? 'police_officer' : role); }
+
+/** What has a title in both languages, in that of the page. */
+export function titleOf({ title, title_en }: { title: string; title_en: string }): string { return [title, title_en][column()] || title; }
 
 /** The id of the group that holds what belongs to no other. */
 export const OTHERS = 'others';

@@ -17,6 +17,7 @@ mod nearby;
 mod ogc;
 mod operation;
 mod organizations;
+mod outside;
 mod random_writes;
 mod regions;
 mod reload;

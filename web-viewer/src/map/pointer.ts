@@ -3,7 +3,8 @@ import type { Map, MapMouseEvent } from 'maplibre-gl';
 import { api, Problem, type Located, type Position } from '../api';
 import { beidouLevel } from '../format';
 import { go, route, type Mode } from '../route';
-import { cases, meta, notice, path, picked, pointer, tool, zoom } from '../state';
+import { cases, meta, notice, path, picked, pointer, thing, tool, zoom } from '../state';
+import { THEMATIC } from './basemaps';
 import { SELECTED_CASES, SELECTED_FACILITIES } from './spotlight';
 
 /** So many zooms after they appear, grids are large enough to be meant by a click. */
@@ -75,6 +76,11 @@ async function click(map: Map, event: MapMouseEvent, signal: AbortSignal): Promi
     picked.value = { kind: 'case', id: found.id };
     return;
   }
+  const things = map.queryRenderedFeatures(event.point).filter(({ source, layer }) => source.startsWith(THEMATIC) && layer.type !== 'raster');
+  const one = things.find(({ layer }) => layer.type === 'symbol') ?? things[0];
+  thing.value = one ? { layer: one.source.slice(THEMATIC.length), properties: one.properties } : null;
+  // A point or line was meant itself; an area says what it is, and the land under it is meant as ever.
+  if (things.some(({ geometry }) => !geometry.type.endsWith('Polygon'))) return;
   try {
     const found = await api.locate([event.lngLat.lng, event.lngLat.lat], route.value.at, signal);
     if (signal.aborted) return;

@@ -1,5 +1,5 @@
 // The screen: top bar, sentence, rails, and the map between them with what belongs on it.
-import { gridShown, meta, shown } from '../state';
+import { baseShown, gridShown, meta, shown, thematicShown, troubled } from '../state';
 import { credits } from '../format';
 import { shape } from '../unit';
 import { Breadcrumb } from './Breadcrumb';
@@ -11,6 +11,7 @@ import { Ages, Below, Categories, FacilityCategories, GridOverview, Neighbours, 
 import { Lost } from './Lost';
 import { Search } from './Search';
 import { Sentence } from './Sentence';
+import { Thing } from './Thing';
 import { Tools } from './Tools';
 import { TopBar } from './TopBar';
 import { WallCheck } from './WallCheck';
@@ -30,10 +31,10 @@ export function App() {
       )}
       <main class="stage">
         <div class="scaled"><div id="map" /></div>
-        <div class="over top"><Breadcrumb /><div class="side"><div class="seek"><Tools /><Search /></div><Found /></div></div>
+        <div class="over top"><Breadcrumb /><div class="side"><div class="seek"><Tools /><Search /></div><Found /><Thing /></div></div>
         <Lost />
         <WallCheck />
-        <div class="over bottom"><Legend /><div class="foot"><Readout /><p class="attribution">{meta.data && credits(meta.data)}</p></div></div>
+        <div class="over bottom"><Legend /><div class="foot">{baseShown.value?.parts.some((_, n) => troubled.value.has(`base-${baseShown.value!.id}-${n}`)) && <p class="trouble" role="status">{say('baseGone')}</p>}<Readout /><p class="attribution">{meta.data && credits(meta.data, [baseShown.value?.attribution ?? '', ...thematicShown.value.map(({ attribution }) => attribution)])}</p></div></div>
       </main>
       <aside class={grid ? 'rail right card-rail' : 'rail right'}>
         {grid ? <GridCard /> : <><Pressing /><Parts />{desk ? <RegionOverview /> : <Below />}</>}

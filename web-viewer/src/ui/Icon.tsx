@@ -4,6 +4,11 @@ const drawings = import.meta.glob<string>('../../../styles/icons/*.svg', { query
 
 const byName = new Map(Object.entries(drawings).map(([path, svg]) => [path.replace(/^.*\/|\.svg$/g, ''), svg]));
 
+export function hasIcon(name: string): boolean { return byName.has(name); }
+
+/** The name, or another when there is no such icon. */
+export function known(name: string, other: string): string { return hasIcon(name) ? name : other; }
+
 export function Icon({ name, class: extra = '' }: { name: string; class?: string }) {
   return <span class={`icon ${extra}`} aria-hidden="true" dangerouslySetInnerHTML={{ __html: byName.get(name) ?? byName.get('component')! }} />;
 }

@@ -3,9 +3,10 @@ import { useSignal } from '@preact/signals';
 import { LAYERS, type Layer } from '../map/layers';
 import { count } from '../format';
 import { go, route } from '../route';
-import { card, cases, gridShown, meta, organizationCategories, otherSets, region } from '../state';
-import { say, saySet, sayValue, type Word } from '../words';
-import { Icon } from './Icon';
+import type { ThematicLayer } from '../api';
+import { baseShown, basemaps, card, cases, gridShown, meta, organizationCategories, otherSets, region, thematic, thematicShown } from '../state';
+import { say, saySet, sayValue, titleOf, type Word } from '../words';
+import { Icon, known } from './Icon';
 
 export function Layers() {
   const open = useSignal(false);
@@ -35,8 +36,52 @@ export function Layers() {
           ))}
         </tbody>
       )}
+      {open.value && basemaps.value.length > 0 && <Bases />}
+      {open.value && groups().map(([group, members]) => (
+        <tbody key={group} role="group" aria-label={group}>
+          <tr class="branch"><th colSpan={2}>{group || say('thematic')}</th></tr>
+          {members.map((layer) => (
+            <tr key={layer.id}>
+              <th><button type="button" role="switch" aria-checked={thematicShown.value.includes(layer)} data-thematic={layer.id} onClick={() => toggleThematic(layer.id)}>
+                <Icon name={known(layer.icon, 'disc')} class={`key ${layer.colour}`} /><span class="label">{titleOf(layer)}</span></button></th>
+              <td>{layer.count === null ? '' : count(layer.count)}</td>
+            </tr>
+          ))}
+        </tbody>
+      ))}
     </table>
   );
+}
+
+/** One of the maps under ours, or none. */
+function Bases() {
+  const line = (id: string, title: string, chosen: boolean) => (
+    <tr key={id}>
+      <th colSpan={2}><button type="button" role="radio" aria-checked={chosen} data-base={id} onClick={() => go({ base: id })}><i class="dot" /><span class="label">{title}</span></button></th>
+    </tr>
+  );
+  return (
+    <tbody role="radiogroup" aria-label={say('baseMaps')}>
+      <tr class="branch"><th colSpan={2}>{say('baseMaps')}</th></tr>
+      {line('none', say('noBase'), baseShown.value === null)}
+      {basemaps.value.map((map) => line(map.id, titleOf(map), map === baseShown.value))}
+    </tbody>
+  );
+}
+
+/** Thematic layers by the branch they hang on, in the order of the settings. */
+function groups(): [string, ThematicLayer[]][] {
+  const found = new Map<string, ThematicLayer[]>();
+  for (const layer of thematic.value) {
+    const group = titleOf({ title: layer.group, title_en: layer.group_en });
+    found.set(group, [...found.get(group) ?? [], layer]);
+  }
+  return [...found];
+}
+
+function toggleThematic(id: string): void {
+  const shown = thematicShown.value.map((layer) => layer.id);
+  go({ layers: (shown.includes(id) ? shown.filter((one) => one !== id) : [...shown, id]).sort() });
 }
 
 function isThere(id: string): boolean {
@@ -62,14 +107,14 @@ function nameOf({ id, rank }: Layer): string {
 }
 
 function countOf({ id, rank }: Layer): string {
-  if (rank !== undefined) return known(levelOf(rank)!.count);
-  if (id === 'cases') return known(cases.data?.length);
-  if (id === 'organizations') return known(gridShown.value ? card.data?.organizations?.total : region.data?.counts.organizations);
-  if (id === 'facilities') return known(gridShown.value ? card.data?.facilities.total : region.data?.counts.facilities);
+  if (rank !== undefined) return told(levelOf(rank)!.count);
+  if (id === 'cases') return told(cases.data?.length);
+  if (id === 'organizations') return told(gridShown.value ? card.data?.organizations?.total : region.data?.counts.organizations);
+  if (id === 'facilities') return told(gridShown.value ? card.data?.facilities.total : region.data?.counts.facilities);
   return '';
 }
 
-const known = (value: number | undefined) => (value === undefined ? '' : count(value));
+const told = (value: number | undefined) => (value === undefined ? '' : count(value));
 
 /** What a layer looks like. */
 function Key({ layer: { id, rank } }: { layer: Layer }) {

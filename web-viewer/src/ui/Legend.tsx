@@ -10,12 +10,14 @@ import { measureText, measureWord } from './blocks';
 import { Layers } from './Layers';
 import { groupName, say, sayValue } from '../words';
 import { Icon } from './Icon';
+import { ThematicKeys } from './Thematic';
 import { Mark, markWord } from './Mark';
 
 export function Legend() {
   return (
     <div class="legend">
       <Layers />
+      <ThematicKeys />
       {route.value.measure && !gridShown.value && <ClassKey measure={route.value.measure} />}
       {gridShown.value && facilities.data && !route.value.hide.includes('facilities') && <FacilityKey />}
       {cases.data && !route.value.hide.includes('cases') && <CaseKey />}

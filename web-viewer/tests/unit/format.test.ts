@@ -12,6 +12,7 @@ test('a map says whose it is and under which number it was approved', () => {
   expect(credits({ attribution: ['某局', '© OSM'] })).toBe('某局 · © OSM');
   expect(credits({ attribution: ['某局'], map_approval: 'GS(2024)1234号' })).toBe('某局 · 审图号 GS(2024)1234号');
   expect(credits({ attribution: [], map_approval: null })).toBe('');
+  expect(credits({ attribution: ['某局'] }, ['', '天地图 GS(2024)1号', '某局'])).toBe('某局 · 天地图 GS(2024)1号');
 });
 
 test('an area has a unit that leaves few digits', () => {

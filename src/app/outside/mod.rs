@@ -1,0 +1,137 @@
+//! Maps and layers of others: base maps under our map, thematic layers on it. They come from files and servers that the settings name,
+//! and none of it becomes part of the city.
+
+mod source;
+mod watched;
+
+pub use source::{MapTile, Source};
+pub use watched::{Read, Watched};
+
+use super::{App, AppError};
+use crate::clock::Clock;
+use crate::compute::Compute;
+use crate::config::Config;
+use crate::config::layers::{Content, Layer as LayerSettings};
+use crate::config::outside::{Basemap as BasemapSettings, Tiles};
+use crate::geom::TileId;
+use crate::upstream::Upstream;
+use crate::upstream::kept::Kept;
+use std::sync::Arc;
+
+/// All of it.
+pub struct Outside {
+    upstream: Arc<Upstream>,
+    kept: Kept,
+    /// In the order of the settings.
+    pub basemaps: Vec<Basemap>,
+    /// In the order of the settings.
+    pub layers: Vec<Layer>,
+}
+
+/// A map that may lie under ours.
+pub struct Basemap {
+    /// As the settings tell it.
+    pub about: BasemapSettings,
+    /// From the lowest up, each with its name.
+    pub parts: Vec<(String, Source)>,
+}
+
+/// A thematic layer.
+pub struct Layer {
+    /// As the settings tell it.
+    pub about: LayerSettings,
+    /// What it is made of.
+    pub content: LayerContent,
+}
+
+/// What a layer is made of.
+pub enum LayerContent {
+    /// Read whole and looked after.
+    Features(Arc<Watched>),
+    /// Tiles.
+    Tiles(Source),
+}
+
+impl Outside {
+    /// Opens files and starts looking after what changes. A file that does not read is told at once; servers are asked when there is
+    /// something to ask for.
+    pub async fn open(config: &Config, compute: &Compute, clock: &Clock) -> Result<Self, AppError> {
+        let fault = |what: &str, id: &str, why: &dyn std::fmt::Display| AppError::Outside(format!("{what} {id:?}: {why}"));
+        let upstream = Upstream::new(config.ca_file.as_deref()).map_err(|error| AppError::Outside(error.to_string()))?;
+        let upstream = Arc::new(upstream);
+        let mut number = 0;
+        let mut sources = |what: &str, id: &str, tiles: &Tiles| {
+            number += 1;
+            Source::open(number, tiles).map_err(|error| fault(what, id, &error))
+        };
+        let mut basemaps = Vec::new();
+        for about in config.basemaps.clone() {
+            let parts = about.parts.iter().map(|(name, tiles)| Ok((name.clone(), sources("[[basemap]]", &about.id, tiles)?)));
+            let parts = parts.collect::<Result<_, AppError>>()?;
+            basemaps.push(Basemap { about, parts });
+        }
+        let mut layers = Vec::new();
+        for about in config.layers.clone() {
+            let content = match &about.content {
+                Content::Tiles(tiles) => LayerContent::Tiles(sources("[[layer]]", &about.id, tiles)?),
+                Content::Features { place, crs, every } => {
+                    let class_field = about.classes.as_ref().map(|(field, _)| field.clone());
+                    let watched = Watched::new(about.id.clone(), place.clone(), *crs, class_field, *every);
+                    if watched.is_file() {
+                        watched.look(&upstream, compute, clock).await.map_err(|why| fault("[[layer]]", &about.id, &why))?;
+                    }
+                    let watched = Arc::new(watched);
+                    watched.keep_looking(Arc::clone(&upstream), compute.clone(), clock.clone());
+                    LayerContent::Features(watched)
+                }
+            };
+            layers.push(Layer { about, content });
+        }
+        let kept = Kept::new(Arc::clone(&upstream), config.map_cache_bytes);
+        Ok(Self { upstream, kept, basemaps, layers })
+    }
+
+    /// Requests sent to other servers, those of them that had no answer to work with, and bytes of answers held.
+    pub fn counts(&self) -> (u64, u64, usize) {
+        let (asked, failed) = self.upstream.counts();
+        (asked, failed, self.kept.bytes())
+    }
+
+    /// Layers that are not as their source has them now, or could not be read yet.
+    pub fn stale(&self) -> Vec<&str> {
+        let stale = |layer: &&Layer| match &layer.content {
+            LayerContent::Features(watched) => watched.now().problem.is_some(),
+            LayerContent::Tiles(_) => false,
+        };
+        self.layers.iter().filter(stale).map(|layer| layer.about.id.as_str()).collect()
+    }
+}
+
+fn unknown<'a>(what: &'static str, name: &str, known: impl Iterator<Item = &'a str>) -> AppError {
+    AppError::UnknownName { what, name: name.chars().take(64).collect(), known: known.map(str::to_owned).collect() }
+}
+
+impl App {
+    /// A base map's part.
+    pub fn basemap_part(&self, id: &str, part: &str) -> Result<&Source, AppError> {
+        let maps = &self.outside.basemaps;
+        let map = maps.iter().find(|map| map.about.id == id);
+        let map = map.ok_or_else(|| unknown("base map", id, maps.iter().map(|map| map.about.id.as_str())))?;
+        let found = map.parts.iter().find(|(name, _)| name == part);
+        let (_, source) =
+            found.ok_or_else(|| unknown("part of the base map", part, map.parts.iter().map(|(name, _)| name.as_str())))?;
+        Ok(source)
+    }
+
+    /// A thematic layer.
+    pub fn layer(&self, id: &str) -> Result<&Layer, AppError> {
+        let layers = &self.outside.layers;
+        let found = layers.iter().find(|layer| layer.about.id == id);
+        found.ok_or_else(|| unknown("layer", id, layers.iter().map(|layer| layer.about.id.as_str())))
+    }
+
+    /// A tile of a source; `None`: nothing is there.
+    pub async fn outside_tile(&self, source: &Source, tile: TileId) -> Result<Option<MapTile>, AppError> {
+        source.tile(&self.outside.kept, tile).await
+    }
+}

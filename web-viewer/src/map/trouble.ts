@@ -1,0 +1,26 @@
+// Tiles of others that do not come: said on the map, and asked for again. Everything else that goes wrong is told in the console as ever.
+import type { Map } from 'maplibre-gl';
+import { troubled } from '../state';
+import { BASE, THEMATIC } from './basemaps';
+
+/** How often tiles that did not come are asked for again. */
+const AGAIN_MS = 15_000;
+
+export function watchTrouble(map: Map): void {
+  const ofOthers = (source: string | undefined): source is string => !!source && (source.startsWith(BASE) || source.startsWith(THEMATIC));
+  map.on('error', (event) => {
+    const { sourceId } = event as { sourceId?: string };
+    if (!ofOthers(sourceId)) console.error(event.error);
+    else if (!troubled.value.has(sourceId)) troubled.value = new Set([...troubled.value, sourceId]);
+  });
+  map.on('sourcedata', (event) => {
+    const { sourceId, tile } = event as { sourceId?: string; tile?: { state: string } };
+    if (ofOthers(sourceId) && tile?.state === 'loaded' && troubled.value.has(sourceId)) troubled.value = new Set([...troubled.value].filter((one) => one !== sourceId));
+  });
+  setInterval(() => {
+    for (const source of troubled.value) {
+      if (map.getSource(source)) map.refreshTiles(source);
+      else troubled.value = new Set([...troubled.value].filter((one) => one !== source));
+    }
+  }, AGAIN_MS);
+}
