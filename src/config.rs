@@ -39,6 +39,8 @@ pub struct Config {
     pub layers: Vec<Layer>,
     /// Most bytes of tiles of others that are kept in memory.
     pub map_cache_bytes: usize,
+    /// Where such tiles are kept over restarts too, and most bytes of it.
+    pub map_cache_folder: Option<(PathBuf, u64)>,
     /// Certificates that are trusted beside the usual ones when other servers are asked, as PEM.
     pub ca_file: Option<PathBuf>,
     /// Whether others see the map, where the operator says so; see [`Config::may_be_seen`].
@@ -113,6 +115,8 @@ struct File {
     basemap: Vec<BasemapKeys>,
     layer: Vec<LayerKeys>,
     map_cache_mb: Option<usize>,
+    map_cache_folder: Option<PathBuf>,
+    map_cache_folder_mb: Option<u64>,
     ca_file: Option<PathBuf>,
 }
 
@@ -170,6 +174,7 @@ impl Config {
             basemaps: Vec::new(),
             layers: Vec::new(),
             map_cache_bytes: 64 << 20,
+            map_cache_folder: None,
             ca_file: None,
         }
     }
@@ -204,6 +209,7 @@ impl Config {
             basemaps: outside::basemaps(file.basemap, folder)?,
             layers: layers::layers(file.layer, folder)?,
             map_cache_bytes: file.map_cache_mb.map_or(Ok(default.map_cache_bytes), map_cache_bytes)?,
+            map_cache_folder: map_cache_folder(file.map_cache_folder, file.map_cache_folder_mb, folder)?,
             ca_file: file.ca_file.map(|path| folder.join(path)),
             data: default.data,
         })
@@ -276,6 +282,17 @@ fn map_cache_bytes(mb: usize) -> Result<usize, String> {
         return Err(format!("map_cache_mb is {mb}; it may be 0 to {MOST_CACHE_MB}"));
     }
     Ok(mb << 20)
+}
+
+/// The folder for other people's tiles and its bound: a gigabyte when nothing is said.
+fn map_cache_folder(path: Option<PathBuf>, mb: Option<u64>, folder: &Path) -> Result<Option<(PathBuf, u64)>, String> {
+    match (path, mb) {
+        (None, Some(_)) => Err("map_cache_folder_mb needs map_cache_folder".to_owned()),
+        (_, Some(mb)) if !(1..=MOST_CACHE_MB as u64).contains(&mb) => {
+            Err(format!("map_cache_folder_mb is {mb}; it may be 1 to {MOST_CACHE_MB}"))
+        }
+        (path, mb) => Ok(path.map(|path| (folder.join(path), mb.unwrap_or(1024) << 20))),
+    }
 }
 
 /// A number under which a map was approved, as it is drawn: `GS(2024)1234号`, `浙S(2023)12号`, `GS京(2023)0456号`. The word 审图号 in front of

@@ -76,6 +76,11 @@ impl Template {
         text.replace("{key}", &self.key.0)
     }
 
+    /// The address as the settings have it: a source is the same whatever its key.
+    pub fn without_key(&self) -> &str {
+        &self.text
+    }
+
     /// The host and nothing else of the address: what may be told.
     pub fn host(&self) -> &str {
         super::host(&self.text)

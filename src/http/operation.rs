@@ -61,7 +61,7 @@ pub async fn readyz(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Answer<Re
 #[utoipa::path(get, path = "/metrics", tag = "operation", params(NoQuery), responses((status = 200, content_type = "text/plain", body = String)))]
 pub async fn metrics(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Response {
     let city = app.published.load();
-    let (asked, failed, held) = app.outside.counts();
+    let others = app.outside.counts();
     let text = meter::text(&[
         ("wangge_revision", "The change log's number that is loaded.", city.revision.0 as f64),
         ("wangge_epoch", "The boundaries in force.", city.epoch().0 as f64),
@@ -71,9 +71,10 @@ pub async fn metrics(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Response
         ("wangge_open_cases", "Open cases.", city.cases.len() as f64),
         ("wangge_staff", "Members of staff.", city.staff.len() as f64),
         ("wangge_event_streams", "Viewers that are connected to the stream of events.", app.live.viewers() as f64),
-        ("wangge_upstream_requests", "Requests sent to servers of others for maps and layers.", asked as f64),
-        ("wangge_upstream_failures", "Those of them that had no answer to work with.", failed as f64),
-        ("wangge_map_cache_bytes", "Bytes of other people's tiles in memory.", held as f64),
+        ("wangge_upstream_requests", "Requests sent to servers of others for maps and layers.", others.asked as f64),
+        ("wangge_upstream_failures", "Those of them that had no answer to work with.", others.failed as f64),
+        ("wangge_map_cache_bytes", "Bytes of other people's tiles in memory.", others.in_memory as f64),
+        ("wangge_map_cache_folder_bytes", "Bytes of other people's tiles in the folder.", others.on_disk as f64),
         (
             "wangge_stale_layers",
             "Thematic layers whose source could not be read the last time.",

@@ -1,6 +1,7 @@
-//! What others answered, kept in memory: up to a number of bytes, what was not used longest goes first; asked for once however many wait;
-//! looked after again when it is old, and given out old while its server does not answer.
+//! What others answered, kept in memory and, where there is one, in a folder: up to a number of bytes, what was not used longest goes first;
+//! asked for once however many wait; asked for again when it is old, and given out old while its server does not answer.
 
+use super::disk::{Disk, Key};
 use super::{Upstream, UpstreamError};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
@@ -14,11 +15,10 @@ const FRESH: Duration = Duration::from_secs(7 * 24 * 3600);
 const NOTHING_FRESH: Duration = Duration::from_secs(3600);
 /// After an outcome that would be the same for everything, a source is left in peace so long.
 const PAUSE: Duration = Duration::from_secs(2);
+/// Different things that are asked for at one time. Who asked may be gone; the asking goes on.
+const MOST_ASKING: usize = 1024;
 /// What an entry takes beside its bytes.
 const OVERHEAD: usize = 200;
-
-/// One of the sources, and what is asked of it.
-pub type Key = (u16, u64);
 
 /// `None`: the server has nothing there.
 pub type Outcome = Result<Option<Bytes>, UpstreamError>;
@@ -29,6 +29,8 @@ pub type Fits = fn(&str, &[u8]) -> Result<(), String>;
 #[derive(Debug)]
 struct Entry {
     body: Option<Bytes>,
+    /// How old it was when it came into memory, and when that was.
+    age: Duration,
     at: Instant,
     /// Its place in the order of use.
     used: u64,
@@ -42,7 +44,7 @@ struct State {
     bytes: usize,
     asking: HashMap<Key, watch::Receiver<Option<Outcome>>>,
     /// Sources that are left in peace, until when, and why.
-    paused: HashMap<u16, (Instant, UpstreamError)>,
+    paused: HashMap<u64, (Instant, UpstreamError)>,
 }
 
 impl State {
@@ -56,7 +58,7 @@ impl State {
         self.order.remove(&entry.used);
         entry.used = self.clock;
         self.order.insert(self.clock, key);
-        let fresh = entry.at.elapsed() < if entry.body.is_some() { FRESH } else { NOTHING_FRESH };
+        let fresh = entry.age + entry.at.elapsed() < if entry.body.is_some() { FRESH } else { NOTHING_FRESH };
         Some((entry.body.clone(), fresh))
     }
 
@@ -67,7 +69,7 @@ impl State {
         }
     }
 
-    fn keep(&mut self, key: Key, body: Option<Bytes>, most: usize) {
+    fn keep(&mut self, key: Key, body: Option<Bytes>, age: Duration, most: usize) {
         self.remove(key);
         let size = Self::size(body.as_ref());
         if size > most {
@@ -76,7 +78,7 @@ impl State {
         self.clock += 1;
         self.bytes += size;
         self.order.insert(self.clock, key);
-        self.entries.insert(key, Entry { body, at: Instant::now(), used: self.clock });
+        self.entries.insert(key, Entry { body, age, at: Instant::now(), used: self.clock });
         while self.bytes > most {
             let (_, oldest) = self.order.pop_first().expect("bytes are those of entries");
             self.remove(oldest);
@@ -90,12 +92,26 @@ pub struct Kept {
     state: Arc<Mutex<State>>,
     upstream: Arc<Upstream>,
     most_bytes: usize,
+    disk: Option<Arc<Disk>>,
+}
+
+/// What is asked for when it is not there.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The host, for the log.
+    pub host: String,
+    /// All of the address.
+    pub address: String,
+    /// Says whether the answer is what it should be.
+    pub fits: Fits,
+    /// Most bytes of it.
+    pub limit: usize,
 }
 
 impl Kept {
-    /// Holds up to `most_bytes`.
-    pub fn new(upstream: Arc<Upstream>, most_bytes: usize) -> Self {
-        Self { state: Arc::default(), upstream, most_bytes }
+    /// Holds up to `most_bytes` in memory.
+    pub fn new(upstream: Arc<Upstream>, most_bytes: usize, disk: Option<Disk>) -> Self {
+        Self { state: Arc::default(), upstream, most_bytes, disk: disk.map(Arc::new) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -103,33 +119,26 @@ impl Kept {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Bytes held.
-    pub fn bytes(&self) -> usize {
-        self.state().bytes
+    /// Bytes held in memory, and in the folder.
+    pub fn bytes(&self) -> (usize, u64) {
+        (self.state().bytes, self.disk.as_ref().map_or(0, |disk| disk.bytes()))
     }
 
-    /// What `address` answers, from memory when it is there. `limit`: most bytes of an answer.
-    pub async fn get(&self, key: Key, address: impl FnOnce() -> String, fits: Fits, limit: usize) -> Outcome {
+    /// What is wanted, from memory or the folder when it is there.
+    pub async fn get(&self, key: Key, wanted: impl FnOnce() -> Wanted) -> Outcome {
         let mut asking = {
             let mut state = self.state();
-            let old = match state.used(key) {
-                Some((body, true)) => return Ok(body),
-                Some((body, false)) => Some(body),
-                None => None,
-            };
-            if let Some((until, why)) = state.paused.get(&key.0) {
-                if *until > Instant::now() {
-                    return old.ok_or_else(|| why.clone());
-                }
-                state.paused.remove(&key.0);
+            if let Some((body, true)) = state.used(key) {
+                return Ok(body);
             }
             match state.asking.get(&key) {
                 Some(asking) => asking.clone(),
+                None if state.asking.len() >= MOST_ASKING => return Err(UpstreamError::Busy),
                 None => {
                     let (tell, asking) = watch::channel(None);
                     state.asking.insert(key, asking.clone());
                     // On a task of its own: who asked first may leave.
-                    tokio::spawn(self.clone().ask(key, address(), fits, limit, tell));
+                    tokio::spawn(self.clone().ask(key, wanted(), tell));
                     asking
                 }
             }
@@ -142,30 +151,66 @@ impl Kept {
         })
     }
 
-    async fn ask(self, key: Key, address: String, fits: Fits, limit: usize, tell: watch::Sender<Option<Outcome>>) {
-        let got = self.upstream.get(&address, None, limit).await;
-        let outcome = match got {
-            Ok(got) => fits(&got.media_type, &got.body).map_err(UpstreamError::Unfit).map(|()| Some(got.body)),
-            Err(UpstreamError::Nothing) => Ok(None),
-            Err(error) => Err(error),
+    async fn ask(self, key: Key, wanted: Wanted, tell: watch::Sender<Option<Outcome>>) {
+        let old = self.stored(key).await;
+        let outcome = match old {
+            Some((body, age)) if age < FRESH => {
+                self.state().keep(key, Some(body.clone()), age, self.most_bytes);
+                Ok(Some(body))
+            }
+            old => self.asked(key, &wanted, old.map(|(body, _)| body)).await,
         };
-        let mut state = self.state();
-        state.asking.remove(&key);
-        let outcome = match outcome {
+        self.state().asking.remove(&key);
+        let _ = tell.send(Some(outcome));
+    }
+
+    async fn stored(&self, key: Key) -> Option<(Bytes, Duration)> {
+        let disk = self.disk.clone()?;
+        tokio::task::spawn_blocking(move || disk.get(key)).await.ok().flatten()
+    }
+
+    /// Asks the server. `old`: what the folder has; given out, like what memory has, when there is no answer to work with.
+    async fn asked(&self, key: Key, wanted: &Wanted, old: Option<Bytes>) -> Outcome {
+        let paused = self.paused(key.0);
+        let got = match paused {
+            Some(why) => Err(why),
+            None => match self.upstream.get(&wanted.address, None, wanted.limit).await {
+                Ok(got) => (wanted.fits)(&got.media_type, &got.body).map_err(UpstreamError::Unfit).map(|()| Some(got.body)),
+                Err(UpstreamError::Nothing) => Ok(None),
+                Err(error) => {
+                    if error.is_general() && self.pause(key.0, &error) {
+                        tracing::warn!(host = wanted.host, %error, "a server that maps come from");
+                    }
+                    Err(error)
+                }
+            },
+        };
+        match got {
             Ok(body) => {
-                state.keep(key, body.clone(), self.most_bytes);
+                self.state().keep(key, body.clone(), Duration::ZERO, self.most_bytes);
+                if let (Some(disk), Some(body)) = (self.disk.clone(), body.clone()) {
+                    tokio::task::spawn_blocking(move || disk.put(key, &body));
+                }
                 Ok(body)
             }
-            Err(error) => {
-                if error.is_general() && state.paused.insert(key.0, (Instant::now() + PAUSE, error.clone())).is_none() {
-                    tracing::warn!(source = key.0, %error, "a server that maps come from");
-                }
-                // Old is better than nothing.
-                state.used(key).map(|(body, _)| body).ok_or(error)
-            }
-        };
-        drop(state);
-        let _ = tell.send(Some(outcome));
+            Err(error) => self.state().used(key).map(|(body, _)| body).or_else(|| old.map(Some)).ok_or(error),
+        }
+    }
+
+    /// Why a source is left in peace now.
+    fn paused(&self, source: u64) -> Option<UpstreamError> {
+        let mut state = self.state();
+        let (until, why) = state.paused.get(&source)?;
+        if *until > Instant::now() {
+            return Some(why.clone());
+        }
+        state.paused.remove(&source);
+        None
+    }
+
+    /// Leaves a source in peace for a while; whether it was not already.
+    fn pause(&self, source: u64, why: &UpstreamError) -> bool {
+        self.state().paused.insert(source, (Instant::now() + PAUSE, why.clone())).is_none()
     }
 }
 
@@ -178,17 +223,19 @@ mod tests {
         let mut state = State::default();
         let body = || Some(Bytes::from(vec![0; 800]));
         for n in 0..3 {
-            state.keep((0, n), body(), 3000);
+            state.keep((0, n), body(), Duration::ZERO, 3000);
         }
         assert_eq!(state.bytes, 3000);
         state.used((0, 0));
-        state.keep((0, 3), body(), 3000);
+        state.keep((0, 3), body(), Duration::ZERO, 3000);
         let mut left: Vec<u64> = state.entries.keys().map(|key| key.1).collect();
         left.sort_unstable();
         assert_eq!((left, state.bytes, state.order.len()), (vec![0, 2, 3], 3000, 3));
-        state.keep((0, 2), None, 3000);
+        state.keep((0, 2), None, Duration::ZERO, 3000);
         assert_eq!(state.bytes, 2200, "the new answer takes the place of the old");
-        state.keep((0, 4), Some(Bytes::from(vec![0; 5000])), 3000);
+        state.keep((0, 4), Some(Bytes::from(vec![0; 5000])), Duration::ZERO, 3000);
         assert!(!state.entries.contains_key(&(0, 4)), "larger than all there is");
+        state.keep((0, 5), body(), FRESH, 3000);
+        assert_eq!(state.used((0, 5)), Some((body(), false)), "it came old out of the folder");
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing is followed: an answer that points elsewhere is a fault, so only hosts of the settings are ever asked. No error and no log holds
 //! an address, since a key may stand in it.
 
+pub mod disk;
 pub mod kept;
 
 use bytes::Bytes;

@@ -15,6 +15,7 @@ use crate::config::layers::{Content, Layer as LayerSettings};
 use crate::config::outside::{Basemap as BasemapSettings, Tiles};
 use crate::geom::TileId;
 use crate::upstream::Upstream;
+use crate::upstream::disk::Disk;
 use crate::upstream::kept::Kept;
 use std::sync::Arc;
 
@@ -26,6 +27,19 @@ pub struct Outside {
     pub basemaps: Vec<Basemap>,
     /// In the order of the settings.
     pub layers: Vec<Layer>,
+}
+
+/// How much was asked of other servers and is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests sent.
+    pub asked: u64,
+    /// Those of them that had no answer to work with.
+    pub failed: u64,
+    /// Bytes of tiles in memory.
+    pub in_memory: usize,
+    /// Bytes of tiles in the folder.
+    pub on_disk: u64,
 }
 
 /// A map that may lie under ours.
@@ -59,11 +73,7 @@ impl Outside {
         let fault = |what: &str, id: &str, why: &dyn std::fmt::Display| AppError::Outside(format!("{what} {id:?}: {why}"));
         let upstream = Upstream::new(config.ca_file.as_deref()).map_err(|error| AppError::Outside(error.to_string()))?;
         let upstream = Arc::new(upstream);
-        let mut number = 0;
-        let mut sources = |what: &str, id: &str, tiles: &Tiles| {
-            number += 1;
-            Source::open(number, tiles).map_err(|error| fault(what, id, &error))
-        };
+        let sources = |what: &str, id: &str, tiles: &Tiles| Source::open(tiles).map_err(|error| fault(what, id, &error));
         let mut basemaps = Vec::new();
         for about in config.basemaps.clone() {
             let parts = about.parts.iter().map(|(name, tiles)| Ok((name.clone(), sources("[[basemap]]", &about.id, tiles)?)));
@@ -87,14 +97,18 @@ impl Outside {
             };
             layers.push(Layer { about, content });
         }
-        let kept = Kept::new(Arc::clone(&upstream), config.map_cache_bytes);
+        let disk = config.map_cache_folder.as_ref().map(|(folder, most)| {
+            Disk::open(folder, *most)
+                .map_err(|error| AppError::Outside(format!("map_cache_folder {}: {error}", folder.display())))
+        });
+        let kept = Kept::new(Arc::clone(&upstream), config.map_cache_bytes, disk.transpose()?);
         Ok(Self { upstream, kept, basemaps, layers })
     }
 
-    /// Requests sent to other servers, those of them that had no answer to work with, and bytes of answers held.
-    pub fn counts(&self) -> (u64, u64, usize) {
-        let (asked, failed) = self.upstream.counts();
-        (asked, failed, self.kept.bytes())
+    /// How much was asked of other servers and is held.
+    pub fn counts(&self) -> Counts {
+        let ((asked, failed), (in_memory, on_disk)) = (self.upstream.counts(), self.kept.bytes());
+        Counts { asked, failed, in_memory, on_disk }
     }
 
     /// Layers that are not as their source has them now, or could not be read yet.

@@ -5,7 +5,7 @@ use crate::config::outside::{Remote, Tiles};
 use crate::domain::hash::hash64;
 use crate::geom::TileId;
 use crate::interchange::pmtiles::{BadPmtiles, Pmtiles, TileFormat};
-use crate::upstream::kept::Kept;
+use crate::upstream::kept::{Kept, Wanted};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -14,7 +14,6 @@ const MOST_PICTURE: usize = 2 << 20;
 
 /// Where tiles come from, ready to be asked.
 pub struct Source {
-    number: u16,
     from: From,
 }
 
@@ -37,13 +36,12 @@ pub struct MapTile {
 }
 
 impl Source {
-    /// `number`: of this source among all.
-    pub(super) fn open(number: u16, tiles: &Tiles) -> Result<Self, BadPmtiles> {
+    pub(super) fn open(tiles: &Tiles) -> Result<Self, BadPmtiles> {
         let from = match tiles {
             Tiles::Remote(remote) => From::Remote(remote.clone()),
             Tiles::File(path) => From::File(Arc::new(Pmtiles::open(path)?)),
         };
-        Ok(Self { number, from })
+        Ok(Self { from })
     }
 
     /// Whether it has vector tiles.
@@ -103,8 +101,13 @@ impl Source {
             From::Remote(remote) => {
                 // Zoom, column and row fit side by side: a tile's name is its number.
                 let key = u64::from(tile.z()) << 56 | u64::from(tile.x()) << 28 | u64::from(tile.y());
-                let address = || remote.url.address(Some(tile.into()));
-                let got = kept.get((self.number, key), address, is_picture, MOST_PICTURE).await;
+                let wanted = || Wanted {
+                    host: remote.url.host().to_owned(),
+                    address: remote.url.address(Some(tile.into())),
+                    fits: is_picture,
+                    limit: MOST_PICTURE,
+                };
+                let got = kept.get((hash64(remote.url.without_key().as_bytes()), key), wanted).await;
                 let body = got.map_err(|error| AppError::Upstream { host: remote.url.host().to_owned(), error })?;
                 Ok(body.and_then(|body| {
                     let media_type = TileFormat::of_picture(&body)?.media_type();

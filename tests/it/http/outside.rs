@@ -208,6 +208,36 @@ async fn what_is_not_there_is_empty_and_what_cannot_be_is_refused() {
 }
 
 #[tokio::test]
+async fn tiles_that_were_kept_in_the_folder_outlive_the_server_and_theirs() {
+    let upstream = Upstream::start(http("200 OK", "image/png", PNG)).await;
+    let folder = folder();
+    let settings = format!("map_cache_folder = \"kept\"\n{}", xyz(&upstream));
+    let first = router(&settings, folder.path()).await;
+    assert_eq!(get(&first, "/basemaps/street/map/3/4/2").await.body, PNG);
+    for _ in 0..100 {
+        if get(&first, "/metrics").await.text().contains(&format!("wangge_map_cache_folder_bytes {}", PNG.len())) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    upstream.tell(http("500 No", "text/plain", b""));
+    let second = router(&settings, folder.path()).await;
+    assert_eq!(get(&second, "/basemaps/street/map/3/4/2").await.body, PNG);
+    assert_eq!(upstream.lines().len(), 1);
+    get(&second, "/basemaps/street/map/3/4/3").await.problem(502, "upstream_failed");
+    // Old ones serve while there is nothing newer.
+    let file = std::fs::read_dir(folder.path().join("kept")).unwrap().next().unwrap().unwrap().path();
+    let old = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    std::fs::File::options().write(true).open(&file).unwrap().set_modified(old).unwrap();
+    let third = router(&settings, folder.path()).await;
+    assert_eq!(get(&third, "/basemaps/street/map/3/4/2").await.body, PNG);
+    assert_eq!(upstream.lines().len(), 3, "it was asked for anew, in vain");
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let refused = app(&settings.replace("\"kept\"", "\"file\""), folder.path()).await.err().unwrap();
+    assert!(refused.contains("map_cache_folder"), "{refused}");
+}
+
+#[tokio::test]
 async fn tianditu_is_asked_as_it_wants_to_be() {
     let upstream = Upstream::start(http("200 OK", "image/png", PNG)).await;
     let folder = folder();

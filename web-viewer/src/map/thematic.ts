@@ -22,7 +22,7 @@ function layersOf(layer: ThematicLayer, source: string, named: string | null, ha
   const ink = colourOf(layer);
   const is = (...kinds: string[]): ExpressionSpecification => ['in', ['geometry-type'], ['literal', kinds.flatMap((kind) => [kind, `Multi${kind}`])]];
   return [
-    { ...of, id: `${id}-area`, type: 'fill', filter: is('Polygon'), paint: { 'fill-color': ink, 'fill-opacity': 0.22 } },
+    { ...of, id: `${id}-area`, type: 'fill', filter: is('Polygon'), paint: { 'fill-color': ink, 'fill-opacity': 0.2 } },
     { ...of, id: `${id}-line`, type: 'line', filter: is('Polygon', 'LineString'), layout: { 'line-join': 'round' }, paint: { 'line-color': ink, 'line-width': ['interpolate', ['linear'], ['zoom'], 9, 1, 15, 2.5] } },
     {
       ...of, id: `${id}-point`, type: 'symbol', filter: is('Point'),
@@ -60,7 +60,7 @@ export function drawThematic(map: Map, layers: readonly ThematicLayer[], hasIcon
       continue;
     }
     const made = (layer.tiles ? layer.tiles.vector_layers : [null]).flatMap((named) => layersOf(layer, source, named, hasIcon, note));
-    // Areas and lines under every mark, points under the cases.
-    for (const one of made) map.addLayer(one, one.type === 'symbol' ? 'cases-ordinary' : 'facilities');
+    // Areas under every border, lines under every mark, points under the cases.
+    for (const one of made) map.addLayer(one, one.type === 'symbol' ? 'cases-ordinary' : one.type === 'line' ? 'facilities' : 'border-grid');
   }
 }

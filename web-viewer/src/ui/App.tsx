@@ -1,4 +1,5 @@
 // The screen: top bar, sentence, rails, and the map between them with what belongs on it.
+import { Fragment } from 'preact';
 import { baseShown, gridShown, meta, shown, thematicShown, troubled } from '../state';
 import { credits } from '../format';
 import { shape } from '../unit';
@@ -17,6 +18,13 @@ import { TopBar } from './TopBar';
 import { WallCheck } from './WallCheck';
 import { say } from '../words';
 
+/** Whose all of it is, one after the other; none is broken in two. */
+function Credits() {
+  const others = [baseShown.value?.attribution ?? '', ...thematicShown.value.map(({ attribution }) => attribution)];
+  const lines = meta.data ? credits(meta.data, others).split(' · ').filter((line) => line) : [];
+  return <p class="attribution">{lines.map((line, n) => <Fragment key={line}>{n > 0 && ' · '}<span>{line}</span></Fragment>)}</p>;
+}
+
 export function App() {
   const grid = gridShown.value, at = shown.value?.at;
   const desk = shape.value === 'desk';
@@ -34,7 +42,7 @@ export function App() {
         <div class="over top"><Breadcrumb /><div class="side"><div class="seek"><Tools /><Search /></div><Found /><Thing /></div></div>
         <Lost />
         <WallCheck />
-        <div class="over bottom"><Legend /><div class="foot">{baseShown.value?.parts.some((_, n) => troubled.value.has(`base-${baseShown.value!.id}-${n}`)) && <p class="trouble" role="status">{say('baseGone')}</p>}<Readout /><p class="attribution">{meta.data && credits(meta.data, [baseShown.value?.attribution ?? '', ...thematicShown.value.map(({ attribution }) => attribution)])}</p></div></div>
+        <div class="over bottom"><Legend /><div class="foot">{baseShown.value?.parts.some((_, n) => troubled.value.has(`base-${baseShown.value!.id}-${n}`)) && <p class="trouble" role="status">{say('baseGone')}</p>}<Readout /><Credits /></div></div>
       </main>
       <aside class={grid ? 'rail right card-rail' : 'rail right'}>
         {grid ? <GridCard /> : <><Pressing /><Parts />{desk ? <RegionOverview /> : <Below />}</>}

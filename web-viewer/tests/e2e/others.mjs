@@ -136,7 +136,7 @@ title_en = "Low"
     await page.click('[data-thematic=spots]');
     await page.waitForFunction(() => location.search === '?base=none&layers=spots');
     await page.waitForFunction(() => document.querySelector('.thematic-key tfoot td')?.textContent === '5', undefined, { timeout: 20_000 });
-    assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('.thematic-key tbody tr')].map((row) => row.textContent)), ['高2', '低3']);
+    assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('.thematic-key tbody tr')].map((row) => row.textContent.trim())), ['高2', '低3']);
     await page.waitForFunction(() => window.wangge.map.queryRenderedFeatures({ layers: ['layer-spots-point'] }).length >= 5, undefined, { timeout: 20_000 });
     await page.click('.layers caption button');
     const click = async (place) => {
@@ -152,6 +152,7 @@ title_en = "Low"
     assert.match(await page.textContent('.thing h2'), /积水点4/);
     assert.match(await page.textContent('.thing dl'), /depth_cm13/);
     assert.equal(new URL(page.url()).search, '?base=none&layers=spots', 'the thing was meant, not the land under it');
+    assert.match(await page.textContent('.thing dl'), /level高/, 'a class by its title');
     if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/others-thing.png` });
     await page.click('.thing .close');
 

@@ -80,7 +80,7 @@ test('things are drawn when there is something to draw, fetched again for a new 
   drawThematic(map, [{ ...layer, version: 0 }], () => true, 14);
   expect(ids()).toHaveLength(5);
   drawThematic(map, [layer], () => true, 14);
-  expect(ids()).toEqual(['land', 'classes', 'border-grid', 'layer-flood-area', 'layer-flood-line', 'facilities', 'layer-flood-point', 'cases-ordinary']);
+  expect(ids()).toEqual(['land', 'classes', 'layer-flood-area', 'border-grid', 'layer-flood-line', 'facilities', 'layer-flood-point', 'cases-ordinary']);
   const made = layers.filter(({ source }) => source === 'layer-flood') as unknown as StyleSpecification['layers'];
   expect(validateStyleMin({ ...style, sources: { 'layer-flood': { type: 'geojson', data: 'http://here' } }, layers: made })).toEqual([]);
   drawThematic(map, [layer], () => true, 14);
