@@ -81,7 +81,13 @@ pub(crate) fn communes_of(features: Vec<(String, Vec<Polygon>)>) -> BoundarySet 
 }
 
 pub(crate) fn as_asked() -> Accept {
-    Accept { gaps_as_void: true, overlap_to_least_code: true, outside_claim: true, reason: "accepted at import".to_owned() }
+    Accept {
+        gaps_as_void: true,
+        overlap_to_least_code: true,
+        outside_claim: true,
+        reason: "accepted at import".to_owned(),
+        matched: None,
+    }
 }
 
 /// All vertices in the order of the file, without the last of each ring, which repeats the first.

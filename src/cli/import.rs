@@ -44,7 +44,7 @@ pub(super) enum Word {
 ///
 /// One fault refuses the whole import unless --accept says otherwise: nothing is ever half imported, and importing the same file again
 /// changes nothing. Importing boundaries publishes them: of grids the communities (parents) that stand in the file are replaced whole,
-/// of regions those with the file's codes.
+/// of regions those with the file's codes. A neighbour's file hardly ever has the same line as what stands: --accept edge-match=2.
 ///
 /// Beside a running server the import goes through its HTTP interface (the lock beside the data file says where it answers): the same
 /// progress, report and exit codes; it goes on when this program is ended once the files are there.
@@ -92,7 +92,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "FIELD=COLUMN")]
     pub(super) map: Vec<String>,
     /// Faults to take: gaps-as-void, overlap-to-least-code, outside-claim, unmapped-as=CODE, refused (leave out what cannot be imported).
-    /// May be repeated.
+    /// edge-match=METRES draws borders that run within so many metres of those that stand, or of an earlier file's, up to them, and says
+    /// for each metre of the common line how far apart they were. May be repeated.
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     pub(super) accept: Vec<String>,
     /// Boundaries: in force from this time or day of the city's zone; default now, for the first import since ever.

@@ -65,7 +65,8 @@ query! {
         /// Fields and their columns, `code=name;category==01037;state=`; separated by line breaks where one has a semicolon in it.
         #[param(value_type = Option<String>)]
         map: Option<Lines>,
-        /// Faults to take, separated by commas: `gaps-as-void`, `overlap-to-least-code`, `outside-claim`, `unmapped-as=CODE`, `refused`.
+        /// Faults to take, separated by commas: `gaps-as-void`, `overlap-to-least-code`, `outside-claim`, `unmapped-as=CODE`, `refused`,
+        /// `edge-match=METRES` (borders within so many metres of those that stand are drawn up to them).
         #[param(value_type = Option<String>)]
         accept: Option<Accepted>,
         /// Boundaries: in force from this time or day of the city's zone.

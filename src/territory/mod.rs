@@ -6,6 +6,7 @@ mod build;
 #[path = "../../benches/coverage.rs"]
 pub(crate) mod coverage;
 pub mod drawn;
+pub mod edge_match;
 pub mod hierarchy;
 pub mod index;
 pub mod locate;

@@ -23,9 +23,9 @@ use crate::interchange::fields::{Field, Fields, Kind};
 use crate::interchange::own::Origin;
 use crate::store::{BoundaryCommit, Chain, Committed, Store, grid_row_hash, region_row_hash};
 use crate::territory::Territory;
-use crate::territory::mend::{Accept as MendAccept, mend};
+use crate::territory::mend::{Accept as MendAccept, match_edges, mend};
 use jiff::Timestamp;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What an order says about boundaries.
@@ -53,6 +53,8 @@ pub struct Incoming {
     pub grids: Vec<GridDraft>,
     /// Voids.
     pub voids: Vec<VoidRecord>,
+    /// In which of several files a code stands, from 0.
+    pub file_of: HashMap<Code, u32>,
     /// Numbers of the regions' records, where they have any.
     pub region_numbers: Vec<u64>,
 }
@@ -74,6 +76,7 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
 fn read_boundaries(job: &Job, report: &mut Report) -> Incoming {
     let mut incoming = Incoming::default();
     let mut seen: Seen<Code, ()> = Seen::default();
+    let mut files: Vec<Arc<str>> = Vec::new();
     read(job, report, &mut |raw, columns, terms, report| {
         let number = raw.number;
         let fields = columns.sort_out(raw);
@@ -100,6 +103,15 @@ fn read_boundaries(job: &Job, report: &mut Report) -> Incoming {
             Ok(repairs) => repairs,
             Err(faults) => return faults,
         };
+        if let Some(file) = &terms.file
+            && let Some(code) = code_of(&fields, Field::Code).ok().flatten()
+        {
+            let at = files.iter().position(|known| known == file).unwrap_or_else(|| {
+                files.push(Arc::clone(file));
+                files.len() - 1
+            });
+            incoming.file_of.insert(code, at as u32);
+        }
         // Within one file the store's own check finds them all; here the name of the other file is still known.
         if terms.file.is_some()
             && let Some(code) = code_of(&fields, Field::Code).ok().flatten()
@@ -233,7 +245,8 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
         Ok(numbers) => numbers,
         Err(faults) => return refuse(report, faults),
     };
-    let merged = merge(&job, incoming, current.set.as_ref(), &mut report);
+    let file_of = std::mem::take(&mut incoming.file_of);
+    let mut merged = merge(&job, incoming, current.set.as_ref(), &mut report);
     report.count_repairs();
     report.epoch = current.base;
     if report.tally.new + report.tally.changed + report.tally.removed == 0 {
@@ -247,11 +260,28 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
         );
     }
     job.tell(Step::Mending);
+    let mut matched = None;
+    if let Some(tolerance_m) = job.order.accept.edge_match_m {
+        let standing = current.set;
+        let found = tokio::task::spawn_blocking(move || match_edges(merged, standing.as_ref(), &file_of, tolerance_m)).await?;
+        match found {
+            Ok((drawn, edge_match, rest)) => {
+                merged = drawn;
+                report.edge_match = Some(edge_match);
+                matched = Some(rest);
+            }
+            Err(error) => {
+                let fault = Fault { place: Some(error.place.lonlat()), ..Fault::new(FaultKind::Corrupt, error.to_string()) };
+                return refuse(report, vec![fault]);
+            }
+        }
+    }
     let accept = MendAccept {
         gaps_as_void: job.order.accept.gaps_as_void,
         overlap_to_least_code: job.order.accept.overlap_to_least_code,
         outside_claim: job.order.accept.outside_claim,
         reason: format!("import of {}", report.files.join(", ")),
+        matched,
     };
     let next = Epoch(store.epochs().await?.last().map_or(1, |last| last.epoch.0 + 1));
     // A running server makes its next territory from the one it has, with the borders drawn before the commit.

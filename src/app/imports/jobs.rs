@@ -207,7 +207,9 @@ impl App {
         let work = tokio::spawn(async move { run_on(ground, Some(id), order, &on, &clock, &watch).await });
         let outcome = work.await.unwrap_or_else(|broken| Err(ImportError::BrokeOff(broken)));
         let record = match outcome {
-            Ok(report) => {
+            Ok(mut report) => {
+                // Where uploads lie on this machine is nobody's business.
+                report.without_folder(&place.folder);
                 self.keep_report(id, &report).await;
                 ImportRecord {
                     crs: report.crs.clone(),

@@ -37,13 +37,14 @@ use crate::geom::{LatticePoint, NamedCrs};
 use crate::interchange::settings;
 use crate::store::{CommitHead, Committed, ImportRecord, ImportState, Meta, Store, StoreError, epoch_at, others_at};
 use crate::territory::Territory;
+use crate::territory::edge_match::MOST_M;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Which faults are taken, and as what. By default none is, and one fault refuses the whole import.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Accept {
     /// Land between grids that belongs to nobody becomes a named void.
     pub gaps_as_void: bool,
@@ -55,11 +56,15 @@ pub struct Accept {
     pub unmapped_as: Option<String>,
     /// Records that cannot be imported are left out, the others are imported.
     pub refused: bool,
+    /// Boundaries within so many metres of those that stand are drawn up to them.
+    pub edge_match_m: Option<f64>,
 }
 
 /// A word of `--accept` that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown {0:?}: one of gaps-as-void, overlap-to-least-code, outside-claim, unmapped-as=CODE, refused")]
+#[error(
+    "unknown {0:?}: one of gaps-as-void, overlap-to-least-code, outside-claim, edge-match=METRES (up to {MOST_M}), unmapped-as=CODE, refused"
+)]
 pub struct UnknownAccept(pub String);
 
 impl Accept {
@@ -70,6 +75,10 @@ impl Accept {
             None if word == "overlap-to-least-code" => self.overlap_to_least_code = true,
             None if word == "outside-claim" => self.outside_claim = true,
             None if word == "refused" => self.refused = true,
+            Some(("edge-match", metres)) => match metres.parse::<f64>() {
+                Ok(metres) if metres > 0.0 && metres <= MOST_M => self.edge_match_m = Some(metres),
+                _ => return Err(UnknownAccept(word.to_owned())),
+            },
             Some(("unmapped-as", code)) if !code.is_empty() => self.unmapped_as = Some(code.to_owned()),
             _ => return Err(UnknownAccept(word.to_owned())),
         }
@@ -470,12 +479,15 @@ mod tests {
     #[test]
     fn words_of_accept_are_known_or_refused() {
         let mut accept = Accept::default();
-        for word in ["gaps-as-void", "overlap-to-least-code", "outside-claim", "unmapped-as=05999", "refused"] {
+        for word in ["gaps-as-void", "overlap-to-least-code", "outside-claim", "edge-match=2.5", "unmapped-as=05999", "refused"] {
             accept.also(word).expect(word);
         }
         assert!(accept.gaps_as_void && accept.overlap_to_least_code && accept.outside_claim && accept.refused);
         assert_eq!(accept.unmapped_as.as_deref(), Some("05999"));
-        for word in ["gaps", "unmapped-as", "unmapped-as=", "refused=1"] {
+        assert_eq!(accept.edge_match_m, Some(2.5));
+        for word in
+            ["gaps", "unmapped-as", "unmapped-as=", "refused=1", "edge-match", "edge-match=0", "edge-match=51", "edge-match=NaN"]
+        {
             assert!(accept.also(word).is_err(), "{word}");
         }
     }

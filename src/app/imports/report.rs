@@ -4,6 +4,7 @@ use super::matching::RecordName;
 use crate::domain::fault::{Fault, FaultKind, Repair};
 use crate::domain::id::{Epoch, Revision};
 use crate::geom::{LatticePoint, LonLat};
+use crate::territory::edge_match::EdgeMatch;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -103,6 +104,9 @@ pub struct Report {
     /// What was found out about the files and taken: encodings, left-out heights, merged cells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// How far apart the given and the standing borders were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge_match: Option<EdgeMatch>,
     /// Small things that were mended.
     pub repairs: Vec<Repair>,
     /// Faults that were taken as asked.
@@ -143,6 +147,7 @@ impl Report {
             other_columns: Vec::new(),
             unmapped: BTreeMap::new(),
             notes: Vec::new(),
+            edge_match: None,
             repairs: Vec::new(),
             accepted: Vec::new(),
             faults: Vec::new(),
@@ -182,6 +187,17 @@ impl Report {
             place: place.map(LatticePoint::lonlat),
             area_m2: 0.0,
         });
+    }
+
+    /// Names files that lie in a folder by their own names alone.
+    pub(super) fn without_folder(&mut self, folder: &std::path::Path) {
+        let folder = format!("{}{}", folder.display(), std::path::MAIN_SEPARATOR);
+        let faults = self.faults.iter_mut().chain(&mut self.accepted).map(|fault| &mut fault.detail);
+        for text in faults.chain(self.repairs.iter_mut().map(|repair| &mut repair.detail)).chain(&mut self.notes) {
+            if text.contains(&folder) {
+                *text = text.replace(&folder, "");
+            }
+        }
     }
 
     /// Counts what was mended.
@@ -228,6 +244,10 @@ impl Report {
             other_columns: texts(&self.other_columns),
             unmapped: self.unmapped.iter().take(KEPT).map(|(word, unmapped)| (clipped(word), unmapped.clone())).collect(),
             notes: texts(&self.notes),
+            edge_match: self
+                .edge_match
+                .as_ref()
+                .map(|found| EdgeMatch { stretches: found.stretches.iter().take(KEPT).cloned().collect(), ..found.clone() }),
             repairs: self.repairs.iter().take(KEPT).map(repair).collect(),
             accepted: self.accepted.iter().take(KEPT).map(fault).collect(),
             faults: self.faults.iter().take(KEPT).map(fault).collect(),
@@ -308,6 +328,9 @@ impl Report {
         }
         for note in &self.notes {
             writeln!(out, "  {note}")?;
+        }
+        if let Some(found) = &self.edge_match {
+            writeln!(out, "{}", found.text())?;
         }
         if !self.unmapped.is_empty() {
             let total: u64 = self.unmapped.values().map(|unmapped| unmapped.records).sum();

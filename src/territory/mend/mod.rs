@@ -5,6 +5,7 @@
 
 mod claims;
 pub(super) mod cover;
+mod matching;
 mod patches;
 mod settle;
 mod slits;
@@ -18,8 +19,10 @@ use crate::domain::records::{BoundarySet, Provenance};
 use crate::domain::region::{VoidKind, VoidRecord};
 use crate::geom::Area;
 use settle::Settled;
+use std::collections::HashMap;
 
 pub use check::check;
+pub use matching::match_edges;
 
 mod check;
 
@@ -29,7 +32,7 @@ pub const SLIVER_WIDTH_M: f64 = 0.2;
 pub const SLIVER_AREA_M2: f64 = 1.0;
 
 /// Which faults to take as they are, and how.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Accept {
     /// Gaps, slits and uncovered land of claims become voids of kind `excluded`.
     pub gaps_as_void: bool,
@@ -39,6 +42,17 @@ pub struct Accept {
     pub outside_claim: bool,
     /// The reason written on voids, for example the name of the import.
     pub reason: String,
+    /// Land that was drawn up to its neighbours before.
+    pub matched: Option<Matched>,
+}
+
+/// What still gapes or overlaps between land that was drawn up to its neighbours and these: it is settled, not refused.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Matched {
+    /// Patches narrower than this (2 · area / perimeter), in metres.
+    pub width_m: f64,
+    /// In which turn land came in, from 1; what is not named stood before. Gaps go to the later side, overlaps to the earlier one.
+    pub turn: HashMap<Code, u32>,
 }
 
 /// Boundaries that were proved to be a partition.

@@ -103,7 +103,9 @@ impl Settling<'_> {
             }
         }
         let (slivers, large): (Vec<Patch>, Vec<Patch>) = all.into_iter().partition(Patch::is_sliver);
-        let left = self.give_slivers(slivers);
+        let (matched, large): (Vec<Patch>, Vec<Patch>) =
+            large.into_iter().partition(|patch| self.turn_left_by_matching(patch).is_some());
+        let left = self.give_slivers(slivers.into_iter().chain(matched).collect());
 
         // Overlaps and crossings are told once for all patches of the same lands.
         let mut grouped: BTreeMap<(Wrong, Vec<u32>), Vec<Patch>> = BTreeMap::new();
@@ -148,10 +150,12 @@ impl Settling<'_> {
                 let shared = patch.shared_m(&self.cover, &self.owner_of);
                 let covering: Vec<u32> =
                     self.cover.around(patch.faces[0]).iter().filter(|(_, winding)| *winding > 0).map(|(land, _)| *land).collect();
-                let among = |land: &u32| covering.is_empty() || covering.contains(land);
+                let turn = self.turn_left_by_matching(&patch);
+                let may_have = |land: &u32| turn.is_none_or(|turn| self.turn(*land) == turn);
+                let among = |land: &u32| (covering.is_empty() || covering.contains(land)) && may_have(land);
                 // Of equals the least land.
                 let longest = shared.iter().filter(|(land, _)| among(land)).max_by(|l, r| l.1.total_cmp(r.1).then(r.0.cmp(l.0)));
-                match longest.map(|(land, _)| *land).or(covering.first().copied()) {
+                match longest.map(|(land, _)| *land).or(covering.iter().copied().find(may_have)) {
                     Some(land) => self.give_sliver(&patch, &covering, &shared, land),
                     None => left.push(patch),
                 }
@@ -161,6 +165,27 @@ impl Settling<'_> {
             }
             waiting = left;
         }
+    }
+
+    /// In which turn land came in; 0: it stood before.
+    fn turn(&self, land: u32) -> u32 {
+        let Some(matched) = &self.accept.matched else { return 0 };
+        self.lands.code(land).and_then(|code| matched.turn.get(&code).copied()).unwrap_or(0)
+    }
+
+    /// Of a patch between land that was drawn up and what it was drawn up to, when it is narrow enough: the turn of those who get it.
+    fn turn_left_by_matching(&self, patch: &Patch) -> Option<u32> {
+        if self.accept.matched.as_ref().is_none_or(|matched| patch.width_m > matched.width_m) {
+            return None;
+        }
+        let beside: Vec<u32> = match patch.wrong {
+            Wrong::Gap => patch.shared_m(&self.cover, &self.owner_of).into_keys().collect(),
+            Wrong::Overlap => self.cover.around(patch.faces[0]).iter().map(|(land, _)| *land).collect(),
+            Wrong::Crossing => return None,
+        };
+        let turns = beside.into_iter().map(|land| self.turn(land));
+        let (first, last) = (turns.clone().min()?, turns.max()?);
+        (first != last).then_some(if patch.wrong == Wrong::Gap { last } else { first })
     }
 
     fn give_sliver(&mut self, patch: &Patch, covering: &[u32], shared: &BTreeMap<u32, f64>, to: u32) {

@@ -32,7 +32,7 @@ fn refused(set: BoundarySet) -> Vec<Fault> {
 }
 
 fn all_accepted() -> Accept {
-    Accept { gaps_as_void: true, overlap_to_least_code: true, outside_claim: true, reason: "import 1".to_owned() }
+    Accept { gaps_as_void: true, overlap_to_least_code: true, outside_claim: true, reason: "import 1".to_owned(), matched: None }
 }
 
 fn assert_partition(set: &BoundarySet) -> Territory {

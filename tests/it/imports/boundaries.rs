@@ -257,6 +257,59 @@ async fn a_neighbour_that_was_cut_gets_its_land_back_when_the_other_is_corrected
     assert_eq!((again.status, again.tally.same), (Status::Unchanged, 2));
 }
 
+/// The communes of one department or of all others, each vertex off by up to so many lattice units each way.
+fn communes(of_90: bool, off: f64) -> String {
+    let text = std::fs::read_to_string(fixture("import/communes_belfort.geojson")).unwrap();
+    let mut file: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let features = file["features"].as_array_mut().unwrap();
+    features.retain(|feature| feature["properties"]["code"].as_str().unwrap().starts_with("90") == of_90);
+    fn survey(value: &mut serde_json::Value, off: f64) {
+        let list = value.as_array_mut().unwrap();
+        if let Some(at) = list.iter().map(serde_json::Value::as_f64).collect::<Option<Vec<f64>>>() {
+            // The same vertex is off by the same wherever it stands.
+            let error = |n: f64| off * 1e-7 * (2.0 * (1e5 * (at[0] * 7.3 + at[1] * n)).fract() - 1.0);
+            *value = serde_json::json!([at[0] + error(3.0), at[1] + error(11.0)]);
+        } else {
+            list.iter_mut().for_each(|each| survey(each, off));
+        }
+    }
+    features.iter_mut().for_each(|feature| survey(&mut feature["geometry"]["coordinates"], off));
+    file.to_string()
+}
+
+#[tokio::test]
+async fn a_neighbours_file_is_drawn_up_to_the_common_line_and_says_how_far_it_was_off() {
+    let store = city("import/communes.toml");
+    let standing = written("standing.geojson", communes(false, 0.0));
+    let given = written("given.geojson", communes(true, 90.0));
+    import(&store, order(Kind::Grids, &standing.path, "wgs84")).await;
+    let before = store.boundaries_at(Epoch(1)).await.unwrap().unwrap();
+    let plain = run(&store, order(Kind::Grids, &given.path, "wgs84")).await;
+    assert_eq!(plain.status, Status::Refused, "metre by metre they are not the same line");
+    let mut matching = order(Kind::Grids, &given.path, "wgs84");
+    matching.accept.also("edge-match=2").unwrap();
+    // Some communes of the other departments touch this one only in part: the rest of their line is not common.
+    let report = import(&store, matching).await;
+    let found = report.edge_match.as_ref().unwrap();
+    assert!(found.length_m > 10_000.0 && found.furthest_m <= 2.0 && found.mean_m < 1.0, "{}", found.text());
+    assert!(
+        found.stretches.iter().all(|stretch| stretch.given.contains("90") && !stretch.standing.contains(" 90")),
+        "{}",
+        found.text()
+    );
+    assert!(report.text().contains("edge match within 2 m"), "{}", report.text());
+    let after = territory(&store, 2).await;
+    assert_eq!(after.voids.len(), 0);
+    let set = store.boundaries_at(Epoch(2)).await.unwrap().unwrap();
+    for grid in &before.grids {
+        let now = set.grids.iter().find(|now| now.code == grid.code).unwrap();
+        let area = wangge::geom::measure::area_m2;
+        assert!((area(&now.area) - area(&grid.area)).abs() < 10.0, "{} stands", grid.code);
+    }
+    let again = run(&store, order(Kind::Grids, &given.path, "wgs84")).await;
+    assert_eq!((again.status, again.edge_match), (Status::Unchanged, None));
+}
+
 #[tokio::test]
 async fn a_set_beside_the_chain_is_of_the_past() {
     let store = four_grids().await;
