@@ -5,7 +5,18 @@ cd "$(dirname "$0")/.."
 passed=0
 failed=0
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+broken=$(mktemp)
+trap 'rm -f "$log" "$broken"' EXIT
+
+# What failed, with the first lines of what it said: told again at the end, where it is found without scrolling.
+remember() {
+  echo "-- $1"
+  sed 's/\x1b\[[0-9;]*m//g' "$log" | awk '
+    /^---- .* stdout ----$/ { left = 12 }
+    /^failures:$|^test result:/ { left = 0 }
+    left > 0 { left--; print; next }
+    /FAILED|^ *(×|✗|FAIL |AssertionError|not ok)|^error(\[|:)|panicked at/ { print }' | grep -v '^$' | head -n 60
+}
 
 # Adds what a runner's log says about its tests: cargo's "N passed; N failed", vitest's "N passed", our own "N passed, N failed".
 count() {
@@ -28,7 +39,7 @@ step() {
     echo "-- $name: ok, $((SECONDS - begun)) s"
   else
     failed=$((failed + 1))
-    echo "-- $name: FAILED, $((SECONDS - begun)) s"
+    echo "-- $name: FAILED, $((SECONDS - begun)) s" | tee -a "$broken"
   fi
 }
 
@@ -42,8 +53,9 @@ runner() {
   status=${PIPESTATUS[0]}
   count
   if [ "$status" -ne 0 ] && [ "$failed" -eq "$before" ]; then failed=$((failed + 1)); fi
+  if [ "$failed" -ne "$before" ]; then remember "$name" >>"$broken"; fi
   if [ "$status" -eq 0 ] && [ "$counted" -eq 0 ]; then
-    echo "$name ran no test"
+    echo "$name ran no test" | tee -a "$broken"
     failed=$((failed + 1))
   fi
   echo "-- $name: $((SECONDS - begun)) s"
@@ -77,5 +89,9 @@ runner "browser" bash tests/browser.sh target/release/wangge
 runner "clients" bash tests/clients/run.sh target/release/wangge
 
 echo
+if [ "$failed" -ne 0 ]; then
+  echo "== what failed"
+  cat "$broken"
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -56,6 +56,8 @@ fn sent(args: &Args, address: &str) -> Result<Report, Failure> {
     let begun = answer.ok()?;
     let Some(id) = begun["id"].as_i64() else { return Err(Failure::Failed(format!("{address} is no wangge server"))) };
     let place = format!("/api/v1/imports/{id}");
+    // By this number it is looked up, and taken back: POST …/undo.
+    out::note(&format!("import {id}: http://{address}{place}"));
     let report = loop {
         let import = get(address, &place)?.ok()?;
         match import["state"].as_str() {

@@ -5,7 +5,8 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, base_url, tile_cache_bytes};
 use crate::http;
-use crate::store::{Access, Store};
+use crate::store::{Access, Store, StoreError};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,11 +43,21 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Outcome {
     let config = config(&args)?;
     let filter = EnvFilter::try_new(&args.log).map_err(|error| Failure::Usage(format!("--log {:?}: {error}", args.log)))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     // The socket first: an address that is taken or refused is told before a large city is loaded.
     let listener = http::bind(config.listen).await.map_err(|error| Failure::Failed(format!("{}: {error}", config.listen)))?;
     let address = listener.local_addr()?;
-    let store = Store::open(&config.data, Access::Serve).await?;
+    let store =
+        Store::open(&config.data, Access::Serve).await.map_err(|error| match (&error, Store::announced(&config.data)) {
+            (StoreError::InUse(path), Some(other)) => {
+                Failure::Failed(format!("{} is served already, at http://{other}", path.display()))
+            }
+            _ => error.into(),
+        })?;
     let app = Arc::new(App::open(store, config, Clock::System).await?);
     app.sweep_uploads();
     app.store.announce(&address.to_string())?;

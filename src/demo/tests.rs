@@ -121,7 +121,14 @@ fn yichang_has_1110_grids_and_100_police_grids_of_five_to_fifteen_each() {
     assert_eq!((of_role(StaffRole::GridOfficer), of_role(StaffRole::Police)), (codes(&city.boundaries), codes(police)));
     check_boundaries(&city.boundaries);
     check_boundaries(police);
+}
 
+// Links are made by the server's side.
+#[cfg(feature = "server")]
+#[test]
+fn of_yichangs_1110_grids_all_but_12_are_whole_in_one_police_grid() {
+    let city = city(Preset::Yichang, DEFAULT_SEED, noon()).expect("a city");
+    let [police] = &city.others[..] else { panic!("one other set") };
     let build = |set: &BoundarySet| std::sync::Arc::new(Territory::build(Epoch(1), set).expect("a partition"));
     let links = crate::app::links::Links::of(build(&city.boundaries), build(police)).expect("laid over each other");
     let report = links.report(crate::app::links::SPLIT_BELOW, Some(&(5..=15)));

@@ -47,6 +47,7 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
     ("libm", &["geom"]),
     ("metrics", &["http"]),
     ("metrics_exporter_prometheus", &["http"]),
+    ("libmimalloc_sys", &["main"]),
     ("mimalloc", &["main"]),
     ("pinyin", &["domain/pinyin"]),
     ("rayon", &["compute", "geom/planar", "territory", "interchange"]),

@@ -363,6 +363,10 @@ async fn refusals_dry_runs_and_interrupted_ones_are_kept_and_survive_the_server(
     let whole = get(&served.router, &format!("{ALL}/{}/report", many["id"])).await.ok();
     assert_eq!(whole["faults"].as_array().unwrap().len(), 500, "the complete report has all of them");
     served.undo(&refused).await.problem(409, "cannot_undo");
+    // The way out names the file as its sender does, not where it lies here.
+    let kml = served.import("kind=facilities&crs=cgcs2000", "灯.kml", "<?xml version=\"1.0\"?>\n<kml xmlns=\"x\"></kml>").await;
+    let why = kml["report"]["faults"][0]["detail"].as_str().unwrap();
+    assert!(why.contains("ogr2ogr") && why.contains("灯.gpkg") && !why.contains('/'), "{why}");
     assert_eq!(served.app.store.revision().await.unwrap(), served.app.published.load().revision);
     // One that the server did not live to end.
     let record = wangge::store::ImportRecord {

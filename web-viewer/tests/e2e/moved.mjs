@@ -48,9 +48,9 @@ await withBrowser(async ({ base, open }) => {
     const at = window.wangge.map.queryRenderedFeatures({ layers: ['selected-facilities'] }).find((one) => one.id === of)?.geometry.coordinates;
     return at && Math.abs(at[0] - x) < 2e-5 && Math.abs(at[1] - y) < 2e-5;
   }, [id, lon, lat], { timeout: 30_000 });
-  const total = () => page.evaluate(() => document.querySelector('.facilities h2')?.textContent.match(/\d[\d\s]*/)?.[0].replace(/\s/g, ''));
-  const before = Number(await total());
-  assert.equal(before, (await read(`/api/v1/grids/${grid}`)).facilities.total, 'the card says what the server says');
+  const { facilities: { total: before } } = await read(`/api/v1/grids/${grid}`);
+  const says = (wanted) => page.waitForFunction((text) => document.querySelector('.facilities h2')?.textContent.match(/\d[\d\s]*/)?.[0].replace(/\s/g, '') === text, String(wanted), { timeout: 30_000 });
+  await says(before);
 
   // Close by, so that it stays in sight.
   const middle = [moved.position[0] + 0.0004, moved.position[1] + 0.0003];
@@ -60,10 +60,10 @@ await withBrowser(async ({ base, open }) => {
 
   const created = await (await write('POST', '/api/v1/facilities', { position: moved.position, crs: 'cgcs2000', category: moved.category, name: '新装' })).json();
   await iconAt(created.id, moved.position);
-  await page.waitForFunction((wanted) => document.querySelector('.facilities h2')?.textContent.replace(/\s/g, '').includes(wanted), String(before + 1), { timeout: 30_000 });
+  await says(before + 1);
   await write('DELETE', `/api/v1/facilities/${created.id}`, null, { 'if-match': '*' });
   await page.waitForFunction((id) => !window.wangge.map.queryRenderedFeatures({ layers: ['selected-facilities'] }).some((one) => one.id === id), created.id, { timeout: 30_000 });
-  await page.waitForFunction((wanted) => document.querySelector('.facilities h2')?.textContent.replace(/\s/g, '').includes(wanted), String(before), { timeout: 30_000 });
+  await says(before);
   await settled(page);
 
   assert.deepEqual(loads, [], 'without reload');
