@@ -5,7 +5,7 @@ import { assets } from './build/assets.ts';
 // In development the API is that of a running server, or of the mock (npm run mock).
 const server = process.env.BASE_URL ?? 'http://127.0.0.1:8090';
 // The server writes absolute links with the host it was asked for, so the host is kept.
-const proxy = Object.fromEntries(['/api', '/tiles', '/background.geojson'].map((path) => [path, { target: server, changeOrigin: false }]));
+const proxy = Object.fromEntries(['/api', '/tiles', '/basemaps', '/layers', '/background.geojson'].map((path) => [path, { target: server, changeOrigin: false }]));
 
 export default defineConfig({
   plugins: [assets()],

@@ -266,7 +266,7 @@ pub(super) fn template(text: &str, hosts: Vec<String>, key: Option<String>, tile
         return Err(format!("url {text:?}: only {{s}} may stand in the host, so that nobody else can be asked"));
     }
     let plain = |host: &String| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if authority.contains("{s}") != !hosts.is_empty() || !hosts.iter().all(plain) {
+    if authority.contains("{s}") == hosts.is_empty() || !hosts.iter().all(plain) {
         return Err("{s} in url and subdomains belong together: letters, digits and - each".to_owned());
     }
     let holds = |place: &str| text.contains(place);

@@ -16,8 +16,9 @@ use wangge::domain::code::Code;
 use wangge::domain::id::Epoch;
 use wangge::domain::scheme::Scheme;
 use wangge::domain::scope::Actor;
-use wangge::geom::{LonLat, NamedCrs, beidou};
-use wangge::interchange::profile;
+use wangge::geom::{Crs, LonLat, NamedCrs, TileId, beidou};
+use wangge::interchange::pmtiles::{Pmtiles, StoredTile, gunzip};
+use wangge::interchange::{profile, thematic};
 use wangge::store::{Meta, Store};
 use wangge::territory::Territory;
 
@@ -32,10 +33,11 @@ pub(crate) enum Target {
     Queries,
     Codes,
     TilePaths,
+    Maps,
 }
 
 impl Target {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::GeoJson,
         Self::GeoPackage,
         Self::Shapefile,
@@ -44,6 +46,7 @@ impl Target {
         Self::Queries,
         Self::Codes,
         Self::TilePaths,
+        Self::Maps,
     ];
 
     /// As it is called on the command line and in `tests/fixtures/fuzz`.
@@ -57,6 +60,7 @@ impl Target {
             Self::Queries => "queries",
             Self::Codes => "codes",
             Self::TilePaths => "tile_paths",
+            Self::Maps => "maps",
         }
     }
 
@@ -86,6 +90,7 @@ impl Target {
             }
             Self::Queries => query(bytes),
             Self::Codes => codes(bytes),
+            Self::Maps => map_of_others(bytes),
             Self::TilePaths => ask(Request::get(format!("/tiles/{}", in_path(bytes))), Body::empty()),
         }
     }
@@ -135,6 +140,26 @@ async fn import_as(As { kind, layer, crs }: As, path: &Path) -> bool {
         assert!(built.is_ok(), "what was let in builds: {:?}", built.err());
     }
     report.status == imports::Status::Imported
+}
+
+/// A file of tiles by its first bytes, else things of others.
+fn map_of_others(bytes: &[u8]) -> bool {
+    if !bytes.starts_with(b"PMTiles") {
+        let read = [Crs::Wgs84, Crs::Gcj02].map(|crs| thematic::read(bytes, crs, Some("level")));
+        for features in read.iter().flatten() {
+            let told: serde_json::Value = serde_json::from_slice(&features.body).expect("what is read is JSON");
+            assert_eq!(told["features"].as_array().map(Vec::len), Some(features.count));
+        }
+        return read[0].is_ok();
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("input.pmtiles");
+    std::fs::write(&path, bytes).expect("a file");
+    let Ok(map) = Pmtiles::open(&path) else { return false };
+    let tiles = [(0, 0, 0), (1, 1, 0), (4, 13, 6), (4, 13, 7), (4, 12, 6), (6, 63, 63), (22, 1, 1)];
+    let tiles = tiles.map(|(z, x, y)| map.tile(TileId::new(z, x, y).expect("a tile")));
+    let unpacked = |tile: &StoredTile| !tile.gzipped || gunzip(&tile.bytes, 1 << 20).is_ok();
+    tiles.iter().flatten().flatten().any(unpacked)
 }
 
 /// A method, an address below `/`, and behind the first line end a body. The method says of which type the body is.

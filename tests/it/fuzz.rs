@@ -16,6 +16,7 @@ fn files(target: Target) -> &'static [&'static str] {
         Target::Shapefile => &["import/city/zone41_gbk.zip", "import/city/degrees_utf8.zip"],
         Target::Tables => &["import/city/facilities_gbk.csv", "import/city/tables.xlsx"],
         Target::Binaries => &["import/city/grids.fgb", "import/city/facilities.fgb", "import/city/places.osm.pbf"],
+        Target::Maps => &["maps/spots.geojson", "maps/leaves.pmtiles"],
         Target::Queries | Target::Codes | Target::TilePaths => &[],
     }
 }
