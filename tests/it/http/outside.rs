@@ -445,3 +445,23 @@ async fn a_server_is_asked_in_secret_when_its_certificate_is_trusted() {
         assert!(refused.contains(why) && refused.contains("ca_file"), "{refused}");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = Upstream::start(Vec::new()).await;
+    let folder = folder();
+    let settings = xyz(&upstream).replace(&upstream.address, &listener.local_addr().unwrap().to_string());
+    tokio::spawn(async move {
+        let mut silent = Vec::new();
+        loop {
+            silent.push(listener.accept().await.unwrap());
+        }
+    });
+    let router = router(&settings, folder.path()).await;
+    let problem = get(&router, "/basemaps/street/map/3/4/2").await.problem(504, "upstream_timed_out");
+    assert!(problem["detail"].as_str().unwrap().contains("no whole answer"), "{problem}");
+    // Something else of it, right away, has the same outcome.
+    get(&router, "/basemaps/street/map/3/4/3").await.problem(504, "upstream_timed_out");
+    assert!(!get(&router, "/metrics").await.text().contains("wangge_upstream_failures 0"));
+}
