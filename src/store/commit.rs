@@ -1,6 +1,6 @@
 //! What goes into the store and what comes out.
 
-use crate::domain::address::{AddressRecord, AddressRow};
+use crate::domain::address::AddressRow;
 use crate::domain::case::CaseRecord;
 use crate::domain::category::CodeProfile;
 use crate::domain::code::Code;
@@ -213,19 +213,6 @@ pub struct CaseCommit {
     pub import: Option<ImportRecord>,
 }
 
-/// Addresses to write, as [`FacilityCommit`]. They have no grid: no epoch makes them stale.
-#[derive(Debug, Clone)]
-pub struct AddressCommit {
-    /// Who and when.
-    pub head: CommitHead,
-    /// Added or changed.
-    pub rows: Vec<AddressRecord>,
-    /// Removed.
-    pub removed: Vec<AddressId>,
-    /// The import that made it.
-    pub import: Option<ImportRecord>,
-}
-
 /// Staff to write, by their id. Staff have no version: the last writer wins.
 #[derive(Debug, Clone)]
 pub struct StaffCommit {
@@ -239,7 +226,7 @@ pub struct StaffCommit {
     pub import: Option<ImportRecord>,
 }
 
-/// Rows with a number to write. Those with id 0 are new; the others must have the stored version, or 0.
+/// Rows with a number to write, addresses and organizations, as [`FacilityCommit`]. They have no grid.
 #[derive(Debug, Clone)]
 pub struct RowCommit<R> {
     /// Who and when.

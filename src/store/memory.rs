@@ -1,9 +1,9 @@
 //! The store in memory: the oracle that says what every other store must do. Nothing outlives the process.
 
 use super::commit::{
-    AddressCommit, AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit,
-    FacilityKey, FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once,
-    RowCommit, Snapshot, StaffCommit, external_key, to_millisecond,
+    AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey,
+    FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, LogEntry, LogKind, Meta, OnStale, Once, RowCommit, Snapshot,
+    StaffCommit, external_key, to_millisecond,
 };
 use super::error::StoreError;
 use super::rows::{
@@ -55,6 +55,8 @@ struct Inner {
 pub(super) struct Kept {
     pub(super) facilities: Vec<FacilityRecord>,
     pub(super) cases: Vec<CaseRecord>,
+    pub(super) addresses: Vec<AddressRecord>,
+    pub(super) organizations: Vec<OrganizationRecord>,
     staff: Vec<StaffRecord>,
     added: Vec<i64>,
 }
@@ -339,44 +341,42 @@ impl MemoryStore {
     }
 
     pub(super) fn cases_commit(&self, commit: CaseCommit) -> Result<Committed, StoreError> {
-        self.write(|inner| {
-            inner.head_checked(&commit.head)?;
-            let import = commit.import.map(|import| inner.import(import));
-            let removed: Vec<i64> = commit.removed.iter().map(|id| id.0).collect();
-            let (known, before) = known_rows(&inner.cases, &commit.rows);
-            let counted = write_rows(&mut inner.cases, &mut inner.last_case, commit.rows, &removed, &commit.head, import)?;
-            let cases = changed_rows(&inner.cases, before);
-            inner.keep(import, Kept { cases, added: added(&counted, &known), ..Kept::default() });
-            let settings = inner.settle(commit.head.settings.as_deref());
-            inner.keeps_categories()?;
-            let counted = Counted { settings, ..counted };
-            Ok(inner.log(LogKind::Cases, &commit.head.actor, commit.head.at, counted, import, None))
-        })
+        let CaseCommit { head, rows, removed, import } = commit;
+        let commit = RowCommit { head, rows, removed: removed.into_iter().map(|id| id.0).collect(), import };
+        let kept = |cases| Kept { cases, ..Kept::default() };
+        self.rows_commit(LogKind::Cases, commit, |inner| (&mut inner.cases, &mut inner.last_case), kept)
     }
 
-    pub(super) fn addresses_commit(&self, commit: AddressCommit) -> Result<Committed, StoreError> {
-        self.write(|inner| {
-            inner.head_checked(&commit.head)?;
-            let import = commit.import.map(|import| inner.import(import));
-            let removed: Vec<i64> = commit.removed.iter().map(|id| id.0).collect();
-            let counted = write_rows(&mut inner.addresses, &mut inner.last_address, commit.rows, &removed, &commit.head, import)?;
-            let settings = inner.settle(commit.head.settings.as_deref());
-            inner.keeps_categories()?;
-            let counted = Counted { settings, ..counted };
-            Ok(inner.log(LogKind::Addresses, &commit.head.actor, commit.head.at, counted, import, None))
-        })
+    pub(super) fn addresses_commit(&self, commit: RowCommit<AddressRecord>) -> Result<Committed, StoreError> {
+        let kept = |addresses| Kept { addresses, ..Kept::default() };
+        self.rows_commit(LogKind::Addresses, commit, |inner| (&mut inner.addresses, &mut inner.last_address), kept)
     }
 
     pub(super) fn organizations_commit(&self, commit: RowCommit<OrganizationRecord>) -> Result<Committed, StoreError> {
+        let kept = |organizations| Kept { organizations, ..Kept::default() };
+        self.rows_commit(LogKind::Organizations, commit, |inner| (&mut inner.organizations, &mut inner.last_organization), kept)
+    }
+
+    /// Writes rows of a table that has its last key beside it.
+    fn rows_commit<R: Numbered + Clone>(
+        &self,
+        kind: LogKind,
+        commit: RowCommit<R>,
+        table: for<'i> fn(&'i mut Inner) -> (&'i mut BTreeMap<i64, R>, &'i mut i64),
+        kept: impl Fn(Vec<R>) -> Kept,
+    ) -> Result<Committed, StoreError> {
         self.write(|inner| {
             inner.head_checked(&commit.head)?;
             let import = commit.import.map(|import| inner.import(import));
-            let (table, last) = (&mut inner.organizations, &mut inner.last_organization);
-            let counted = write_rows(table, last, commit.rows, &commit.removed, &commit.head, import)?;
+            let (rows, last) = table(inner);
+            let (known, before) = known_rows(rows, &commit.rows);
+            let counted = write_rows(rows, last, commit.rows, &commit.removed, &commit.head, import)?;
+            let before = changed_rows(rows, before);
+            inner.keep(import, Kept { added: added(&counted, &known), ..kept(before) });
             let settings = inner.settle(commit.head.settings.as_deref());
             inner.keeps_categories()?;
             let counted = Counted { settings, ..counted };
-            Ok(inner.log(LogKind::Organizations, &commit.head.actor, commit.head.at, counted, import, None))
+            Ok(inner.log(kind, &commit.head.actor, commit.head.at, counted, import, None))
         })
     }
 

@@ -9,9 +9,9 @@ mod rows;
 mod view;
 
 pub use commit::{
-    AddressCommit, AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit,
-    FacilityKey, FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, ImportState, LogEntry, LogKind, Meta, OnStale,
-    Once, RowCommit, Snapshot, StaffCommit, external_key,
+    AddressKey, Begun, BoundaryCommit, CaseCommit, CaseKey, Chain, CommitHead, Committed, FacilityCommit, FacilityKey,
+    FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, ImportState, LogEntry, LogKind, Meta, OnStale, Once,
+    RowCommit, Snapshot, StaffCommit, external_key,
 };
 pub use embedded::{EmbeddedStore, HandedOut, grid_row_hash, region_row_hash};
 pub use error::StoreError;
@@ -271,7 +271,7 @@ impl Store {
     }
 
     /// Writes addresses, all or none.
-    pub async fn addresses_commit(&self, commit: AddressCommit) -> Result<Committed, StoreError> {
+    pub async fn addresses_commit(&self, commit: RowCommit<AddressRecord>) -> Result<Committed, StoreError> {
         match self {
             Self::Memory(store) => store.addresses_commit(commit),
             Self::Embedded(store) => store.addresses_commit(commit).await,
@@ -441,6 +441,22 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.import_before(id, after.0, limit, |kept| &kept.cases)),
             Self::Embedded(store) => store.import_before_cases(id, after, limit).await,
+        }
+    }
+
+    /// Addresses as they were before an import changed them; all of them.
+    pub async fn import_before_addresses(&self, id: ImportId) -> Result<Vec<AddressRecord>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.import_before(id, i64::MIN, usize::MAX, |kept| &kept.addresses)),
+            Self::Embedded(store) => store.import_before_addresses(id).await,
+        }
+    }
+
+    /// The same of organizations.
+    pub async fn import_before_organizations(&self, id: ImportId) -> Result<Vec<OrganizationRecord>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.import_before(id, i64::MIN, usize::MAX, |kept| &kept.organizations)),
+            Self::Embedded(store) => store.import_before_organizations(id).await,
         }
     }
 

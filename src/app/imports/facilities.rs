@@ -1,10 +1,10 @@
 //! Facilities of any number: read, matched with what the store has, placed, and streamed into it.
 
-use super::cases::CHANGED_SINCE;
 use super::ground::MOST_EXACT;
 use super::matching::{Matched, RecordName, Stored, Verdict};
 use super::read::{Point, read_points};
 use super::report::{Report, Status};
+use super::rows::CHANGED_SINCE;
 use super::{Before, ImportError, Job, Step, grid_at};
 use crate::domain::category::CategoryKind;
 use crate::domain::facility::FacilityRecord;

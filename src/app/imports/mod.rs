@@ -17,6 +17,7 @@ mod organizations;
 mod people;
 mod read;
 mod report;
+mod rows;
 pub mod undo;
 
 pub use crate::interchange::fields::Kind;
@@ -26,9 +27,12 @@ pub use report::{Report, Status, Tally};
 
 use crate::city::Change;
 use crate::clock::Clock;
+use crate::domain::address::AddressRecord;
+use crate::domain::case::CaseRecord;
 use crate::domain::category::CodeProfile;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::{Epoch, GridSet, ImportId};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::HouseholdCount;
 use crate::domain::scheme::Scheme;
 use crate::domain::scope::Actor;
@@ -243,9 +247,9 @@ pub async fn run_on(
     let mut report = match job.order.kind {
         Kind::Regions | Kind::Grids => boundaries::import(store, job, report).await?,
         Kind::Facilities => facilities::import(store, job, report).await?,
-        Kind::Cases => cases::import(store, job, report).await?,
-        Kind::Addresses => addresses::import(store, job, report).await?,
-        Kind::Organizations => organizations::import(store, job, report).await?,
+        Kind::Cases => rows::import::<CaseRecord>(store, job, report).await?,
+        Kind::Addresses => rows::import::<AddressRecord>(store, job, report).await?,
+        Kind::Organizations => rows::import::<OrganizationRecord>(store, job, report).await?,
         Kind::Staff => people::staff(store, job, report).await?,
         Kind::Households => people::households(store, job, report).await?,
     };

@@ -6,9 +6,9 @@
 //! one is never given again.
 
 use super::boundaries::{moves, outlines, published_change};
+use super::rows::Imported;
 use super::{Before, Ground, ImportError};
 use crate::app::AppError;
-use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::fault::Fault;
 use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Version};
@@ -17,7 +17,8 @@ use crate::domain::records::BoundarySet;
 use crate::domain::scope::Actor;
 use crate::geom::LatticePoint;
 use crate::store::{
-    BoundaryCommit, CaseCommit, Chain, CommitHead, Committed, HouseholdCommit, ImportRecord, Meta, StaffCommit, StoreError,
+    BoundaryCommit, CaseCommit, Chain, CommitHead, Committed, HouseholdCommit, ImportRecord, Meta, RowCommit, StaffCommit,
+    StoreError,
 };
 use crate::territory::Territory;
 use jiff::Timestamp;
@@ -60,6 +61,16 @@ struct Undo<'a> {
     at: Timestamp,
     /// Only to be asked.
     dry_run: bool,
+}
+
+/// Rows that are few enough to be written at once, on their way back.
+struct Ready<R> {
+    /// As they were before the import, with the versions that they have now.
+    rows: Vec<R>,
+    /// Those that the import added.
+    removed: Vec<i64>,
+    /// How many leave, how many say again what they said.
+    counts: (u64, u64),
 }
 
 /// Rows that are not as the import left them.
@@ -112,9 +123,10 @@ pub(super) async fn undo(ground: &Ground, id: ImportId, actor: &Actor, at: Times
     let undone = match record.kind.as_str() {
         "facilities" => undo.facilities().await?,
         "cases" => undo.cases().await?,
+        "addresses" => undo.addresses().await?,
+        "organizations" => undo.organizations().await?,
         "staff" => undo.staff().await?,
         "households" => undo.households().await?,
-        kind @ ("addresses" | "organizations") => return refuse(&format!("{kind} are not taken back: import those of before")),
         _ => undo.boundaries().await?,
     };
     drop(quiet);
@@ -256,25 +268,60 @@ impl Undo<'_> {
 
     async fn cases(&self) -> Result<Undone, AppError> {
         let store = self.ground.store();
-        let versions: HashMap<i64, Version> = store.case_keys().await?.into_iter().map(|key| (key.id.0, key.version)).collect();
-        let mut touched = Touched::default();
-        let added = self.added("case", &versions, &mut touched).await?;
+        let versions = store.case_keys().await?.into_iter().map(|key| (key.id.0, key.version)).collect();
         let before = store.import_before_cases(self.id(), CaseId(i64::MIN), usize::MAX).await?;
-        before.iter().for_each(|row| Self::as_left("case", (row.id.0, row.version), &versions, &mut touched));
-        touched.none(self.id())?;
-        let counts = (added.len() as u64, before.len() as u64);
+        let Ready { mut rows, removed, counts } = self.ready("case", &versions, before).await?;
         if self.dry_run {
             return Ok(self.asked(counts));
         }
         let territory = self.territory().await?;
-        let rows = before.into_iter().map(|row| CaseRecord {
-            grid: row.at.and_then(|at| grid_now(territory.as_deref(), at)),
-            version: Version(row.version.0 + 1),
-            ..row
-        });
-        let removed = added.into_iter().map(CaseId).collect();
-        let commit = CaseCommit { head: self.head(territory.as_deref()), rows: rows.collect(), removed, import: None };
+        rows.iter_mut().for_each(|row| row.grid = row.at.and_then(|at| grid_now(territory.as_deref(), at)));
+        let removed = removed.into_iter().map(CaseId).collect();
+        let commit = CaseCommit { head: self.head(territory.as_deref()), rows, removed, import: None };
         self.done(store.cases_commit(commit).await, counts).await
+    }
+
+    async fn addresses(&self) -> Result<Undone, AppError> {
+        let store = self.ground.store();
+        let versions = store.address_keys().await?.into_iter().map(|key| (key.id.0, key.version)).collect();
+        let before = store.import_before_addresses(self.id()).await?;
+        let Ready { rows, removed, counts } = self.ready("address", &versions, before).await?;
+        if self.dry_run {
+            return Ok(self.asked(counts));
+        }
+        let commit = RowCommit { head: self.head(None), rows, removed, import: None };
+        self.done(store.addresses_commit(commit).await, counts).await
+    }
+
+    async fn organizations(&self) -> Result<Undone, AppError> {
+        let store = self.ground.store();
+        let versions = store.organizations().await?.into_iter().map(|row| (row.id.0, row.version)).collect();
+        let before = store.import_before_organizations(self.id()).await?;
+        let Ready { rows, removed, counts } = self.ready("organization", &versions, before).await?;
+        if self.dry_run {
+            return Ok(self.asked(counts));
+        }
+        let commit = RowCommit { head: self.head(None), rows, removed, import: None };
+        self.done(store.organizations_commit(commit).await, counts).await
+    }
+
+    /// What goes back, when all of it is as the import left it. `what` is how one of the rows is called.
+    async fn ready<R: Imported>(
+        &self,
+        what: &str,
+        versions: &HashMap<i64, Version>,
+        mut rows: Vec<R>,
+    ) -> Result<Ready<R>, AppError> {
+        let mut touched = Touched::default();
+        let removed = self.added(what, versions, &mut touched).await?;
+        for row in &mut rows {
+            let (id, Version(was)) = (row.id(), row.version());
+            Self::as_left(what, (id, Version(was)), versions, &mut touched);
+            row.set_key(id, Version(was + 1));
+        }
+        touched.none(self.id())?;
+        let counts = (removed.len() as u64, rows.len() as u64);
+        Ok(Ready { rows, removed, counts })
     }
 
     /// Staff have no versions; whoever writes them says so in the row.

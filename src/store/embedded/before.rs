@@ -6,9 +6,11 @@ use super::layers::{Layer, Stored, time_text};
 use super::log;
 use super::sql::{Doing, id_list, run};
 use super::{EmbeddedStore, answers, begin, commit, on_own_task};
+use crate::domain::address::AddressRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{CaseId, FacilityId, ImportId, Revision};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::staff::StaffRecord;
 use crate::store::StoreError;
 use crate::store::commit::{Begun, ImportRecord, Once};
@@ -181,6 +183,17 @@ impl EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<CaseRecord>, StoreError> {
         self.import_before(id, after.0, limit).await
+    }
+
+    pub(in crate::store) async fn import_before_addresses(&self, id: ImportId) -> Result<Vec<AddressRecord>, StoreError> {
+        self.import_before(id, i64::MIN, usize::MAX).await
+    }
+
+    pub(in crate::store) async fn import_before_organizations(
+        &self,
+        id: ImportId,
+    ) -> Result<Vec<OrganizationRecord>, StoreError> {
+        self.import_before(id, i64::MIN, usize::MAX).await
     }
 
     pub(in crate::store) async fn import_before_staff(&self, id: ImportId) -> Result<Vec<StaffRecord>, StoreError> {

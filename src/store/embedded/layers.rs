@@ -296,7 +296,9 @@ pub(super) trait Written: Stored + Numbered {
     /// Where it is.
     fn place(&self) -> Option<LatticePoint>;
     /// Its names in other systems, where these are looked up.
-    fn external(&self) -> Vec<i64>;
+    fn external(&self) -> Vec<i64> {
+        Vec::new()
+    }
     /// The whole row.
     fn row(&self, values: &mut Values) {
         values.int(self.id());
@@ -483,9 +485,6 @@ impl Written for CaseRecord {
     fn place(&self) -> Option<LatticePoint> {
         self.at
     }
-    fn external(&self) -> Vec<i64> {
-        Vec::new()
-    }
 }
 
 impl Stored for AddressRecord {
@@ -541,9 +540,6 @@ impl Written for AddressRecord {
     fn place(&self) -> Option<LatticePoint> {
         self.at
     }
-    fn external(&self) -> Vec<i64> {
-        Vec::new()
-    }
 }
 
 impl Written for OrganizationRecord {
@@ -560,9 +556,6 @@ impl Written for OrganizationRecord {
 
     fn place(&self) -> Option<LatticePoint> {
         self.at
-    }
-    fn external(&self) -> Vec<i64> {
-        Vec::new()
     }
 }
 

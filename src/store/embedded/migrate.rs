@@ -1,7 +1,7 @@
 //! From the schema a file has to the one this program writes. A file of a newer schema is refused; before an older one is changed a
 //! copy of it is kept.
 
-use super::schema::APPLICATION_ID;
+use super::schema::{APPLICATION_ID, guards_create};
 use super::sql::{Doing, run, run_all};
 use super::{begin, beside, commit};
 use crate::store::StoreError;
@@ -14,6 +14,8 @@ pub(super) struct Step {
     pub(super) from: i64,
     /// Statements; they run in one transaction.
     pub(super) sql: &'static str,
+    /// Tables that it makes: none but this program writes them.
+    pub(super) guarded: &'static [&'static str],
 }
 
 /// All steps there are.
@@ -24,13 +26,8 @@ pub(super) const STEPS: &[Step] = &[
         sql: "ALTER TABLE facilities ADD COLUMN \"state_date\" DATE;
             CREATE TABLE answers (actor TEXT NOT NULL, key TEXT NOT NULL, request INTEGER NOT NULL, at DATETIME NOT NULL, answer TEXT NOT NULL,
               PRIMARY KEY (actor, key)) WITHOUT ROWID;
-            CREATE INDEX answers_at ON answers (at);
-            CREATE TRIGGER \"guard_answers_insert\" BEFORE insert ON \"answers\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
-              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;
-            CREATE TRIGGER \"guard_answers_update\" BEFORE update ON \"answers\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
-              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;
-            CREATE TRIGGER \"guard_answers_delete\" BEFORE delete ON \"answers\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
-              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;",
+            CREATE INDEX answers_at ON answers (at);",
+        guarded: &["answers"],
     },
     // Imports are found before they are done, and can be taken back.
     Step {
@@ -40,6 +37,7 @@ pub(super) const STEPS: &[Step] = &[
             ALTER TABLE imports ADD COLUMN undone INTEGER;
             ALTER TABLE imports ADD COLUMN before TEXT NOT NULL DEFAULT 'null';
             ALTER TABLE imports ADD COLUMN added TEXT NOT NULL DEFAULT '[]';",
+        guarded: &[],
     },
     // Standard addresses.
     Step {
@@ -54,13 +52,8 @@ pub(super) const STEPS: &[Step] = &[
             INSERT INTO gpkg_geometry_columns VALUES ('addresses', 'geom', 'POINT', 4490, 0, 0);
             INSERT INTO gpkg_extensions VALUES ('addresses', 'geom', 'gpkg_rtree_index',
               'http://www.geopackage.org/spec120/#extension_rtree', 'write-only');
-            INSERT INTO sequences VALUES ('addresses', 0);
-            CREATE TRIGGER \"guard_addresses_insert\" BEFORE insert ON \"addresses\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
-              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;
-            CREATE TRIGGER \"guard_addresses_update\" BEFORE update ON \"addresses\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
-              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;
-            CREATE TRIGGER \"guard_addresses_delete\" BEFORE delete ON \"addresses\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
-              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;",
+            INSERT INTO sequences VALUES ('addresses', 0);",
+        guarded: &["addresses"],
     },
     // Organizations.
     Step {
@@ -75,13 +68,8 @@ pub(super) const STEPS: &[Step] = &[
             INSERT INTO gpkg_extensions VALUES ('organizations', 'geom', 'gpkg_rtree_index',
               'http://www.geopackage.org/spec120/#extension_rtree', 'write-only');
             CREATE VIRTUAL TABLE \"rtree_organizations_geom\" USING rtree(id, minx, maxx, miny, maxy);
-            INSERT INTO sequences VALUES ('organizations', 0);
-            CREATE TRIGGER \"guard_organizations_insert\" BEFORE insert ON \"organizations\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
-              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;
-            CREATE TRIGGER \"guard_organizations_update\" BEFORE update ON \"organizations\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
-              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;
-            CREATE TRIGGER \"guard_organizations_delete\" BEFORE delete ON \"organizations\" WHEN NOT EXISTS (SELECT 1 FROM guard) BEGIN
-              SELECT RAISE(ABORT, 'this file belongs to wangge: edit a copy made by wangge backup and bring it back by wangge import'); END;",
+            INSERT INTO sequences VALUES ('organizations', 0);",
+        guarded: &["organizations"],
     },
 ];
 
@@ -162,7 +150,11 @@ pub(super) async fn walk(conn: &mut SqliteConnection, found: i64, known: i64, st
             .find(|step| step.from == schema)
             .ok_or_else(|| StoreError::Corrupt(format!("there is no way from schema {schema} to the next")))?;
         let mut tx = begin(conn).await?;
-        run_all(&mut tx, step.sql.to_owned(), &format!("leaving schema {schema}")).await?;
+        let doing = format!("leaving schema {schema}");
+        run_all(&mut tx, step.sql.to_owned(), &doing).await?;
+        for table in step.guarded {
+            run_all(&mut tx, guards_create(table), &doing).await?;
+        }
         run(&mut tx, format!("UPDATE meta SET value = '{}' WHERE key = 'schema'", schema + 1), "noting the new schema").await?;
         commit(tx).await?;
     }
@@ -186,10 +178,13 @@ mod tests {
     use crate::store::{Access, Meta};
 
     const NEXT: i64 = SCHEMA + 1;
-    const TO_NEXT: &[Step] =
-        &[Step { from: SCHEMA, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE epochs SET actor = 'x';" }];
+    const TO_NEXT: &[Step] = &[Step {
+        from: SCHEMA,
+        sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE epochs SET actor = 'x';",
+        guarded: &[],
+    }];
     const BROKEN: &[Step] =
-        &[Step { from: SCHEMA, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE nothing SET a = 1;" }];
+        &[Step { from: SCHEMA, sql: "ALTER TABLE staff ADD COLUMN \"shift\" TEXT; UPDATE nothing SET a = 1;", guarded: &[] }];
 
     async fn has_shift(path: &Path) -> bool {
         use sqlx::Connection;

@@ -1,4 +1,4 @@
-//! Facilities, cases and organizations: rows with a number that count their versions.
+//! Facilities, cases, addresses and organizations: rows with a number that count their versions.
 
 use super::bulk::Bulk;
 use super::layers::{FACILITIES, Written};
@@ -6,14 +6,15 @@ use super::log::{self, Entry};
 use super::rebuild::external_keys;
 use super::sql::{Doing, Value, Values, id_list, write_rows, write_rows_returning};
 use super::{EmbeddedStore, answers, before, begin, commit, on_own_task, rtree};
+use crate::domain::address::AddressRecord;
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{FacilityId, ImportId, Version};
 use crate::domain::organization::OrganizationRecord;
 use crate::store::StoreError;
 use crate::store::commit::{
-    AddressCommit, CaseCommit, CommitHead, Committed, FacilityCommit, FacilityOutcome, FacilityWrite, ImportRecord, LogKind,
-    OnStale, Once, RowCommit,
+    CaseCommit, CommitHead, Committed, FacilityCommit, FacilityOutcome, FacilityWrite, ImportRecord, LogKind, OnStale, Once,
+    RowCommit,
 };
 use crate::store::rows::{Counted, changed, each_once};
 use sqlx::AssertSqlSafe;
@@ -237,29 +238,27 @@ impl EmbeddedStore {
     }
 
     pub(in crate::store) async fn cases_commit(&self, commit: CaseCommit) -> Result<Committed, StoreError> {
-        self.writable()?;
-        let store = self.clone();
         let CaseCommit { head, rows, removed, import } = commit;
-        let removed: Vec<i64> = removed.into_iter().map(|id| id.0).collect();
-        on_own_task(async move { store.rows_commit(LogKind::Cases, head, rows, removed, import).await }).await
+        let removed = removed.into_iter().map(|id| id.0).collect();
+        self.rows_written(LogKind::Cases, RowCommit { head, rows, removed, import }).await
     }
 
-    pub(in crate::store) async fn addresses_commit(&self, commit: AddressCommit) -> Result<Committed, StoreError> {
-        self.writable()?;
-        let store = self.clone();
-        let AddressCommit { head, rows, removed, import } = commit;
-        let removed: Vec<i64> = removed.into_iter().map(|id| id.0).collect();
-        on_own_task(async move { store.rows_commit(LogKind::Addresses, head, rows, removed, import).await }).await
+    pub(in crate::store) async fn addresses_commit(&self, commit: RowCommit<AddressRecord>) -> Result<Committed, StoreError> {
+        self.rows_written(LogKind::Addresses, commit).await
     }
 
     pub(in crate::store) async fn organizations_commit(
         &self,
         commit: RowCommit<OrganizationRecord>,
     ) -> Result<Committed, StoreError> {
+        self.rows_written(LogKind::Organizations, commit).await
+    }
+
+    async fn rows_written<R: Written>(&self, kind: LogKind, commit: RowCommit<R>) -> Result<Committed, StoreError> {
         self.writable()?;
         let store = self.clone();
         let RowCommit { head, rows, removed, import } = commit;
-        on_own_task(async move { store.rows_commit(LogKind::Organizations, head, rows, removed, import).await }).await
+        on_own_task(async move { store.rows_commit(kind, head, rows, removed, import).await }).await
     }
 
     pub(in crate::store) async fn facility_write(

@@ -10,7 +10,7 @@ use wangge::clock::Clock;
 use wangge::domain::address::AddressRecord;
 use wangge::domain::id::{AddressId, Version};
 use wangge::domain::records::Provenance;
-use wangge::store::{AddressCommit, CommitHead};
+use wangge::store::{CommitHead, RowCommit};
 
 fn address(text: &str, place: Option<(f64, f64)>) -> AddressRecord {
     AddressRecord {
@@ -37,7 +37,7 @@ pub(crate) async fn router() -> Router {
         address("深巷3号", None),
         address("海中路8号", Some((9.0, 9.0))),
     ];
-    let commit = AddressCommit { head: CommitHead::new("test", city::now()), rows, removed: vec![], import: None };
+    let commit = RowCommit { head: CommitHead::new("test", city::now()), rows, removed: vec![], import: None };
     store.addresses_commit(commit).await.unwrap();
     wangge::http::router(Arc::new(App::open(store, city::config(), Clock::fixed(city::now())).await.unwrap()))
 }

@@ -125,6 +125,22 @@ fn cases(name: &str) -> String {
     text
 }
 
+fn addresses(name: &str) -> String {
+    let mut text = "id,address,poi,lon,lat\n".to_owned();
+    for n in 0..30 + name.len() {
+        let place = at(n as f64 / 40.0, n as f64 / 50.0).lonlat();
+        text.push_str(&format!("a{n},定海区解放路{n}号,{name}{},{},{}\n", n / 2, place.lon(), place.lat()));
+    }
+    text
+}
+
+fn organizations(name: &str) -> String {
+    let place = at(0.5, 0.5).lonlat();
+    let (lon, lat) = (place.lon(), place.lat());
+    let more = if name == "新" { format!("o3,mediation,多,{lon},{lat},\n") } else { String::new() };
+    format!("id,category,name,lon,lat,within\no1,mediation,{name},{lon},{lat},\no2,party,支部,,,{GRID_1}\n{more}")
+}
+
 fn staff(name: &str) -> String {
     format!("id,name,role,assigned\ns1,{name},网格长,{GRID_1}\ns9,{name},网格员,{GRID_3}\n")
 }
@@ -155,8 +171,13 @@ async fn content(store: &Store) -> String {
     let mut cases = store.cases_by_ids(&keys).await.unwrap();
     cases.iter_mut().for_each(|case| case.version = Version(0));
     let set = snapshot.boundaries.unwrap();
+    let keys: Vec<_> = store.address_keys().await.unwrap().into_iter().map(|key| key.id).collect();
+    let mut addresses = store.addresses_by_ids(&keys).await.unwrap();
+    addresses.iter_mut().for_each(|row| row.version = Version(0));
+    let mut organizations = store.organizations().await.unwrap();
+    organizations.iter_mut().for_each(|row| row.version = Version(0));
     format!(
-        "{facilities:#?}{cases:#?}{:#?}{:#?}{:#?}{:#?}{:?}{:?}",
+        "{facilities:#?}{cases:#?}{addresses:#?}{organizations:#?}{:#?}{:#?}{:#?}{:#?}{:?}{:?}",
         store.staff().await.unwrap(),
         set.regions,
         set.grids,
@@ -200,6 +221,8 @@ async fn every_kind_comes_in_while_others_write_and_the_city_equals_its_store() 
         let turns = [
             ("kind=facilities&crs=cgcs2000", "facilities.csv", facilities(0..120, "甲")),
             ("kind=cases&crs=cgcs2000&system=k", "cases.csv", cases("a")),
+            ("kind=addresses&crs=cgcs2000&system=k", "a.csv", addresses("新的")),
+            ("kind=organizations&crs=cgcs2000&system=k", "o.csv", organizations("新")),
             ("kind=staff", "staff.csv", staff("新")),
             ("kind=households", "counts.csv", format!("grid,households,population\n{GRID_1},11,\n{GRID_3},,22\n")),
             ("kind=grids&crs=cgcs2000", "grids.geojson", grids(0.45)),
@@ -240,6 +263,8 @@ async fn what_is_taken_back_leaves_what_was_there() {
         // Something that other imports have written, so that there is more to restore than what was never imported.
         served.imported("kind=facilities&crs=cgcs2000", "first.csv", facilities(0..40, "初")).await;
         served.imported("kind=staff", "staff.csv", "id,name,role,assigned\ns2,旧,网格员,330902001001\n").await;
+        served.imported("kind=addresses&crs=cgcs2000&system=k", "a.csv", addresses("旧")).await;
+        served.imported("kind=organizations&crs=cgcs2000&system=k", "o.csv", organizations("旧")).await;
         let own =
             "name = \"own\"\nextends = \"gbt47678\"\ncategories = [{ kind = \"component\", code = \"01000\", name = \"一\" }]\n";
         for (query, name, body) in [

@@ -717,13 +717,13 @@ pub(super) async fn a_facility_is_removed_at_its_version_only(bed: Bed) {
 }
 
 pub(super) async fn addresses_count_their_versions_and_need_no_epoch(bed: Bed) {
-    let commit = AddressCommit { import: Some(import("addresses")), ..addresses(vec![address(1), address(2), address(3)]) };
+    let commit = RowCommit { import: Some(import("addresses")), ..addresses(vec![address(1), address(2), address(3)]) };
     let first = bed.store.addresses_commit(commit).await.unwrap();
     assert_eq!((first.new, first.revision, first.ids.as_slice()), (3, Revision(1), [1, 2, 3].as_slice()));
     let mut rows = bed.store.addresses_by_ids(&[AddressId(1), AddressId(2)]).await.unwrap();
     rows[1].at = None;
     rows[1].within = Some(code("330902"));
-    let changed = AddressCommit { removed: vec![AddressId(3), AddressId(9)], ..addresses(rows.clone()) };
+    let changed = RowCommit { removed: vec![3, 9], ..addresses(rows.clone()) };
     let second = bed.store.addresses_commit(changed).await.unwrap();
     assert_eq!((second.same, second.changed, second.removed, second.revision), (1, 1, 1, Revision(2)));
     let stale = bed.store.addresses_commit(addresses(vec![AddressRecord { name: "x".into(), ..rows[1].clone() }])).await;
@@ -733,6 +733,46 @@ pub(super) async fn addresses_count_their_versions_and_need_no_epoch(bed: Bed) {
     let kept = bed.store.addresses_by_ids(&[AddressId(1), AddressId(2), AddressId(3)]).await.unwrap();
     assert_eq!(kept.iter().map(|row| (row.id.0, row.version.0)).collect::<Vec<_>>(), [(1, 1), (2, 2)]);
     assert_eq!(bed.store.log_since(Revision(0), 1).await.unwrap()[0].kind, LogKind::Addresses);
+    bed.sound().await;
+}
+
+/// Few rows go another way than many.
+pub(super) async fn addresses_and_organizations_of_an_import_are_known_as_they_were(bed: Bed) {
+    for count in [4, 2400_u32] {
+        let rows: Vec<AddressRecord> = (0..count).map(|n| AddressRecord { name: format!("{count}"), ..address(n) }).collect();
+        let first = bed.store.addresses_commit(addresses(rows)).await.unwrap();
+        let ids: Vec<AddressId> = first.ids.iter().map(|id| AddressId(*id)).collect();
+        let before = bed.store.addresses_by_ids(&ids).await.unwrap();
+        let mut rows = before.clone();
+        rows[1..].iter_mut().for_each(|row| row.name = "新".into());
+        rows.push(address(count + 1));
+        let second = RowCommit { import: Some(import("addresses")), ..addresses(rows) };
+        let second = bed.store.addresses_commit(second).await.unwrap();
+        assert_eq!((second.new, second.same, second.changed), (1, 1, u64::from(count) - 1));
+        let id = second.import.unwrap();
+        assert_eq!(bed.store.import_before_addresses(id).await.unwrap(), before[1..], "only what it changed");
+        let new = *second.ids.last().unwrap();
+        assert_eq!(bed.store.import_added(id).await.unwrap(), [(new, new)]);
+
+        let commit = |rows: Vec<OrganizationRecord>| RowCommit { head: head(), rows, removed: vec![], import: None };
+        bed.store.organizations_commit(commit((0..count).map(organization).collect())).await.unwrap();
+        let before = bed.store.organizations().await.unwrap();
+        let mut rows = before.clone();
+        rows[1..].iter_mut().for_each(|row| row.name = format!("新{count}"));
+        rows.push(organization(count + 1));
+        let second = RowCommit { import: Some(import("organizations")), ..commit(rows) };
+        let second = bed.store.organizations_commit(second).await.unwrap();
+        let id = second.import.unwrap();
+        assert_eq!(bed.store.import_before_organizations(id).await.unwrap(), before[1..], "only what it changed");
+        let new = *second.ids.last().unwrap();
+        assert_eq!(bed.store.import_added(id).await.unwrap(), [(new, new)]);
+        // Written back they are what they were, but for their versions.
+        let head = CommitHead { restores: true, ..head() };
+        let rows = before.iter().map(|row| OrganizationRecord { version: Version(0), ..row.clone() }).collect();
+        bed.store.organizations_commit(RowCommit { head, rows, removed: vec![new], import: None }).await.unwrap();
+        let names = |rows: &[OrganizationRecord]| rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&bed.store.organizations().await.unwrap()), names(&before));
+    }
     bed.sound().await;
 }
 

@@ -2,6 +2,7 @@
 
 use super::Bed;
 use super::world::*;
+use wangge::domain::address::AddressRecord;
 use wangge::domain::case::{CaseState, Located};
 use wangge::domain::facility::FacilityRecord;
 use wangge::domain::id::{AddressId, CaseId, Epoch, FacilityId, Version};
@@ -36,7 +37,7 @@ enum Commit {
     Load(FacilityCommit),
     Cases(CaseCommit),
     Staff(StaffCommit),
-    Addresses(AddressCommit),
+    Addresses(RowCommit<AddressRecord>),
 }
 
 impl Commit {
@@ -131,8 +132,8 @@ async fn next(random: &mut Random, store: &Store) -> Commit {
                 row.version.0 -= u32::from(row.version.0 > 0 && random.once_in(9));
             }
             rows.extend((0..random.below(if many { 2500 } else { 4 })).map(|n| address(n as u32)));
-            let removed = keys.iter().map(|key| key.id).filter(|id| !some.contains(id) && random.once_in(20)).collect();
-            Commit::Addresses(AddressCommit { head, rows, removed, import })
+            let removed = keys.iter().filter(|key| !some.contains(&key.id) && random.once_in(20)).map(|key| key.id.0).collect();
+            Commit::Addresses(RowCommit { head, rows, removed, import })
         }
         _ => {
             let mut ids: Vec<u64> = (0..random.below(6)).map(|_| random.below(12)).collect();

@@ -18,7 +18,7 @@ use wangge::domain::scheme::Scheme;
 use wangge::domain::staff::{StaffRecord, StaffRole};
 use wangge::geom::{Area, Crs, LatticePoint, LonLat, Polygon};
 use wangge::store::{
-    AddressCommit, BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, ImportRecord, ImportState, Meta, StaffCommit,
+    BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, ImportRecord, ImportState, Meta, RowCommit, StaffCommit,
 };
 
 pub(super) fn time(text: &str) -> Timestamp {
@@ -264,8 +264,8 @@ pub(super) fn full_address() -> AddressRecord {
     }
 }
 
-pub(super) fn addresses(rows: Vec<AddressRecord>) -> AddressCommit {
-    AddressCommit { head: head(), rows, removed: vec![], import: None }
+pub(super) fn addresses(rows: Vec<AddressRecord>) -> RowCommit<AddressRecord> {
+    RowCommit { head: head(), rows, removed: vec![], import: None }
 }
 
 pub(super) fn staff(id: &str) -> StaffRecord {
