@@ -201,7 +201,8 @@ async fn beside<T>(served: &Served, work: impl Future<Output = T>) -> T {
             let id = made.json()["id"].clone();
             // Its own write is read, in the list and on the card, whatever goes on.
             let one = get(&router, &format!("/api/v1/facilities/{id}")).await.ok();
-            assert_eq!(one["version"], 1);
+            // A publication in between may have put it into another grid.
+            assert!(matches!(one["version"].as_u64(), Some(1 | 2)), "{one}");
             get(&router, "/api/v1/locate?lon=122.105&lat=30.005&crs=wgs84").await.ok();
             written += 1;
         }
@@ -242,12 +243,12 @@ async fn every_kind_comes_in_while_others_write_and_the_city_equals_its_store() 
         assert_ne!(seen(&served.app.published.load()), before);
         assert_eq!(served.left(), [""; 0]);
         let list = get(&served.router, &format!("{ALL}?limit=4")).await.ok();
-        assert_eq!((list["number_matched"].as_u64(), list["items"].as_array().unwrap().len()), (Some(9), 4));
-        assert_eq!(list["items"][0]["id"], 9, "the newest first");
+        assert_eq!((list["number_matched"].as_u64(), list["items"].as_array().unwrap().len()), (Some(11), 4));
+        assert_eq!(list["items"][0]["id"], 11, "the newest first");
         assert!(list["items"][0].get("report").is_none());
         let next = list["next"].as_str().unwrap().strip_prefix("http://localhost:8080").unwrap().to_owned();
         let next = get(&served.router, &next).await.ok();
-        assert_eq!(next["items"][0]["id"], 5);
+        assert_eq!(next["items"][0]["id"], 7);
         // The same once more changes nothing.
         let again = served.import("kind=facilities&crs=cgcs2000", "many.csv", facilities(0..3000, "丙")).await;
         assert_eq!(again["status"], "unchanged", "{again:#}");
@@ -271,6 +272,8 @@ async fn what_is_taken_back_leaves_what_was_there() {
             ("kind=facilities&crs=cgcs2000", "facilities.csv", facilities(0..120, "甲")),
             ("kind=facilities&crs=cgcs2000", "many.csv", facilities(0..3000, "丙")),
             ("kind=cases&crs=cgcs2000&system=k", "cases.csv", cases("a")),
+            ("kind=addresses&crs=cgcs2000&system=k", "a.csv", addresses("新的")),
+            ("kind=organizations&crs=cgcs2000&system=k", "o.csv", organizations("新")),
             ("kind=staff", "staff.csv", staff("新")),
             ("kind=households", "counts.csv", format!("grid,households,population\n{GRID_1},11,\n{GRID_3},,22\n")),
             ("kind=grids&crs=cgcs2000", "grids.geojson", grids(0.45)),
