@@ -4,7 +4,7 @@ LISTEN ?= 127.0.0.1:8080
 PRESET ?= zhoushan
 WANGGE = target/release/wangge
 
-.PHONY: run test check demo bench crash fuzz shots viewer build help
+.PHONY: run test check demo bench peers crash fuzz shots viewer build help
 
 run: build ## build everything, make the demo city if there is none or only one of yesterday, serve it at http://127.0.0.1:8080
 	$(WANGGE) demo --renew --preset $(PRESET) --data $(DATA)
@@ -40,6 +40,9 @@ bench: ## measure, with the twins beside us; write what changed into benches/REA
 	cargo bench --bench tiles
 	cargo bench --bench store
 	cargo bench --bench http
+
+peers: build ## measure beside Martin, PostGIS, DuckDB (got from Debian, crates.io, PyPI): PRESET=prefecture, ROUNDS, SECONDS_EACH (about 15 minutes)
+	WANGGE=$(WANGGE) PRESET=$(if $(filter zhoushan,$(PRESET)),prefecture,$(PRESET)) bash benches/peers/run.sh
 
 crash: ## kill -9 the program 1,000 times in the middle of imports and 200 times while it writes: nothing it finished may be lost (about 15 minutes)
 	cargo build --release

@@ -4,7 +4,7 @@ Tiles: Martin from PostGIS and from PMTiles, over HTTP with wrk. Bulk lookup: Du
 Runs are interleaved; what is printed is the median of ROUNDS. Answers are compared before anything is timed.
 
 Needs: PostgreSQL with PostGIS and wrk (Debian packages), Martin (`cargo install`), duckdb and duckdb-extension-spatial (PyPI); `run.sh` gets
-them. Environment: WANGGE, MARTIN, TILE38 (a program, optional), PRESET (prefecture), POINTS (1000000), ROUNDS (3), SECONDS_EACH (8).
+them. Environment: WANGGE, MARTIN, TILE38 (a program, optional), PRESET (prefecture), POINTS (1000000), ROUNDS (3), SECONDS_EACH (8), TILES (5000).
 """
 
 import csv
@@ -33,6 +33,7 @@ ROUNDS = int(os.environ.get("ROUNDS", 3))
 SECONDS_EACH = int(os.environ.get("SECONDS_EACH", 8))
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONNECTIONS = 8
+TILES = int(os.environ.get("TILES", 5_000))
 
 
 def run(*words, **more):
@@ -150,19 +151,20 @@ def wrk(port, base, listed, seconds=SECONDS_EACH):
 
 def tiles(folder, data, database, places):
     print(f"\n## Tiles: requests/s, p50, p99 in ms; {CONNECTIONS} connections, gzip, medians of {ROUNDS} runs of {SECONDS_EACH} s\n")
-    archive = f"{folder}/city.pmtiles"
-    run(WANGGE, "export", "pmtiles", archive, "--data", data, "--layers", "grids,facilities")
+    for layer in ("grids", "facilities"):
+        run(WANGGE, "export", "pmtiles", f"{folder}/{layer}.pmtiles", "--data", data, "--layers", layer)
     lists = {
-        "grids z11–14": ("grids", tile_list(f"{folder}/grids.txt", places["grids"], [11, 12, 13, 14], 20_000, 1)),
-        "facilities z14–16": ("facilities", tile_list(f"{folder}/facilities.txt", places["facilities"], [14, 15, 16], 20_000, 2)),
+        "grids z11–14": ("grids", tile_list(f"{folder}/grids.txt", places["grids"], [11, 12, 13, 14], TILES, 1)),
+        "facilities z14–16": ("facilities", tile_list(f"{folder}/facilities.txt", places["facilities"], [14, 15, 16], TILES, 2)),
     }
     config = f"{folder}/martin.yaml"
     with open(config, "w", encoding="utf-8") as file:
         file.write(f"postgres:\n  connection_string: '{database.url}'\n  auto_publish: false\n  tables:\n")
         for table, columns in (("grids", ("code", "name", "kind", "parent")), ("facilities", ("id", "category", "state", "name"))):
-            file.write(f"    {table}:\n      schema: public\n      table: {table}\n      srid: 4326\n      geometry_column: geom\n      properties:\n")
+            file.write(f"    {table}:\n      schema: public\n      table: {table}\n      srid: 4326\n      geometry_column: geom\n      id_column: gid\n      properties:\n")
             file.writelines(f"        {column}: {'int4' if column == 'id' else 'text'}\n" for column in columns)
-        file.write(f"pmtiles:\n  sources:\n    city: {archive}\n")
+        file.write("pmtiles:\n  sources:\n")
+        file.writelines(f"    packed_{layer}: {folder}/{layer}.pmtiles\n" for layer in ("grids", "facilities"))
     rows = []
     for cached in (False, True):
         ports = [free_port(), free_port()]
@@ -173,7 +175,7 @@ def tiles(folder, data, database, places):
         ):
             for name, (layer, distinct) in lists.items():
                 listed = f"{folder}/{layer}.txt"
-                who = [("wangge", ports[0], f"/tiles/{layer}/"), ("Martin, PostGIS", ports[1], f"/{layer}/"), ("Martin, PMTiles", ports[1], "/city/")]
+                who = [("wangge", ports[0], f"/tiles/{layer}/"), ("Martin, PostGIS", ports[1], f"/{layer}/"), ("Martin, PMTiles", ports[1], f"/packed_{layer}/")]
                 if cached:
                     for _, port, base in who:
                         weigh(port, base, distinct)
@@ -302,15 +304,12 @@ def main():
         database = Postgres(folder)
         try:
             print(database.sql("SELECT version() || '; PostGIS ' || postgis_lib_version()").strip())
-            for table, path, query in (
-                ("grids", geojson, "SELECT code, name, kind, parent FROM {}"),
-                ("facilities", facilities, "SELECT id, category, state, name FROM {}"),
-            ):
-                layer = run("ogrinfo", "-ro", "-q", path).split(": ")[1].split(" (")[0].strip()
+            for table, path, column in (("grids", geojson, "parent text GENERATED ALWAYS AS (left(code, 12)) STORED"), ("facilities", facilities, "id int GENERATED ALWAYS AS (gid) STORED")):
                 url = f"PG:host=127.0.0.1 port={database.port} user=postgres dbname=postgres"
-                names = query.format(f'"{layer}"')
-                run("ogr2ogr", "-f", "PostgreSQL", url, path, "-nln", table, "-nlt", "PROMOTE_TO_MULTI" if table == "grids" else "POINT", "-sql", names, "-a_srs", "EPSG:4326", "-lco", "GEOMETRY_NAME=geom", "-lco", "FID=gid", "--config", "PG_USE_COPY", "YES")
-                database.sql(f"ANALYZE {table}")
+                run("ogr2ogr", "-f", "PostgreSQL", url, path, "-nln", table, "-nlt", "PROMOTE_TO_MULTI" if table == "grids" else "POINT", "-a_srs", "EPSG:4326", "-lco", "GEOMETRY_NAME=geom", "-lco", "FID=gid", "--config", "PG_USE_COPY", "YES")
+                # The columns that our tiles have; a city whose facilities have no names has no such column.
+                database.sql(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS name text, ADD COLUMN {column}")
+                database.sql(f"VACUUM FULL ANALYZE {table}")
             places = {"grids": [], "facilities": []}
             with open(geojson, encoding="utf-8") as file:
                 features = json.load(file)["features"]

@@ -2,8 +2,9 @@
 
 use super::error::{Problem, ProblemCode};
 use super::metrics;
+use crate::app::App;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -13,8 +14,8 @@ use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 /// How long a handler may take until its answer begins. Streams begin at once and are not cut.
@@ -26,7 +27,7 @@ const UPLOAD_LIMIT: Duration = Duration::from_secs(3600);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The middleware.
-pub async fn guard(request: Request, next: Next) -> Response {
+pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -36,7 +37,7 @@ pub async fn guard(request: Request, next: Next) -> Response {
     // Files of an import may take long; each piece of them has its own limit.
     let uploads = method == Method::POST && route.as_ref().is_some_and(|route| route.as_str() == super::imports::ADDRESS);
     let limit = if uploads { UPLOAD_LIMIT } else { HANDLER_LIMIT };
-    let mut response = match own_host(request.uri(), request.headers()) {
+    let mut response = match own_host(request.uri(), request.headers(), app.config.base_url.as_deref()) {
         Ok(()) => answered(next.run(request), limit, &id).await,
         Err(problem) => problem.into_response(),
     };
@@ -89,17 +90,23 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 }
 
 /// Until there is access control the server is this machine's only. A page of another site that makes its name resolve to
-/// 127.0.0.1 (DNS rebinding) still sends its own name in `Host`, and is refused.
-fn own_host(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+/// 127.0.0.1 (DNS rebinding) still sends its own name in `Host`, and is refused. A proxy in front has the name of `base_url`.
+fn own_host(uri: &Uri, headers: &HeaderMap, base_url: Option<&str>) -> Result<(), Problem> {
     let mut named =
         headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("?")).chain(uri.authority().map(|a| a.as_str()));
-    match named.find(|host| !is_loopback(host)) {
+    let public = base_url.and_then(|base| base.parse::<Uri>().ok()).and_then(|base| base.into_parts().authority);
+    let is_public = |host: &str| {
+        public
+            .as_ref()
+            .is_some_and(|public| public.as_str().eq_ignore_ascii_case(host) || public.host().eq_ignore_ascii_case(host))
+    };
+    match named.find(|host| !is_loopback(host) && !is_public(host)) {
         None => Ok(()),
         Some(host) => {
             let shown: String = host.chars().take(128).collect();
             Err(Problem::new(
                 ProblemCode::ForeignHost,
-                format!("{shown:?} is not this machine; only loopback names are answered"),
+                format!("{shown:?} is not this machine; only loopback names and the host of base_url are answered"),
             )
             .with("allowed", vec!["localhost", "127.0.0.1", "[::1]"]))
         }
@@ -144,6 +151,18 @@ mod tests {
         ] {
             assert!(!is_loopback(foreign), "{foreign}");
         }
+    }
+
+    #[test]
+    fn a_proxy_has_the_name_of_the_base_url() {
+        let answered = |host: &'static str, base: &str| {
+            let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
+            own_host(&Uri::from_static("/healthz"), &headers, Some(base)).is_ok()
+        };
+        let base = "https://Map.example:8443/wangge";
+        assert!(answered("map.example", base) && answered("MAP.EXAMPLE:8443", base) && answered("localhost:8080", base));
+        assert!(!answered("map.example:80", base) && !answered("evil.example", base) && !answered("map.example.evil", base));
+        assert!(!answered("map.example", "https://localhost/map.example"));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub mod tiles;
 
 use crate::app::App;
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use error::{Problem, ProblemCode};
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
@@ -150,6 +150,6 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(ProblemCode::MethodNotAllowed, "this address does not take that method; the Allow header says which")
         })
-        .layer(from_fn(guard::guard))
+        .layer(from_fn_with_state(Arc::clone(&app), guard::guard))
         .with_state(app)
 }

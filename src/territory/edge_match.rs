@@ -3,7 +3,7 @@
 //!
 //! Only the outer border of what comes in moves: each of its vertices to the nearest point of the standing border, and vertices of that
 //! border are put between them. What still gapes or overlaps afterwards is narrower than the tolerance and is settled by
-//! [`mend`](super::mend::mend). Cost: linear in the vertices of both sides near the common line.
+//! [`mend`](super::mend::mend). Cost: linear in the vertices and metres of the outer borders.
 
 use crate::geom::measure::LocalScale;
 use crate::geom::planar::{Edge, LatticeMap, Noding, TooManyRounds, closed_pairs};
@@ -11,6 +11,8 @@ use crate::geom::{Area, LatticeBox, LatticePoint, LonLat, Polygon};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The least tolerance that can be asked for, in metres: below it lines differ by rounding, which is mended anyway.
+pub const LEAST_M: f64 = 0.05;
 /// The widest tolerance that can be asked for, in metres: two surveys of one line do not differ by more, two lines do.
 pub const MOST_M: f64 = 50.0;
 /// A corner of the standing border is taken when it is at most this many times as far as the border itself: corner goes to corner.
@@ -27,6 +29,8 @@ pub struct EdgeMatch {
     pub tolerance_m: f64,
     /// Length of the common line.
     pub length_m: f64,
+    /// Metres of the border that came in with nothing within the tolerance: coast, and what is too far off.
+    pub alone_m: f64,
     /// Mean distance.
     pub mean_m: f64,
     /// Greatest distance.
@@ -48,6 +52,7 @@ impl EdgeMatch {
             self.mean_m = (self.mean_m * self.length_m + other.mean_m * other.length_m) / length_m;
         }
         self.length_m = length_m;
+        self.alone_m += other.alone_m;
         if other.furthest_m > self.furthest_m || self.furthest_at.is_none() {
             (self.furthest_m, self.furthest_at) = (other.furthest_m, other.furthest_at);
         }
@@ -65,7 +70,10 @@ impl EdgeMatch {
     /// Several lines for a person.
     pub fn text(&self) -> String {
         use std::fmt::Write as _;
-        let mut text = format!("edge match within {} m: {:.0} m of common line", self.tolerance_m, self.length_m);
+        let mut text = format!(
+            "edge match within {} m: {:.0} m of common line, {:.0} m alone",
+            self.tolerance_m, self.length_m, self.alone_m
+        );
         if let Some(at) = self.furthest_at {
             let _ = write!(
                 text,
@@ -211,6 +219,9 @@ fn box_of(edge: Edge) -> LatticeBox {
     LatticeBox { min: edge.a(), max: edge.a() }.with(edge.b())
 }
 
+/// Least side of a cell, in lattice units (some 20 m): a border of a province has few enough of them.
+const CELL: i32 = 2_000;
+
 /// The tolerance in metres and in lattice units.
 #[derive(Debug, Clone, Copy)]
 struct Reach {
@@ -315,11 +326,11 @@ impl<'e> Lines<'e> {
 impl Reach {
     /// Cells are some times as large as the tolerance, so that most lookups see few of them and few edges.
     fn cell_x(self) -> i32 {
-        self.x.saturating_mul(4)
+        self.x.saturating_mul(4).max(CELL)
     }
 
     fn cell_y(self) -> i32 {
-        self.y.saturating_mul(4)
+        self.y.saturating_mul(4).max(CELL)
     }
 }
 
@@ -412,7 +423,10 @@ fn measure(report: &mut EdgeMatch, lines: &Lines<'_>, given: &[Outer], names: &d
         let each_m = length_m / samples as f64;
         for sample in 0..samples {
             let p = along(*edge, (sample as f64 + 0.5) / samples as f64);
-            let Some(nearest) = lines.nearest(p) else { continue };
+            let Some(nearest) = lines.nearest(p) else {
+                report.alone_m += each_m;
+                continue;
+            };
             all.add(each_m, nearest.distance_m, p);
             pairs.entry((*land, lines.edges[nearest.edge as usize].1)).or_default().add(each_m, nearest.distance_m, p);
             if let Some(class) = classes.iter_mut().find(|class| nearest.distance_m <= class.up_to_m) {

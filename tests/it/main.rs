@@ -17,6 +17,7 @@ mod crash_writes;
 mod demo;
 mod exports;
 mod fuzz;
+mod gdal;
 mod http;
 mod imports;
 mod locate;

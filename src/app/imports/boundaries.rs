@@ -53,10 +53,20 @@ pub struct Incoming {
     pub grids: Vec<GridDraft>,
     /// Voids.
     pub voids: Vec<VoidRecord>,
-    /// In which of several files a code stands, from 0.
-    pub file_of: HashMap<Code, u32>,
+    /// In which of several files each grid stands, from 0; empty: all in one.
+    pub grid_files: Vec<u32>,
+    /// The same of regions.
+    pub region_files: Vec<u32>,
     /// Numbers of the regions' records, where they have any.
     pub region_numbers: Vec<u64>,
+}
+
+impl Incoming {
+    /// In which of several files a code stands, from 0. To be asked when every grid has its code.
+    fn file_of(&self) -> HashMap<Code, u32> {
+        let grids = self.grids.iter().filter_map(|draft| draft.code.clone()).zip(self.grid_files.iter().copied());
+        grids.chain(self.regions.iter().map(|region| region.code.clone()).zip(self.region_files.iter().copied())).collect()
+    }
 }
 
 pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Report, ImportError> {
@@ -79,6 +89,12 @@ fn read_boundaries(job: &Job, report: &mut Report) -> Incoming {
     let mut files: Vec<Arc<str>> = Vec::new();
     read(job, report, &mut |raw, columns, terms, report| {
         let number = raw.number;
+        let file = terms.file.as_ref().map_or(0, |file| {
+            files.iter().position(|known| known == file).unwrap_or_else(|| {
+                files.push(Arc::clone(file));
+                files.len() - 1
+            })
+        }) as u32;
         let fields = columns.sort_out(raw);
         let origin = terms.own.then(|| Origin::of(&fields));
         if origin.as_ref().and_then(|origin| origin.set.as_ref()).is_some_and(|set| set != job.order.boundaries.set.as_str()) {
@@ -88,13 +104,17 @@ fn read_boundaries(job: &Job, report: &mut Report) -> Incoming {
         let repairs = match job.order.kind {
             Kind::Regions => read_region(job, &fields, origin, terms, report).map(|(record, repairs)| {
                 incoming.region_numbers.extend(record.as_ref().map(|_| number));
+                incoming.region_files.extend(record.as_ref().map(|_| file));
                 incoming.regions.extend(record);
                 repairs
             }),
             _ => read_land(job, &fields, origin, terms).map(|(land, repairs)| {
                 match land {
                     Land::Void(void) => incoming.voids.push(void),
-                    Land::Grid(draft) => incoming.grids.push(draft),
+                    Land::Grid(draft) => {
+                        incoming.grids.push(draft);
+                        incoming.grid_files.push(file);
+                    }
                 }
                 repairs
             }),
@@ -103,15 +123,6 @@ fn read_boundaries(job: &Job, report: &mut Report) -> Incoming {
             Ok(repairs) => repairs,
             Err(faults) => return faults,
         };
-        if let Some(file) = &terms.file
-            && let Some(code) = code_of(&fields, Field::Code).ok().flatten()
-        {
-            let at = files.iter().position(|known| known == file).unwrap_or_else(|| {
-                files.push(Arc::clone(file));
-                files.len() - 1
-            });
-            incoming.file_of.insert(code, at as u32);
-        }
         // Within one file the store's own check finds them all; here the name of the other file is still known.
         if terms.file.is_some()
             && let Some(code) = code_of(&fields, Field::Code).ok().flatten()
@@ -245,7 +256,7 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
         Ok(numbers) => numbers,
         Err(faults) => return refuse(report, faults),
     };
-    let file_of = std::mem::take(&mut incoming.file_of);
+    let file_of = incoming.file_of();
     let mut merged = merge(&job, incoming, current.set.as_ref(), &mut report);
     report.count_repairs();
     report.epoch = current.base;

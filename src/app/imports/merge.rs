@@ -119,7 +119,7 @@ pub(super) fn merge(job: &Job, incoming: Incoming, current: Option<&BoundarySet>
     let none = BoundarySet::default();
     let current = current.unwrap_or(&none);
     let replaced = Replaced::of(terms, scheme, job.order.kind, &incoming, current);
-    let Incoming { regions: given_regions, grids: given_grids, voids: given_voids, region_numbers: _, file_of: _ } = incoming;
+    let Incoming { regions: given_regions, grids: given_grids, voids: given_voids, .. } = incoming;
     let mut merging = Merging { tally: &mut report.tally, touched: Touched::default() };
 
     let mut grids: BTreeMap<Code, GridRecord> = BTreeMap::new();

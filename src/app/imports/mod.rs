@@ -41,7 +41,7 @@ use crate::geom::{LatticePoint, NamedCrs};
 use crate::interchange::settings;
 use crate::store::{CommitHead, Committed, ImportRecord, ImportState, Meta, Store, StoreError, epoch_at, others_at};
 use crate::territory::Territory;
-use crate::territory::edge_match::MOST_M;
+use crate::territory::edge_match::{LEAST_M, MOST_M};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -67,7 +67,7 @@ pub struct Accept {
 /// A word of `--accept` that is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown {0:?}: one of gaps-as-void, overlap-to-least-code, outside-claim, edge-match=METRES (up to {MOST_M}), unmapped-as=CODE, refused"
+    "unknown {0:?}: one of gaps-as-void, overlap-to-least-code, outside-claim, edge-match=METRES ({LEAST_M} to {MOST_M}), unmapped-as=CODE, refused"
 )]
 pub struct UnknownAccept(pub String);
 
@@ -80,7 +80,7 @@ impl Accept {
             None if word == "outside-claim" => self.outside_claim = true,
             None if word == "refused" => self.refused = true,
             Some(("edge-match", metres)) => match metres.parse::<f64>() {
-                Ok(metres) if metres > 0.0 && metres <= MOST_M => self.edge_match_m = Some(metres),
+                Ok(metres) if (LEAST_M..=MOST_M).contains(&metres) => self.edge_match_m = Some(metres),
                 _ => return Err(UnknownAccept(word.to_owned())),
             },
             Some(("unmapped-as", code)) if !code.is_empty() => self.unmapped_as = Some(code.to_owned()),
@@ -489,9 +489,17 @@ mod tests {
         assert!(accept.gaps_as_void && accept.overlap_to_least_code && accept.outside_claim && accept.refused);
         assert_eq!(accept.unmapped_as.as_deref(), Some("05999"));
         assert_eq!(accept.edge_match_m, Some(2.5));
-        for word in
-            ["gaps", "unmapped-as", "unmapped-as=", "refused=1", "edge-match", "edge-match=0", "edge-match=51", "edge-match=NaN"]
-        {
+        for word in [
+            "gaps",
+            "unmapped-as",
+            "unmapped-as=",
+            "refused=1",
+            "edge-match",
+            "edge-match=0",
+            "edge-match=0.01",
+            "edge-match=51",
+            "edge-match=NaN",
+        ] {
             assert!(accept.also(word).is_err(), "{word}");
         }
     }

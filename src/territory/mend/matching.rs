@@ -25,14 +25,14 @@ pub fn match_edges(
         return Ok((set, report, Matched::default()));
     };
     for now in 1..=turn.values().copied().max().unwrap_or(0) {
-        let turn_of = |code: &Code| turn.get(code).copied().unwrap_or(0);
+        let turn_of = |name: &str| turn.get(name).copied().unwrap_or(0);
         let mut drawn: Vec<(Owned, Area)> = Vec::new();
         {
             let lands = Lands::of(&set, &tree);
-            let (given, standing): (Vec<u32>, Vec<u32>) = (0..lands.owned.len() as u32)
-                .filter(|land| lands.code(*land).is_none_or(|code| turn_of(&code) <= now))
-                .partition(|land| lands.code(*land).is_some_and(|code| turn_of(&code) == now));
             let names: Vec<String> = (0..lands.owned.len() as u32).map(|land| lands.name(land)).collect();
+            let (given, standing): (Vec<u32>, Vec<u32>) = (0..lands.owned.len() as u32)
+                .filter(|land| turn_of(&names[*land as usize]) <= now)
+                .partition(|land| turn_of(&names[*land as usize]) == now);
             let named = |of: &[u32]| -> Vec<Named<'_>> {
                 of.iter().map(|&land| Named { name: &names[land as usize], area: lands.areas[land as usize] }).collect()
             };
@@ -43,7 +43,7 @@ pub fn match_edges(
             // Outlines run along the edges of what is in them: each level is drawn up by itself, in the same way.
             let mut levels: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
             for (at, region) in set.regions.iter().enumerate().filter(|(at, _)| tree.has_children[*at]) {
-                if region.claim.is_some() && turn_of(&region.code) == now {
+                if region.claim.is_some() && turn_of(&format!("region {}", region.code)) == now {
                     levels.entry(&region.level).or_default().push(at);
                 }
             }
@@ -67,18 +67,20 @@ pub fn match_edges(
     Ok((set, report, Matched { width_m: tolerance_m, turn }))
 }
 
-/// In which turn land comes in that is not, or not so, in force.
-fn turns(set: &BoundarySet, current: Option<&BoundarySet>, file_of: &HashMap<Code, u32>) -> HashMap<Code, u32> {
-    let grids: HashMap<&Code, &Area> =
-        current.into_iter().flat_map(|set| &set.grids).map(|grid| (&grid.code, &grid.area)).collect();
-    let claims: HashMap<&Code, &Area> = current
-        .into_iter()
-        .flat_map(|set| &set.regions)
-        .filter_map(|region| Some((&region.code, region.claim.as_ref()?)))
-        .collect();
-    let grids = set.grids.iter().filter(|grid| grids.get(&grid.code) != Some(&&grid.area)).map(|grid| &grid.code);
-    let claims =
-        set.regions.iter().filter(|region| region.claim.as_ref().is_some_and(|claim| claims.get(&region.code) != Some(&claim)));
-    let turn = |code: &Code| file_of.get(code).copied().unwrap_or(0) + 1;
-    grids.chain(claims.map(|region| &region.code)).map(|code| (code.clone(), turn(code))).collect()
+/// In which turn land comes in that is not, or not so, in force, by its name.
+fn turns(set: &BoundarySet, current: Option<&BoundarySet>, file_of: &HashMap<Code, u32>) -> HashMap<String, u32> {
+    let known: HashMap<String, &Area> = current.into_iter().flat_map(named_areas).map(|(name, _, area)| (name, area)).collect();
+    let changed = named_areas(set).filter(|(name, _, area)| known.get(name) != Some(area));
+    changed.map(|(name, code, _)| (name, code.and_then(|code| file_of.get(code).copied()).unwrap_or(0) + 1)).collect()
+}
+
+/// All that has land, by the names of [`Lands`].
+fn named_areas(set: &BoundarySet) -> impl Iterator<Item = (String, Option<&Code>, &Area)> {
+    let grids = set.grids.iter().map(|grid| (format!("grid {}", grid.code), Some(&grid.code), &grid.area));
+    let claims = set
+        .regions
+        .iter()
+        .filter_map(|region| Some((format!("region {}", region.code), Some(&region.code), region.claim.as_ref()?)));
+    let voids = set.voids.iter().map(|void| (format!("void {:?}", void.name), None, &void.area));
+    grids.chain(claims).chain(voids)
 }

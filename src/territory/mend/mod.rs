@@ -51,8 +51,9 @@ pub struct Accept {
 pub struct Matched {
     /// Patches narrower than this (2 · area / perimeter), in metres.
     pub width_m: f64,
-    /// In which turn land came in, from 1; what is not named stood before. Gaps go to the later side, overlaps to the earlier one.
-    pub turn: HashMap<Code, u32>,
+    /// In which turn land came in, from 1, by its name (`grid …`, `region …`, `void …`); what is not named stood before. Gaps go to the
+    /// later side, overlaps to the earlier one.
+    pub turn: HashMap<String, u32>,
 }
 
 /// Boundaries that were proved to be a partition.

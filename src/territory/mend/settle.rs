@@ -5,10 +5,14 @@ use super::patches::{Patch, Wrong, patches};
 use super::slits::{self, Uncovered};
 use super::{Accept, Lands};
 use crate::domain::fault::{Fault, FaultKind, Repair};
-use crate::geom::planar::{FaceIx, Noding, TooManyRounds};
+use crate::geom::measure::segment_distance_m;
+use crate::geom::planar::{Edge, FaceIx, Noding, TooManyRounds};
 use crate::geom::{Area, LatticePoint, Polygon};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+
+/// Pairs of edges of one patch that are looked at: more have no two borders that run along each other.
+const MOST_PAIRS: usize = 10_000_000;
 
 /// All land given out.
 #[derive(Debug, Default)]
@@ -170,22 +174,33 @@ impl Settling<'_> {
     /// In which turn land came in; 0: it stood before.
     fn turn(&self, land: u32) -> u32 {
         let Some(matched) = &self.accept.matched else { return 0 };
-        self.lands.code(land).and_then(|code| matched.turn.get(&code).copied()).unwrap_or(0)
+        matched.turn.get(&self.lands.name(land)).copied().unwrap_or(0)
     }
 
-    /// Of a patch between land that was drawn up and what it was drawn up to, when it is narrow enough: the turn of those who get it.
+    /// Of a patch between the borders of land that was drawn up and of what it was drawn up to, when these are near enough all along: the
+    /// turn of those who get it.
     fn turn_left_by_matching(&self, patch: &Patch) -> Option<u32> {
-        if self.accept.matched.as_ref().is_none_or(|matched| patch.width_m > matched.width_m) {
+        let within_m = self.accept.matched.as_ref()?.width_m;
+        if patch.width_m > within_m || patch.wrong == Wrong::Crossing {
             return None;
         }
-        let beside: Vec<u32> = match patch.wrong {
-            Wrong::Gap => patch.shared_m(&self.cover, &self.owner_of).into_keys().collect(),
-            Wrong::Overlap => self.cover.around(patch.faces[0]).iter().map(|(land, _)| *land).collect(),
-            Wrong::Crossing => return None,
+        let border = self.cover.arrangement.border(&patch.faces);
+        let beyond: Vec<(Edge, u32)> =
+            border.into_iter().filter_map(|(edge, across)| Some((edge, self.turn(self.owner_of[across?]?)))).collect();
+        let (first, last) = (beyond.iter().map(|(_, turn)| *turn).min()?, beyond.iter().map(|(_, turn)| *turn).max()?);
+        let (earlier, later): (Vec<_>, Vec<_>) =
+            beyond.iter().map(|(edge, turn)| (*edge, *turn == last)).partition(|(_, later)| !later);
+        let near = |edges: &[(Edge, bool)], others: &[(Edge, bool)]| {
+            let distance_m = |p: LatticePoint| {
+                others.iter().map(|(other, _)| segment_distance_m(p, other.a(), other.b())).fold(f64::INFINITY, f64::min)
+            };
+            edges.iter().flat_map(|(edge, _)| [edge.a(), edge.b()]).all(|p| distance_m(p) <= within_m)
         };
-        let turns = beside.into_iter().map(|land| self.turn(land));
-        let (first, last) = (turns.clone().min()?, turns.max()?);
-        (first != last).then_some(if patch.wrong == Wrong::Gap { last } else { first })
+        let between = first != last
+            && earlier.len().saturating_mul(later.len()) < MOST_PAIRS
+            && near(&earlier, &later)
+            && near(&later, &earlier);
+        between.then_some(if patch.wrong == Wrong::Gap { last } else { first })
     }
 
     fn give_sliver(&mut self, patch: &Patch, covering: &[u32], shared: &BTreeMap<u32, f64>, to: u32) {

@@ -2,10 +2,10 @@
 
 use super::city::{self, CLOSED, GRID_1, GRID_2, GRID_3};
 use super::get;
+use crate::gdal::told;
 use axum::Router;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 const HOST: &str = "http://localhost:8080";
 
@@ -240,22 +240,6 @@ async fn the_document_is_of_openapi_3_0() {
     }
 }
 
-/// What GDAL's driver says; `None` when GDAL is not installed.
-fn ogrinfo(arguments: &[&str]) -> Option<String> {
-    match Command::new("ogrinfo").args(arguments).output() {
-        Ok(output) => {
-            let (said, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-            assert!(output.status.success() && complaints.is_empty(), "ogrinfo {arguments:?}: {complaints}{said}");
-            Some(said.into_owned())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("ogrinfo is not installed: not asked");
-            None
-        }
-        Err(error) => panic!("ogrinfo: {error}"),
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn gdal_pages_through_every_collection() {
     let router = city::router().await;
@@ -265,8 +249,7 @@ async fn gdal_pages_through_every_collection() {
     for collection in ["regions", "grids", "facilities", "cases"] {
         let count = all(&router, &format!("/ogc/collections/{collection}/items")).await.len();
         let arguments = ["-ro", "-al", "-oo", "PAGE_SIZE=1", &address, collection].map(str::to_owned);
-        let said = tokio::task::spawn_blocking(move || ogrinfo(&arguments.each_ref().map(String::as_str))).await.unwrap();
-        let Some(said) = said else { return };
+        let said = tokio::task::spawn_blocking(move || told("ogrinfo", &arguments.each_ref().map(String::as_str))).await.unwrap();
         assert_eq!(said.matches("OGRFeature(").count(), count, "{said}");
         assert!(said.contains(&format!("Feature Count: {count}\n")), "{said}");
         assert!(said.contains("WGS 84") || said.contains("CGCS2000"), "{said}");

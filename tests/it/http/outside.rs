@@ -399,13 +399,20 @@ async fn an_address_is_asked_again_and_again_and_what_was_good_last_is_kept() {
     assert_eq!(until(&router, |_| true).await["version"], 1, "the same content is no new version");
 }
 
-/// A server with a certificate of the authority of tests/fixtures/tls.
-async fn secured() -> std::net::SocketAddr {
-    use tokio_rustls::rustls::pki_types::pem::PemObject;
-    use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+/// A server of `localhost`, and the certificate of the authority that vouches for it.
+async fn secured() -> (std::net::SocketAddr, String) {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
     use tokio_rustls::rustls::{ServerConfig, crypto::ring::default_provider};
-    let certificate = CertificateDer::from_pem_slice(include_bytes!("../../fixtures/tls/server.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../../fixtures/tls/server.key")).unwrap();
+    let of_authority = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.distinguished_name.push(DnType::CommonName, "an authority");
+    let ca = authority.self_signed(&of_authority).unwrap().pem();
+    let issuer = Issuer::new(authority, of_authority);
+    let own = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&own, &issuer).unwrap();
+    let (certificate, key) = (certificate.der().clone(), PrivateKeyDer::try_from(own.serialize_der()).unwrap());
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions().unwrap();
     let config = config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
     let (acceptor, listener) =
@@ -422,14 +429,14 @@ async fn secured() -> std::net::SocketAddr {
             }
         }
     });
-    address
+    (address, ca)
 }
 
 #[tokio::test]
 async fn a_server_is_asked_in_secret_when_its_certificate_is_trusted() {
-    let address = secured().await;
+    let (address, ca) = secured().await;
     let folder = folder();
-    std::fs::write(folder.path().join("ca.pem"), include_bytes!("../../fixtures/tls/ca.pem")).unwrap();
+    std::fs::write(folder.path().join("ca.pem"), ca).unwrap();
     let map = format!(
         "[[basemap]]\nid = \"street\"\ntitle = \"街道图\"\nkind = \"xyz\"\ncrs = \"wgs84\"\nurl = \"https://localhost:{}/{{z}}/{{x}}/{{y}}\"",
         address.port()

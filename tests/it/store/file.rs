@@ -1,8 +1,8 @@
 //! What a data file promises beyond the suite: others can read it and only we write it, one process owns it, copies and old files.
 
 use super::world::*;
+use crate::gdal::answered;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use wangge::domain::id::{Epoch, FacilityId, Revision};
 use wangge::store::*;
 
@@ -17,27 +17,12 @@ async fn city(folder: &Path) -> (Store, PathBuf) {
     (store, path)
 }
 
-/// What a command says; `None` when it is not installed.
-fn told(program: &str, arguments: &[&str]) -> Option<(bool, String)> {
-    match Command::new(program).args(arguments).output() {
-        Ok(output) => {
-            let said = [output.stdout, output.stderr].concat();
-            Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("{program} is not installed: not asked");
-            None
-        }
-        Err(error) => panic!("{program}: {error}"),
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn gdal_reads_the_seven_layers_while_we_write() {
     let folder = tempfile::tempdir().unwrap();
     let (store, path) = city(folder.path()).await;
     let file = path.to_str().unwrap();
-    let Some((fine, all)) = told("ogrinfo", &["-ro", "-so", "-al", file]) else { return };
+    let (fine, all) = answered("ogrinfo", &["-ro", "-so", "-al", file]);
     assert!(fine, "{all}");
     assert!(!all.contains("Warning") && !all.contains("ERROR"), "{all}");
     for (layer, geometry, count) in [
@@ -62,7 +47,7 @@ async fn gdal_reads_the_seven_layers_while_we_write() {
     assert_eq!(all.matches("Layer name: ").count(), 7, "the other tables are ours alone: {all}");
     // A box is answered from the R-tree: two points of the first thousandth of a degree.
     let (_, some) =
-        told("ogrinfo", &["-ro", "-so", file, "facilities", "-spat", "119.99999", "29.99999", "120.00015", "30.00005"]).unwrap();
+        answered("ogrinfo", &["-ro", "-so", file, "facilities", "-spat", "119.99999", "29.99999", "120.00015", "30.00005"]);
     assert!(some.contains("Feature Count: 2\n"), "{some}");
     store.facilities_commit(facilities(vec![facility(1)])).await.unwrap();
     store.close().await.unwrap();
@@ -359,14 +344,13 @@ async fn a_backup_made_while_we_write_can_be_edited_and_restored() {
     // Others may edit the copy: the triggers that keep its R-tree are there, and GDAL has the functions they call.
     let file = copy.to_str().unwrap();
     let edit = "UPDATE grids SET name = 'mine' WHERE code = '330902002000001'";
-    if let Some((fine, said)) = told("ogrinfo", &[file, "-dialect", "sqlite", "-sql", edit]) {
-        assert!(fine && !said.contains("ERROR"), "{said}");
-        let (_, said) = told("ogrinfo", &[file, "-sql", "DELETE FROM facilities WHERE fid = 1"]).unwrap();
-        assert!(!said.contains("ERROR"), "{said}");
-        let refused = Store::restore(&copy, &path).await;
-        let why = refused.unwrap_err().to_string();
-        assert!(why.contains("changed by someone else"), "edits come back by import, not by restore: {why}");
-    }
+    let (fine, said) = answered("ogrinfo", &[file, "-dialect", "sqlite", "-sql", edit]);
+    assert!(fine && !said.contains("ERROR"), "{said}");
+    let (_, said) = answered("ogrinfo", &[file, "-sql", "DELETE FROM facilities WHERE fid = 1"]);
+    assert!(!said.contains("ERROR"), "{said}");
+    let refused = Store::restore(&copy, &path).await;
+    let why = refused.unwrap_err().to_string();
+    assert!(why.contains("changed by someone else"), "edits come back by import, not by restore: {why}");
     let elsewhere = folder.path().join("elsewhere.gpkg");
     assert!(matches!(Store::restore(&elsewhere, &path).await, Err(StoreError::Missing(_))));
     let store = Store::open(&path, Access::Read).await.unwrap();

@@ -4,32 +4,16 @@
 use super::{Point, city, demo, rings, tiles_at};
 use crate::communes::communes;
 use crate::coverages::fixture;
+use crate::gdal::told;
 use fast_mvt::{MvtReaderRef, MvtValueRef};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 use wangge::city::City;
 use wangge::demo::Preset;
 use wangge::domain::scope::Scope;
 use wangge::geom::TileId;
 use wangge::tiles::{Fields, Layers, TileRequest, build};
-
-/// What a program prints; `None` when it is not installed.
-pub(crate) fn told(program: &str, arguments: &[&str]) -> Option<String> {
-    match Command::new(program).args(arguments).output() {
-        Ok(output) => {
-            let complaints = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success() && complaints.is_empty(), "{program} {arguments:?}: {complaints}");
-            Some(String::from_utf8(output.stdout).unwrap())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("{program} is not installed: not asked");
-            None
-        }
-        Err(error) => panic!("{program}: {error}"),
-    }
-}
 
 /// A feature as either reader has it: attributes, and polygons of rings (or one ring of one point).
 #[derive(Debug, PartialEq)]
@@ -103,14 +87,14 @@ fn place(position: &Value, tile: TileId) -> Point {
 }
 
 /// As GDAL reads a layer, in one answer of `ogr2ogr`.
-fn gdal(file: &Path, tile: TileId, layer: &str) -> Option<Vec<Read>> {
+fn gdal(file: &Path, tile: TileId, layer: &str) -> Vec<Read> {
     let sql = format!("SELECT *, ST_IsValid(geometry) AS is_valid FROM {layer}");
     let address = [format!("X={}", tile.x()), format!("Y={}", tile.y()), format!("Z={}", tile.z())];
     let [x, y, z] = address.each_ref().map(String::as_str);
     // Clipping at the visible extent is GDAL's own doing.
     let options = ["-oo", "CLIP=NO", "-oo", x, "-oo", y, "-oo", z, "-dialect", "sqlite", "-sql", &sql];
     let asked = [["-q", "-f", "GeoJSON", "/vsistdout/", file.to_str().unwrap()].as_slice(), &options].concat();
-    let answer: Value = serde_json::from_str(&told("ogr2ogr", &asked)?).unwrap();
+    let answer: Value = serde_json::from_str(&told("ogr2ogr", &asked)).unwrap();
     let read = |feature: &Value| {
         let mut tags = feature["properties"].as_object().unwrap().clone();
         assert_eq!(tags.remove("is_valid"), Some(json!(1)), "{tile} {layer}: {feature}");
@@ -132,11 +116,11 @@ fn gdal(file: &Path, tile: TileId, layer: &str) -> Option<Vec<Read>> {
         };
         Read { tags, polygons: canonical(polygons) }
     };
-    Some(answer["features"].as_array().unwrap().iter().map(read).collect())
+    answer["features"].as_array().unwrap().iter().map(read).collect()
 }
 
-/// Asks GDAL for each tile; how many features it found, and the layers it found them in. `None` when it is not installed.
-fn assert_gdal_reads(city: &City, tiles: &[TileId]) -> Option<(usize, BTreeSet<String>)> {
+/// Asks GDAL for each tile; how many features it found, and the layers it found them in.
+fn assert_gdal_reads(city: &City, tiles: &[TileId]) -> (usize, BTreeSet<String>) {
     let folder = tempfile::tempdir().unwrap();
     let (mut count, mut layers) = (0, BTreeSet::new());
     for (at, tile) in tiles.iter().enumerate() {
@@ -156,14 +140,14 @@ fn assert_gdal_reads(city: &City, tiles: &[TileId]) -> Option<(usize, BTreeSet<S
             gzip.write_all(&bytes).unwrap();
             gzip.finish().unwrap();
         }
-        let summary = told("ogrinfo", &["-ro", "-so", "-al", path.to_str().unwrap()])?;
+        let summary = told("ogrinfo", &["-ro", "-so", "-al", path.to_str().unwrap()]);
         let after = |words: &str| -> Vec<String> {
             summary.lines().filter_map(|line| line.strip_prefix(words)).map(str::to_owned).collect()
         };
         assert_eq!(after("Layer name: "), ours.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), "{tile}");
         assert_eq!(after("Feature Count: "), ours.iter().map(|(_, all)| all.len().to_string()).collect::<Vec<_>>(), "{tile}");
         for (name, features) in ours {
-            let theirs = gdal(&path, *tile, &name)?;
+            let theirs = gdal(&path, *tile, &name);
             assert_eq!(theirs.len(), features.len());
             for (ours, theirs) in features.iter().zip(&theirs) {
                 assert_eq!(ours, theirs, "{tile} {name}");
@@ -172,7 +156,7 @@ fn assert_gdal_reads(city: &City, tiles: &[TileId]) -> Option<(usize, BTreeSet<S
             layers.insert(name);
         }
     }
-    Some((count, layers))
+    (count, layers)
 }
 
 #[test]
@@ -180,7 +164,7 @@ fn gdal_reads_tiles_of_the_demo_city_as_we_do() {
     let city = demo(Preset::Small);
     let tiles: Vec<TileId> = [6, 9, 11, 12, 13, 14, 15, 16].iter().flat_map(|zoom| tiles_at(&city, *zoom, 2)).collect();
     assert!((12..=32).contains(&tiles.len()), "{}", tiles.len());
-    let Some((count, layers)) = assert_gdal_reads(&city, &tiles) else { return };
+    let (count, layers) = assert_gdal_reads(&city, &tiles);
     assert!(count > 1_500, "{count}");
     assert_eq!(layers.len(), 5, "{layers:?}");
 }
@@ -196,7 +180,7 @@ fn gdal_reads_tiles_of_communes_as_we_do() {
     let city = city(set);
     let first = city.territory.level_zooms()[0].unwrap().0;
     let tiles: Vec<TileId> = (first..=16).flat_map(|zoom| tiles_at(&city, zoom, 2)).collect();
-    let Some((count, layers)) = assert_gdal_reads(&city, &tiles) else { return };
+    let (count, layers) = assert_gdal_reads(&city, &tiles);
     assert!(count > 500, "{count}");
     assert_eq!(layers.len(), 3, "{layers:?}");
 }
