@@ -184,13 +184,18 @@ impl Settling<'_> {
         if patch.width_m > within_m || patch.wrong == Wrong::Crossing {
             return None;
         }
-        let border = self.cover.arrangement.border(&patch.faces);
-        let beyond: Vec<(Edge, u32)> =
-            border.into_iter().filter_map(|(edge, across)| Some((edge, self.turn(self.owner_of[across?]?)))).collect();
-        let (first, last) = (beyond.iter().map(|(_, turn)| *turn).min()?, beyond.iter().map(|(_, turn)| *turn).max()?);
-        let (earlier, later): (Vec<_>, Vec<_>) =
-            beyond.iter().map(|(edge, turn)| (*edge, *turn == last)).partition(|(_, later)| !later);
-        let near = |edges: &[(Edge, bool)], others: &[(Edge, bool)]| {
+        // Each edge of the patch lies on the borders of those whose land begins or ends there.
+        let inside = self.cover.around(patch.faces[0]);
+        let mut borders: Vec<(Edge, u32)> = Vec::new();
+        for (edge, across) in self.cover.arrangement.border(&patch.faces) {
+            let outside = across.map_or(&[][..], |face| self.cover.around(face));
+            let differs =
+                inside.iter().filter(|of| !outside.contains(of)).chain(outside.iter().filter(|of| !inside.contains(of)));
+            borders.extend(differs.map(|(land, _)| (edge, self.turn(*land))));
+        }
+        let (first, last) = (borders.iter().map(|(_, turn)| *turn).min()?, borders.iter().map(|(_, turn)| *turn).max()?);
+        let (later, earlier): (Vec<_>, Vec<_>) = borders.into_iter().partition(|(_, turn)| *turn == last);
+        let near = |edges: &[(Edge, u32)], others: &[(Edge, u32)]| {
             let distance_m = |p: LatticePoint| {
                 others.iter().map(|(other, _)| segment_distance_m(p, other.a(), other.b())).fold(f64::INFINITY, f64::min)
             };
