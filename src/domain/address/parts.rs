@@ -177,7 +177,7 @@ impl<'t> Parser<'t> {
         if let Some(len) = longest(&WAYS) {
             // 3楼道, 2幢路边: deep in an address there are no streets.
             let deep = self.seen && !matches!(kind, Kind::Number | Kind::Outer(_));
-            return !deep && !(on_street && beside(len));
+            return !(deep || on_street && beside(len));
         }
         let Some(len) = longest(&SPOTS).filter(|_| kind == Kind::Number) else { return false };
         let rest = &rest[len..];
