@@ -182,8 +182,7 @@ impl Config {
     /// Reads a file of settings. Paths in it are relative to its folder.
     pub fn read(path: &Path) -> Result<Self, BadConfig> {
         let text = std::fs::read_to_string(path).map_err(|error| BadConfig::Unreadable(path.to_owned(), error))?;
-        let file: File =
-            toml::from_str(&text).map_err(|error| BadConfig::Syntax(path.to_owned(), error.to_string().trim_end().to_owned()))?;
+        let file: File = toml::from_str(&text).map_err(|error| BadConfig::Syntax(path.to_owned(), told(&error, &text)))?;
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::of(file, folder).map_err(|why| BadConfig::Value(path.to_owned(), why))
     }
@@ -312,6 +311,14 @@ pub fn map_approval(text: &str) -> Result<String, String> {
             && number.strip_suffix('号').is_some_and(digits)
     });
     if fits { Ok(plain) } else { Err(format!("map_approval {text:?} is no approval number: like GS(2024)1234号")) }
+}
+
+/// What is wrong with a file, and in which line; the line itself may hold a key and is not told.
+fn told(error: &toml::de::Error, text: &str) -> String {
+    match error.span() {
+        Some(span) => format!("line {}: {}", text[..span.start].matches('\n').count() + 1, error.message()),
+        None => error.message().to_owned(),
+    }
 }
 
 /// What links begin with, without a slash at the end.

@@ -81,6 +81,11 @@ impl Template {
         &self.text
     }
 
+    /// What its server said, without the key, should it stand there.
+    pub fn censored(&self, text: &str) -> String {
+        if self.key.0.is_empty() { text.to_owned() } else { text.replace(&self.key.0, "…") }
+    }
+
     /// The host and nothing else of the address: what may be told.
     pub fn host(&self) -> &str {
         super::host(&self.text)
@@ -260,7 +265,7 @@ pub(super) fn template(text: &str, hosts: Vec<String>, key: Option<String>, tile
     let rest = rest.ok_or_else(|| format!("url {text:?} begins with neither http:// nor https://"))?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.is_empty() || authority.contains('@') {
-        return Err(format!("url {text:?} names no host, or a user; a key belongs into key_file or key_env"));
+        return Err("a url names no host, or a user; a key belongs into key_file or key_env".to_owned());
     }
     if authority.replace("{s}", "").contains('{') {
         return Err(format!("url {text:?}: only {{s}} may stand in the host, so that nobody else can be asked"));
@@ -296,7 +301,8 @@ pub(super) fn secret(file: Option<&Path>, variable: Option<&str>, folder: &Path)
             std::fs::read_to_string(&path).map_err(|error| format!("key_file {}: {error}", path.display()))?
         }
         (None, Some(name)) => {
-            std::env::var(name).map_err(|_| format!("key_env: the environment has no variable {name}, or it is no text"))?
+            // A key that was put here by mistake is not repeated.
+            std::env::var(name).map_err(|_| "key_env names no variable of the environment, or one that is no text".to_owned())?
         }
     };
     let key = key.trim().to_owned();

@@ -20,8 +20,10 @@ const MOST_METADATA: (u64, usize) = (4 << 20, 16 << 20);
 const MOST_TILE: (u64, usize) = (8 << 20, 32 << 20);
 /// Directories point to directories at most so deep; files have two levels.
 const MOST_LEVELS: usize = 4;
-/// Leaves that are kept unpacked; some 100 kB each.
-const MOST_LEAVES: usize = 64;
+/// Most entries of a directory: writers cut them far below.
+const MOST_ENTRIES: u64 = 200_000;
+/// Entries of leaves that are kept unpacked, 32 bytes each.
+const MOST_KEPT: usize = 1_000_000;
 
 /// What tiles are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,7 +213,7 @@ impl Pmtiles {
         }
         let leaf = directory(&self.read(within(self.leaf_part, entry)?, self.packed.0, MOST_DIRECTORY)?)?;
         let mut leaves = leaves();
-        if leaves.len() >= MOST_LEAVES {
+        if leaves.values().map(|leaf| leaf.len()).sum::<usize>() + leaf.len() > MOST_KEPT {
             leaves.clear();
         }
         leaves.insert(entry.offset, Arc::clone(&leaf));
@@ -271,6 +273,9 @@ fn directory(bytes: &[u8]) -> io::Result<Arc<[Entry]>> {
     // Each entry takes four bytes at least.
     if count > bytes.len() as u64 / 4 {
         return Err(io::Error::other("a directory tells of more entries than it holds"));
+    }
+    if count > MOST_ENTRIES {
+        return Err(io::Error::other(format!("a directory has {count} entries, more than {MOST_ENTRIES}")));
     }
     let mut entries = vec![Entry { id: 0, run: 0, offset: 0, length: 0 }; count as usize];
     let mut id = 0_u64;

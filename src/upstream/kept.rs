@@ -174,7 +174,7 @@ impl Kept {
         let paused = self.paused(key.0);
         let got = match paused {
             Some(why) => Err(why),
-            None => match self.upstream.get(&wanted.address, None, wanted.limit).await {
+            None => match self.upstream.get(&wanted.address, None, wanted.limit, || self.paused(key.0)).await {
                 Ok(got) => (wanted.fits)(&got.media_type, &got.body).map_err(UpstreamError::Unfit).map(|()| Some(got.body)),
                 Err(UpstreamError::Nothing) => Ok(None),
                 Err(error) => {

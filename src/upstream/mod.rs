@@ -8,16 +8,17 @@ pub mod kept;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::Request;
+use hyper::{Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -27,7 +28,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 /// How long a request may wait for its turn.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
-/// Requests under way at one time. A browser asks for some 40 tiles of a screen at once.
+/// Requests under way at one time to one host, so that a slow one keeps nobody waiting for others. A browser asks for some 40 tiles of a
+/// screen at once.
 const MOST_REQUESTS: usize = 16;
 /// How long a connection that is not used is kept.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
@@ -35,7 +37,8 @@ const IDLE_LIMIT: Duration = Duration::from_secs(30);
 /// Asks other servers.
 pub struct Upstream {
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
-    slots: Semaphore,
+    /// By host; there are no more of them than the settings name.
+    slots: Mutex<HashMap<String, Arc<Semaphore>>>,
     asked: AtomicU64,
     failed: AtomicU64,
 }
@@ -142,13 +145,28 @@ impl Upstream {
             .pool_max_idle_per_host(MOST_REQUESTS)
             .pool_timer(TokioTimer::new())
             .build(connector);
-        Ok(Self { client, slots: Semaphore::new(MOST_REQUESTS), asked: AtomicU64::new(0), failed: AtomicU64::new(0) })
+        Ok(Self { client, slots: Mutex::default(), asked: AtomicU64::new(0), failed: AtomicU64::new(0) })
     }
 
-    /// What an address answers, at most `limit` bytes. `etag`: of what is known already.
-    pub async fn get(&self, address: &str, etag: Option<&str>, limit: usize) -> Result<Got, UpstreamError> {
-        let slot = tokio::time::timeout(WAIT_LIMIT, self.slots.acquire()).await.map_err(|_| UpstreamError::Busy)?;
+    /// What an address answers, at most `limit` bytes. `etag`: of what is known already. `unless` is asked when it is its turn: others may
+    /// have found out meanwhile that the host does not answer.
+    pub async fn get(
+        &self,
+        address: &str,
+        etag: Option<&str>,
+        limit: usize,
+        unless: impl Fn() -> Option<UpstreamError>,
+    ) -> Result<Got, UpstreamError> {
+        let host = address.parse::<Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string)).unwrap_or_default();
+        let slots = {
+            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(slots.entry(host).or_insert_with(|| Arc::new(Semaphore::new(MOST_REQUESTS))))
+        };
+        let slot = tokio::time::timeout(WAIT_LIMIT, slots.acquire()).await.map_err(|_| UpstreamError::Busy)?;
         let _slot = slot.expect("the semaphore is never closed");
+        if let Some(why) = unless() {
+            return Err(why);
+        }
         self.asked.fetch_add(1, Ordering::Relaxed);
         let got = tokio::time::timeout(ANSWER_LIMIT, self.answer(address, etag, limit)).await;
         let got = got.unwrap_or(Err(UpstreamError::TimedOut(ANSWER_LIMIT.as_secs())));

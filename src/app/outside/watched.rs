@@ -4,6 +4,7 @@
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::config::layers::Place;
+use crate::domain::hash::hash64;
 use crate::geom::Crs;
 use crate::interchange::thematic::{self, Features, MOST_BYTES};
 use crate::upstream::{Upstream, UpstreamError};
@@ -12,12 +13,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+/// Most characters of what is wrong with it.
+const MOST_WHY: usize = 200;
+/// How long it takes at most until a source is tried again that could not be read.
+const AGAIN: Duration = Duration::from_secs(60);
+
 /// What is known of a layer.
 #[derive(Debug, Clone, Default)]
 pub struct Read {
     /// What was good last; none: it could not be read yet.
     pub features: Option<Arc<Features>>,
-    /// Grows with every content that differs.
+    /// Differs with the content, also after a restart; 0: none yet.
     pub version: u64,
     /// When the source last said so, or that nothing changed.
     pub as_of: Option<Timestamp>,
@@ -79,14 +85,13 @@ impl Watched {
             Ok(None) => Ok(None),
             Err(why) => Err(why),
         };
-        let outcome = outcome.map_err(|why| format!("{} {why}", self.name()));
+        let outcome = outcome.map_err(|why| format!("{} {}", self.name(), self.plain(&why)));
         let mut read = self.read();
         match &outcome {
             Ok(features) => {
                 if let Some(features) = features {
-                    if read.features.as_ref().is_none_or(|before| before.body != features.body) {
-                        read.version += 1;
-                    }
+                    // As many bits as a number of JSON keeps.
+                    read.version = hash64(&features.body) >> 11;
                     read.features = Some(Arc::new(features.clone()));
                 }
                 read.as_of = Some(clock.now());
@@ -107,8 +112,17 @@ impl Watched {
     /// What messages call the source: no address, since a key may stand in it.
     fn name(&self) -> String {
         match &self.place {
-            Place::File(path) => path.display().to_string(),
+            Place::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             Place::Url(url) => url.host().to_owned(),
+        }
+    }
+
+    /// What is wrong as all may read it: not longer than a line, and without a key that a server sent back.
+    fn plain(&self, why: &str) -> String {
+        let short: String = why.chars().take(MOST_WHY).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        match &self.place {
+            Place::File(_) => short,
+            Place::Url(url) => url.censored(&short),
         }
     }
 
@@ -127,7 +141,7 @@ impl Watched {
             }
             Place::Url(url) => {
                 let etag = seen.etag.clone().filter(|_| well);
-                match upstream.get(&url.address(None), etag.as_deref(), MOST_BYTES).await {
+                match upstream.get(&url.address(None), etag.as_deref(), MOST_BYTES, || None).await {
                     Ok(got) => {
                         if got.media_type.starts_with("text/html") {
                             return Err("answered a page instead of GeoJSON".to_owned());
@@ -150,13 +164,15 @@ impl Watched {
         let every = self.every;
         let mut at_once = !self.is_file();
         tokio::spawn(async move {
+            let mut pause = every;
             loop {
                 if !std::mem::take(&mut at_once) {
-                    tokio::time::sleep(every).await;
+                    tokio::time::sleep(pause).await;
                 }
                 let Some(watched) = watched.upgrade() else { return };
-                // What was wrong is kept with the layer.
-                let _ = watched.look(&upstream, &compute, &clock).await;
+                // What was wrong is kept with the layer; it may be over soon, however seldom it is looked after.
+                let outcome = watched.look(&upstream, &compute, &clock).await;
+                pause = if outcome.is_ok() { every } else { every.min(AGAIN) };
             }
         });
     }
