@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub const MOST_BYTES: usize = 16 << 20;
 /// Most features of a layer.
 pub const MOST_FEATURES: usize = 50_000;
-/// Classes that are counted; a property with more values parts nothing.
+/// Classes that are counted beside those the settings name; a property with more values parts nothing.
 const MOST_CLASSES: usize = 100;
 
 /// What is wrong with it, and where.
@@ -53,8 +53,29 @@ struct Head<'a> {
     crs: Option<Value>,
 }
 
-/// Reads a FeatureCollection. `class_field`: the property whose values are counted.
-pub fn read(bytes: &[u8], crs: Crs, class_field: Option<&str>) -> Result<Features, BadGeoJson> {
+/// What parts features into classes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Classes {
+    /// The property whose values are counted.
+    pub field: String,
+    /// Values that are counted however many others there are.
+    pub known: Vec<String>,
+}
+
+/// A value as text, as a browser writes it: 3.0 is 3.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => match number.as_f64() {
+            Some(whole) if number.is_f64() && whole.fract() == 0.0 && whole.abs() < 1e15 => format!("{whole:.0}"),
+            _ => number.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// Reads a FeatureCollection.
+pub fn read(bytes: &[u8], crs: Crs, classes: Option<&Classes>) -> Result<Features, BadGeoJson> {
     if bytes.len() > MOST_BYTES {
         return Err(bad("", format!("is larger than {} MB: make PMTiles of it", MOST_BYTES >> 20)));
     }
@@ -69,7 +90,9 @@ pub fn read(bytes: &[u8], crs: Crs, class_field: Option<&str>) -> Result<Feature
         return Err(bad("features", format!("are {}, more than {MOST_FEATURES}: make PMTiles of it", features.len())));
     }
     let mut reading = Reading { crs, bbox: None };
-    let mut by_class = BTreeMap::new();
+    let mut by_class: BTreeMap<String, usize> =
+        classes.into_iter().flat_map(|classes| &classes.known).map(|value| (value.clone(), 0)).collect();
+    let most_classes = by_class.len() + MOST_CLASSES;
     let mut body = Vec::with_capacity(bytes.len());
     body.extend_from_slice(br#"{"type":"FeatureCollection","features":["#);
     for (at, raw) in features.iter().enumerate() {
@@ -86,9 +109,9 @@ pub fn read(bytes: &[u8], crs: Crs, class_field: Option<&str>) -> Result<Feature
             Some(Value::Object(properties)) => properties,
             Some(_) => return Err(bad(&format!("{place}.properties"), "is neither an object nor null")),
         };
-        if let Some(value) = class_field.and_then(|field| properties.get(field)).filter(|value| !value.is_null()) {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            if by_class.len() < MOST_CLASSES || by_class.contains_key(&value) {
+        if let Some(value) = classes.and_then(|classes| properties.get(&classes.field)).filter(|value| !value.is_null()) {
+            let value = text(value);
+            if by_class.len() < most_classes || by_class.contains_key(&value) {
                 *by_class.entry(value).or_default() += 1;
             }
         }
@@ -199,9 +222,22 @@ mod tests {
     }
 
     #[test]
+    fn a_class_of_the_settings_is_counted_behind_any_number_of_others() {
+        let feature = |level: &str| format!(r#"{{"type":"Feature","geometry":null,"properties":{{"level":{level}}}}}"#);
+        let others = (0..500).map(|n| feature(&format!("\"{n} m\"")));
+        let all: Vec<String> = others.chain([feature("3.0"), feature("\"high\""), feature("2.5"), feature("3")]).collect();
+        let text = format!(r#"{{"type":"FeatureCollection","features":[{}]}}"#, all.join(","));
+        let classes = Classes { field: "level".to_owned(), known: ["high", "3", "none"].map(str::to_owned).to_vec() };
+        let counted = read(text.as_bytes(), Crs::Wgs84, Some(&classes)).expect("features").by_class;
+        assert_eq!((counted["high"], counted["3"], counted["none"]), (1, 2, 0), "3.0 is 3, as browsers write it");
+        assert_eq!(counted.len(), 3 + MOST_CLASSES);
+    }
+
+    #[test]
     fn positions_are_converted_once_and_the_rest_is_kept() {
         let text = collection(r#"{"type":"Point","coordinates":[116.404,39.915,7.5]}"#);
-        let plain = read(text.as_bytes(), Crs::Wgs84, Some("level")).expect("features");
+        let levels = Classes { field: "level".to_owned(), known: Vec::new() };
+        let plain = read(text.as_bytes(), Crs::Wgs84, Some(&levels)).expect("features");
         let told: Value = serde_json::from_slice(&plain.body).expect("JSON");
         assert_eq!(told["features"][0]["geometry"], json!({ "type": "Point", "coordinates": [116.404, 39.915] }));
         assert_eq!(told["features"][0]["properties"], json!({ "level": 3, "name": "甲" }));

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::config::layers::{Content, Layer as LayerSettings};
 use crate::config::outside::{Basemap as BasemapSettings, Tiles};
 use crate::geom::TileId;
+use crate::interchange::thematic::Classes;
 use crate::upstream::Upstream;
 use crate::upstream::disk::Disk;
 use crate::upstream::kept::Kept;
@@ -85,8 +86,11 @@ impl Outside {
             let content = match &about.content {
                 Content::Tiles(tiles) => LayerContent::Tiles(sources("[[layer]]", &about.id, tiles)?),
                 Content::Features { place, crs, every } => {
-                    let class_field = about.classes.as_ref().map(|(field, _)| field.clone());
-                    let watched = Watched::new(about.id.clone(), place.clone(), *crs, class_field, *every);
+                    let classes = about.classes.as_ref().map(|(field, known)| Classes {
+                        field: field.clone(),
+                        known: known.iter().map(|class| class.value.clone()).collect(),
+                    });
+                    let watched = Watched::new(about.id.clone(), place.clone(), *crs, classes, *every);
                     if watched.is_file() {
                         watched.look(&upstream, compute, clock).await.map_err(|why| fault("[[layer]]", &about.id, &why))?;
                     }

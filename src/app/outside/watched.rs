@@ -6,7 +6,7 @@ use crate::compute::Compute;
 use crate::config::layers::Place;
 use crate::domain::hash::hash64;
 use crate::geom::Crs;
-use crate::interchange::thematic::{self, Features, MOST_BYTES};
+use crate::interchange::thematic::{self, Classes, Features, MOST_BYTES};
 use crate::upstream::{Upstream, UpstreamError};
 use jiff::Timestamp;
 use std::path::Path;
@@ -45,15 +45,15 @@ pub struct Watched {
     id: String,
     place: Place,
     crs: Crs,
-    class_field: Option<String>,
+    classes: Option<Classes>,
     every: Duration,
     read: Mutex<Read>,
     seen: tokio::sync::Mutex<Seen>,
 }
 
 impl Watched {
-    pub(super) fn new(id: String, place: Place, crs: Crs, class_field: Option<String>, every: Duration) -> Self {
-        Self { id, place, crs, class_field, every, read: Mutex::default(), seen: tokio::sync::Mutex::default() }
+    pub(super) fn new(id: String, place: Place, crs: Crs, classes: Option<Classes>, every: Duration) -> Self {
+        Self { id, place, crs, classes, every, read: Mutex::default(), seen: tokio::sync::Mutex::default() }
     }
 
     pub(super) fn is_file(&self) -> bool {
@@ -78,8 +78,8 @@ impl Watched {
     pub(super) async fn look(&self, upstream: &Upstream, compute: &Compute, clock: &Clock) -> Result<(), String> {
         let outcome = match self.fetched(upstream).await {
             Ok(Some(bytes)) => {
-                let (crs, field) = (self.crs, self.class_field.clone());
-                let work = move || thematic::read(&bytes, crs, field.as_deref()).map_err(|error| error.to_string());
+                let (crs, classes) = (self.crs, self.classes.clone());
+                let work = move || thematic::read(&bytes, crs, classes.as_ref()).map_err(|error| error.to_string());
                 compute.run(work).await.map_err(|error| error.to_string()).flatten().map(Some)
             }
             Ok(None) => Ok(None),
