@@ -198,7 +198,7 @@ async fn main() {
         .route("/echo/locate", echo(sizes.0))
         .route("/echo/batch", echo(sizes.1))
         .layer(axum::extract::DefaultBodyLimit::disable())
-        .layer(axum::middleware::from_fn(wangge::http::guard::guard));
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&app), wangge::http::guard::guard));
     let router = wangge::http::router(app).merge(echoes);
     tokio::spawn(wangge::http::serve(listener, router, std::future::pending()));
     println!("{} grids; bodies of {} and {} bytes", SIDE * SIDE, sizes.0, sizes.1);
