@@ -313,12 +313,13 @@ pub fn map_approval(text: &str) -> Result<String, String> {
     if fits { Ok(plain) } else { Err(format!("map_approval {text:?} is no approval number: like GS(2024)1234号")) }
 }
 
-/// What is wrong with a file, and in which line; the line itself may hold a key and is not told.
+/// What is wrong with a file, in which line and at which name; what stands behind the name may be a secret and is not told.
 fn told(error: &toml::de::Error, text: &str) -> String {
-    match error.span() {
-        Some(span) => format!("line {}: {}", text[..span.start].matches('\n').count() + 1, error.message()),
-        None => error.message().to_owned(),
-    }
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return error.message().to_owned() };
+    let number = before.matches('\n').count();
+    let name = text.lines().nth(number).and_then(|line| line.split_once('=')).map_or("", |(name, _)| name.trim());
+    let name = if name.is_empty() { String::new() } else { format!(", {name}") };
+    format!("line {}{name}: {}", number + 1, error.message())
 }
 
 /// What links begin with, without a slash at the end.

@@ -391,7 +391,7 @@ mod tests {
             ("url = \"https://t.example/{z}/{x}/{y}?k={key}\"", "{key}"),
             ("url = \"https://t.example/{z}/{x}/{y}\"\nkey_file = \"tk\"", "{key}"),
             ("url = \"https://t.example/{z}/{x}/{y}?k={key}\"\nkey_file = \"none\"", "key_file"),
-            ("url = \"https://t.example/{z}/{x}/{y}?k={key}\"\nkey_env = \"WANGGE_NO_SUCH_KEY\"", "WANGGE_NO_SUCH_KEY"),
+            ("url = \"https://t.example/{z}/{x}/{y}?k={key}\"\nkey_env = \"WANGGE_NO_SUCH_KEY\"", "key_env"),
             ("url = \"https://t.example/{z}/{x}/{y}\"\nminzoom = 9\nmaxzoom = 8", "9 to 8"),
             ("url = \"https://t.example/{z}/{x}/{y}\"\ntile_size = 300", "300"),
             ("url = \"https://t.example/{z}/{x}/{y}\"\nfile = \"a\"", "file"),

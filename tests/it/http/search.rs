@@ -67,7 +67,7 @@ async fn streets_and_addresses_are_found() {
     let address = get(&router, "/api/v1/search?q=%E8%A7%A3%E6%94%BE%E8%B7%AF5%E5%8F%B7").await.ok();
     assert_eq!(
         (&address["items"][0]["kind"], &address["items"][0]["name"], &address["items"][0]["grid"]),
-        (&json!("address"), &json!("解放路5号"), &json!(GRID_1))
+        (&json!("address"), &json!("定海区解放路5号"), &json!(GRID_1))
     );
     assert_eq!(address["items"][0]["position"], json!([122.104, 30.005]));
     for q in ["%E8%A7%A3%E6%94%BE%E8%B7%AF", "jiefanglu", "jfl"] {
