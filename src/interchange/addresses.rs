@@ -45,7 +45,8 @@ pub fn address(fields: &Fields, terms: &Terms) -> Result<(AddressRecord, Option<
     if !clean(&text).chars().any(|c| c.is_alphabetic()) {
         let detail = match text.is_empty() {
             true => "is missing: no column called address … or road, number … has a value; say --map address=COLUMN".to_owned(),
-            false => format!("{text:?} is no address: it has no letter"),
+            // What stands there instead may be a telephone or identity number: it is not repeated.
+            false => format!("a value of {} characters is no address: it has no letter", text.chars().count()),
         };
         faults.push(fields.fault(Field::Address, detail));
     }

@@ -109,7 +109,9 @@ pub(super) async fn undo(ground: &Ground, id: ImportId, actor: &Actor, at: Times
     }
     let imports = store.imports().await?;
     let open = |import: &&ImportRecord| import.revision.is_some() && import.undone.is_none();
-    if imports.iter().rev().filter(open).take(ImportRecord::UNDOABLE).all(|import| import.id != id) {
+    // Also those that were taken back: what the oldest ones kept is gone for good.
+    let committed = imports.iter().rev().filter(|import| import.revision.is_some());
+    if committed.take(ImportRecord::UNDOABLE).all(|import| import.id != id) {
         return refuse(&format!("the rows of before are kept of the last {} imports only", ImportRecord::UNDOABLE));
     }
     let Ok(before) = serde_json::from_value::<Before>(record.before.clone()) else {

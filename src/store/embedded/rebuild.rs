@@ -296,7 +296,7 @@ async fn leftover(conn: &mut SqliteConnection) -> Result<Option<(String, bool)>,
         "SELECT name, sql LIKE 'CREATE VIRTUAL%' AS is_virtual FROM sqlite_master WHERE type = 'table'
          AND (name LIKE '%\\_next' ESCAPE '\\' OR name LIKE '%\\_old' ESCAPE '\\' OR name GLOB '*_before_[0-9]*' AND
            CAST(substr(name, instr(name, '_before_') + 8) AS INTEGER) NOT IN
-             (SELECT id FROM imports WHERE revision IS NOT NULL AND undone IS NULL ORDER BY id DESC LIMIT ?))
+             (SELECT id FROM imports WHERE revision IS NOT NULL ORDER BY id DESC LIMIT ?))
          ORDER BY is_virtual DESC LIMIT 1",
     )
     .bind(ImportRecord::UNDOABLE as i64)
