@@ -454,6 +454,24 @@ async fn several_files_are_one_import_and_siblings_one_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_oldest_imports_kept_does_not_come_back_when_newer_ones_are_taken_back() {
+    let served = Served::in_a_file().await;
+    let import = async |rows, name| served.import("kind=facilities&crs=cgcs2000", "a.csv", facilities(rows, name)).await;
+    import(0..9, "旧").await;
+    let first = import(0..9, "新").await;
+    assert_eq!(first["report"]["changed"], 9, "{first:#}");
+    let mut last = Value::Null;
+    for n in 1..=10 {
+        last = import(100 * n..100 * n + 9, "别").await;
+    }
+    served.undo(&last).await.ok();
+    let before = content(&served.app.store).await;
+    // Its rows of before are gone: saying that it was taken back would lose them.
+    served.undo(&first).await.problem(409, "cannot_undo");
+    assert_eq!(content(&served.app.store).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hostile_uploads_are_refused_and_leave_nothing() {
     let served = Served::in_a_file().await;
     let revision = served.app.published.load().revision;
