@@ -2,14 +2,11 @@
 
 use super::read::{EachPoint, Point, read};
 use super::report::Report;
-use super::rows::{Imported, Known};
+use super::rows::{Imported, Known, placed_row};
 use super::{ImportError, Job};
 use crate::city::Change;
 use crate::domain::address::AddressRecord;
-use crate::domain::code::Code;
-use crate::domain::id::{AddressId, Version};
-use crate::domain::records::Provenance;
-use crate::geom::LatticePoint;
+use crate::domain::id::AddressId;
 use crate::interchange::addresses::address;
 use crate::store::{Committed, RowCommit, Store, StoreError};
 
@@ -43,33 +40,7 @@ impl Imported for AddressRecord {
         });
     }
 
-    fn id(&self) -> i64 {
-        self.id.0
-    }
-
-    fn version(&self) -> Version {
-        self.version
-    }
-
-    fn set_key(&mut self, id: i64, version: Version) {
-        (self.id, self.version) = (AddressId(id), version);
-    }
-
-    fn at(&self) -> Option<LatticePoint> {
-        self.at
-    }
-
-    fn within(&self) -> Option<&Code> {
-        self.within.as_ref()
-    }
-
-    fn provenance(&self) -> &Provenance {
-        &self.provenance
-    }
-
-    fn provenance_mut(&mut self) -> &mut Provenance {
-        &mut self.provenance
-    }
+    placed_row!(AddressId);
 
     fn restore(&mut self, old: &Self) {
         if self.at != old.at {

@@ -2,15 +2,13 @@
 
 use super::read::{EachPoint, read_points};
 use super::report::Report;
-use super::rows::{Imported, Known};
+use super::rows::{Imported, Known, placed_row};
 use super::{ImportError, Job};
 use crate::city::Change;
 use crate::domain::case::CaseRecord;
 use crate::domain::category::CategoryKind;
 use crate::domain::code::Code;
 use crate::domain::id::{CaseId, Epoch, Version};
-use crate::domain::records::Provenance;
-use crate::geom::LatticePoint;
 use crate::interchange::points::case;
 use crate::store::{CaseCommit, Committed, RowCommit, Store, StoreError, external_key};
 use jiff::Timestamp;
@@ -51,33 +49,7 @@ impl Imported for CaseRecord {
         read_points(job, CategoryKind::Matter, report, case, each);
     }
 
-    fn id(&self) -> i64 {
-        self.id.0
-    }
-
-    fn version(&self) -> Version {
-        self.version
-    }
-
-    fn set_key(&mut self, id: i64, version: Version) {
-        (self.id, self.version) = (CaseId(id), version);
-    }
-
-    fn at(&self) -> Option<LatticePoint> {
-        self.at
-    }
-
-    fn within(&self) -> Option<&Code> {
-        self.within.as_ref()
-    }
-
-    fn provenance(&self) -> &Provenance {
-        &self.provenance
-    }
-
-    fn provenance_mut(&mut self) -> &mut Provenance {
-        &mut self.provenance
-    }
+    placed_row!(CaseId);
 
     fn restore(&mut self, old: &Self) {
         if self.at == old.at {

@@ -2,17 +2,15 @@
 
 use super::read::{EachPoint, read_points};
 use super::report::Report;
-use super::rows::{Imported, Known, keys};
+use super::rows::{Imported, Known, keys, placed_row};
 use super::{ImportError, Job};
 use crate::city::Change;
 use crate::domain::category::CategoryKind;
-use crate::domain::code::Code;
-use crate::domain::id::{OrganizationId, Version};
+use crate::domain::id::OrganizationId;
 use crate::domain::organization::OrganizationRecord;
-use crate::domain::records::Provenance;
-use crate::geom::LatticePoint;
 use crate::interchange::points::organization;
 use crate::store::{Committed, RowCommit, Store, StoreError};
+use std::collections::HashSet;
 
 impl Imported for OrganizationRecord {
     async fn known(store: &Store) -> Result<Vec<Known>, StoreError> {
@@ -27,6 +25,7 @@ impl Imported for OrganizationRecord {
     }
 
     async fn stored(store: &Store, ids: Vec<i64>) -> Result<Vec<Self>, StoreError> {
+        let ids: HashSet<i64> = ids.into_iter().collect();
         let mut all = store.organizations().await?;
         all.retain(|row| ids.contains(&row.id.0));
         Ok(all)
@@ -40,33 +39,7 @@ impl Imported for OrganizationRecord {
         read_points(job, CategoryKind::Organization, report, organization, each);
     }
 
-    fn id(&self) -> i64 {
-        self.id.0
-    }
-
-    fn version(&self) -> Version {
-        self.version
-    }
-
-    fn set_key(&mut self, id: i64, version: Version) {
-        (self.id, self.version) = (OrganizationId(id), version);
-    }
-
-    fn at(&self) -> Option<LatticePoint> {
-        self.at
-    }
-
-    fn within(&self) -> Option<&Code> {
-        self.within.as_ref()
-    }
-
-    fn provenance(&self) -> &Provenance {
-        &self.provenance
-    }
-
-    fn provenance_mut(&mut self) -> &mut Provenance {
-        &mut self.provenance
-    }
+    placed_row!(OrganizationId);
 
     fn restore(&mut self, old: &Self) {
         if self.at != old.at {

@@ -75,6 +75,40 @@ pub(super) trait Imported: PartialEq + Sized + Send + Sync + 'static {
     fn note(_report: &mut Report) {}
 }
 
+/// What rows with a key, a position and a region have alike.
+macro_rules! placed_row {
+    ($id:ident) => {
+        fn id(&self) -> i64 {
+            self.id.0
+        }
+
+        fn version(&self) -> $crate::domain::id::Version {
+            self.version
+        }
+
+        fn set_key(&mut self, id: i64, version: $crate::domain::id::Version) {
+            (self.id, self.version) = ($id(id), version);
+        }
+
+        fn at(&self) -> Option<$crate::geom::LatticePoint> {
+            self.at
+        }
+
+        fn within(&self) -> Option<&$crate::domain::code::Code> {
+            self.within.as_ref()
+        }
+
+        fn provenance(&self) -> &$crate::domain::records::Provenance {
+            &self.provenance
+        }
+
+        fn provenance_mut(&mut self) -> &mut $crate::domain::records::Provenance {
+            &mut self.provenance
+        }
+    };
+}
+pub(super) use placed_row;
+
 /// The numbers by which a row is recognised that may have several names.
 pub(super) fn keys(provenance: &Provenance, source_hash: Option<u64>) -> Vec<u64> {
     let named: Vec<u64> = provenance.external_ids.iter().map(|(system, id)| external_key(system, id)).collect();
