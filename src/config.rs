@@ -294,21 +294,21 @@ fn map_cache_folder(path: Option<PathBuf>, mb: Option<u64>, folder: &Path) -> Re
     }
 }
 
-/// A number under which a map was approved, as it is drawn: `GS(2024)1234号`, `浙S(2023)12号`, `GS京(2023)0456号`. The word 审图号 in front of
-/// it, full-width signs and spaces are as people copy it.
+/// A number under which a map was approved, as it is drawn: `GS(2024)1234号`, `浙S(2023)12号`, `GS京(2023)0456号`, `京审字(2016)G第0012号`. The
+/// word 审图号 in front of it, brackets of any kind, full-width signs and spaces are as people copy it.
 pub fn map_approval(text: &str) -> Result<String, String> {
     let plain = text.trim().trim_start_matches("审图号").trim_start_matches([':', '：']);
     let plain: String = plain.chars().filter(|c| !c.is_whitespace()).collect();
-    let plain = plain.replace('（', "(").replace('）', ")");
+    let plain = plain.replace(['（', '[', '【', '〔', '［'], "(").replace(['）', ']', '】', '〕', '］'], ")");
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let parts =
         plain.split_once('(').and_then(|(office, rest)| rest.split_once(')').map(|(year, number)| (office, year, number)));
     let fits = parts.is_some_and(|(office, year, number)| {
-        office.contains('S')
+        (office.contains('S') || office.contains('审'))
             && office.chars().count() <= 6
             && year.len() == 4
             && digits(year)
-            && number.strip_suffix('号').is_some_and(digits)
+            && number.strip_suffix('号').is_some_and(|number| digits(number.trim_start_matches(['G', '第'])))
     });
     if fits { Ok(plain) } else { Err(format!("map_approval {text:?} is no approval number: like GS(2024)1234号")) }
 }
@@ -372,6 +372,9 @@ mod tests {
             ("审图号：GS（2019）1822号", Some("GS(2019)1822号")),
             ("浙S (2023) 12号", Some("浙S(2023)12号")),
             ("GS京(2023)0456号", Some("GS京(2023)0456号")),
+            ("川S【2021】00059号", Some("川S(2021)00059号")),
+            ("辽S[2021]279号", Some("辽S(2021)279号")),
+            ("京审字〔2016〕G第0012号", Some("京审字(2016)G第0012号")),
             ("", None),
             ("GS(24)1234号", None),
             ("GS(2024)号", None),

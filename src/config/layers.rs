@@ -1,6 +1,6 @@
 //! Thematic layers as the settings tell them: `[[layer]]`.
 
-use super::outside::{Remote, Template, Tiles, checked_zooms, drawn_crs, plain_id, secret, template};
+use super::outside::{FRESH, Remote, Template, Tiles, checked_size, checked_zooms, drawn_crs, plain_id, secret, template};
 use crate::geom::Crs;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -96,6 +96,7 @@ pub(super) struct LayerKeys {
     subdomains: Option<Vec<String>>,
     key_file: Option<PathBuf>,
     key_env: Option<String>,
+    tile_size: Option<u16>,
     every_s: Option<u64>,
     colour: Option<String>,
     icon: Option<String>,
@@ -136,11 +137,21 @@ fn layer(keys: LayerKeys, folder: &Path) -> Result<Layer, String> {
     plain_id(&keys.id)?;
     let colour = colour(keys.colour.clone())?;
     let key = secret(keys.key_file.as_deref(), keys.key_env.as_deref(), folder)?;
-    let zooms = checked_zooms((keys.minzoom.unwrap_or(0), keys.maxzoom.unwrap_or(22)))?;
+    // Of pictures maxzoom is the last that their server has; they are drawn larger behind it.
+    let last = if keys.kind == Kind::Xyz { 18 } else { 22 };
+    let zooms = checked_zooms((keys.minzoom.unwrap_or(0), keys.maxzoom.unwrap_or(last)))?;
+    let every = keys.every_s.map(|every| match (EVERY_S.0..=EVERY_S.1).contains(&every) {
+        true => Ok(Duration::from_secs(every)),
+        false => Err(format!("every_s is {every}; it may be {} to {}", EVERY_S.0, EVERY_S.1)),
+    });
+    let every = every.transpose()?;
     let hosts = keys.subdomains.clone().unwrap_or_default();
     let absent = |key: &str, given: bool| if given { Err(format!("{key} has no meaning for this kind")) } else { Ok(()) };
-    if keys.kind != Kind::Geojson {
-        absent("every_s", keys.every_s.is_some())?;
+    if keys.kind == Kind::Pmtiles {
+        absent("every_s", every.is_some())?;
+    }
+    if keys.kind != Kind::Xyz {
+        absent("tile_size", keys.tile_size.is_some())?;
     }
     let content = match (keys.kind, &keys.file, &keys.url) {
         (_, Some(_), Some(_)) => return Err("file and url are two places; one is read".to_owned()),
@@ -155,11 +166,8 @@ fn layer(keys: LayerKeys, folder: &Path) -> Result<Layer, String> {
                 (None, Some(url)) => Place::Url(template(url, hosts, key, false)?),
                 (None, None) => return Err("file or url is missing".to_owned()),
             };
-            let every = keys.every_s.unwrap_or(if url.is_some() { 60 } else { 10 });
-            if !(EVERY_S.0..=EVERY_S.1).contains(&every) {
-                return Err(format!("every_s is {every}; it may be {} to {}", EVERY_S.0, EVERY_S.1));
-            }
-            Content::Features { place, crs, every: Duration::from_secs(every) }
+            let every = every.unwrap_or(Duration::from_secs(if url.is_some() { 60 } else { 10 }));
+            Content::Features { place, crs, every }
         }
         (Kind::Pmtiles, Some(file), _) => {
             drawn_crs(&keys.crs)?;
@@ -171,7 +179,8 @@ fn layer(keys: LayerKeys, folder: &Path) -> Result<Layer, String> {
             drawn_crs(&keys.crs)?;
             absent("class_field", keys.class_field.is_some())?;
             let url = template(url, hosts, key, true)?;
-            Content::Tiles(Tiles::Remote(Remote { url, zooms, tile_size: 256 }))
+            let tile_size = checked_size(keys.tile_size.unwrap_or(256))?;
+            Content::Tiles(Tiles::Remote(Remote { url, zooms, tile_size, fresh: every.unwrap_or(FRESH) }))
         }
         (Kind::Pmtiles, None, _) => return Err("file is missing".to_owned()),
         (Kind::Xyz, _, None) => return Err("url is missing".to_owned()),
@@ -198,7 +207,7 @@ fn layer(keys: LayerKeys, folder: &Path) -> Result<Layer, String> {
         title: keys.title,
         colour,
         icon: keys.icon.unwrap_or_else(|| "disc".to_owned()),
-        zooms,
+        zooms: if keys.kind == Kind::Xyz { (zooms.0, 22) } else { zooms },
         attribution: keys.attribution,
         name_field: keys.name_field,
         classes,

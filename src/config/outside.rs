@@ -4,6 +4,7 @@ use crate::geom::Crs;
 use serde::Deserialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A map that lies under ours.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +45,16 @@ pub struct Remote {
     pub zooms: (u8, u8),
     /// Pixels along an edge.
     pub tile_size: u16,
+    /// So long a picture is given out without asking again.
+    pub fresh: Duration,
+}
+
+/// How long pictures are given out without asking again, when nothing else is told: maps of streets change seldom.
+pub(super) const FRESH: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Pixels along an edge, when they may be so many.
+pub(super) fn checked_size(size: u16) -> Result<u16, String> {
+    if size == 256 || size == 512 { Ok(size) } else { Err(format!("tile_size {size} is neither 256 nor 512")) }
 }
 
 /// An address with places for the numbers of a tile, one of several hosts, and the key.
@@ -158,17 +169,14 @@ fn basemap(keys: BasemapKeys, folder: &Path) -> Result<Basemap, String> {
     let zooms = (keys.minzoom.unwrap_or(0), keys.maxzoom.unwrap_or(18));
     let remote = |url: &str, hosts: Vec<String>, tile_size: u16| -> Result<Tiles, String> {
         let url = template(url, hosts, key.clone(), true)?;
-        Ok(Tiles::Remote(Remote { url, zooms: checked_zooms(zooms)?, tile_size }))
+        Ok(Tiles::Remote(Remote { url, zooms: checked_zooms(zooms)?, tile_size, fresh: FRESH }))
     };
     let parts = match keys.kind {
         BasemapKind::Xyz => {
             absent("file", keys.file.is_some())?;
             absent("layers", keys.layers.is_some())?;
             let url = keys.url.as_deref().ok_or("url is missing: like https://tile.example/{z}/{x}/{y}.png")?;
-            let size = keys.tile_size.unwrap_or(256);
-            if size != 256 && size != 512 {
-                return Err(format!("tile_size {size} is neither 256 nor 512"));
-            }
+            let size = checked_size(keys.tile_size.unwrap_or(256))?;
             vec![("map".to_owned(), remote(url, keys.subdomains.clone().unwrap_or_default(), size)?)]
         }
         BasemapKind::Tianditu => {
@@ -198,7 +206,7 @@ fn basemap(keys: BasemapKeys, folder: &Path) -> Result<Basemap, String> {
                 }
                 let url = format!("{base}/{layer}_w/wmts?{}", TIANDITU_QUERY.replace("{layer}", layer));
                 let url = template(&url, hosts.clone(), key.clone(), true)?;
-                Ok((layer.clone(), Tiles::Remote(Remote { url, zooms: checked_zooms(zooms)?, tile_size: 256 })))
+                Ok((layer.clone(), Tiles::Remote(Remote { url, zooms: checked_zooms(zooms)?, tile_size: 256, fresh: FRESH })))
             };
             layers.iter().map(part).collect::<Result<_, String>>()?
         }

@@ -21,7 +21,11 @@ use axum::response::Response;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use utoipa::ToSchema;
+
+/// So long a browser keeps a tile of another server at most.
+const BROWSER_FRESH: Duration = Duration::from_secs(3600);
 
 /// A map that may lie under ours.
 #[derive(Debug, Serialize, ToSchema)]
@@ -142,7 +146,7 @@ pub struct LayerShape<'a> {
     tiles: Option<TilesShape<'a>>,
     /// How many things; null when nobody counted.
     count: Option<usize>,
-    /// Grows when the content changes.
+    /// Another one when the content is; 0: not read yet, or it is made of tiles.
     version: u64,
     /// How often its source is looked after, in seconds; null: never.
     every_s: Option<u64>,
@@ -259,7 +263,7 @@ pub async fn features(
     let tag = format!("W/\"{:016x}\"", hash64(&features.body));
     let gzip = accepts(&headers, "gzip");
     let body = if gzip { features.gzipped.clone() } else { features.body.clone() };
-    Ok(answered(body, &tag, "application/geo+json", gzip, "no-cache", &headers))
+    Ok(answered(body, &tag, "application/geo+json", gzip, HeaderValue::from_static("no-cache"), &headers))
 }
 
 /// A tile of a base map. 204 when its source has nothing there.
@@ -318,7 +322,11 @@ async fn tile(app: &App, source: &Source, tile: TileId, headers: &HeaderMap) -> 
         return Err(Problem::new(ProblemCode::OutsideZooms, detail).with("minzoom", first).with("maxzoom", last));
     }
     // What is far is asked for seldom; what is near costs nothing to ask again.
-    let cache = if source.is_near() { "no-cache" } else { "private, max-age=3600" };
+    let cache = match source.fresh() {
+        None => HeaderValue::from_static("no-cache"),
+        Some(fresh) => HeaderValue::from_str(&format!("private, max-age={}", fresh.min(BROWSER_FRESH).as_secs()))
+            .expect("digits may stand in a header"),
+    };
     let Some(tile) = app.outside_tile(source, tile).await? else {
         let mut response = answered(Default::default(), "", "", false, cache, &HeaderMap::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -340,7 +348,7 @@ fn answered(
     tag: &str,
     media_type: &'static str,
     gzipped: bool,
-    cache: &'static str,
+    cache: HeaderValue,
     headers: &HeaderMap,
 ) -> Response {
     let known = !tag.is_empty() && matches(headers, tag);
@@ -349,7 +357,7 @@ fn answered(
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let fields = response.headers_mut();
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    fields.insert(header::CACHE_CONTROL, cache);
     fields.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     fields.extend(HeaderValue::from_str(tag).ok().filter(|tag| !tag.is_empty()).map(|tag| (header::ETAG, tag)));
     if !known && !media_type.is_empty() {

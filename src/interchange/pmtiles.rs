@@ -6,10 +6,11 @@ use crate::interchange::outgoing::pmtiles::{MAGIC, number};
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 const HEADER: usize = 127;
 /// Most bytes of a directory, packed; of one unpacked.
@@ -97,10 +98,31 @@ pub struct StoredTile {
     pub gzipped: bool,
 }
 
+/// What tells a file from the one that takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Looks {
+    modified: Option<SystemTime>,
+    length: u64,
+    #[cfg(unix)]
+    inode: u64,
+}
+
+impl Looks {
+    fn of(about: &Metadata) -> Self {
+        Self {
+            modified: about.modified().ok(),
+            length: about.len(),
+            #[cfg(unix)]
+            inode: std::os::unix::fs::MetadataExt::ino(about),
+        }
+    }
+}
+
 /// An open file.
 #[derive(Debug)]
 pub struct Pmtiles {
     path: PathBuf,
+    looks: Looks,
     file: Mutex<File>,
     root: Arc<[Entry]>,
     leaves: Mutex<HashMap<u64, Arc<[Entry]>>>,
@@ -120,10 +142,21 @@ pub struct Pmtiles {
 }
 
 impl Pmtiles {
+    /// Whether there is another file under that name, or it was written to, since it was opened.
+    pub fn is_another_now(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|about| Looks::of(&about) != self.looks)
+    }
+
+    /// The file that has its name now.
+    pub fn reopened(&self) -> Result<Self, BadPmtiles> {
+        Self::open(&self.path)
+    }
+
     /// Reads head, root and metadata.
     pub fn open(path: &Path) -> Result<Self, BadPmtiles> {
         let bad = |why: String| BadPmtiles { path: path.to_owned(), why };
         let mut file = File::open(path).map_err(|error| bad(error.to_string()))?;
+        let looks = file.metadata().map(|about| Looks::of(&about)).map_err(|error| bad(error.to_string()))?;
         let mut head = [0; HEADER];
         file.read_exact(&mut head).map_err(|_| bad("is shorter than the head of a PMTiles file".to_owned()))?;
         if !head.starts_with(MAGIC) || head[7] != 3 {
@@ -165,6 +198,7 @@ impl Pmtiles {
         let layers = metadata["vector_layers"].as_array().into_iter().flatten().filter_map(|layer| layer["id"].as_str());
         Ok(Self {
             path: path.to_owned(),
+            looks,
             file: Mutex::new(file),
             root,
             leaves: Mutex::default(),

@@ -9,8 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// So long an answer is given out without asking again.
-const FRESH: Duration = Duration::from_secs(7 * 24 * 3600);
 /// So long it is remembered that there is nothing.
 const NOTHING_FRESH: Duration = Duration::from_secs(3600);
 /// After an outcome that would be the same for everything, a source is left in peace so long.
@@ -32,6 +30,8 @@ struct Entry {
     /// How old it was when it came into memory, and when that was.
     age: Duration,
     at: Instant,
+    /// So long it is given out without asking again.
+    fresh: Duration,
     /// Its place in the order of use.
     used: u64,
 }
@@ -58,7 +58,7 @@ impl State {
         self.order.remove(&entry.used);
         entry.used = self.clock;
         self.order.insert(self.clock, key);
-        let fresh = entry.age + entry.at.elapsed() < if entry.body.is_some() { FRESH } else { NOTHING_FRESH };
+        let fresh = entry.age + entry.at.elapsed() < entry.fresh;
         Some((entry.body.clone(), fresh))
     }
 
@@ -69,7 +69,7 @@ impl State {
         }
     }
 
-    fn keep(&mut self, key: Key, body: Option<Bytes>, age: Duration, most: usize) {
+    fn keep(&mut self, key: Key, body: Option<Bytes>, age: Duration, fresh: Duration, most: usize) {
         self.remove(key);
         let size = Self::size(body.as_ref());
         if size > most {
@@ -78,7 +78,8 @@ impl State {
         self.clock += 1;
         self.bytes += size;
         self.order.insert(self.clock, key);
-        self.entries.insert(key, Entry { body, age, at: Instant::now(), used: self.clock });
+        let fresh = if body.is_some() { fresh } else { fresh.min(NOTHING_FRESH) };
+        self.entries.insert(key, Entry { body, age, at: Instant::now(), fresh, used: self.clock });
         while self.bytes > most {
             let (_, oldest) = self.order.pop_first().expect("bytes are those of entries");
             self.remove(oldest);
@@ -106,6 +107,8 @@ pub struct Wanted {
     pub fits: Fits,
     /// Most bytes of it.
     pub limit: usize,
+    /// So long it is given out without asking again.
+    pub fresh: Duration,
 }
 
 impl Kept {
@@ -154,8 +157,8 @@ impl Kept {
     async fn ask(self, key: Key, wanted: Wanted, tell: watch::Sender<Option<Outcome>>) {
         let old = self.stored(key).await;
         let outcome = match old {
-            Some((body, age)) if age < FRESH => {
-                self.state().keep(key, Some(body.clone()), age, self.most_bytes);
+            Some((body, age)) if age < wanted.fresh => {
+                self.state().keep(key, Some(body.clone()), age, wanted.fresh, self.most_bytes);
                 Ok(Some(body))
             }
             old => self.asked(key, &wanted, old.map(|(body, _)| body)).await,
@@ -187,7 +190,7 @@ impl Kept {
         };
         match got {
             Ok(body) => {
-                self.state().keep(key, body.clone(), Duration::ZERO, self.most_bytes);
+                self.state().keep(key, body.clone(), Duration::ZERO, wanted.fresh, self.most_bytes);
                 if let (Some(disk), Some(body)) = (self.disk.clone(), body.clone()) {
                     tokio::task::spawn_blocking(move || disk.put(key, &body));
                 }

@@ -56,7 +56,7 @@ export function drawThematic(map: Map, layers: readonly ThematicLayer[], hasIcon
     versions[layer.id] = layer.version;
     map.addSource(source, layer.tiles ? sourceOfTiles(layer.tiles) : { type: 'geojson', data: location.origin + layer.features! });
     if (layer.tiles?.kind === 'raster') {
-      map.addLayer({ id: source, type: 'raster', source, minzoom: layer.minzoom, maxzoom: Math.min(24, layer.maxzoom + 1), paint: { 'raster-opacity': 0.7, 'raster-fade-duration': 0 } }, 'border-grid');
+      map.addLayer({ id: source, type: 'raster', source, minzoom: layer.minzoom, paint: { 'raster-opacity': 0.7, 'raster-fade-duration': 0 } }, 'border-grid');
       continue;
     }
     const made = (layer.tiles ? layer.tiles.vector_layers : [null]).flatMap((named) => layersOf(layer, source, named, hasIcon, note));
