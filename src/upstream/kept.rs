@@ -223,22 +223,23 @@ mod tests {
 
     #[test]
     fn what_was_not_used_longest_goes_first_and_the_bound_is_kept() {
+        const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
         let mut state = State::default();
         let body = || Some(Bytes::from(vec![0; 800]));
         for n in 0..3 {
-            state.keep((0, n), body(), Duration::ZERO, 3000);
+            state.keep((0, n), body(), Duration::ZERO, WEEK, 3000);
         }
         assert_eq!(state.bytes, 3000);
         state.used((0, 0));
-        state.keep((0, 3), body(), Duration::ZERO, 3000);
+        state.keep((0, 3), body(), Duration::ZERO, WEEK, 3000);
         let mut left: Vec<u64> = state.entries.keys().map(|key| key.1).collect();
         left.sort_unstable();
         assert_eq!((left, state.bytes, state.order.len()), (vec![0, 2, 3], 3000, 3));
-        state.keep((0, 2), None, Duration::ZERO, 3000);
+        state.keep((0, 2), None, Duration::ZERO, WEEK, 3000);
         assert_eq!(state.bytes, 2200, "the new answer takes the place of the old");
-        state.keep((0, 4), Some(Bytes::from(vec![0; 5000])), Duration::ZERO, 3000);
+        state.keep((0, 4), Some(Bytes::from(vec![0; 5000])), Duration::ZERO, WEEK, 3000);
         assert!(!state.entries.contains_key(&(0, 4)), "larger than all there is");
-        state.keep((0, 5), body(), FRESH, 3000);
+        state.keep((0, 5), body(), WEEK, WEEK, 3000);
         assert_eq!(state.used((0, 5)), Some((body(), false)), "it came old out of the folder");
     }
 }
