@@ -163,7 +163,7 @@ fn is_picture(media_type: &str, body: &[u8]) -> Result<(), String> {
     match TileFormat::of_picture(body) {
         // Stores of files call everything binary/octet-stream or text/plain; we tell browsers what it is. A page is no picture.
         Some(_) if media_type != "text/html" => Ok(()),
-        Some(_) => Err("a picture that it calls a page".to_owned()),
+        Some(_) => Err(format!("a picture that it calls {}", word(media_type))),
         None if media_type.is_empty() => Err("something that is no picture".to_owned()),
         None => Err(format!("{} instead of a picture", word(media_type))),
     }

@@ -3,7 +3,7 @@
 use super::{Answer, city, get, send};
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderValue, Request};
 use serde_json::json;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -260,15 +260,69 @@ async fn tianditu_is_asked_as_it_wants_to_be() {
     );
 }
 
-/// A map of two tiles, as our own export writes it.
+/// A map of one tile, as our own export writes it.
 fn pmtiles(path: &Path) -> Vec<u8> {
+    let tile = b"\x1a\x09\x78\x02\x0a\x05water".to_vec();
+    pmtiles_of(path, &tile);
+    tile
+}
+
+fn pmtiles_of(path: &Path, tile: &[u8]) {
     use wangge::interchange::outgoing::pmtiles::{About, PmtilesWriter, gzip};
     let mut writer = PmtilesWriter::new(path, std::fs::File::create(path).unwrap()).unwrap();
-    let tile = b"\x1a\x09\x78\x02\x0a\x05water".to_vec();
-    writer.tile(wangge::geom::TileId::new(4, 13, 6).unwrap(), &gzip(&tile).unwrap()).unwrap();
+    writer.tile(wangge::geom::TileId::new(4, 13, 6).unwrap(), &gzip(tile).unwrap()).unwrap();
     let metadata = json!({ "vector_layers": [{ "id": "water" }], "attribution": "© OSM" });
     writer.finish(&About { metadata, zooms: (0, 6), bounds: [121.0, 29.0, 123.0, 31.0] }).unwrap();
-    tile
+}
+
+#[tokio::test]
+async fn another_file_of_tiles_under_the_name_is_taken_and_half_of_one_is_not() {
+    let folder = folder();
+    let path = folder.path().join("base.pmtiles");
+    let old = pmtiles(&path);
+    let settings = "[[layer]]\nid = \"sea\"\ntitle = \"海\"\nkind = \"pmtiles\"\ncrs = \"wgs84\"\nfile = \"base.pmtiles\"";
+    let router = router(settings, folder.path()).await;
+    let first = get(&router, "/layers/sea/4/13/6").await;
+    assert_eq!((&first.body, &first.headers["cache-control"]), (&old, &HeaderValue::from_static("no-cache")));
+    // A copy that has only begun, as a new file and over the old one's name.
+    let coming = folder.path().join("coming");
+    std::fs::write(&coming, b"PMTiles\x03").unwrap();
+    std::fs::rename(&coming, &path).unwrap();
+    assert_eq!(get(&router, "/layers/sea/4/13/6").await.body, old);
+    let new = b"\x1a\x0b\x78\x02\x0a\x07harbour".to_vec();
+    pmtiles_of(&coming, &new);
+    std::fs::rename(&coming, &path).unwrap();
+    let tag = first.headers["etag"].to_str().unwrap();
+    let second = asked_with(&router, "/layers/sea/4/13/6", "if-none-match", tag).await;
+    assert_eq!((second.status.as_u16(), &second.body), (200, &new));
+}
+
+#[tokio::test]
+async fn pictures_of_a_layer_are_asked_for_again_when_they_are_old() {
+    let upstream = Upstream::start(http("200 OK", "binary/octet-stream", PNG)).await;
+    let folder = folder();
+    let settings = |every: u32| {
+        format!(
+            "[[layer]]\nid = \"rain\"\ntitle = \"雨\"\nkind = \"xyz\"\ncrs = \"wgs84\"\ntile_size = 512\nmaxzoom = 7\n\
+             every_s = {every}\nurl = \"http://{}/{{z}}/{{x}}/{{y}}.png\"",
+            upstream.address
+        )
+    };
+    let refused = app(&settings(0), folder.path()).await.err().unwrap();
+    assert!(refused.contains("\"rain\"") && refused.contains("every_s"), "{refused}");
+    let router = router(&settings(2), folder.path()).await;
+    let tiles = &get(&router, "/api/v1/layers").await.ok()["items"][0];
+    assert_eq!((&tiles["tiles"]["tile_size"], &tiles["tiles"]["maxzoom"], &tiles["maxzoom"]), (&json!(512), &json!(7), &json!(22)));
+    let first = get(&router, "/layers/rain/3/4/2").await;
+    assert_eq!((first.body.as_slice(), first.headers["content-type"].to_str().unwrap()), (PNG, "image/png"));
+    assert_eq!(first.headers["cache-control"], "private, max-age=2");
+    let began = std::time::Instant::now();
+    while upstream.lines().len() < 2 {
+        assert!(began.elapsed() < Duration::from_secs(30), "it is never asked for again");
+        assert_eq!(get(&router, "/layers/rain/3/4/2").await.body, PNG);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    get(&router, "/layers/rain/8/4/2").await.problem(404, "outside_zooms");
 }
 
 #[tokio::test]
