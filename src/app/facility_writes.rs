@@ -371,6 +371,8 @@ impl Patch {
         if let Some((at, original)) = place {
             (record.at, record.original) = (at, original);
         }
+        // From here on it is no longer what an import wrote.
+        record.provenance.import_id = None;
         record.provenance.source = source.unwrap_or(record.provenance.source);
         record.provenance.source_date = source_date.unwrap_or(record.provenance.source_date);
         let names = &mut record.provenance.external_ids;

@@ -111,14 +111,15 @@ pub struct CommitHead {
     pub settings: Option<Arc<Meta>>,
     /// The number of the import that the commit belongs to, when it was announced.
     pub import_id: Option<ImportId>,
-    /// The rows go back to what they were: they say themselves which import wrote them.
-    pub restores: bool,
+    /// The import that the commit takes back, which is noted with it. Its rows go back to what they were: they say themselves which
+    /// import wrote them.
+    pub undoes: Option<ImportId>,
 }
 
 impl CommitHead {
     /// Refuses stale rows, checks no epoch.
     pub fn new(actor: impl Into<String>, at: Timestamp) -> Self {
-        Self { actor: actor.into(), at, epoch: None, on_stale: OnStale::Refuse, settings: None, import_id: None, restores: false }
+        Self { actor: actor.into(), at, epoch: None, on_stale: OnStale::Refuse, settings: None, import_id: None, undoes: None }
     }
 }
 
@@ -141,6 +142,8 @@ pub struct BoundaryCommit {
     pub import: Option<ImportRecord>,
     /// As [`CommitHead::settings`].
     pub settings: Option<Arc<Meta>>,
+    /// As [`CommitHead::undoes`].
+    pub undoes: Option<ImportId>,
     /// Who publishes.
     pub actor: String,
     /// When it was published.

@@ -7,7 +7,7 @@ use super::commit::{
 };
 use super::error::StoreError;
 use super::rows::{
-    Counted, Named, Numbered, Sourced, checked_boundaries, checked_period, log_summary, moves_nothing, same_origin_aside,
+    Counted, Entry, Named, Numbered, Sourced, checked_boundaries, checked_period, log_summary, moves_nothing, same_origin_aside,
 };
 use crate::domain::address::{AddressRecord, AddressRow};
 use crate::domain::case::CaseRecord;
@@ -18,7 +18,7 @@ use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::{BoundarySet, EpochRecord, Provenance};
 use crate::domain::staff::StaffRecord;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A store in memory. Clones share it.
@@ -128,9 +128,8 @@ impl MemoryStore {
     pub(super) fn meta_set(&self, meta: Meta, actor: &str, at: Timestamp) -> Result<Committed, StoreError> {
         self.write(|inner| {
             let changed = u64::from(inner.settle(Some(&meta)));
-            inner.keeps_categories()?;
             let counted = Counted { changed, same: 1 - changed, ..Counted::default() };
-            Ok(inner.log(LogKind::Meta, actor, at, counted, None, None))
+            inner.log(Entry::of(LogKind::Meta, &CommitHead::new(actor, at), None), counted)
         })
     }
 
@@ -167,6 +166,15 @@ impl MemoryStore {
             moves_nothing(&commit.facility_grids, &commit.case_grids)?;
         }
         let at = to_millisecond(commit.at);
+        let said = |import, published| Entry {
+            kind: LogKind::Boundaries,
+            actor: &commit.actor,
+            at,
+            import,
+            undoes: commit.undoes,
+            published,
+            settings: commit.settings.as_deref(),
+        };
         self.write(|inner| {
             let head = inner.head(&boundaries.set);
             let current = head.as_ref().map_or(Epoch(0), |head| head.epoch);
@@ -186,10 +194,8 @@ impl MemoryStore {
             {
                 let same = (boundaries.regions.len() + boundaries.grids.len() + boundaries.voids.len()) as u64;
                 let epoch = known.epoch;
-                let settings = inner.settle(commit.settings.as_deref());
-                inner.keeps_categories()?;
-                let counted = Counted { same, settings, ..Counted::default() };
-                return Ok(Committed { epoch, ..inner.log(LogKind::Boundaries, &commit.actor, at, counted, import, None) });
+                let counted = Counted { same, ..Counted::default() };
+                return Ok(Committed { epoch, ..inner.log(said(import, None), counted)? });
             }
             let none = BoundarySet { set: boundaries.set.clone(), ..BoundarySet::default() };
             let old = before.as_ref().unwrap_or(&none);
@@ -212,8 +218,6 @@ impl MemoryStore {
                     counted.moved += 1;
                 }
             }
-            counted.settings = inner.settle(commit.settings.as_deref());
-            inner.keeps_categories()?;
             let mut published = None;
             if publishes {
                 let epoch = Epoch(inner.epochs.last().map_or(1, |last| last.epoch.0 + 1));
@@ -237,7 +241,7 @@ impl MemoryStore {
                 inner.boundaries.insert(epoch, boundaries);
                 published = Some(epoch);
             }
-            Ok(inner.log(LogKind::Boundaries, &commit.actor, at, counted, import, published))
+            inner.log(said(import, published), counted)
         })
     }
 
@@ -268,18 +272,16 @@ impl MemoryStore {
             if counted.differs() {
                 inner.boundaries.insert(head, next);
             }
-            counted.settings = inner.settle(commit.head.settings.as_deref());
-            inner.keeps_categories()?;
-            Ok(inner.log(LogKind::Households, &commit.head.actor, commit.head.at, counted, import, None))
+            inner.log(Entry::of(LogKind::Households, &commit.head, import), counted)
         })
     }
 
     pub(super) fn facilities_commit(&self, commit: FacilityCommit) -> Result<Committed, StoreError> {
         self.write(|inner| {
             inner.head_checked(&commit.head)?;
-            let settings = inner.settle(commit.head.settings.as_deref());
+            let profile = commit.head.settings.as_ref().map_or(&inner.meta.profile, |settings| &settings.profile);
             for row in &commit.rows {
-                super::rows::known_category(&inner.meta.profile, &row.category)?;
+                super::rows::known_category(profile, &row.category)?;
             }
             let import = commit.import.map(|import| inner.import(import));
             let removed: Vec<i64> = commit.removed.iter().map(|id| id.0).collect();
@@ -288,9 +290,7 @@ impl MemoryStore {
                 write_rows(&mut inner.facilities, &mut inner.last_facility, commit.rows, &removed, &commit.head, import)?;
             let facilities = changed_rows(&inner.facilities, before);
             inner.keep(import, Kept { facilities, added: added(&counted, &known), ..Kept::default() });
-            inner.keeps_categories()?;
-            let counted = Counted { settings, ..counted };
-            Ok(inner.log(LogKind::Facilities, &commit.head.actor, commit.head.at, counted, import, None))
+            inner.log(Entry::of(LogKind::Facilities, &commit.head, import), counted)
         })
     }
 
@@ -322,12 +322,10 @@ impl MemoryStore {
                 }
             };
             let counted = write_rows(&mut inner.facilities, &mut inner.last_facility, rows, &removed, &head, None)?;
-            let counted = Counted { settings: inner.settle(head.settings.as_deref()), ..counted };
-            inner.keeps_categories()?;
-            let written = counted.differs();
             let row = counted.ids.first().map(|id| inner.facilities[id].clone());
-            let revision = inner.log(LogKind::Facilities, &head.actor, head.at, counted, None, None).revision;
-            let outcome = FacilityOutcome { revision, row, written, repeated: false };
+            let before = inner.revision();
+            let revision = inner.log(Entry::of(LogKind::Facilities, &head, None), counted)?.revision;
+            let outcome = FacilityOutcome { revision, row, written: revision > before, repeated: false };
             if let Some(once) = once {
                 let answer = Answer::Facility(Box::new(outcome.clone()));
                 inner.answers.insert((head.actor, once.key), (once.request, head.at, answer));
@@ -373,10 +371,7 @@ impl MemoryStore {
             let counted = write_rows(rows, last, commit.rows, &commit.removed, &commit.head, import)?;
             let before = changed_rows(rows, before);
             inner.keep(import, Kept { added: added(&counted, &known), ..kept(before) });
-            let settings = inner.settle(commit.head.settings.as_deref());
-            inner.keeps_categories()?;
-            let counted = Counted { settings, ..counted };
-            Ok(inner.log(kind, &commit.head.actor, commit.head.at, counted, import, None))
+            inner.log(Entry::of(kind, &commit.head, import), counted)
         })
     }
 
@@ -415,9 +410,7 @@ impl MemoryStore {
             }
             counted.removed = commit.removed.iter().filter(|id| inner.staff.remove(*id).is_some()).count() as u64;
             inner.keep(import, kept);
-            counted.settings = inner.settle(commit.head.settings.as_deref());
-            inner.keeps_categories()?;
-            Ok(inner.log(LogKind::Staff, &commit.head.actor, commit.head.at, counted, import, None))
+            inner.log(Entry::of(LogKind::Staff, &commit.head, import), counted)
         })
     }
 
@@ -528,12 +521,19 @@ impl MemoryStore {
         })
     }
 
-    pub(super) fn import_undone(&self, id: ImportId, revision: Revision) -> Result<(), StoreError> {
-        self.write(|inner| {
-            inner.imports.iter_mut().filter(|known| known.id == id).for_each(|known| known.undone = Some(revision));
-            inner.kept.remove(&id.0);
-            Ok(())
-        })
+    pub(super) fn import_rows(&self, kind: LogKind, id: ImportId) -> HashMap<i64, Version> {
+        fn of<R: Numbered>(rows: &BTreeMap<i64, R>, id: ImportId) -> HashMap<i64, Version> {
+            let mine = rows.values().filter(|row| row.provenance().import_id == Some(id));
+            mine.map(|row| (row.id(), row.version())).collect()
+        }
+        let inner = self.lock();
+        match kind {
+            LogKind::Facilities => of(&inner.facilities, id),
+            LogKind::Cases => of(&inner.cases, id),
+            LogKind::Addresses => of(&inner.addresses, id),
+            LogKind::Organizations => of(&inner.organizations, id),
+            _ => HashMap::new(),
+        }
     }
 
     pub(super) fn import_added(&self, id: ImportId) -> Vec<(i64, i64)> {
@@ -653,35 +653,28 @@ impl Inner {
         id
     }
 
-    /// What a commit that changed nothing answers.
-    fn committed(&self, counted: Counted, import: Option<ImportId>) -> Committed {
-        let epoch = self.head(&GridSet::default()).map_or(Epoch(0), |head| head.epoch);
-        counted.committed(self.revision(), epoch, import)
-    }
-
-    /// Takes the next revision, unless nothing changed.
-    fn log(
-        &mut self,
-        kind: LogKind,
-        actor: &str,
-        at: Timestamp,
-        counted: Counted,
-        import: Option<ImportId>,
-        published: Option<Epoch>,
-    ) -> Committed {
-        if counted.differs() || published.is_some() {
+    /// The last step of a commit: takes the next revision, unless nothing changed.
+    fn log(&mut self, entry: Entry<'_>, mut counted: Counted) -> Result<Committed, StoreError> {
+        counted.settings |= self.settle(entry.settings);
+        self.keeps_categories()?;
+        if counted.differs() || entry.published.is_some() {
             self.log.push(LogEntry {
                 revision: Revision(self.revision().0 + 1),
-                at: to_millisecond(at),
-                actor: actor.to_owned(),
-                kind,
-                summary: log_summary(&counted, import, published),
+                at: to_millisecond(entry.at),
+                actor: entry.actor.to_owned(),
+                kind: entry.kind,
+                summary: log_summary(&counted, entry.import, entry.published),
             });
             let revision = Some(self.revision());
-            self.imports.iter_mut().filter(|known| Some(known.id) == import).for_each(|known| known.revision = revision);
+            self.imports.iter_mut().filter(|known| Some(known.id) == entry.import).for_each(|known| known.revision = revision);
         }
-        let committed = self.committed(counted, import);
-        Committed { epoch: published.unwrap_or(committed.epoch), ..committed }
+        if let Some(import) = entry.undoes {
+            let revision = Some(self.revision());
+            self.imports.iter_mut().filter(|known| known.id == import).for_each(|known| known.undone = revision);
+            self.kept.remove(&import.0);
+        }
+        let epoch = self.head(&GridSet::default()).map_or(Epoch(0), |head| head.epoch);
+        Ok(counted.committed(self.revision(), entry.published.unwrap_or(epoch), entry.import))
     }
 }
 

@@ -22,12 +22,13 @@ use crate::domain::address::{AddressRecord, AddressRow};
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::fault::Fault;
-use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, Revision};
+use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, Revision, Version};
 use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::staff::StaffRecord;
 use embedded::EmbeddedLoad;
 use jiff::Timestamp;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// A store. Clones share it.
@@ -407,11 +408,12 @@ impl Store {
         }
     }
 
-    /// Notes that an import was taken back by a commit.
-    pub async fn import_undone(&self, id: ImportId, revision: Revision) -> Result<(), StoreError> {
+    /// The rows that were last written by an import, or are again what it wrote, with their versions: facilities, cases, addresses,
+    /// organizations; of what has no number none. Cost: one pass over the rows.
+    pub async fn import_rows(&self, kind: LogKind, id: ImportId) -> Result<HashMap<i64, Version>, StoreError> {
         match self {
-            Self::Memory(store) => store.import_undone(id, revision),
-            Self::Embedded(store) => store.import_undone(id, revision).await,
+            Self::Memory(store) => Ok(store.import_rows(kind, id)),
+            Self::Embedded(store) => store.import_rows(kind, id).await,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Rules that hold for rows in every store: what is the same, who is new, what must not be written.
 
-use super::commit::{Committed, to_millisecond};
+use super::commit::{CommitHead, Committed, LogKind, Meta, to_millisecond};
 use super::error::StoreError;
 use crate::domain::address::AddressRecord;
 use crate::domain::case::CaseRecord;
@@ -113,6 +113,27 @@ pub(super) fn same_origin_aside<R: Sourced>(stored: &R, given: &R) -> bool {
     let mut given = given.clone();
     given.provenance_mut().import_id = stored.provenance().import_id;
     *stored == given
+}
+
+/// What a commit says in the log.
+pub(super) struct Entry<'a> {
+    pub(super) kind: LogKind,
+    pub(super) actor: &'a str,
+    pub(super) at: Timestamp,
+    pub(super) import: Option<ImportId>,
+    /// The import that the commit takes back.
+    pub(super) undoes: Option<ImportId>,
+    pub(super) published: Option<Epoch>,
+    /// What the city says about itself from here on.
+    pub(super) settings: Option<&'a Meta>,
+}
+
+impl<'a> Entry<'a> {
+    /// Of a commit that publishes no boundaries.
+    pub(super) fn of(kind: LogKind, head: &'a CommitHead, import: Option<ImportId>) -> Self {
+        let CommitHead { actor, at, settings, undoes, .. } = head;
+        Self { kind, actor, at: to_millisecond(*at), import, undoes: *undoes, published: None, settings: settings.as_deref() }
+    }
 }
 
 /// What a commit did to rows.

@@ -349,6 +349,7 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
         facility_grids: moves.facilities,
         case_grids: moves.cases,
         import: Some(job.import_record(&report, Before { base: Some(current.base), ..Before::default() })),
+        undoes: None,
         settings: job.new_settings(),
         actor: job.actor.clone(),
         at: job.at,

@@ -17,7 +17,7 @@ use crate::domain::records::BoundarySet;
 use crate::domain::scope::Actor;
 use crate::geom::LatticePoint;
 use crate::store::{
-    BoundaryCommit, CaseCommit, Chain, CommitHead, Committed, HouseholdCommit, ImportRecord, Meta, RowCommit, StaffCommit,
+    BoundaryCommit, CaseCommit, Chain, CommitHead, Committed, HouseholdCommit, ImportRecord, LogKind, Meta, RowCommit, StaffCommit,
     StoreError,
 };
 use crate::territory::Territory;
@@ -132,8 +132,7 @@ pub(super) async fn undo(ground: &Ground, id: ImportId, actor: &Actor, at: Times
         _ => undo.boundaries().await?,
     };
     drop(quiet);
-    if let Some(summary) = &undone.committed {
-        store.import_undone(id, summary.revision).await?;
+    if undone.committed.is_some() {
         store.tidy().await?;
     }
     Ok(undone)
@@ -181,7 +180,7 @@ impl Undo<'_> {
         CommitHead {
             epoch: territory.map(|territory| territory.epoch),
             settings: self.settings(),
-            restores: true,
+            undoes: Some(self.id()),
             ..CommitHead::new(self.actor.id.clone(), self.at)
         }
     }
@@ -206,35 +205,38 @@ impl Undo<'_> {
         }
     }
 
-    /// The keys of the rows that were added, all of which have the version they began with.
-    async fn added(&self, what: &str, versions: &HashMap<i64, Version>, touched: &mut Touched) -> Result<Vec<i64>, AppError> {
+    /// The versions of the rows that are as the import left them: written by it last, or taken back to what it wrote since.
+    async fn mine(&self, kind: LogKind) -> Result<HashMap<i64, Version>, AppError> {
+        Ok(self.ground.store().import_rows(kind, self.id()).await?)
+    }
+
+    /// The keys of the rows that were added.
+    async fn added(&self, what: &str, mine: &HashMap<i64, Version>, touched: &mut Touched) -> Result<Vec<i64>, AppError> {
         let mut added = Vec::new();
         for (first, last) in self.ground.store().import_added(self.id()).await? {
             for id in first..=last {
-                match versions.get(&id) {
-                    Some(Version(1)) => added.push(id),
-                    Some(version) => touched.add(|| format!("{what} {id} has version {version} now")),
-                    None => touched.add(|| format!("{what} {id} is gone")),
+                match mine.contains_key(&id) {
+                    true => added.push(id),
+                    false => touched.add(|| written_again(what, id)),
                 }
             }
         }
         Ok(added)
     }
 
-    fn as_left(what: &str, (id, was): (i64, Version), versions: &HashMap<i64, Version>, touched: &mut Touched) {
-        match versions.get(&id) {
-            Some(now) if now.0 == was.0 + 1 => {}
-            Some(now) => touched.add(|| format!("{what} {id} has version {now} now")),
-            None => touched.add(|| format!("{what} {id} is gone")),
-        }
+    /// The version of a row that the import changed.
+    fn version(what: &str, id: i64, mine: &HashMap<i64, Version>, touched: &mut Touched) -> Version {
+        mine.get(&id).copied().unwrap_or_else(|| {
+            touched.add(|| written_again(what, id));
+            Version(0)
+        })
     }
 
     async fn facilities(&self) -> Result<Undone, AppError> {
         let store = self.ground.store();
-        let versions: HashMap<i64, Version> =
-            store.facility_keys().await?.into_iter().map(|key| (key.id.0, key.version)).collect();
+        let mine = self.mine(LogKind::Facilities).await?;
         let mut touched = Touched::default();
-        let added = self.added("facility", &versions, &mut touched).await?;
+        let added = self.added("facility", &mine, &mut touched).await?;
         let mut restored = 0;
         let mut last = FacilityId(i64::MIN);
         loop {
@@ -242,14 +244,15 @@ impl Undo<'_> {
             let Some(end) = rows.last() else { break };
             last = end.id;
             restored += rows.len() as u64;
-            rows.iter().for_each(|row| Self::as_left("facility", (row.id.0, row.version), &versions, &mut touched));
+            for row in rows {
+                Self::version("facility", row.id.0, &mine, &mut touched);
+            }
         }
         touched.none(self.id())?;
         let counts = (added.len() as u64, restored);
         if self.dry_run {
             return Ok(self.asked(counts));
         }
-        drop(versions);
         let territory = self.territory().await?;
         let mut load = store.facilities_load(self.head(territory.as_deref())).await?;
         let mut last = FacilityId(i64::MIN);
@@ -259,7 +262,7 @@ impl Undo<'_> {
             last = end.id;
             let rows = rows.into_iter().map(|row| FacilityRecord {
                 grid: grid_now(territory.as_deref(), row.at),
-                version: Version(row.version.0 + 1),
+                version: mine.get(&row.id.0).copied().unwrap_or_default(),
                 ..row
             });
             load.push(rows.collect()).await.map_err(|error| self.refusal(error))?;
@@ -270,9 +273,8 @@ impl Undo<'_> {
 
     async fn cases(&self) -> Result<Undone, AppError> {
         let store = self.ground.store();
-        let versions = store.case_keys().await?.into_iter().map(|key| (key.id.0, key.version)).collect();
         let before = store.import_before_cases(self.id(), CaseId(i64::MIN), usize::MAX).await?;
-        let Ready { mut rows, removed, counts } = self.ready("case", &versions, before).await?;
+        let Ready { mut rows, removed, counts } = self.ready("case", LogKind::Cases, before).await?;
         if self.dry_run {
             return Ok(self.asked(counts));
         }
@@ -285,9 +287,8 @@ impl Undo<'_> {
 
     async fn addresses(&self) -> Result<Undone, AppError> {
         let store = self.ground.store();
-        let versions = store.address_keys().await?.into_iter().map(|key| (key.id.0, key.version)).collect();
         let before = store.import_before_addresses(self.id()).await?;
-        let Ready { rows, removed, counts } = self.ready("address", &versions, before).await?;
+        let Ready { rows, removed, counts } = self.ready("address", LogKind::Addresses, before).await?;
         if self.dry_run {
             return Ok(self.asked(counts));
         }
@@ -297,9 +298,8 @@ impl Undo<'_> {
 
     async fn organizations(&self) -> Result<Undone, AppError> {
         let store = self.ground.store();
-        let versions = store.organizations().await?.into_iter().map(|row| (row.id.0, row.version)).collect();
         let before = store.import_before_organizations(self.id()).await?;
-        let Ready { rows, removed, counts } = self.ready("organization", &versions, before).await?;
+        let Ready { rows, removed, counts } = self.ready("organization", LogKind::Organizations, before).await?;
         if self.dry_run {
             return Ok(self.asked(counts));
         }
@@ -308,18 +308,13 @@ impl Undo<'_> {
     }
 
     /// What goes back, when all of it is as the import left it. `what` is how one of the rows is called.
-    async fn ready<R: Imported>(
-        &self,
-        what: &str,
-        versions: &HashMap<i64, Version>,
-        mut rows: Vec<R>,
-    ) -> Result<Ready<R>, AppError> {
+    async fn ready<R: Imported>(&self, what: &str, kind: LogKind, mut rows: Vec<R>) -> Result<Ready<R>, AppError> {
+        let mine = self.mine(kind).await?;
         let mut touched = Touched::default();
-        let removed = self.added(what, versions, &mut touched).await?;
+        let removed = self.added(what, &mine, &mut touched).await?;
         for row in &mut rows {
-            let (id, Version(was)) = (row.id(), row.version());
-            Self::as_left(what, (id, Version(was)), versions, &mut touched);
-            row.set_key(id, Version(was + 1));
+            let id = row.id();
+            row.set_key(id, Self::version(what, id, &mine, &mut touched));
         }
         touched.none(self.id())?;
         let counts = (removed.len() as u64, rows.len() as u64);
@@ -336,7 +331,7 @@ impl Undo<'_> {
             now.iter().filter(|row| row.provenance.import_id == Some(self.id())).map(|row| row.id.as_str()).collect();
         let mut touched = Touched::default();
         for id in was.iter().filter(|id| !mine.contains(*id)) {
-            touched.add(|| format!("staff {id} was written again, or is gone"));
+            touched.add(|| written_again("staff", id));
         }
         let removed: Vec<String> = mine.iter().filter(|id| !was.contains(*id)).map(|id| (*id).to_owned()).collect();
         let added: i64 = store.import_added(self.id()).await?.iter().map(|(first, last)| last - first + 1).sum();
@@ -416,6 +411,7 @@ impl Undo<'_> {
             case_grids: moved.cases,
             import: None,
             settings: self.settings(),
+            undoes: Some(self.id()),
             actor: self.actor.id.clone(),
             at: self.at,
         };
@@ -444,6 +440,10 @@ impl Undo<'_> {
             _ => false,
         })
     }
+}
+
+fn written_again(what: &str, id: impl std::fmt::Display) -> String {
+    format!("{what} {id} was written again, or is gone")
 }
 
 /// A place may lie in another grid than it did.

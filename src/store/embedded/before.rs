@@ -2,20 +2,21 @@
 //! `<layer>_before_<import>`; the keys of those it added stand as ranges beside it. Of the last [`ImportRecord::UNDOABLE`] imports they
 //! are kept.
 
-use super::layers::{Layer, Stored, time_text};
+use super::layers::{ADDRESSES, CASES, FACILITIES, Layer, ORGANIZATIONS, Stored, time_text};
 use super::log;
 use super::sql::{Doing, id_list, run};
 use super::{EmbeddedStore, answers, begin, commit, on_own_task};
 use crate::domain::address::AddressRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
-use crate::domain::id::{CaseId, FacilityId, ImportId, Revision};
+use crate::domain::id::{CaseId, FacilityId, ImportId, Version};
 use crate::domain::organization::OrganizationRecord;
 use crate::domain::staff::StaffRecord;
 use crate::store::StoreError;
-use crate::store::commit::{Begun, ImportRecord, Once};
+use crate::store::commit::{Begun, ImportRecord, LogKind, Once};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
+use std::collections::HashMap;
 
 /// Numbers as closed ranges, in the order in which they came.
 #[derive(Debug, Default)]
@@ -79,6 +80,17 @@ async fn exists(conn: &mut SqliteConnection, table: &str) -> Result<bool, StoreE
         .doing("looking for rows of before")
 }
 
+/// Where rows with a number are.
+fn layer_of(kind: LogKind) -> Option<&'static Layer> {
+    match kind {
+        LogKind::Facilities => Some(&FACILITIES),
+        LogKind::Cases => Some(&CASES),
+        LogKind::Addresses => Some(&ADDRESSES),
+        LogKind::Organizations => Some(&ORGANIZATIONS),
+        _ => None,
+    }
+}
+
 /// Whoever has the file from now on did not begin what stands there unfinished.
 pub(super) async fn interrupt(conn: &mut SqliteConnection) -> Result<(), StoreError> {
     let mut tx = begin(conn).await?;
@@ -140,21 +152,13 @@ impl EmbeddedStore {
         .await
     }
 
-    pub(in crate::store) async fn import_undone(&self, id: ImportId, revision: Revision) -> Result<(), StoreError> {
-        self.writable()?;
-        let store = self.clone();
-        on_own_task(async move {
-            let mut conn = store.writer().await?;
-            let mut tx = begin(&mut conn).await?;
-            sqlx::query("UPDATE imports SET undone = ? WHERE id = ?")
-                .bind(revision.0.cast_signed())
-                .bind(id.0)
-                .execute(&mut *tx)
-                .await
-                .doing("noting an import")?;
-            commit(tx).await
-        })
-        .await
+    pub(in crate::store) async fn import_rows(&self, kind: LogKind, id: ImportId) -> Result<HashMap<i64, Version>, StoreError> {
+        let Some(layer) = layer_of(kind) else { return Ok(HashMap::new()) };
+        let sql = format!("SELECT fid, version FROM \"{}\" WHERE import_id = ?", layer.name);
+        let mut conn = self.reader().await?;
+        let rows: Vec<(i64, u32)> =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(id.0).fetch_all(&mut *conn).await.doing("looking for rows of an import")?;
+        Ok(rows.into_iter().map(|(id, version)| (id, Version(version))).collect())
     }
 
     pub(in crate::store) async fn import_added(&self, id: ImportId) -> Result<Vec<(i64, i64)>, StoreError> {

@@ -2,7 +2,7 @@
 
 use super::boundaries::{Begin, epoch_insert, key_column, row_hash, scheme_text};
 use super::layers::{Bounding, REGIONS, time_text};
-use super::log::{self, Entry};
+use super::log;
 use super::numbered::FEW;
 use super::schema::past_name;
 use super::sql::{Doing, Value, Values, write_rows};
@@ -12,8 +12,8 @@ use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::geom::Area;
 use crate::interchange::wkb;
 use crate::store::StoreError;
-use crate::store::commit::{BoundaryCommit, Committed, to_millisecond};
-use crate::store::rows::{Counted, checked_boundaries, moves_nothing};
+use crate::store::commit::{BoundaryCommit, Committed, LogKind, to_millisecond};
+use crate::store::rows::{Counted, Entry, checked_boundaries, moves_nothing};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::HashMap;
@@ -25,6 +25,15 @@ impl EmbeddedStore {
         let at = to_millisecond(given.at);
         let scheme = scheme_text(&set.scheme)?;
         let epochs = log::epochs(&mut *self.reader().await?).await?;
+        let said = |import, published| Entry {
+            kind: LogKind::Boundaries,
+            actor: &given.actor,
+            at,
+            import,
+            undoes: given.undoes,
+            published,
+            settings: given.settings.as_deref(),
+        };
         let mut counted = Counted::default();
         for known in epochs.iter().filter(|known| known.base.is_none() && known.set == set.set && known.period == set.period) {
             if self.stores(known, &set, &scheme).await? {
@@ -32,7 +41,7 @@ impl EmbeddedStore {
                 let mut conn = self.writer().await?;
                 let mut tx = begin(&mut conn).await?;
                 let import = log::import(&mut tx, given.import, &given.actor, None).await?;
-                let entry = Entry::of_boundaries(&given.actor, at, import, None, given.settings.as_deref());
+                let entry = said(import, None);
                 let committed = log::append(&mut tx, entry, counted).await?;
                 commit(tx).await?;
                 return Ok(Committed { epoch: known.epoch, ..committed });
@@ -53,7 +62,7 @@ impl EmbeddedStore {
         let import = log::import(&mut tx, given.import, &given.actor, import).await?;
         let record = EpochRecord { epoch, set: set.set, base: None, period: set.period, import_id: import };
         epoch_insert(&mut tx, &record, epoch.0.cast_signed(), &scheme, &given.actor, &time_text(at)).await?;
-        let entry = Entry::of_boundaries(&given.actor, at, import, Some(epoch), given.settings.as_deref());
+        let entry = said(import, Some(epoch));
         let committed = log::append(&mut tx, entry, counted).await?;
         commit(tx).await?;
         Ok(committed)

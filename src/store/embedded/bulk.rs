@@ -1,7 +1,7 @@
 //! Facilities and cases of any number: written beside the table in use, visible all at once.
 
 use super::layers::{FACILITIES, Written};
-use super::log::{self, Entry};
+use super::log;
 use super::numbered::{FEW, check_categories, places_of, sort_out, values_of, versions, write_few};
 use super::rebuild::{Pace, Rebuild};
 use super::sql::{Doing, id_list, write_rows, write_rows_returning};
@@ -10,7 +10,7 @@ use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{FacilityId, ImportId, Version};
 use crate::store::StoreError;
 use crate::store::commit::{CommitHead, Committed, ImportRecord, LogKind, OnStale};
-use crate::store::rows::{Counted, changed};
+use crate::store::rows::{Counted, Entry, changed};
 use sqlx::AssertSqlSafe;
 use std::collections::HashSet;
 use std::time::Instant;
@@ -312,7 +312,7 @@ impl Loading {
             }
         }
         if self.bulk.is_none() && self.rows.len() + self.removed.len() > FEW {
-            self.bulk = Some(Bulk::begin(&self.store, LogKind::Facilities, self.head.clone(), !self.head.restores).await?);
+            self.bulk = Some(Bulk::begin(&self.store, LogKind::Facilities, self.head.clone(), self.head.undoes.is_none()).await?);
         }
         if let Some(bulk) = &mut self.bulk {
             bulk.push(std::mem::take(&mut self.rows)).await?;

@@ -5,8 +5,8 @@ use super::{EmbeddedStore, begin, commit, on_own_task};
 use crate::domain::id::{Epoch, GridSet, ImportId, Revision};
 use crate::domain::period::Period;
 use crate::domain::records::EpochRecord;
-use crate::store::commit::{CommitHead, Committed, ImportRecord, ImportState, LogEntry, LogKind, Meta, to_millisecond};
-use crate::store::rows::{Counted, keeps_categories, log_summary};
+use crate::store::commit::{CommitHead, Committed, ImportRecord, ImportState, LogEntry, LogKind, Meta};
+use crate::store::rows::{Counted, Entry, keeps_categories, log_summary};
 use crate::store::{StoreError, embedded::layers::time_text};
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -18,36 +18,6 @@ pub(super) async fn revision(conn: &mut SqliteConnection) -> Result<Revision, St
         .await
         .doing("reading the revision")?;
     Ok(Revision(last.cast_unsigned()))
-}
-
-/// What a commit says in the log.
-pub(super) struct Entry<'a> {
-    pub(super) kind: LogKind,
-    pub(super) actor: &'a str,
-    pub(super) at: Timestamp,
-    pub(super) import: Option<ImportId>,
-    pub(super) published: Option<Epoch>,
-    /// What the city says about itself from here on.
-    pub(super) settings: Option<&'a Meta>,
-}
-
-impl<'a> Entry<'a> {
-    /// Of a commit that publishes no boundaries.
-    pub(super) fn of(kind: LogKind, head: &'a CommitHead, import: Option<ImportId>) -> Self {
-        let CommitHead { actor, at, settings, .. } = head;
-        Self { kind, actor, at: to_millisecond(*at), import, published: None, settings: settings.as_deref() }
-    }
-
-    /// Of a boundary commit.
-    pub(super) fn of_boundaries(
-        actor: &'a str,
-        at: Timestamp,
-        import: Option<ImportId>,
-        published: Option<Epoch>,
-        settings: Option<&'a Meta>,
-    ) -> Self {
-        Self { kind: LogKind::Boundaries, actor, at, import, published, settings }
-    }
 }
 
 /// The last step of a commit: takes the next revision, unless nothing changed.
@@ -75,6 +45,14 @@ pub(super) async fn append(conn: &mut SqliteConnection, entry: Entry<'_>, mut co
                 .await
                 .doing("keeping the import")?;
         }
+    }
+    if let Some(import) = entry.undoes {
+        sqlx::query("UPDATE imports SET undone = ? WHERE id = ?")
+            .bind(last.0.cast_signed())
+            .bind(import.0)
+            .execute(&mut *conn)
+            .await
+            .doing("noting that an import was taken back")?;
     }
     let epoch = match entry.published {
         Some(epoch) => epoch,
@@ -243,8 +221,8 @@ impl EmbeddedStore {
             let mut tx = begin(&mut conn).await?;
             let changed = u64::from(settle(&mut tx, &next).await?);
             let counted = Counted { changed, same: 1 - changed, ..Counted::default() };
-            let at = to_millisecond(at);
-            let entry = Entry { kind: LogKind::Meta, actor: &actor, at, import: None, published: None, settings: None };
+            let head = CommitHead::new(actor, at);
+            let entry = Entry::of(LogKind::Meta, &head, None);
             let committed = append(&mut tx, entry, counted).await?;
             commit(tx).await?;
             Ok(committed)

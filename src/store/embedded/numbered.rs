@@ -2,7 +2,7 @@
 
 use super::bulk::Bulk;
 use super::layers::{FACILITIES, Written};
-use super::log::{self, Entry};
+use super::log;
 use super::rebuild::external_keys;
 use super::sql::{Doing, Value, Values, id_list, write_rows, write_rows_returning};
 use super::{EmbeddedStore, answers, before, begin, commit, on_own_task, rtree};
@@ -16,7 +16,7 @@ use crate::store::commit::{
     CaseCommit, CommitHead, Committed, FacilityCommit, FacilityOutcome, FacilityWrite, ImportRecord, LogKind, OnStale, Once,
     RowCommit,
 };
-use crate::store::rows::{Counted, changed, each_once};
+use crate::store::rows::{Counted, Entry, changed, each_once};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::{HashMap, HashSet};

@@ -3,7 +3,7 @@
 
 use super::boundaries::{Begin, end_rows, epoch_insert, key_column, scheme_text};
 use super::layers::{Bounding, CASES, FACILITIES, Layer, REGIONS, time_text};
-use super::log::{self, Entry};
+use super::log;
 use super::numbered::FEW;
 use super::rebuild::Rebuild;
 use super::sql::{Doing, Update, Value, Values, id_list, write_rows, write_rows_returning};
@@ -14,8 +14,8 @@ use crate::domain::records::EpochRecord;
 use crate::geom::Area;
 use crate::interchange::wkb;
 use crate::store::StoreError;
-use crate::store::commit::{BoundaryCommit, Committed, to_millisecond};
-use crate::store::rows::{Counted, checked_boundaries, checked_period};
+use crate::store::commit::{BoundaryCommit, Committed, LogKind, to_millisecond};
+use crate::store::rows::{Counted, Entry, checked_boundaries, checked_period};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::{HashMap, HashSet};
@@ -316,7 +316,15 @@ impl EmbeddedStore {
             let record = EpochRecord { epoch, set: set.set, base: Some(current), period, import_id: import };
             epoch_insert(&mut tx, &record, 0, &scheme_now, &given.actor, &time_text(at)).await?;
         }
-        let entry = Entry::of_boundaries(&given.actor, at, import, publishes.then_some(epoch), given.settings.as_deref());
+        let entry = Entry {
+            kind: LogKind::Boundaries,
+            actor: &given.actor,
+            at,
+            import,
+            undoes: given.undoes,
+            published: publishes.then_some(epoch),
+            settings: given.settings.as_deref(),
+        };
         let committed = log::append(&mut tx, entry, counted).await?;
         commit(tx).await?;
         Ok(committed)

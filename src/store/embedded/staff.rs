@@ -1,7 +1,7 @@
 //! Staff, and the counts of households and residents.
 
 use super::layers::{GRIDS, STAFF, Stored, staff_row};
-use super::log::{self, Entry};
+use super::log;
 use super::numbered::FEW;
 use super::rebuild::Rebuild;
 use super::sql::{Doing, Update, Value, Values, write_rows, write_rows_returning};
@@ -12,7 +12,7 @@ use crate::domain::records::HouseholdCount;
 use crate::domain::staff::StaffRecord;
 use crate::store::StoreError;
 use crate::store::commit::{Committed, HouseholdCommit, LogKind, StaffCommit};
-use crate::store::rows::{Counted, Sourced, each_once, known_grids};
+use crate::store::rows::{Counted, Entry, Sourced, each_once, known_grids};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 use std::collections::BTreeSet;

@@ -136,6 +136,7 @@ pub(super) async fn moved_border(store: &Store) {
             facility_grids: vec![],
             case_grids: vec![],
             import: None,
+            undoes: None,
             settings: None,
             actor: "test".to_owned(),
             at: now(),

@@ -178,6 +178,7 @@ pub(crate) async fn publish(store: &Store, base: Epoch, boundaries: BoundarySet)
         facility_grids: vec![],
         case_grids: vec![],
         import: None,
+        undoes: None,
         settings: None,
         actor: "test".to_owned(),
         at: now(),

@@ -352,6 +352,27 @@ async fn what_others_touched_since_is_not_taken_back() {
     served.undo(&json!({ "id": 99 })).await.problem(404, "unknown_id");
 }
 
+/// Few rows go another way than many.
+#[tokio::test(flavor = "multi_thread")]
+async fn imports_that_stand_on_each_other_are_taken_back_one_after_the_other() {
+    for count in [20, 2500] {
+        let served = Served::in_a_file().await;
+        served.imported("kind=facilities&crs=cgcs2000", "a.csv", facilities(0..count, "甲")).await;
+        let first = content(&served.app.store).await;
+        let one = served.imported("kind=facilities&crs=cgcs2000", "b.csv", facilities(0..count + 10, "乙")).await;
+        let second = content(&served.app.store).await;
+        let two = served.imported("kind=facilities&crs=cgcs2000", "c.csv", facilities(0..count + 20, "丙")).await;
+        let problem = served.undo(&one).await.problem(409, "touched");
+        assert_eq!(problem["touched"], count + 10, "{problem}");
+        served.undo(&two).await.ok();
+        assert_eq!(content(&served.app.store).await, second);
+        served.undo(&two).await.problem(409, "cannot_undo");
+        served.undo(&one).await.ok();
+        assert_eq!(content(&served.app.store).await, first);
+        equals_scratch(&served.app).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_that_is_given_away_meanwhile_is_given_once() {
     let served = Served::new(city::store().await).await;

@@ -116,6 +116,7 @@ async fn boundaries(store: &Store) {
         facility_grids: facility_grids.collect(),
         case_grids: case_grids.map(|case| (case.id, Some(code(GRID_2)))).collect(),
         import: None,
+        undoes: None,
         settings: None,
         actor: "test".to_owned(),
         at: now(),

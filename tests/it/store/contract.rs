@@ -2,7 +2,7 @@
 
 use super::Bed;
 use super::world::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use wangge::domain::address::AddressRecord;
 use wangge::domain::case::{CaseRecord, CaseState};
 use wangge::domain::facility::FacilityRecord;
@@ -767,9 +767,15 @@ pub(super) async fn addresses_and_organizations_of_an_import_are_known_as_they_w
         let new = *second.ids.last().unwrap();
         assert_eq!(bed.store.import_added(id).await.unwrap(), [(new, new)]);
         // Written back they are what they were, but for their versions.
-        let head = CommitHead { restores: true, ..head() };
+        let head = CommitHead { undoes: Some(id), ..head() };
+        let mine = bed.store.import_rows(LogKind::Organizations, id).await.unwrap();
+        let mut keys: Vec<i64> = mine.into_keys().collect();
+        keys.sort_unstable();
+        assert_eq!(keys, second.ids[1..], "what it did not change is not its own");
         let rows = before.iter().map(|row| OrganizationRecord { version: Version(0), ..row.clone() }).collect();
-        bed.store.organizations_commit(RowCommit { head, rows, removed: vec![new], import: None }).await.unwrap();
+        let undo = bed.store.organizations_commit(RowCommit { head, rows, removed: vec![new], import: None }).await.unwrap();
+        assert_eq!(bed.store.import_report(id).await.unwrap().unwrap().undone, Some(undo.revision));
+        assert_eq!(bed.store.import_rows(LogKind::Organizations, id).await.unwrap(), HashMap::new());
         let names = |rows: &[OrganizationRecord]| rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&bed.store.organizations().await.unwrap()), names(&before));
     }

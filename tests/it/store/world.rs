@@ -109,6 +109,7 @@ pub(super) fn publication(base: u64, boundaries: BoundarySet) -> BoundaryCommit 
         facility_grids: vec![],
         case_grids: vec![],
         import: None,
+        undoes: None,
         settings: None,
         actor: "planner".into(),
         at: now(),
