@@ -54,7 +54,7 @@ impl Kind {
         match self {
             Self::Regions => &[Code, Name, Level, Parent, Id, SourceDate],
             Self::Grids => &[Code, Name, GridKind, Parent, Households, Population, Reason, Id, SourceDate],
-            Self::Facilities => &[Code, Id, Category, Name, State, Lon, Lat, Accuracy, SourceDate],
+            Self::Facilities => &[Code, Id, Category, Name, State, StateDate, Lon, Lat, Accuracy, SourceDate],
             Self::Staff => &[Id, Name, Role, Assigned, Phone, Organization, SourceDate],
             Self::Households => &[Grid, Households, Population],
             Self::Organizations => &[Id, Category, Name, Lon, Lat, Within, Hours, Address, SourceDate],
@@ -121,6 +121,8 @@ fields! {
     Category = "category" ["类别", "类别编码", "小类", "类型代码", "sxdm", "事项代码"],
     /// Condition of a facility, step of a case.
     State = "state" ["状态", "glbjzt", "status"],
+    /// Since when a facility is in that condition.
+    StateDate = "state_date" ["状态日期", "状态变更日期"],
     /// The record's name in the system it comes from.
     Id = "id" ["编号", "工号", "案件编号", "external_id"],
     /// What a member of staff is in the team.

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub const MARKS: [&str; 4] = ["external_ids", "source_hash", "import_id", "grid_set"];
 
 /// Columns that are no attributes of a record.
-const BESIDE: [&str; 21] = [
+const BESIDE: [&str; 20] = [
     "fid",
     "grid_set",
     "grid",
@@ -24,7 +24,6 @@ const BESIDE: [&str; 21] = [
     "source_hash",
     "import_id",
     "version",
-    "state_date",
     "epoch_from",
     "row_hash",
     "properties",

@@ -174,6 +174,7 @@ pub fn facility(raw: RawRecord, columns: &mut Columns, catalogue: &Catalogue<'_>
     let place = take(&mut faults, position(&fields, terms)).flatten();
     let name = take(&mut faults, name_of(&fields)).unwrap_or_default();
     let state = take(&mut faults, fields.parsed::<FacilityState>(Field::State)).flatten().unwrap_or_default();
+    let state_date = take(&mut faults, fields.day(Field::StateDate)).flatten();
     let mut provenance = take(&mut faults, provenance(&fields, terms)).unwrap_or_default();
     let code = take(&mut faults, fields.identifier(Field::Code)).flatten().map(Cow::into_owned);
     if let Some(code) = &code {
@@ -197,6 +198,9 @@ pub fn facility(raw: RawRecord, columns: &mut Columns, catalogue: &Catalogue<'_>
     let mut properties = serde_json::Map::new();
     let mut hash = Hashed::new(&category).text(code.as_deref().unwrap_or("")).text(&name).text(state.as_str());
     hash = hash.text(accuracy.as_deref().unwrap_or("")).ids(&provenance).point(at);
+    if let Some(date) = state_date {
+        hash = hash.text("\u{1}").text(&date.to_string());
+    }
     let told = told.into_iter().flatten().map(|(column, value)| (column.into(), value));
     for (column, value) in fields.rest.into_iter().filter(|(column, _)| !(terms.own && own::is_beside(column))).chain(told) {
         // A string is by far the most frequent value, and the quotes would only cost.
@@ -213,7 +217,7 @@ pub fn facility(raw: RawRecord, columns: &mut Columns, catalogue: &Catalogue<'_>
         category,
         name,
         state,
-        state_date: None,
+        state_date,
         at,
         original,
         grid: None,

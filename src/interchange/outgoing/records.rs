@@ -100,8 +100,7 @@ fn derived(kind: Kind) -> &'static [(&'static str, ValueKind)] {
         Kind::Regions | Kind::Grids => {
             &[("area_m2", ValueKind::Real), ("label_lon", ValueKind::Real), ("label_lat", ValueKind::Real)]
         }
-        Kind::Facilities => &[("grid", ValueKind::Text), ("state_date", ValueKind::Text)],
-        Kind::Cases => &[("grid", ValueKind::Text)],
+        Kind::Facilities | Kind::Cases => &[("grid", ValueKind::Text)],
         Kind::Staff | Kind::Households | Kind::Addresses | Kind::Organizations => &[],
     }
 }
@@ -242,13 +241,14 @@ impl Rows {
             Field::Category => blank(&record.category),
             Field::Name => blank(&record.name),
             Field::State => record.state.as_str().into(),
+            Field::StateDate => shown(record.state_date),
             Field::Lon => place[0].clone(),
             Field::Lat => place[1].clone(),
             Field::Accuracy => text(record.accuracy.as_deref()),
             Field::SourceDate => shown(record.provenance.source_date),
             _ => Value::Null,
         };
-        let row = self.row(name, value, || vec![code(record.grid.as_ref()), shown(record.state_date)], shape);
+        let row = self.row(name, value, || vec![code(record.grid.as_ref())], shape);
         Ok(Row { more: record.properties, ..row })
     }
 

@@ -1,5 +1,5 @@
 // Tiles of others that do not come: said on the map, and asked for again. Everything else that goes wrong is told in the console as ever.
-import type { Map } from 'maplibre-gl';
+import type { GeoJSONSource, Map } from 'maplibre-gl';
 import { troubled } from '../state';
 import { BASE, THEMATIC } from './basemaps';
 
@@ -19,7 +19,10 @@ export function watchTrouble(map: Map): void {
   });
   setInterval(() => {
     for (const source of troubled.value) {
-      if (map.getSource(source)) map.refreshTiles(source);
+      const known = map.getStyle().sources[source];
+      // GeoJSON is one file that its tiles are cut from here.
+      if (known?.type === 'geojson') (map.getSource(source) as GeoJSONSource).setData(known.data);
+      else if (known) map.refreshTiles(source);
       else troubled.value = new Set([...troubled.value].filter((one) => one !== source));
     }
   }, AGAIN_MS);

@@ -133,11 +133,15 @@ title_en = "Low"
     assert.doesNotMatch(await page.textContent('.attribution'), /0568/);
 
     // Things of others: their key, their numbers, and what one says of itself.
+    // Their first file does not come through: it is asked for again.
+    let asks = 0;
+    await page.route('**/layers/spots', (route) => (asks++ === 0 ? route.abort() : route.continue()));
     await page.click('[data-thematic=spots]');
     await page.waitForFunction(() => location.search === '?base=none&layers=spots');
     await page.waitForFunction(() => document.querySelector('.thematic-key tfoot td')?.textContent === '5', undefined, { timeout: 20_000 });
     assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll('.thematic-key tbody tr')].map((row) => row.textContent.trim())), ['高2', '低3']);
-    await page.waitForFunction(() => window.wangge.map.queryRenderedFeatures({ layers: ['layer-spots-point'] }).length >= 5, undefined, { timeout: 20_000 });
+    await page.waitForFunction(() => window.wangge.map.queryRenderedFeatures({ layers: ['layer-spots-point'] }).length >= 5, undefined, { timeout: 60_000 });
+    assert(asks > 1, 'the first was refused');
     await page.click('.layers caption button');
     const click = async (place) => {
       const point = await page.evaluate((of) => {
