@@ -17,8 +17,8 @@ use crate::domain::records::BoundarySet;
 use crate::domain::scope::Actor;
 use crate::geom::LatticePoint;
 use crate::store::{
-    BoundaryCommit, CaseCommit, Chain, CommitHead, Committed, HouseholdCommit, ImportRecord, LogKind, Meta, RowCommit, StaffCommit,
-    StoreError,
+    BoundaryCommit, CaseCommit, Chain, CommitHead, Committed, HouseholdCommit, ImportRecord, LogKind, Meta, RowCommit,
+    StaffCommit, StoreError,
 };
 use crate::territory::Territory;
 use jiff::Timestamp;

@@ -312,7 +312,10 @@ async fn pictures_of_a_layer_are_asked_for_again_when_they_are_old() {
     assert!(refused.contains("\"rain\"") && refused.contains("every_s"), "{refused}");
     let router = router(&settings(2), folder.path()).await;
     let tiles = &get(&router, "/api/v1/layers").await.ok()["items"][0];
-    assert_eq!((&tiles["tiles"]["tile_size"], &tiles["tiles"]["maxzoom"], &tiles["maxzoom"]), (&json!(512), &json!(7), &json!(22)));
+    assert_eq!(
+        (&tiles["tiles"]["tile_size"], &tiles["tiles"]["maxzoom"], &tiles["maxzoom"]),
+        (&json!(512), &json!(7), &json!(22))
+    );
     let first = get(&router, "/layers/rain/3/4/2").await;
     assert_eq!((first.body.as_slice(), first.headers["content-type"].to_str().unwrap()), (PNG, "image/png"));
     assert_eq!(first.headers["cache-control"], "private, max-age=2");
