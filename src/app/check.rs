@@ -2,6 +2,7 @@
 
 use super::imports::ImportError;
 use crate::domain::address::AddressRow;
+use crate::domain::building::Footprint;
 use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::{Epoch, GridSet, Revision};
@@ -41,6 +42,8 @@ pub struct Checked {
     pub staff_of_closed: u64,
     /// Organizations.
     pub organizations: u64,
+    /// Buildings, each footprint proved again.
+    pub buildings: u64,
     /// Open cases, each with a position placed again.
     pub open_cases: u64,
     /// Standard addresses.
@@ -91,6 +94,7 @@ pub async fn check(store: &Store, at: Timestamp, tell: &(dyn Fn(&str) + Send + S
             staff: snapshot.staff.len() as u64,
             staff_of_closed: 0,
             organizations: snapshot.organizations.len() as u64,
+            buildings: snapshot.buildings.len() as u64,
             open_cases: snapshot.cases.len() as u64,
             addresses: snapshot.addresses.len() as u64,
             addresses_of_closed: 0,
@@ -121,6 +125,17 @@ pub async fn check(store: &Store, at: Timestamp, tell: &(dyn Fn(&str) + Send + S
             territory.iter().chain(&others).any(known)
         };
         checked.staff_of_closed = snapshot.staff.iter().filter(|row| !exists(&row.assigned)).count() as u64;
+        for building in &snapshot.buildings {
+            let Some(area) = building.footprint() else { continue };
+            let why = match Footprint::new(area) {
+                Ok(proved) if proved.area() == area => continue,
+                Ok(_) => "it is not in canonical form".to_owned(),
+                Err(why) => why.to_string(),
+            };
+            let detail = format!("the footprint of building {}: {why}", building.id);
+            let place = building.at().map(LatticePoint::lonlat);
+            checked.faults.push(Fault { place, ..Fault::new(FaultKind::Corrupt, detail) });
+        }
         let lost = |row: &&AddressRow| row.at.is_none() && row.within.as_ref().is_none_or(|code| !exists(code));
         checked.addresses_of_closed = snapshot.addresses.iter().filter(lost).count() as u64;
         checked
@@ -156,6 +171,7 @@ impl Checked {
             staff,
             staff_of_closed,
             organizations,
+            buildings,
             open_cases,
             addresses,
             addresses_of_closed,
@@ -164,7 +180,7 @@ impl Checked {
         let mut text = format!(
             "revision {revision}, {epochs} boundary sets, epoch {epoch} in force: {regions} regions, {grids} grids, {voids} voids\n\
              {facilities} facilities ({outside} outside every grid), {staff} staff ({staff_of_closed} of closed codes), \
-             {organizations} organizations, {open_cases} open cases, {addresses} addresses ({addresses_of_closed} of closed codes)\n"
+             {organizations} organizations, {buildings} buildings, {open_cases} open cases, {addresses} addresses ({addresses_of_closed} of closed codes)\n"
         );
         for (set, grids) in &self.other_grids {
             text.push_str(&format!("{grids} grids of set {set}\n"));

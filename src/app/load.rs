@@ -7,7 +7,7 @@ use super::links::KeptLinks;
 use super::outside::Outside;
 use super::reload::Source;
 use super::{App, AppError, WAITING_JOBS};
-use crate::city::{About, Addresses, Case, Cases, City, Facilities, Facility, Organizations, Published, Staff};
+use crate::city::{About, Addresses, Buildings, Case, Cases, City, Facilities, Facility, Organizations, Published, Staff};
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::config::Config;
@@ -59,7 +59,8 @@ impl App {
 
 /// The city of a snapshot.
 pub(super) fn city(snapshot: Snapshot) -> Result<City, AppError> {
-    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses, organizations } = snapshot;
+    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses, organizations, buildings } =
+        snapshot;
     let (scheme, about) = about(meta)?;
     let epoch = epoch.map_or(Epoch(0), |record| record.epoch);
     // Before the first publication there is no land, but there is a scheme.
@@ -94,6 +95,7 @@ pub(super) fn city(snapshot: Snapshot) -> Result<City, AppError> {
         staff: Arc::new(Staff::new(staff)),
         addresses: Arc::new(Addresses::new(addresses, &territory)),
         organizations: Arc::new(Organizations::new(organizations.into_iter().map(Arc::new), &territory)),
+        buildings: Arc::new(Buildings::new(buildings.into_iter().map(Arc::new), &territory)),
         about: Arc::new(about),
         territory: Arc::new(territory),
         others: Arc::new(others),

@@ -2,7 +2,7 @@
 
 use super::view::{View, Within};
 use crate::city::Organization;
-use crate::city::organizations::unit_of;
+use crate::city::standing::unit_of;
 use crate::domain::category::{Category, CategoryKind};
 use crate::domain::id::{GridIx, OrganizationId, Unit};
 use crate::geom::LatticeBox;
@@ -24,7 +24,7 @@ pub struct Filter {
 impl View {
     /// Where in this view's boundaries an organization belongs.
     pub fn organization_unit(&self, one: &Organization) -> Option<Unit> {
-        if self.is_elsewhere() { unit_of(&one.record, &self.territory) } else { one.unit }
+        if self.is_elsewhere() { unit_of(&*one.record, &self.territory) } else { one.unit }
     }
 
     /// Those that pass, by their keys. Cost: one look at every organization.
@@ -47,7 +47,7 @@ impl View {
 
     /// The one with this key, when the caller may see it.
     pub fn organization(&self, id: OrganizationId) -> Option<&Organization> {
-        self.city.organizations.organization(id).filter(|one| self.sees_at(self.organization_unit(one)))
+        self.city.organizations.get(id).filter(|one| self.sees_at(self.organization_unit(one)))
     }
 
     /// Those of a grid, by their keys. Cost: those in the grid's box, and those without a place.

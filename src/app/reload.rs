@@ -2,12 +2,12 @@
 //! differ leave the cache, and everything else is shared.
 
 use super::{AppError, load};
+use crate::city::standing::{Record, Standings};
 use crate::city::{Addresses, Case, Change, City, Facility};
 use crate::clock::Clock;
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRow;
-use crate::domain::id::{CaseId, Epoch, FacilityId, OrganizationId};
-use crate::domain::organization::OrganizationRecord;
+use crate::domain::id::{CaseId, Epoch, FacilityId};
 use crate::domain::records::BoundarySet;
 use crate::store::{Snapshot, Store, StoreError};
 use crate::territory::Territory;
@@ -33,7 +33,8 @@ impl Source {
 /// Goes from `before` to the city of a snapshot. `step` is told each city on the way and what changed from the one before; the last of
 /// them has the snapshot's revision. Cost: a look at every row, and a territory when boundaries differ.
 pub(super) fn steps(before: &Arc<City>, snapshot: Snapshot, mut step: impl FnMut(Arc<City>, &Change)) -> Result<(), AppError> {
-    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses, organizations } = snapshot;
+    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses, organizations, buildings } =
+        snapshot;
     let mut city = Arc::clone(before);
     let mut go = |city: &mut Arc<City>, change: Change| {
         let next = Arc::new(city.after(revision, &change));
@@ -72,8 +73,11 @@ pub(super) fn steps(before: &Arc<City>, snapshot: Snapshot, mut step: impl FnMut
         let addresses = Addresses::new(addresses, &city.territory);
         go(&mut city, Change::Addresses(Arc::new(addresses)));
     }
-    if let Some(change) = organizations_that_differ(&city, organizations) {
-        go(&mut city, change);
+    if let Some((put, removed)) = standing_that_differ(&city.organizations, organizations) {
+        go(&mut city, Change::Organizations { put, removed });
+    }
+    if let Some((put, removed)) = standing_that_differ(&city.buildings, buildings) {
+        go(&mut city, Change::Buildings { put, removed });
     }
     // Last, and in any case: from here on the city is that of the snapshot.
     go(&mut city, Change::Staff(staff));
@@ -127,13 +131,11 @@ fn cases_that_differ(city: &City, records: Vec<CaseRecord>) -> Option<Change> {
     (!put.is_empty() || !removed.is_empty()).then_some(Change::Cases { put, removed })
 }
 
-/// The same of organizations.
-fn organizations_that_differ(city: &City, records: Vec<OrganizationRecord>) -> Option<Change> {
-    let stored: HashSet<OrganizationId> = records.iter().map(|record| record.id).collect();
-    let known = city.organizations.iter().map(|one| one.record.id);
-    let removed: Vec<OrganizationId> = known.filter(|id| !stored.contains(id)).collect();
-    let differs =
-        |record: &OrganizationRecord| city.organizations.organization(record.id).is_none_or(|known| *known.record != *record);
+/// The same of organizations and buildings: those to be put, and the keys of those that are gone.
+fn standing_that_differ<R: Record + PartialEq>(known: &Standings<R>, records: Vec<R>) -> Option<(Vec<Arc<R>>, Vec<R::Id>)> {
+    let stored: HashSet<R::Id> = records.iter().map(|record| record.id()).collect();
+    let removed: Vec<R::Id> = known.iter().map(|one| one.record.id()).filter(|id| !stored.contains(id)).collect();
+    let differs = |record: &R| known.get(record.id()).is_none_or(|known| *known.record != *record);
     let put: Vec<_> = records.into_iter().filter(differs).map(Arc::new).collect();
-    (!put.is_empty() || !removed.is_empty()).then_some(Change::Organizations { put, removed })
+    (!put.is_empty() || !removed.is_empty()).then_some((put, removed))
 }

@@ -1,9 +1,10 @@
 //! From one revision to the next. The only way in which the city in memory changes.
 
-use super::{About, Addresses, Case, Cases, City, Facilities, Facility, Organizations, Staff};
+use super::{About, Addresses, Case, Cases, City, Facilities, Facility, Staff};
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
-use crate::domain::id::{CaseId, FacilityId, OrganizationId, Revision, Unit, Version};
+use crate::domain::id::{BuildingId, CaseId, FacilityId, OrganizationId, Revision, Unit, Version};
 use crate::domain::organization::OrganizationRecord;
 use crate::domain::staff::StaffRecord;
 use crate::geom::LatticePoint;
@@ -39,6 +40,13 @@ pub enum Change {
         put: Vec<Arc<OrganizationRecord>>,
         /// Removed.
         removed: Vec<OrganizationId>,
+    },
+    /// Buildings were added or changed (`put`), or removed.
+    Buildings {
+        /// Added or changed.
+        put: Vec<Arc<BuildingRecord>>,
+        /// Removed.
+        removed: Vec<BuildingId>,
     },
     /// The staff as it is now.
     Staff(Vec<StaffRecord>),
@@ -77,6 +85,7 @@ impl City {
                     next.addresses = Arc::new(self.addresses.renamed(territory));
                 }
                 next.organizations = Arc::new(self.organizations.relocated(territory));
+                next.buildings = Arc::new(self.buildings.relocated(territory));
                 next.territory = Arc::clone(territory);
             }
             Change::Facilities { put, removed } if put.len() + removed.len() > MANY + self.facilities.len() / 128 => {
@@ -116,14 +125,10 @@ impl City {
             }
             Change::Addresses(addresses) => next.addresses = Arc::clone(addresses),
             Change::Organizations { put, removed } => {
-                let mut organizations = Organizations::clone(&self.organizations);
-                for id in removed {
-                    organizations.remove(*id);
-                }
-                for record in put {
-                    organizations.put(Arc::clone(record), &self.territory);
-                }
-                next.organizations = Arc::new(organizations);
+                next.organizations = Arc::new(self.organizations.after(put, removed, &self.territory));
+            }
+            Change::Buildings { put, removed } => {
+                next.buildings = Arc::new(self.buildings.after(put, removed, &self.territory));
             }
             Change::Staff(records) => next.staff = Arc::new(Staff::new(records.clone())),
             Change::About(about) => {
@@ -146,6 +151,7 @@ impl City {
             facilities: Arc::new(self.facilities.relocated(grids, |places| territory.leaves_at(places), |_, _| false)),
             cases: Arc::new(self.cases.relocated(grids, place)),
             organizations: Arc::new(self.organizations.relocated(territory)),
+            buildings: Arc::new(self.buildings.relocated(territory)),
             territory: Arc::clone(territory),
             ..self.clone()
         }

@@ -2,6 +2,7 @@
 
 pub mod addresses;
 pub mod apply;
+pub mod buildings;
 pub mod cases;
 pub mod clusters;
 pub mod facilities;
@@ -9,10 +10,12 @@ pub mod organizations;
 pub mod pinned;
 pub mod published;
 pub mod staff;
+pub mod standing;
 pub mod table;
 
 pub use addresses::Addresses;
 pub use apply::Change;
+pub use buildings::{Building, Buildings, Households};
 pub use cases::{Case, Cases};
 pub use facilities::{Facilities, Facility};
 pub use organizations::{Organization, Organizations};
@@ -63,6 +66,8 @@ pub struct City {
     pub addresses: Arc<Addresses>,
     /// Organizations.
     pub organizations: Arc<Organizations>,
+    /// Buildings.
+    pub buildings: Arc<Buildings>,
 }
 
 /// Sums over a grid or over everything below a region.
@@ -76,7 +81,7 @@ pub struct Counts {
     pub open_cases: u32,
     /// Open cases that are overdue.
     pub overdue: u32,
-    /// Households.
+    /// Households, see [`City::households`].
     pub households: u64,
     /// Residents.
     pub population: u64,
@@ -84,6 +89,8 @@ pub struct Counts {
     pub staff: u32,
     /// Organizations in it.
     pub organizations: u32,
+    /// Buildings in it.
+    pub buildings: u32,
     /// Land in square metres.
     pub area_m2: f64,
 }
@@ -99,6 +106,7 @@ impl City {
             staff: Arc::default(),
             addresses: Arc::default(),
             organizations: Arc::default(),
+            buildings: Arc::default(),
             others: Arc::default(),
             territory: Arc::new(territory),
             about: Arc::new(about),
@@ -128,8 +136,15 @@ impl City {
             counts.overdue += overdue;
             counts.staff += self.staff.of(code).len() as u32;
             counts.organizations += self.organizations.region_count(RegionIx(below));
+            counts.buildings += self.buildings.region_count(RegionIx(below));
         }
         counts
+    }
+
+    /// Households of a grid: the sum over its buildings as soon as one of them says a number, else what was counted for it. Everything
+    /// that tells households asks this.
+    pub fn households(&self, ix: GridIx) -> Households {
+        Households::of(&self.territory, &self.buildings, ix)
     }
 
     /// Sums over one grid.
@@ -146,10 +161,11 @@ impl City {
             counts.facilities += self.facilities.grid_count(GridIx(at as u32));
             counts.open_cases += open;
             counts.overdue += overdue;
-            counts.households += u64::from(grid.households.unwrap_or(0));
+            counts.households += self.households(GridIx(at as u32)).shown().unwrap_or(0);
             counts.population += u64::from(grid.population.unwrap_or(0));
             counts.staff += self.staff.of(&grid.code).len() as u32;
             counts.organizations += self.organizations.grid_count(GridIx(at as u32));
+            counts.buildings += self.buildings.grid_count(GridIx(at as u32));
         }
         counts
     }

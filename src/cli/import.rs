@@ -33,6 +33,8 @@ pub(super) enum Word {
     Addresses,
     /// Party groups, mediation rooms, volunteer stations, police posts: a name, a category, and a position or a grid or region.
     Organizations,
+    /// Buildings: footprints or points, or only the code of their grid; with name, storeys, households. No persons.
+    Buildings,
 }
 
 /// Formats, found by content: GeoJSON, GeoJSON sequences, GeoPackage, FlatGeobuf, CSV with a header (UTF-8 or GBK), gzipped or not;
@@ -155,6 +157,7 @@ impl From<Word> for Kind {
             Word::Cases => Self::Cases,
             Word::Addresses => Self::Addresses,
             Word::Organizations => Self::Organizations,
+            Word::Buildings => Self::Buildings,
         }
     }
 }

@@ -30,7 +30,7 @@ struct Cli {
 enum Command {
     /// Serves the map, the API and the tiles of one city.
     Serve(serve::Args),
-    /// Imports a file: regions, grids, facilities, staff, households, open cases, organizations or addresses.
+    /// Imports a file: regions, grids, facilities, staff, households, open cases, organizations, buildings or addresses.
     Import(Box<import::Args>),
     /// Shows files on a map, in a city that is thrown away afterwards.
     Try(Box<try_out::Args>),

@@ -50,6 +50,10 @@ number!(
     OrganizationId(i64)
 );
 number!(
+    /// The store's key of a building; also its MVT feature id, so it is at most 2^53 − 1.
+    BuildingId(i64)
+);
+number!(
     /// The store's key of an import.
     ImportId(i64)
 );

@@ -1,6 +1,7 @@
 //! What the words mean: values and rules. No I/O, no async.
 
 pub mod address;
+pub mod building;
 pub mod case;
 pub mod category;
 pub mod code;

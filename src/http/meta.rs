@@ -11,6 +11,7 @@ use crate::app::{App, AppError};
 use crate::city::Counts;
 use crate::config::{FacilityGroup, Wall};
 use crate::domain::category::CategoryKind;
+use crate::domain::id::GridIx;
 use crate::geom::LatticeBox;
 use crate::territory::Territory;
 use axum::extract::State;
@@ -182,10 +183,11 @@ fn total(view: &View) -> Counts {
         facilities: city.facilities.len() as u32,
         open_cases: city.cases.len() as u32,
         overdue: city.cases.iter().filter(|case| case.record.overdue).count() as u32,
-        households: grids.iter().map(|grid| u64::from(grid.households.unwrap_or(0))).sum(),
+        households: (0..grids.len() as u32).filter_map(|at| city.households(GridIx(at)).shown()).sum(),
         population: grids.iter().map(|grid| u64::from(grid.population.unwrap_or(0))).sum(),
         staff: city.staff.len() as u32,
         organizations: city.organizations.len() as u32,
+        buildings: city.buildings.len() as u32,
         area_m2: grids.iter().map(|grid| grid.area_m2).sum::<f64>()
             + view.territory.regions.iter().filter(|region| region.owner.is_some()).map(|region| region.area_m2).sum::<f64>(),
     }

@@ -227,7 +227,7 @@ pub struct CountsShape {
     pub open_cases: u32,
     /// Of these, overdue.
     pub overdue: u32,
-    /// Households.
+    /// Households: of each grid the sum over its buildings as soon as one of them says a number, else what was counted for it.
     pub households: u64,
     /// Residents.
     pub population: u64,
@@ -235,15 +235,26 @@ pub struct CountsShape {
     pub staff: u32,
     /// Organizations in it.
     pub organizations: u32,
+    /// Buildings in it.
+    pub buildings: u32,
     /// Land in square metres.
     pub area_m2: f64,
 }
 
 impl From<Counts> for CountsShape {
     fn from(counts: Counts) -> Self {
-        let Counts { grids, facilities, open_cases, overdue, households, population, staff, organizations, area_m2 } = counts;
-        let area_m2 = rounded(area_m2);
-        Self { grids, facilities, open_cases, overdue, households, population, staff, organizations, area_m2 }
+        Self {
+            grids: counts.grids,
+            facilities: counts.facilities,
+            open_cases: counts.open_cases,
+            overdue: counts.overdue,
+            households: counts.households,
+            population: counts.population,
+            staff: counts.staff,
+            organizations: counts.organizations,
+            buildings: counts.buildings,
+            area_m2: rounded(counts.area_m2),
+        }
     }
 }
 

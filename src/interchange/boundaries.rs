@@ -249,7 +249,7 @@ impl Hashed {
         self
     }
 
-    fn area(mut self, area: &Area) -> Self {
+    pub(super) fn area(mut self, area: &Area) -> Self {
         for polygon in area.polygons() {
             for ring in std::iter::once(&polygon.exterior).chain(&polygon.holes) {
                 self = self.text("ring");

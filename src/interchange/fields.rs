@@ -28,11 +28,13 @@ pub enum Kind {
     Addresses,
     /// Organizations.
     Organizations,
+    /// Buildings.
+    Buildings,
 }
 
 impl Kind {
     /// Every kind with its word on the command line and in reports.
-    pub const TABLE: [(Self, &'static str); 8] = [
+    pub const TABLE: [(Self, &'static str); 9] = [
         (Self::Regions, "regions"),
         (Self::Grids, "grids"),
         (Self::Facilities, "facilities"),
@@ -41,6 +43,7 @@ impl Kind {
         (Self::Cases, "cases"),
         (Self::Addresses, "addresses"),
         (Self::Organizations, "organizations"),
+        (Self::Buildings, "buildings"),
     ];
 
     /// Its word.
@@ -58,6 +61,7 @@ impl Kind {
             Self::Staff => &[Id, Name, Role, Assigned, Phone, Organization, SourceDate],
             Self::Households => &[Grid, Households, Population],
             Self::Organizations => &[Id, Category, Name, Lon, Lat, Within, Hours, Address, SourceDate],
+            Self::Buildings => &[Id, Name, Storeys, Households, Lon, Lat, StandsIn, Address, SourceDate],
             Self::Cases => &[
                 Id,
                 Category,
@@ -104,7 +108,9 @@ fields! {
     /// Identity of a region, grid or facility.
     Code = "code" ["标识码", "编码", "代码", "网格编码", "网格代码", "glbjbsm", "wgbm", "bm", "adcode"],
     /// Display name.
-    Name = "name" ["名称", "网格名称", "姓名", "glbjmc", "mc", "nom", "name_zh"],
+    Name = "name" [
+        "名称", "网格名称", "姓名", "楼栋名称", "楼名", "建筑名称", "建筑物名称", "楼宇名称", "glbjmc", "mc", "nom", "name_zh"
+    ],
     /// Name of a region's level.
     Level = "level" ["层级", "级别"],
     /// The region above.
@@ -112,7 +118,7 @@ fields! {
     /// What a grid is for; `water` and `excluded` make a void of it.
     GridKind = "kind" ["网格类型", "类型"],
     /// Households, a count.
-    Households = "households" ["户数", "household_count"],
+    Households = "households" ["户数", "household_count", "总户数", "住户数", "building:flats"],
     /// Residents, a count.
     Population = "population" ["人口", "人口数", "常住人口"],
     /// Why there is no grid.
@@ -124,7 +130,7 @@ fields! {
     /// Since when a facility is in that condition.
     StateDate = "state_date" ["状态日期", "状态变更日期"],
     /// The record's name in the system it comes from.
-    Id = "id" ["编号", "工号", "案件编号", "external_id"],
+    Id = "id" ["编号", "工号", "案件编号", "楼栋编号", "楼栋编码", "external_id"],
     /// What a member of staff is in the team.
     Role = "role" ["角色", "岗位", "职务"],
     /// The grid or region somebody works for.
@@ -193,6 +199,11 @@ fields! {
     Unit = "unit" ["单元", "单元号"],
     /// 室.
     Room = "room" ["室", "室号", "房间号", "户室号"],
+    /// Storeys of a building, a count.
+    Storeys = "storeys" ["层数", "楼层数", "总层数", "地上层数", "floors", "levels", "building:levels"],
+    /// The grid or region that a building without a place stands in.
+    StandsIn = "within"
+        ["grid", "网格编码", "网格代码", "所属网格", "所在网格", "所在单元网格标识码", "grid_code", "所在区域", "region"],
 }
 
 impl Field {
@@ -203,7 +214,7 @@ impl Field {
 
     /// Whether it holds a code of the city's.
     pub fn is_code(self) -> bool {
-        matches!(self, Self::Code | Self::Parent | Self::Assigned | Self::Within | Self::Grid)
+        matches!(self, Self::Code | Self::Parent | Self::Assigned | Self::Within | Self::Grid | Self::StandsIn)
     }
 
     /// Whether a column of this name (lower-case) feeds the field only when it is told so, since it may hold a person: an address has no
@@ -223,7 +234,7 @@ impl Field {
 }
 
 /// Fields whose values are names and no quantities: a spreadsheet that took one for a number has spoiled it.
-const CODES: [Field; 6] = [Field::Code, Field::Parent, Field::Id, Field::Assigned, Field::Within, Field::Grid];
+const CODES: [Field; 7] = [Field::Code, Field::Parent, Field::Id, Field::Assigned, Field::Within, Field::Grid, Field::StandsIn];
 
 /// Reals from here on, 16 digits, have lost some: a spreadsheet keeps 15.
 pub const SPOILED_FROM: f64 = 1e15;

@@ -4,6 +4,7 @@
 pub mod addresses;
 pub mod archive;
 pub mod boundaries;
+pub mod buildings;
 pub mod csv;
 pub mod csv_record;
 pub mod dbf;

@@ -1,6 +1,7 @@
 //! What goes into the store and what comes out.
 
 use crate::domain::address::AddressRow;
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::category::CodeProfile;
 use crate::domain::code::Code;
@@ -74,6 +75,8 @@ pub struct Snapshot {
     pub addresses: Vec<AddressRow>,
     /// All organizations, by id.
     pub organizations: Vec<OrganizationRecord>,
+    /// All buildings, by id.
+    pub buildings: Vec<BuildingRecord>,
 }
 
 /// Where a boundary set belongs.
@@ -229,7 +232,7 @@ pub struct StaffCommit {
     pub import: Option<ImportRecord>,
 }
 
-/// Rows with a number to write, addresses and organizations, as [`FacilityCommit`]. They have no grid.
+/// Rows with a number to write, addresses, organizations and buildings, as [`FacilityCommit`]. They have no grid.
 #[derive(Debug, Clone)]
 pub struct RowCommit<R> {
     /// Who and when.
@@ -376,10 +379,12 @@ pub enum LogKind {
     Addresses,
     /// Organizations.
     Organizations,
+    /// Buildings.
+    Buildings,
 }
 
 impl LogKind {
-    const TABLE: [(Self, &'static str); 8] = [
+    const TABLE: [(Self, &'static str); 9] = [
         (Self::Meta, "meta"),
         (Self::Boundaries, "boundaries"),
         (Self::Households, "households"),
@@ -388,6 +393,7 @@ impl LogKind {
         (Self::Cases, "cases"),
         (Self::Addresses, "addresses"),
         (Self::Organizations, "organizations"),
+        (Self::Buildings, "buildings"),
     ];
 
     /// The word in store and events.

@@ -10,6 +10,7 @@ use super::rows::{
     Counted, Entry, Named, Numbered, Sourced, checked_boundaries, checked_period, log_summary, moves_nothing, same_origin_aside,
 };
 use crate::domain::address::{AddressRecord, AddressRow};
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::facility::{FacilityRecord, FacilityRow};
@@ -37,6 +38,7 @@ struct Inner {
     addresses: BTreeMap<i64, AddressRecord>,
     staff: BTreeMap<String, StaffRecord>,
     organizations: BTreeMap<i64, OrganizationRecord>,
+    buildings: BTreeMap<i64, BuildingRecord>,
     imports: Vec<ImportRecord>,
     /// Rows of before, of imports that can be taken back.
     kept: BTreeMap<i64, Kept>,
@@ -47,6 +49,7 @@ struct Inner {
     last_case: i64,
     last_address: i64,
     last_organization: i64,
+    last_building: i64,
     last_import: i64,
 }
 
@@ -57,6 +60,7 @@ pub(super) struct Kept {
     pub(super) cases: Vec<CaseRecord>,
     pub(super) addresses: Vec<AddressRecord>,
     pub(super) organizations: Vec<OrganizationRecord>,
+    pub(super) buildings: Vec<BuildingRecord>,
     staff: Vec<StaffRecord>,
     added: Vec<i64>,
 }
@@ -80,6 +84,7 @@ impl MemoryStore {
             addresses: BTreeMap::new(),
             staff: BTreeMap::new(),
             organizations: BTreeMap::new(),
+            buildings: BTreeMap::new(),
             imports: Vec::new(),
             kept: BTreeMap::new(),
             answers: BTreeMap::new(),
@@ -88,6 +93,7 @@ impl MemoryStore {
             last_case: 0,
             last_address: 0,
             last_organization: 0,
+            last_building: 0,
             last_import: 0,
         };
         Self { inner: Arc::new(Mutex::new(inner)) }
@@ -147,6 +153,7 @@ impl MemoryStore {
             facilities: inner.facilities.values().map(|row| facility_row(row, &inner.meta.profile)).collect(),
             staff: inner.staff.values().cloned().collect(),
             organizations: inner.organizations.values().cloned().collect(),
+            buildings: inner.buildings.values().cloned().collect(),
             cases: inner.cases.values().filter(|case| case.state.is_open()).cloned().collect(),
             addresses: inner.addresses.values().map(address_row).collect(),
         }
@@ -355,6 +362,11 @@ impl MemoryStore {
         self.rows_commit(LogKind::Organizations, commit, |inner| (&mut inner.organizations, &mut inner.last_organization), kept)
     }
 
+    pub(super) fn buildings_commit(&self, commit: RowCommit<BuildingRecord>) -> Result<Committed, StoreError> {
+        let kept = |buildings| Kept { buildings, ..Kept::default() };
+        self.rows_commit(LogKind::Buildings, commit, |inner| (&mut inner.buildings, &mut inner.last_building), kept)
+    }
+
     /// Writes rows of a table that has its last key beside it.
     fn rows_commit<R: Numbered + Clone>(
         &self,
@@ -377,6 +389,10 @@ impl MemoryStore {
 
     pub(super) fn organizations(&self) -> Vec<OrganizationRecord> {
         self.lock().organizations.values().cloned().collect()
+    }
+
+    pub(super) fn buildings(&self) -> Vec<BuildingRecord> {
+        self.lock().buildings.values().cloned().collect()
     }
 
     pub(super) fn staff_commit(&self, commit: StaffCommit) -> Result<Committed, StoreError> {
@@ -532,6 +548,7 @@ impl MemoryStore {
             LogKind::Cases => of(&inner.cases, id),
             LogKind::Addresses => of(&inner.addresses, id),
             LogKind::Organizations => of(&inner.organizations, id),
+            LogKind::Buildings => of(&inner.buildings, id),
             _ => HashMap::new(),
         }
     }

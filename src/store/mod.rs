@@ -19,6 +19,7 @@ pub use memory::MemoryStore;
 pub use view::StoreView;
 
 use crate::domain::address::{AddressRecord, AddressRow};
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::fault::Fault;
@@ -295,6 +296,22 @@ impl Store {
         }
     }
 
+    /// Writes buildings, all or none.
+    pub async fn buildings_commit(&self, commit: RowCommit<BuildingRecord>) -> Result<Committed, StoreError> {
+        match self {
+            Self::Memory(store) => store.buildings_commit(commit),
+            Self::Embedded(store) => store.buildings_commit(commit).await,
+        }
+    }
+
+    /// All buildings, by id.
+    pub async fn buildings(&self) -> Result<Vec<BuildingRecord>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.buildings()),
+            Self::Embedded(store) => store.buildings().await,
+        }
+    }
+
     /// Writes staff, all or none.
     pub async fn staff_commit(&self, commit: StaffCommit) -> Result<Committed, StoreError> {
         match self {
@@ -409,7 +426,7 @@ impl Store {
     }
 
     /// The rows that were last written by an import, or are again what it wrote, with their versions: facilities, cases, addresses,
-    /// organizations; of what has no number none. Cost: one pass over the rows.
+    /// organizations, buildings; of what has no number none. Cost: one pass over the rows.
     pub async fn import_rows(&self, kind: LogKind, id: ImportId) -> Result<HashMap<i64, Version>, StoreError> {
         match self {
             Self::Memory(store) => Ok(store.import_rows(kind, id)),
@@ -459,6 +476,14 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.import_before(id, i64::MIN, usize::MAX, |kept| &kept.organizations)),
             Self::Embedded(store) => store.import_before_organizations(id).await,
+        }
+    }
+
+    /// The same of buildings.
+    pub async fn import_before_buildings(&self, id: ImportId) -> Result<Vec<BuildingRecord>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.import_before(id, i64::MIN, usize::MAX, |kept| &kept.buildings)),
+            Self::Embedded(store) => store.import_before_buildings(id).await,
         }
     }
 

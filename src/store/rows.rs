@@ -3,11 +3,12 @@
 use super::commit::{CommitHead, Committed, LogKind, Meta, to_millisecond};
 use super::error::StoreError;
 use crate::domain::address::AddressRecord;
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::facility::FacilityRecord;
 use crate::domain::grid::GridRecord;
-use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, ImportId, OrganizationId, Revision, Version};
+use crate::domain::id::{AddressId, BuildingId, CaseId, Epoch, FacilityId, ImportId, OrganizationId, Revision, Version};
 use crate::domain::organization::OrganizationRecord;
 use crate::domain::period::Period;
 use crate::domain::records::{BoundarySet, Provenance};
@@ -42,7 +43,17 @@ macro_rules! sourced {
         })*
     };
 }
-sourced!(RegionRecord, GridRecord, VoidRecord, StaffRecord, FacilityRecord, CaseRecord, AddressRecord, OrganizationRecord);
+sourced!(
+    RegionRecord,
+    GridRecord,
+    VoidRecord,
+    StaffRecord,
+    FacilityRecord,
+    CaseRecord,
+    AddressRecord,
+    OrganizationRecord,
+    BuildingRecord
+);
 
 /// A row that is known by a text.
 pub(super) trait Named: Sourced {
@@ -97,6 +108,7 @@ macro_rules! numbered {
 numbered!(FacilityRecord, FacilityId, "facility");
 numbered!(AddressRecord, AddressId, "address");
 numbered!(OrganizationRecord, OrganizationId, "organization");
+numbered!(BuildingRecord, BuildingId, "building");
 numbered!(
     CaseRecord,
     CaseId,

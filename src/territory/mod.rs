@@ -5,6 +5,7 @@ mod build;
 #[cfg(test)]
 #[path = "../../benches/coverage.rs"]
 pub(crate) mod coverage;
+mod crossed;
 pub mod drawn;
 pub mod edge_match;
 pub mod hierarchy;

@@ -122,7 +122,7 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
         }
         Change::Organizations { put, removed } => {
             let look = |city: &City, id| {
-                let one = city.organizations.organization(id)?;
+                let one = city.organizations.get(id)?;
                 Some((one.record.at?, one.unit, one.record.category.clone(), one.record.name.clone()))
             };
             let ids = put.iter().map(|record| record.id).chain(removed.iter().copied());
@@ -134,7 +134,7 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
             changed.layers.insert(Layer::Facilities, Tiles::All);
             changed.scoped.insert(Layer::Facilities, Tiles::All);
         }
-        Change::About(_) | Change::Staff(_) | Change::Addresses(_) => {}
+        Change::About(_) | Change::Staff(_) | Change::Addresses(_) | Change::Buildings { .. } => {}
     }
     changed
 }

@@ -257,7 +257,7 @@ impl Reading {
                 Ok(Some(Records::Cases(some.into_iter().filter_map(|record| ground.case(record)).collect())))
             }
             // No export has these layers yet; `exports::layers` refuses their names.
-            Kind::Addresses | Kind::Organizations => Ok(None),
+            Kind::Addresses | Kind::Organizations | Kind::Buildings => Ok(None),
             Kind::Staff => {
                 if self.staff.is_none() {
                     self.staff = Some(city.view.staff().await?.into_iter());

@@ -6,6 +6,7 @@
 mod addresses;
 mod assign;
 mod boundaries;
+mod buildings;
 mod cases;
 mod facilities;
 mod fits;
@@ -23,11 +24,12 @@ pub mod undo;
 pub use crate::interchange::fields::Kind;
 pub use boundaries::{BoundaryTerms, Incoming, publish};
 pub use ground::Ground;
-pub use report::{Report, Status, Tally};
+pub use report::{HouseholdDifference, Report, Status, Tally};
 
 use crate::city::Change;
 use crate::clock::Clock;
 use crate::domain::address::AddressRecord;
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::category::CodeProfile;
 use crate::domain::fault::{Fault, FaultKind};
@@ -250,6 +252,7 @@ pub async fn run_on(
         Kind::Cases => rows::import::<CaseRecord>(store, job, report).await?,
         Kind::Addresses => rows::import::<AddressRecord>(store, job, report).await?,
         Kind::Organizations => rows::import::<OrganizationRecord>(store, job, report).await?,
+        Kind::Buildings => rows::import::<BuildingRecord>(store, job, report).await?,
         Kind::Staff => people::staff(store, job, report).await?,
         Kind::Households => people::households(store, job, report).await?,
     };

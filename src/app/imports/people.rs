@@ -1,5 +1,6 @@
 //! Staff, and counts of households and residents by grid.
 
+use super::buildings::household_differences;
 use super::matching::{RecordName, Seen};
 use super::read::read;
 use super::report::{Report, Status};
@@ -115,6 +116,7 @@ pub(super) async fn households(store: &Store, job: Job, report: Report) -> Resul
         tokio::task::spawn_blocking(move || match_households(&job, report, territory.as_deref())).await?
     };
     report.epoch = epoch;
+    report.household_differences = household_differences(store, stored.clone(), Vec::new(), &counts).await?;
     report.status = job.status(&report, counts.is_empty());
     if report.status == Status::Imported {
         let before = Before { counts: stored_counts(stored.as_deref(), &counts), ..Before::default() };

@@ -1,6 +1,7 @@
 //! What an import did, or why it did nothing: for people, for programs, and for the store's history.
 
 use super::matching::RecordName;
+use crate::domain::code::Code;
 use crate::domain::fault::{Fault, FaultKind, Repair};
 use crate::domain::id::{Epoch, Revision};
 use crate::geom::{LatticePoint, LonLat};
@@ -50,6 +51,8 @@ pub struct Tally {
     pub skipped: u64,
     /// Point records outside every grid: kept, without a grid.
     pub outside: u64,
+    /// Footprints that a border runs through: kept, in the grid of their inside point.
+    pub crossing: u64,
     /// Facilities and cases whose grid is another one after a publication.
     pub moved: u64,
     /// Rows that others changed while the import ran: they were left as they are.
@@ -66,6 +69,17 @@ pub struct Unmapped {
     /// Where that is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<LonLat>,
+}
+
+/// A grid whose households are known in two ways that differ. The sum over its buildings is what is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HouseholdDifference {
+    /// Which.
+    pub grid: Code,
+    /// As counted for the grid itself.
+    pub counted: u32,
+    /// The sum over its buildings.
+    pub buildings: u64,
 }
 
 /// The report.
@@ -107,6 +121,9 @@ pub struct Report {
     /// How far apart the given and the standing borders were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edge_match: Option<EdgeMatch>,
+    /// Of buildings and counts: grids whose two numbers of households differ, once this is imported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub household_differences: Vec<HouseholdDifference>,
     /// Small things that were mended.
     pub repairs: Vec<Repair>,
     /// Faults that were taken as asked.
@@ -148,6 +165,7 @@ impl Report {
             unmapped: BTreeMap::new(),
             notes: Vec::new(),
             edge_match: None,
+            household_differences: Vec::new(),
             repairs: Vec::new(),
             accepted: Vec::new(),
             faults: Vec::new(),
@@ -200,6 +218,14 @@ impl Report {
         }
     }
 
+    /// What was mended in one record.
+    pub(super) fn mended(&mut self, repairs: Vec<Repair>) {
+        let rewound = repairs.iter().filter(|repair| repair.kind == REWOUND).count() as u64;
+        self.tally.rewound += rewound;
+        self.tally.repaired += repairs.len() as u64 - rewound;
+        self.repairs.extend(repairs);
+    }
+
     /// Counts what was mended.
     pub(super) fn count_repairs(&mut self) {
         let rewound = self.repairs.iter().filter(|repair| repair.kind == REWOUND).count();
@@ -248,6 +274,7 @@ impl Report {
                 .edge_match
                 .as_ref()
                 .map(|found| EdgeMatch { stretches: found.stretches.iter().take(KEPT).cloned().collect(), ..found.clone() }),
+            household_differences: self.household_differences.iter().take(KEPT).cloned().collect(),
             repairs: self.repairs.iter().take(KEPT).map(repair).collect(),
             accepted: self.accepted.iter().take(KEPT).map(fault).collect(),
             faults: self.faults.iter().take(KEPT).map(fault).collect(),
@@ -255,6 +282,7 @@ impl Report {
         let mut value = serde_json::to_value(&cut).expect("a report is plain data");
         for (list, total) in [
             ("repairs", self.repairs.len()),
+            ("household_differences", self.household_differences.len()),
             ("accepted", self.accepted.len()),
             ("faults", self.faults.len()),
             ("files", self.files.len()),
@@ -312,6 +340,7 @@ impl Report {
             ("removed", t.removed, false),
             ("skipped", t.skipped, false),
             ("outside every grid", t.outside, false),
+            ("across a border", t.crossing, false),
             ("moved to another grid", t.moved, false),
             ("left, since others changed them meanwhile", t.overtaken, false),
         ];
@@ -344,6 +373,15 @@ impl Report {
                 writeln!(out, "  … and {} more", by_count.len() - SHOWN)?;
             }
         }
+        if !self.household_differences.is_empty() {
+            writeln!(out, "households counted for a grid and in its buildings differ ({}):", self.household_differences.len())?;
+            for HouseholdDifference { grid, counted, buildings } in self.household_differences.iter().take(SHOWN) {
+                writeln!(out, "  {grid}: counted {counted}, in its buildings {buildings}")?;
+            }
+            if self.household_differences.len() > SHOWN {
+                writeln!(out, "  … and {} more", self.household_differences.len() - SHOWN)?;
+            }
+        }
         self.write_repairs(out)?;
         write_faults(out, "taken as asked", &self.accepted)?;
         write_faults(out, "faults", &self.faults)
@@ -363,7 +401,7 @@ impl Report {
             for repair in repairs.iter().take(SHOWN) {
                 write!(out, "  {}", repair.detail)?;
                 if !repair.codes.is_empty() {
-                    let codes: Vec<&str> = repair.codes.iter().map(crate::domain::code::Code::as_str).collect();
+                    let codes: Vec<&str> = repair.codes.iter().map(Code::as_str).collect();
                     write!(out, " [{}]", codes.join(", "))?;
                 }
                 if let Some(place) = repair.place {
@@ -403,7 +441,7 @@ fn write_faults(out: &mut String, title: &str, faults: &[Fault]) -> fmt::Result 
         writeln!(out, "{title}, {word} ({}{size}):", faults.len())?;
         let mut groups: BTreeMap<(Option<&str>, Vec<&str>), Vec<&Fault>> = BTreeMap::new();
         for (at, fault) in faults.iter().enumerate() {
-            let codes: Vec<&str> = fault.codes.iter().map(crate::domain::code::Code::as_str).collect();
+            let codes: Vec<&str> = fault.codes.iter().map(Code::as_str).collect();
             // Faults of records without codes stand alone.
             let single = if codes.len() < 2 { Some(at) } else { None };
             let key = (single.map(|_| fault.detail.as_str()), codes);
@@ -432,7 +470,7 @@ fn line(group: &[&Fault]) -> (f64, u64, String) {
     let first = if size > 0.0 { largest } else { group[0] };
     let mut text = first.to_string();
     if !first.codes.is_empty() && !first.codes.iter().all(|code| first.detail.contains(code.as_str())) {
-        let codes: Vec<&str> = first.codes.iter().map(crate::domain::code::Code::as_str).collect();
+        let codes: Vec<&str> = first.codes.iter().map(Code::as_str).collect();
         text = format!("[{}] {text}", codes.join(", "));
     }
     if group.len() > 1 {

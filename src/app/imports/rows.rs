@@ -1,4 +1,4 @@
-//! Cases, addresses and organizations: rows that are recognised by their ids in other systems, else by what they say. Read, matched with
+//! Cases, addresses, organizations and buildings: rows that are recognised by their ids in other systems, else by what they say. Read, matched with
 //! what is stored, written.
 
 use super::facilities::swapped;
@@ -71,6 +71,19 @@ pub(super) trait Imported: PartialEq + Sized + Send + Sync + 'static {
     }
     /// It lies in this grid of the boundaries in force.
     fn lies_in(&mut self, _epoch: Epoch, _grid: Option<Code>) {}
+    /// A border runs through it.
+    fn is_crossed(&self, _territory: &Territory) -> bool {
+        false
+    }
+    /// What it comes to when these rows are written, held against what is known otherwise.
+    fn hold_against(
+        _store: &Store,
+        _territory: Option<Arc<Territory>>,
+        _rows: &[Self],
+        _report: &mut Report,
+    ) -> impl Future<Output = Result<(), ImportError>> + Send {
+        std::future::ready(Ok(()))
+    }
     /// What else there is to say of the files.
     fn note(_report: &mut Report) {}
 }
@@ -129,10 +142,11 @@ pub(super) async fn import<R: Imported>(store: &Store, job: Job, report: Report)
     let known = R::known(store).await?;
     let job = Arc::new(job);
     let (mut report, rows) = {
-        let job = Arc::clone(&job);
+        let (job, territory) = (Arc::clone(&job), territory.clone());
         tokio::task::spawn_blocking(move || read_and_match(&job, report, &known, territory.as_deref())).await?
     };
     let rows = compare_copied::<R>(store, &mut report, rows).await?;
+    R::hold_against(store, territory, &rows, &mut report).await?;
     report.epoch = epoch;
     R::note(&mut report);
     report.status = job.status(&report, rows.is_empty());
@@ -171,6 +185,7 @@ fn read_and_match<R: Imported>(
                 report.tally.outside += 1;
             }
             record.lies_in(territory.epoch, grid);
+            report.tally.crossing += u64::from(record.is_crossed(territory));
             let known = |code: &str| territory.region_ix(code).is_some() || territory.grid_ix(code).is_some();
             if let Some(within) = record.within().filter(|code| !known(code.as_str())) {
                 return vec![unknown_code(number, Field::Within, within)];

@@ -23,6 +23,7 @@ use crate::store::{
 use crate::territory::Territory;
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
+use std::future::Future;
 use std::sync::Arc;
 
 /// Rows that are looked at together.
@@ -127,6 +128,7 @@ pub(super) async fn undo(ground: &Ground, id: ImportId, actor: &Actor, at: Times
         "cases" => undo.cases().await?,
         "addresses" => undo.addresses().await?,
         "organizations" => undo.organizations().await?,
+        "buildings" => undo.buildings().await?,
         "staff" => undo.staff().await?,
         "households" => undo.households().await?,
         _ => undo.boundaries().await?,
@@ -285,26 +287,38 @@ impl Undo<'_> {
         self.done(store.cases_commit(commit).await, counts).await
     }
 
-    async fn addresses(&self) -> Result<Undone, AppError> {
-        let store = self.ground.store();
-        let before = store.import_before_addresses(self.id()).await?;
-        let Ready { rows, removed, counts } = self.ready("address", LogKind::Addresses, before).await?;
+    /// Rows without a grid of their own. `what` is how one of them is called.
+    async fn rows<R: Imported, C: Future<Output = Result<Committed, StoreError>>>(
+        &self,
+        what: &str,
+        kind: LogKind,
+        before: Vec<R>,
+        commit: impl FnOnce(RowCommit<R>) -> C,
+    ) -> Result<Undone, AppError> {
+        let Ready { rows, removed, counts } = self.ready(what, kind, before).await?;
         if self.dry_run {
             return Ok(self.asked(counts));
         }
-        let commit = RowCommit { head: self.head(None), rows, removed, import: None };
-        self.done(store.addresses_commit(commit).await, counts).await
+        let commit = commit(RowCommit { head: self.head(None), rows, removed, import: None });
+        self.done(commit.await, counts).await
+    }
+
+    async fn addresses(&self) -> Result<Undone, AppError> {
+        let store = self.ground.store();
+        let before = store.import_before_addresses(self.id()).await?;
+        self.rows("address", LogKind::Addresses, before, |commit| store.addresses_commit(commit)).await
     }
 
     async fn organizations(&self) -> Result<Undone, AppError> {
         let store = self.ground.store();
         let before = store.import_before_organizations(self.id()).await?;
-        let Ready { rows, removed, counts } = self.ready("organization", LogKind::Organizations, before).await?;
-        if self.dry_run {
-            return Ok(self.asked(counts));
-        }
-        let commit = RowCommit { head: self.head(None), rows, removed, import: None };
-        self.done(store.organizations_commit(commit).await, counts).await
+        self.rows("organization", LogKind::Organizations, before, |commit| store.organizations_commit(commit)).await
+    }
+
+    async fn buildings(&self) -> Result<Undone, AppError> {
+        let store = self.ground.store();
+        let before = store.import_before_buildings(self.id()).await?;
+        self.rows("building", LogKind::Buildings, before, |commit| store.buildings_commit(commit)).await
     }
 
     /// What goes back, when all of it is as the import left it. `what` is how one of the rows is called.

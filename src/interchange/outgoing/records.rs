@@ -101,7 +101,7 @@ fn derived(kind: Kind) -> &'static [(&'static str, ValueKind)] {
             &[("area_m2", ValueKind::Real), ("label_lon", ValueKind::Real), ("label_lat", ValueKind::Real)]
         }
         Kind::Facilities | Kind::Cases => &[("grid", ValueKind::Text)],
-        Kind::Staff | Kind::Households | Kind::Addresses | Kind::Organizations => &[],
+        Kind::Staff | Kind::Households | Kind::Addresses | Kind::Organizations | Kind::Buildings => &[],
     }
 }
 
@@ -133,7 +133,7 @@ impl Rows {
         let geometry = match self.kind {
             _ if self.columns => Geometry::None,
             Kind::Regions | Kind::Grids => Geometry::Area,
-            Kind::Facilities | Kind::Cases | Kind::Addresses | Kind::Organizations => Geometry::Point,
+            Kind::Facilities | Kind::Cases | Kind::Addresses | Kind::Organizations | Kind::Buildings => Geometry::Point,
             Kind::Staff | Kind::Households => Geometry::None,
         };
         let fields = self.fields().map(|field| Column { name: field.as_str().to_owned(), kind: value_kind(field) });

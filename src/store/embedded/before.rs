@@ -2,11 +2,12 @@
 //! `<layer>_before_<import>`; the keys of those it added stand as ranges beside it. Of the last [`ImportRecord::UNDOABLE`] imports they
 //! are kept.
 
-use super::layers::{ADDRESSES, CASES, FACILITIES, Layer, ORGANIZATIONS, Stored, time_text};
+use super::layers::{ADDRESSES, BUILDINGS, CASES, FACILITIES, Layer, ORGANIZATIONS, Stored, time_text};
 use super::log;
 use super::sql::{Doing, id_list, run};
 use super::{EmbeddedStore, answers, begin, commit, on_own_task};
 use crate::domain::address::AddressRecord;
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{CaseId, FacilityId, ImportId, Version};
@@ -87,6 +88,7 @@ fn layer_of(kind: LogKind) -> Option<&'static Layer> {
         LogKind::Cases => Some(&CASES),
         LogKind::Addresses => Some(&ADDRESSES),
         LogKind::Organizations => Some(&ORGANIZATIONS),
+        LogKind::Buildings => Some(&BUILDINGS),
         _ => None,
     }
 }
@@ -197,6 +199,10 @@ impl EmbeddedStore {
         &self,
         id: ImportId,
     ) -> Result<Vec<OrganizationRecord>, StoreError> {
+        self.import_before(id, i64::MIN, usize::MAX).await
+    }
+
+    pub(in crate::store) async fn import_before_buildings(&self, id: ImportId) -> Result<Vec<BuildingRecord>, StoreError> {
         self.import_before(id, i64::MIN, usize::MAX).await
     }
 

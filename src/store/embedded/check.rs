@@ -2,7 +2,7 @@
 
 use super::EmbeddedStore;
 use super::boundaries::{current_rows, past_faults, row_hash};
-use super::layers::{ADDRESSES, Bounding, CASES, FACILITIES};
+use super::layers::{ADDRESSES, BUILDINGS, Bounding, CASES, FACILITIES, ORGANIZATIONS};
 use super::rebuild::keys_of;
 use super::schema::{LAYERS, guard_count};
 use super::sql::Doing;
@@ -59,8 +59,8 @@ pub(super) async fn check(conn: &mut SqliteConnection) -> Result<Vec<Fault>, Sto
     rows::<GridRecord>(conn, &mut faults).await?;
     rows::<VoidRecord>(conn, &mut faults).await?;
     for layer in LAYERS {
-        if let Some(geometry) = layer.geometry {
-            places(conn, layer.name, &layer.rtree(), geometry == "POINT", &mut faults).await?;
+        if layer.geometry.is_some() {
+            places(conn, layer.name, &layer.rtree(), &mut faults).await?;
         }
     }
     references(conn, &mut faults).await?;
@@ -166,20 +166,14 @@ async fn rows<R: Bounding>(conn: &mut SqliteConnection, faults: &mut Vec<Fault>)
 }
 
 /// The R-tree of a table holds the box of every geometry and nothing else.
-async fn places(
-    conn: &mut SqliteConnection,
-    table: &str,
-    tree: &str,
-    points: bool,
-    faults: &mut Vec<Fault>,
-) -> Result<(), StoreError> {
+async fn places(conn: &mut SqliteConnection, table: &str, tree: &str, faults: &mut Vec<Fault>) -> Result<(), StoreError> {
     let verdict: String =
         sqlx::query_scalar("SELECT rtreecheck(?)").bind(tree).fetch_one(&mut *conn).await.doing("checking an R-tree")?;
     if verdict != "ok" {
         faults.push(corrupt(format!("{tree}: {}", verdict.lines().next().unwrap_or_default())));
         return Ok(());
     }
-    let wanted = rtree::entries_of(conn, table, points).await?;
+    let wanted = rtree::entries_of(conn, table).await?;
     let stored = rtree::stored_entries(conn, tree).await?;
     let mut found = Vec::new();
     let (mut a, mut b) = (wanted.into_iter().peekable(), stored.into_iter().peekable());
@@ -227,7 +221,7 @@ async fn references(conn: &mut SqliteConnection, faults: &mut Vec<Fault>) -> Res
             .collect();
         list(faults, "these", lost);
     }
-    for table in [FACILITIES.name, CASES.name, ADDRESSES.name] {
+    for table in [&FACILITIES, &CASES, &ADDRESSES, &ORGANIZATIONS, &BUILDINGS].map(|layer| layer.name) {
         let sql = format!("SELECT ifnull(max(fid), 0), (SELECT last FROM sequences WHERE name = ?) FROM \"{table}\"");
         let (most, given): (i64, i64) =
             sqlx::query_as(AssertSqlSafe(sql)).bind(table).fetch_one(&mut *conn).await.doing(doing)?;
@@ -235,12 +229,12 @@ async fn references(conn: &mut SqliteConnection, faults: &mut Vec<Fault>) -> Res
             faults.push(corrupt(format!("{table} has a row {most}, but numbers were given only up to {given}")));
         }
     }
-    let nowhere: Vec<i64> = sqlx::query_scalar("SELECT fid FROM addresses WHERE geom IS NULL AND within IS NULL LIMIT 1000")
-        .fetch_all(&mut *conn)
-        .await
-        .doing(doing)?;
-    let nowhere = nowhere.into_iter().map(|fid| corrupt(format!("address {fid} has neither a position nor a region"))).collect();
-    list(faults, "these", nowhere);
+    for table in [ADDRESSES.name, BUILDINGS.name] {
+        let sql = format!("SELECT fid FROM \"{table}\" WHERE geom IS NULL AND within IS NULL LIMIT 1000");
+        let nowhere: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut *conn).await.doing(doing)?;
+        let lost = |fid| corrupt(format!("row {fid} of {table} has neither a position nor a region"));
+        list(faults, "these", nowhere.into_iter().map(lost).collect());
+    }
     let profile = log::meta(conn).await?.profile;
     let used: Vec<String> =
         sqlx::query_scalar("SELECT DISTINCT category FROM facilities").fetch_all(&mut *conn).await.doing(doing)?;

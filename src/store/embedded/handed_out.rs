@@ -3,8 +3,7 @@
 
 use super::boundaries::row_hash;
 use super::layers::{
-    Bounding, CASES, EPOCH_TAIL, FACILITIES, GRIDS, Layer, REGIONS, STAFF, Stored, Written, point_box, provenance_content,
-    staff_row,
+    Bounding, CASES, EPOCH_TAIL, FACILITIES, GRIDS, Layer, REGIONS, STAFF, Stored, Written, provenance_content, staff_row,
 };
 use super::rtree::{self, Entry};
 use super::schema::{base_create, layer_list, standard_triggers};
@@ -203,5 +202,5 @@ fn written<R: Written + Stored>(record: &R) -> (Vec<Value>, Option<LatticeBox>) 
     let mut values = Values::default();
     record.row(&mut values);
     values.0.remove(0);
-    (values.0, record.place().map(point_box))
+    (values.0, record.place())
 }

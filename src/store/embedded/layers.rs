@@ -2,11 +2,12 @@
 
 use super::sql::{Fields, Values};
 use crate::domain::address::AddressRecord;
+use crate::domain::building::{BuildingRecord, Footprint, Site};
 use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
 use crate::domain::facility::{FacilityRecord, OriginalPosition};
 use crate::domain::grid::GridRecord;
-use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, OrganizationId, Version};
+use crate::domain::id::{AddressId, BuildingId, CaseId, Epoch, FacilityId, GridSet, ImportId, OrganizationId, Version};
 use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::Provenance;
 use crate::domain::region::{RegionRecord, VoidRecord};
@@ -132,6 +133,29 @@ pub(super) const ORGANIZATIONS: Layer = Layer {
         ("name", "TEXT NOT NULL"),
         ("within", "TEXT"),
         ("hours", "TEXT"),
+        ("address_text", "TEXT"),
+        ("original_crs", "TEXT"),
+        ("original_lon", "DOUBLE"),
+        ("original_lat", "DOUBLE"),
+        ("external_ids", "TEXT"),
+        ("source", "TEXT"),
+        ("source_date", "DATE"),
+        ("source_hash", "INTEGER"),
+    ],
+    tail: &[("import_id", "INTEGER"), ("version", "INTEGER NOT NULL")],
+    more: IN_SET,
+};
+
+pub(super) const BUILDINGS: Layer = Layer {
+    name: "buildings",
+    geometry: Some("GEOMETRY"),
+    description: "Buildings: footprints, or points of them; of some only the grid or region is known",
+    content: &[
+        ("geom", "GEOMETRY"),
+        ("name", "TEXT NOT NULL"),
+        ("storeys", "INTEGER"),
+        ("households", "INTEGER"),
+        ("within", "TEXT"),
         ("address_text", "TEXT"),
         ("original_crs", "TEXT"),
         ("original_lon", "DOUBLE"),
@@ -294,7 +318,7 @@ pub(super) trait Written: Stored + Numbered {
     /// The values of `Layer::content`.
     fn content(&self, values: &mut Values);
     /// Where it is.
-    fn place(&self) -> Option<LatticePoint>;
+    fn place(&self) -> Option<LatticeBox>;
     /// Its names in other systems, where these are looked up.
     fn external(&self) -> Vec<i64> {
         Vec::new()
@@ -309,7 +333,7 @@ pub(super) trait Written: Stored + Numbered {
 }
 
 /// The box of a point.
-pub(super) fn point_box(p: LatticePoint) -> LatticeBox {
+fn point_box(p: LatticePoint) -> LatticeBox {
     LatticeBox { min: p, max: p }
 }
 
@@ -413,8 +437,8 @@ impl Written for FacilityRecord {
         provenance_content(&self.provenance, values);
     }
 
-    fn place(&self) -> Option<LatticePoint> {
-        Some(self.at)
+    fn place(&self) -> Option<LatticeBox> {
+        Some(point_box(self.at))
     }
     fn external(&self) -> Vec<i64> {
         self.provenance.external_ids.iter().map(|(system, id)| external_key(system, id).cast_signed()).collect()
@@ -482,8 +506,8 @@ impl Written for CaseRecord {
         provenance_content(&self.provenance, values);
     }
 
-    fn place(&self) -> Option<LatticePoint> {
-        self.at
+    fn place(&self) -> Option<LatticeBox> {
+        self.at.map(point_box)
     }
 }
 
@@ -537,8 +561,8 @@ impl Written for AddressRecord {
         provenance_content(&self.provenance, values);
     }
 
-    fn place(&self) -> Option<LatticePoint> {
-        self.at
+    fn place(&self) -> Option<LatticeBox> {
+        self.at.map(point_box)
     }
 }
 
@@ -554,8 +578,63 @@ impl Written for OrganizationRecord {
         provenance_content(&self.provenance, values);
     }
 
-    fn place(&self) -> Option<LatticePoint> {
-        self.at
+    fn place(&self) -> Option<LatticeBox> {
+        self.at.map(point_box)
+    }
+}
+
+impl Stored for BuildingRecord {
+    const LAYER: &'static Layer = &BUILDINGS;
+
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        let mut fields = Fields::of(row);
+        let f = &mut fields;
+        Ok(Self {
+            id: BuildingId(f.take()?),
+            site: f.take::<Option<&[u8]>>()?.map(site_of).transpose()?,
+            name: f.take()?,
+            storeys: f.opt_number()?,
+            households: f.opt_number()?,
+            within: f.opt_parsed()?,
+            address: f.take()?,
+            original: original_of(f)?,
+            provenance: provenance_of(f)?,
+            version: Version(f.number()?),
+        })
+    }
+}
+
+fn site_of(blob: &[u8]) -> Result<Site, StoreError> {
+    match wkb::point_of_blob(blob) {
+        Ok(at) => Ok(Site::Point(at)),
+        Err(wkb::WkbError::NotAPoint) => {
+            let footprint = Footprint::proved(wkb::area_of_blob(blob).map_err(corrupt)?);
+            footprint.map(Site::Footprint).ok_or_else(|| corrupt("a footprint is empty"))
+        }
+        Err(error) => Err(corrupt(error)),
+    }
+}
+
+impl Written for BuildingRecord {
+    fn content(&self, values: &mut Values) {
+        values.opt_blob(self.site.as_ref().map(|site| match site {
+            Site::Point(at) => wkb::point_blob(*at),
+            Site::Footprint(footprint) => wkb::area_blob(footprint.area()),
+        }));
+        values.text(self.name.as_str());
+        values.opt_int(self.storeys.map(i64::from));
+        values.opt_int(self.households.map(i64::from));
+        values.opt_text(code_text(self.within.as_ref()));
+        values.opt_text(self.address.as_deref());
+        original_content(self.original.as_ref(), values);
+        provenance_content(&self.provenance, values);
+    }
+
+    fn place(&self) -> Option<LatticeBox> {
+        match self.site.as_ref()? {
+            Site::Point(at) => Some(point_box(*at)),
+            Site::Footprint(footprint) => footprint.area().bbox(),
+        }
     }
 }
 

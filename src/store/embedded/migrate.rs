@@ -71,6 +71,24 @@ pub(super) const STEPS: &[Step] = &[
             INSERT INTO sequences VALUES ('organizations', 0);",
         guarded: &["organizations"],
     },
+    // Buildings.
+    Step {
+        from: 5,
+        sql: "CREATE TABLE \"buildings\" (\"fid\" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, \"geom\" GEOMETRY, \"name\" TEXT NOT NULL,
+              \"storeys\" INTEGER, \"households\" INTEGER, \"within\" TEXT, \"address_text\" TEXT, \"original_crs\" TEXT,
+              \"original_lon\" DOUBLE, \"original_lat\" DOUBLE, \"external_ids\" TEXT, \"source\" TEXT, \"source_date\" DATE,
+              \"source_hash\" INTEGER, \"import_id\" INTEGER, \"version\" INTEGER NOT NULL,
+              \"grid_set\" TEXT NOT NULL DEFAULT 'governance');
+            INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id)
+              VALUES ('buildings', 'features', 'buildings',
+              'Buildings: footprints, or points of them; of some only the grid or region is known', 4490);
+            INSERT INTO gpkg_geometry_columns VALUES ('buildings', 'geom', 'GEOMETRY', 4490, 0, 0);
+            INSERT INTO gpkg_extensions VALUES ('buildings', 'geom', 'gpkg_rtree_index',
+              'http://www.geopackage.org/spec120/#extension_rtree', 'write-only');
+            CREATE VIRTUAL TABLE \"rtree_buildings_geom\" USING rtree(id, minx, maxx, miny, maxy);
+            INSERT INTO sequences VALUES ('buildings', 0);",
+        guarded: &["buildings"],
+    },
 ];
 
 /// The schema of a file, if it is one of ours and not newer than `known`.
@@ -198,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_without_addresses_and_organizations_gets_their_layers() {
+    async fn a_file_without_addresses_organizations_and_buildings_gets_their_layers() {
         use sqlx::Connection;
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("city.gpkg");
@@ -206,7 +224,7 @@ mod tests {
         EmbeddedStore::create(&path, &meta).await.expect("a new file").close().await.expect("closed");
         let mut conn = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.expect("a database");
         let mut before = "INSERT INTO guard VALUES (1);".to_owned();
-        for layer in ["addresses", "organizations"] {
+        for layer in ["addresses", "organizations", "buildings"] {
             before.push_str(&format!(
                 "DROP TABLE {layer}; DROP TABLE rtree_{layer}_geom; DELETE FROM sequences WHERE name = '{layer}';
                  DELETE FROM gpkg_geometry_columns WHERE table_name = '{layer}'; DELETE FROM gpkg_extensions WHERE table_name = '{layer}';

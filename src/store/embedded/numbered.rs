@@ -1,4 +1,4 @@
-//! Facilities, cases, addresses and organizations: rows with a number that count their versions.
+//! Facilities, cases, addresses, organizations and buildings: rows with a number that count their versions.
 
 use super::bulk::Bulk;
 use super::layers::{FACILITIES, Written};
@@ -7,6 +7,7 @@ use super::rebuild::external_keys;
 use super::sql::{Doing, Value, Values, id_list, write_rows, write_rows_returning};
 use super::{EmbeddedStore, answers, before, begin, commit, on_own_task, rtree};
 use crate::domain::address::AddressRecord;
+use crate::domain::building::BuildingRecord;
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{FacilityId, ImportId, Version};
@@ -96,7 +97,7 @@ pub(super) fn values_of<R: Written>(rows: &[R]) -> Values {
 
 /// Entries of the R-tree.
 pub(super) fn places_of<R: Written>(rows: &[R]) -> Vec<rtree::Entry> {
-    rows.iter().filter_map(|row| row.place().map(|p| rtree::Entry::new(row.id(), super::layers::point_box(p)))).collect()
+    rows.iter().filter_map(|row| row.place().map(|bounds| rtree::Entry::new(row.id(), bounds))).collect()
 }
 
 /// A commit of few rows: one transaction.
@@ -252,6 +253,10 @@ impl EmbeddedStore {
         commit: RowCommit<OrganizationRecord>,
     ) -> Result<Committed, StoreError> {
         self.rows_written(LogKind::Organizations, commit).await
+    }
+
+    pub(in crate::store) async fn buildings_commit(&self, commit: RowCommit<BuildingRecord>) -> Result<Committed, StoreError> {
+        self.rows_written(LogKind::Buildings, commit).await
     }
 
     async fn rows_written<R: Written>(&self, kind: LogKind, commit: RowCommit<R>) -> Result<Committed, StoreError> {

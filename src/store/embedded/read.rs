@@ -3,11 +3,12 @@
 //! One row of many columns costs sqlx some microseconds. A million facilities come instead as texts of some thousand rows each, put
 //! together by SQLite and read by two connections in turns.
 
-use super::layers::{ADDRESSES, CASES, FACILITIES, Layer, ORGANIZATIONS, Stored};
+use super::layers::{ADDRESSES, CASES, FACILITIES, Layer, Stored};
 use super::rebuild::keys_of;
 use super::sql::{Doing, Fields, id_list};
 use super::{EmbeddedStore, boundaries, log, staff};
 use crate::domain::address::{AddressRecord, AddressRow};
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::{CaseRecord, CaseState};
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::code::Code;
@@ -259,7 +260,8 @@ impl EmbeddedStore {
         }
         let staff = staff::staff(&mut first).await?;
         let cases = open_cases(&mut first).await?;
-        let organizations = organizations(&mut first).await?;
+        let organizations = all_of(&mut first).await?;
+        let buildings = all_of(&mut first).await?;
         drop(first);
         let (mut ranges, mut addresses) = (Vec::new(), Vec::new());
         for task in tasks {
@@ -268,7 +270,7 @@ impl EmbeddedStore {
             addresses.extend(some);
         }
         let (facilities, addresses) = (in_order(ranges), in_order(addresses));
-        Ok(Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses, organizations })
+        Ok(Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses, organizations, buildings })
     }
 
     pub(in crate::store) async fn addresses(&self) -> Result<Vec<AddressRow>, StoreError> {
@@ -316,7 +318,11 @@ impl EmbeddedStore {
     }
 
     pub(in crate::store) async fn organizations(&self) -> Result<Vec<OrganizationRecord>, StoreError> {
-        organizations(&mut *self.reader().await?).await
+        all_of(&mut *self.reader().await?).await
+    }
+
+    pub(in crate::store) async fn buildings(&self) -> Result<Vec<BuildingRecord>, StoreError> {
+        all_of(&mut *self.reader().await?).await
     }
 
     pub(in crate::store) async fn case_keys(&self) -> Result<Vec<CaseKey>, StoreError> {
@@ -389,10 +395,11 @@ pub(super) async fn open_cases_after(conn: &mut SqliteConnection, after: i64, li
     rows.iter().map(CaseRecord::from_row).collect()
 }
 
-async fn organizations(conn: &mut SqliteConnection) -> Result<Vec<OrganizationRecord>, StoreError> {
-    let sql = format!("SELECT {} FROM organizations ORDER BY fid", ORGANIZATIONS.list());
-    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(conn).await.doing("reading organizations")?;
-    rows.iter().map(OrganizationRecord::from_row).collect()
+/// All rows of a layer that are few, by id.
+async fn all_of<R: Stored>(conn: &mut SqliteConnection) -> Result<Vec<R>, StoreError> {
+    let sql = format!("SELECT {} FROM \"{}\" ORDER BY fid", R::LAYER.list(), R::LAYER.name);
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(conn).await.doing("reading rows")?;
+    rows.iter().map(R::from_row).collect()
 }
 
 /// Facilities behind one, by id.

@@ -140,11 +140,13 @@ impl Rebuild {
 
     /// Packs an R-tree for the new table. `known`: all its entries, when they are at hand.
     pub(super) async fn index_places(&mut self, known: Option<Vec<rtree::Entry>>) -> Result<(), StoreError> {
-        let Some(geometry) = self.layer.geometry else { return Ok(()) };
+        if self.layer.geometry.is_none() {
+            return Ok(());
+        }
         let name = next(&self.layer.rtree());
         let entries = match known {
             Some(entries) => entries,
-            None => rtree::entries_of(&mut *self.store.reader().await?, &self.table(), geometry == "POINT").await?,
+            None => rtree::entries_of(&mut *self.store.reader().await?, &self.table()).await?,
         };
         {
             let mut conn = self.store.writer().await?;

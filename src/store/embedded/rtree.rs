@@ -217,13 +217,12 @@ pub(super) async fn remove(
 }
 
 /// What the R-tree of a table must hold, read from its geometries.
-pub(super) async fn entries_of(conn: &mut SqliteConnection, table: &str, points: bool) -> Result<Vec<Entry>, StoreError> {
-    // A point's coordinates follow 8 bytes of blob header and 5 of WKB header; an area's envelope follows the blob header.
-    // An empty area has none: its flags say so.
-    let (from, bytes, flags) = if points { (14, 16, "01") } else { (9, 32, "03") };
+pub(super) async fn entries_of(conn: &mut SqliteConnection, table: &str) -> Result<Vec<Entry>, StoreError> {
+    // Of a blob without an envelope, a point, the coordinates follow 8 bytes of blob header and 5 of WKB header; an area's envelope
+    // follows the blob header. An empty area has none: its flags say so.
     let sql = format!(
-        "SELECT max(fid), group_concat(fid || ',' || hex(substr(geom, {from}, {bytes})), ' ') FROM
-         (SELECT fid, geom FROM \"{table}\" WHERE fid > ? AND substr(geom, 4, 1) = x'{flags}' ORDER BY fid LIMIT {BATCH})"
+        "SELECT max(fid), group_concat(fid || ',' || hex(iif(substr(geom, 4, 1) = x'01', substr(geom, 14, 16), substr(geom, 9, 32))), ' ')
+         FROM (SELECT fid, geom FROM \"{table}\" WHERE fid > ? AND substr(geom, 4, 1) IN (x'01', x'03') ORDER BY fid LIMIT {BATCH})"
     );
     let mut entries = Vec::new();
     let mut last = i64::MIN;
@@ -233,20 +232,23 @@ pub(super) async fn entries_of(conn: &mut SqliteConnection, table: &str, points:
         let (Some(next), Some(text)) = (next, text) else { return Ok(entries) };
         last = next;
         for row in text.split(' ') {
-            entries.push(entry_of(row, points).ok_or_else(|| StoreError::Corrupt(format!("a geometry of {table} in {row}")))?);
+            entries.push(entry_of(row).ok_or_else(|| StoreError::Corrupt(format!("a geometry of {table} in {row}")))?);
         }
     }
 }
 
-fn entry_of(row: &str, points: bool) -> Option<Entry> {
+fn entry_of(row: &str) -> Option<Entry> {
     let (id, hex) = row.split_once(',')?;
     let number = |at: usize| {
         let digits = hex.get(16 * at..16 * at + 16)?;
         Some(f64::from_bits(u64::from_str_radix(digits, 16).ok()?.swap_bytes()))
     };
     let id = id.parse().ok()?;
-    let bounds =
-        if points { [number(0)?, number(0)?, number(1)?, number(1)?] } else { [number(0)?, number(1)?, number(2)?, number(3)?] };
+    let is_point = hex.len() == 32;
+    let bounds = match is_point {
+        true => [number(0)?, number(0)?, number(1)?, number(1)?],
+        false => [number(0)?, number(1)?, number(2)?, number(3)?],
+    };
     Some(Entry::of_degrees(id, bounds))
 }
 

@@ -1,20 +1,20 @@
 //! The file: a GeoPackage 1.3 (OGC 12-128r18) with our tables beside its own.
 
-use super::layers::{ADDRESSES, CASES, FACILITIES, GRIDS, Layer, ORGANIZATIONS, REGIONS, STAFF, VOIDS};
+use super::layers::{ADDRESSES, BUILDINGS, CASES, FACILITIES, GRIDS, Layer, ORGANIZATIONS, REGIONS, STAFF, VOIDS};
 use super::sql::{Doing, run, run_all};
 use crate::interchange::wkb::CGCS2000;
 use crate::store::StoreError;
 use sqlx::sqlite::SqliteConnection;
 
 /// The schema this program writes.
-pub(super) const SCHEMA: i64 = 5;
+pub(super) const SCHEMA: i64 = 6;
 
 /// "GPKG", and the version of the standard × 10000.
 pub(super) const APPLICATION_ID: i64 = 0x4750_4B47;
 const GPKG_VERSION: i64 = 10_300;
 
 /// What others see.
-pub(super) const LAYERS: [&Layer; 7] = [&GRIDS, &REGIONS, &FACILITIES, &STAFF, &CASES, &ADDRESSES, &ORGANIZATIONS];
+pub(super) const LAYERS: [&Layer; 8] = [&GRIDS, &REGIONS, &FACILITIES, &STAFF, &CASES, &ADDRESSES, &ORGANIZATIONS, &BUILDINGS];
 
 /// Tables whose rows belong to the current epoch and go to `<name>_past` when they end.
 pub(super) const BOUNDARY_LAYERS: [&Layer; 3] = [&REGIONS, &GRIDS, &VOIDS];
@@ -81,7 +81,8 @@ CREATE TABLE guard (id INTEGER PRIMARY KEY CHECK (id = 1));
 CREATE TABLE answers (actor TEXT NOT NULL, key TEXT NOT NULL, request INTEGER NOT NULL, at DATETIME NOT NULL, answer TEXT NOT NULL,
   PRIMARY KEY (actor, key)) WITHOUT ROWID;
 CREATE INDEX answers_at ON answers (at);
-INSERT INTO sequences VALUES ('facilities', 0), ('cases', 0), ('addresses', 0), ('imports', 0), ('organizations', 0);
+INSERT INTO sequences VALUES ('facilities', 0), ('cases', 0), ('addresses', 0), ('imports', 0), ('organizations', 0),
+  ('buildings', 0);
 ";
 
 /// Names of facilities in other systems, as numbers: (`external_key`, `fid`).

@@ -118,7 +118,7 @@ async fn tiles_hold_those_with_a_place_and_change_with_them() {
     assert_eq!(told[0], (1, "mediation".to_owned(), "组织1".to_owned()));
     get(&router, "/tiles/organizations/9/429/211").await.problem(404, "outside_zooms");
 
-    let mut renamed = (*app.published.load().organizations.organization(OrganizationId(2)).unwrap().record).clone();
+    let mut renamed = (*app.published.load().organizations.get(OrganizationId(2)).unwrap().record).clone();
     renamed.name = "新警务室".to_owned();
     let next = Revision(app.published.load().revision.0 + 1);
     let change = Change::Organizations { put: vec![Arc::new(renamed)], removed: vec![OrganizationId(1)] };

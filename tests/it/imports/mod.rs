@@ -3,6 +3,7 @@
 mod addresses;
 mod bad_input;
 mod boundaries;
+mod buildings;
 mod cli;
 mod copies;
 mod formats;

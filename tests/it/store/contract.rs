@@ -4,9 +4,12 @@ use super::Bed;
 use super::world::*;
 use std::collections::{BTreeSet, HashMap};
 use wangge::domain::address::AddressRecord;
+use wangge::domain::building::BuildingRecord;
 use wangge::domain::case::{CaseRecord, CaseState};
 use wangge::domain::facility::FacilityRecord;
-use wangge::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, OrganizationId, Revision, Version};
+use wangge::domain::id::{
+    AddressId, BuildingId, CaseId, Epoch, FacilityId, GridSet, ImportId, OrganizationId, Revision, Version,
+};
 use wangge::domain::organization::OrganizationRecord;
 use wangge::domain::period::Period;
 use wangge::domain::records::{BoundarySet, HouseholdCount};
@@ -233,6 +236,37 @@ pub(super) async fn organizations_come_back_whole_and_count_their_versions(bed: 
     let stale = bed.store.organizations_commit(commit(vec![wanted[1].clone()])).await;
     assert!(matches!(stale, Err(StoreError::Changed { current: Version(2), .. })), "{stale:?}");
     assert_eq!(bed.store.log_since(Revision(0), 9).await.unwrap().last().unwrap().kind, LogKind::Organizations);
+    bed.sound().await;
+}
+
+pub(super) async fn buildings_come_back_whole_and_count_their_versions(bed: Bed) {
+    let commit = |rows: Vec<BuildingRecord>| RowCommit { head: head(), rows, removed: vec![], import: None };
+    let first = RowCommit { import: Some(import("buildings")), ..commit((1..8).map(building).collect()) };
+    let committed = bed.store.buildings_commit(first).await.unwrap();
+    assert_eq!((committed.new, committed.revision), (7, Revision(1)));
+    let bed = bed.reopened().await;
+    let mut wanted: Vec<BuildingRecord> = (1..8).map(building).collect();
+    for (row, id) in wanted.iter_mut().zip(1..) {
+        (row.id, row.version, row.provenance.import_id) = (BuildingId(id), Version(1), committed.import);
+    }
+    assert_eq!(bed.store.buildings().await.unwrap(), wanted);
+    assert_eq!(bed.store.snapshot(now()).await.unwrap().buildings, wanted);
+    // A footprint becomes a point, a point becomes a footprint, one loses its place, one says the same, one goes.
+    let (footprint, point) = (wanted[2].site.clone(), wanted[0].site.clone());
+    (wanted[2].site, wanted[0].site, wanted[0].original) = (point, footprint, None);
+    (wanted[3].site, wanted[3].original, wanted[3].within) = (None, None, Some(code("330902")));
+    let rows = [2, 0, 3, 4].map(|at: usize| wanted[at].clone()).to_vec();
+    let committed = bed.store.buildings_commit(RowCommit { removed: vec![6], ..commit(rows) }).await.unwrap();
+    assert_eq!((committed.changed, committed.same, committed.removed), (3, 1, 1));
+    let stored = bed.store.buildings().await.unwrap();
+    assert_eq!(
+        stored.iter().map(|row| (row.id.0, row.version.0)).collect::<Vec<_>>(),
+        [(1, 2), (2, 1), (3, 2), (4, 2), (5, 1), (7, 1)]
+    );
+    assert_eq!((&stored[0].site, &stored[2].site, &stored[3].site), (&wanted[0].site, &wanted[2].site, &None));
+    let stale = bed.store.buildings_commit(commit(vec![wanted[0].clone()])).await;
+    assert!(matches!(stale, Err(StoreError::Changed { current: Version(2), .. })), "{stale:?}");
+    assert_eq!(bed.store.log_since(Revision(0), 9).await.unwrap().last().unwrap().kind, LogKind::Buildings);
     bed.sound().await;
 }
 
@@ -737,6 +771,33 @@ pub(super) async fn addresses_count_their_versions_and_need_no_epoch(bed: Bed) {
 }
 
 /// Few rows go another way than many.
+pub(super) async fn buildings_of_an_import_are_known_as_they_were(bed: Bed) {
+    for count in [4, 2400_u32] {
+        let commit = |rows: Vec<BuildingRecord>| RowCommit { head: head(), rows, removed: vec![], import: None };
+        bed.store.buildings_commit(commit((0..count).map(building).collect())).await.unwrap();
+        let before = bed.store.buildings().await.unwrap();
+        let mut rows = before.clone();
+        rows[1..].iter_mut().for_each(|row| row.households = Some(7_000 + count));
+        rows.push(building(count + 1));
+        let second = RowCommit { import: Some(import("buildings")), ..commit(rows) };
+        let second = bed.store.buildings_commit(second).await.unwrap();
+        let id = second.import.unwrap();
+        assert_eq!(bed.store.import_before_buildings(id).await.unwrap(), before[1..], "only what it changed");
+        let new = *second.ids.last().unwrap();
+        assert_eq!(bed.store.import_added(id).await.unwrap(), [(new, new)]);
+        // Written back they are what they were, but for their versions.
+        let head = CommitHead { undoes: Some(id), ..head() };
+        let mine = bed.store.import_rows(LogKind::Buildings, id).await.unwrap();
+        assert_eq!(mine.len(), count as usize, "what it did not change is not its own");
+        let rows = before.iter().map(|row| BuildingRecord { version: Version(0), ..row.clone() }).collect();
+        bed.store.buildings_commit(RowCommit { head, rows, removed: vec![new], import: None }).await.unwrap();
+        let said = |rows: &[BuildingRecord]| rows.iter().map(|row| (row.households, row.site.clone())).collect::<Vec<_>>();
+        assert_eq!(said(&bed.store.buildings().await.unwrap()), said(&before));
+        assert_eq!(bed.store.import_rows(LogKind::Buildings, id).await.unwrap(), HashMap::new());
+    }
+    bed.sound().await;
+}
+
 pub(super) async fn addresses_and_organizations_of_an_import_are_known_as_they_were(bed: Bed) {
     for count in [4, 2400_u32] {
         let rows: Vec<AddressRecord> = (0..count).map(|n| AddressRecord { name: format!("{count}"), ..address(n) }).collect();

@@ -14,11 +14,13 @@ async fn city(folder: &Path) -> (Store, PathBuf) {
     store.staff_commit(staff_commit(vec![staff("a")])).await.unwrap();
     store.cases_commit(cases(vec![full_case(), case(2)])).await.unwrap();
     store.addresses_commit(addresses(vec![full_address()])).await.unwrap();
+    let rows = (1..4).map(building).collect();
+    store.buildings_commit(RowCommit { head: head(), rows, removed: vec![], import: None }).await.unwrap();
     (store, path)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gdal_reads_the_seven_layers_while_we_write() {
+async fn gdal_reads_the_eight_layers_while_we_write() {
     let folder = tempfile::tempdir().unwrap();
     let (store, path) = city(folder.path()).await;
     let file = path.to_str().unwrap();
@@ -33,6 +35,7 @@ async fn gdal_reads_the_seven_layers_while_we_write() {
         ("cases", "Point", 2),
         ("addresses", "Point", 1),
         ("organizations", "Point", 0),
+        ("buildings", "Unknown (any)", 3),
     ] {
         let part = all.split(&format!("Layer name: {layer}\n")).nth(1).unwrap_or_else(|| panic!("no layer {layer} in {all}"));
         let part = part.split("Layer name: ").next().unwrap();
@@ -44,11 +47,17 @@ async fn gdal_reads_the_seven_layers_while_we_write() {
             "{part}"
         );
     }
-    assert_eq!(all.matches("Layer name: ").count(), 7, "the other tables are ours alone: {all}");
+    assert_eq!(all.matches("Layer name: ").count(), 8, "the other tables are ours alone: {all}");
     // A box is answered from the R-tree: two points of the first thousandth of a degree.
     let (_, some) =
         answered("ogrinfo", &["-ro", "-so", file, "facilities", "-spat", "119.99999", "29.99999", "120.00015", "30.00005"]);
     assert!(some.contains("Feature Count: 2\n"), "{some}");
+    // A footprint is found by its box, a point by its place.
+    let (_, some) = answered(
+        "ogrinfo",
+        &["-ro", "-q", "-al", file, "buildings", "-spat", "120.00001", "30.000005", "120.00002", "30.0000075"],
+    );
+    assert!(some.contains("name (String) = 3幢") && some.contains("MULTIPOLYGON") && !some.contains("1幢"), "{some}");
     store.facilities_commit(facilities(vec![facility(1)])).await.unwrap();
     store.close().await.unwrap();
 }
@@ -224,6 +233,9 @@ async fn a_file_of_the_first_schema_is_brought_up_when_it_is_opened_and_when_it_
             DROP TABLE organizations; DROP TABLE rtree_organizations_geom; DELETE FROM sequences WHERE name = 'organizations';
             DELETE FROM gpkg_extensions WHERE table_name = 'organizations'; DELETE FROM gpkg_geometry_columns WHERE table_name = 'organizations';
             DELETE FROM gpkg_contents WHERE table_name = 'organizations';
+            DROP TABLE buildings; DROP TABLE rtree_buildings_geom; DELETE FROM sequences WHERE name = 'buildings';
+            DELETE FROM gpkg_extensions WHERE table_name = 'buildings'; DELETE FROM gpkg_geometry_columns WHERE table_name = 'buildings';
+            DELETE FROM gpkg_contents WHERE table_name = 'buildings';
             ALTER TABLE imports DROP COLUMN state; ALTER TABLE imports DROP COLUMN revision; ALTER TABLE imports DROP COLUMN undone;
             ALTER TABLE imports DROP COLUMN before; ALTER TABLE imports DROP COLUMN added; UPDATE meta SET value = '1' WHERE key = 'schema'; DELETE FROM guard";
         sqlx::raw_sql(older).execute(&mut conn).await.unwrap();

@@ -71,6 +71,8 @@ over_every_store!(
     a_set_beside_the_chain_leaves_the_chain_alone,
     each_grid_set_has_a_chain_of_its_own,
     organizations_come_back_whole_and_count_their_versions,
+    buildings_come_back_whole_and_count_their_versions,
+    buildings_of_an_import_are_known_as_they_were,
     addresses_and_organizations_of_an_import_are_known_as_they_were,
     the_same_boundaries_again_publish_nothing,
     rows_that_stay_keep_the_import_that_wrote_them,

@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeMap;
 use wangge::domain::address::AddressRecord;
+use wangge::domain::building::{BuildingRecord, Footprint, Site};
 use wangge::domain::case::{CaseRecord, CaseState, Located};
 use wangge::domain::category::{Category, CategoryKind, CodeProfile};
 use wangge::domain::code::Code;
 use wangge::domain::facility::{FacilityRecord, FacilityState, OriginalPosition};
 use wangge::domain::grid::{GridKind, GridRecord};
-use wangge::domain::id::{AddressId, Epoch, FacilityId, GridSet, ImportId, OrganizationId, Version};
+use wangge::domain::id::{AddressId, BuildingId, Epoch, FacilityId, GridSet, ImportId, OrganizationId, Version};
 use wangge::domain::organization::OrganizationRecord;
 use wangge::domain::period::Period;
 use wangge::domain::records::{BoundarySet, Provenance};
@@ -200,6 +201,29 @@ pub(super) fn organization(n: u32) -> OrganizationRecord {
         within: Some(code("330902")),
         hours: placed.then(|| "每日 8:30–18:00".into()),
         address: (!placed).then(|| "东街 1 号".into()),
+        version: Version(0),
+        provenance: Provenance { external_ids: BTreeMap::from([("a".to_owned(), n.to_string())]), ..provenance() },
+    }
+}
+
+/// Building `n`, not stored yet: by turns a footprint, a point, and only known to be in a region.
+pub(super) fn building(n: u32) -> BuildingRecord {
+    let at = LatticePoint::new(1_200_000_000 + n as i32 * 40, 300_000_000);
+    let yard = Polygon { exterior: square(n as i32 * 40, 50, 30).polygons()[0].exterior.clone(), holes: vec![] };
+    let site = match n % 3 {
+        0 => Some(Site::Footprint(Footprint::new(&Area::canonical([yard])).unwrap())),
+        1 => Some(Site::Point(at)),
+        _ => None,
+    };
+    BuildingRecord {
+        id: BuildingId(0),
+        name: format!("{n}幢"),
+        storeys: (n % 3 == 0).then_some(n as u16 % 40),
+        households: (n % 3 < 2).then_some(n),
+        original: (n % 3 == 1).then(|| OriginalPosition { crs: Crs::Bd09, position: LonLat::new(120.01, 30.01).unwrap() }),
+        within: site.is_none().then(|| code("330902")),
+        site,
+        address: (n % 3 == 1).then(|| "东街 1 号".into()),
         version: Version(0),
         provenance: Provenance { external_ids: BTreeMap::from([("a".to_owned(), n.to_string())]), ..provenance() },
     }
