@@ -134,6 +134,16 @@ fn addresses(name: &str) -> String {
     text
 }
 
+/// More addresses than are written at once, with the names of what stands there.
+fn many_addresses(rows: std::ops::Range<u32>, name: &str) -> String {
+    let mut text = "id,address,poi,lon,lat\n".to_owned();
+    for n in rows {
+        let place = at(f64::from(n % 31) / 12.0, f64::from(n % 17) / 9.0).lonlat();
+        text.push_str(&format!("m{n},定海区文化路{n}号,{name},{},{}\n", place.lon(), place.lat()));
+    }
+    text
+}
+
 fn organizations(name: &str) -> String {
     let place = at(0.5, 0.5).lonlat();
     let (lon, lat) = (place.lon(), place.lat());
@@ -223,6 +233,7 @@ async fn every_kind_comes_in_while_others_write_and_the_city_equals_its_store() 
             ("kind=facilities&crs=cgcs2000", "facilities.csv", facilities(0..120, "甲")),
             ("kind=cases&crs=cgcs2000&system=k", "cases.csv", cases("a")),
             ("kind=addresses&crs=cgcs2000&system=k", "a.csv", addresses("新的")),
+            ("kind=addresses&crs=cgcs2000&system=k", "many.csv", many_addresses(0..5000, "新")),
             ("kind=organizations&crs=cgcs2000&system=k", "o.csv", organizations("新")),
             ("kind=staff", "staff.csv", staff("新")),
             ("kind=households", "counts.csv", format!("grid,households,population\n{GRID_1},11,\n{GRID_3},,22\n")),
@@ -265,6 +276,7 @@ async fn what_is_taken_back_leaves_what_was_there() {
         served.imported("kind=facilities&crs=cgcs2000", "first.csv", facilities(0..40, "初")).await;
         served.imported("kind=staff", "staff.csv", "id,name,role,assigned\ns2,旧,网格员,330902001001\n").await;
         served.imported("kind=addresses&crs=cgcs2000&system=k", "a.csv", addresses("旧")).await;
+        served.imported("kind=addresses&crs=cgcs2000&system=k", "many.csv", many_addresses(0..2500, "旧")).await;
         served.imported("kind=organizations&crs=cgcs2000&system=k", "o.csv", organizations("旧")).await;
         let own =
             "name = \"own\"\nextends = \"gbt47678\"\ncategories = [{ kind = \"component\", code = \"01000\", name = \"一\" }]\n";
@@ -370,6 +382,32 @@ async fn imports_that_stand_on_each_other_are_taken_back_one_after_the_other() {
         served.undo(&one).await.ok();
         assert_eq!(content(&served.app.store).await, first);
         equals_scratch(&served.app).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_and_organizations_that_a_later_import_wrote_are_not_taken_back() {
+    for (query, one, two, what, changed) in [
+        ("kind=addresses&crs=cgcs2000&system=k", addresses("甲"), addresses("乙"), "address", 33),
+        // The bulk of them, of which the second import changes some.
+        ("kind=addresses&crs=cgcs2000&system=k", many_addresses(0..3000, "甲"), many_addresses(0..2300, "乙"), "address", 2300),
+        ("kind=organizations&crs=cgcs2000&system=k", organizations("甲"), organizations("乙"), "organization", 1),
+    ] {
+        for served in [Served::in_a_file().await, Served::new(city::store().await).await] {
+            let first = served.imported(query, "one.csv", one.clone()).await;
+            let between = content(&served.app.store).await;
+            let second = served.imported(query, "two.csv", two.clone()).await;
+            let after = content(&served.app.store).await;
+            let problem = served.undo(&first).await.problem(409, "touched");
+            assert_eq!(problem["touched"], changed, "{what}: {problem}");
+            let rows = problem["rows"].as_array().unwrap();
+            assert_eq!(rows.len(), changed.min(20));
+            assert!(rows.iter().all(|row| row.as_str().unwrap().starts_with(what)), "{rows:?}");
+            assert_eq!(content(&served.app.store).await, after, "a refusal changes nothing");
+            served.undo(&second).await.ok();
+            assert_eq!(content(&served.app.store).await, between);
+            equals_scratch(&served.app).await;
+        }
     }
 }
 
