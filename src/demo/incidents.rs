@@ -4,11 +4,14 @@ use super::furniture::Streets;
 use super::parcels::Parcel;
 use super::quota::TownshipQuota;
 use super::random::Random;
+use crate::domain::address::AddressRecord;
 use crate::domain::case::{CaseRecord, CaseState, Located};
 use crate::domain::code::Code;
 use crate::domain::id::Version;
 use crate::domain::records::Provenance;
+use crate::territory::Territory;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, HashMap};
 
 /// A kind of matter (GB/T 47678.5), how often among a thousand, the limit in hours, and what is written about it.
 struct Matter {
@@ -101,11 +104,32 @@ pub(super) struct Scene<'a> {
     pub(super) parcels: &'a [Parcel],
     pub(super) grids: &'a [Code],
     pub(super) townships: &'a [TownshipQuota],
+    pub(super) addresses: &'a [AddressRecord],
 }
 
+impl Scene<'_> {
+    /// The houses of each parcel that has any: what somebody says who reports from there.
+    fn houses(&self, territory: &Territory) -> BTreeMap<usize, Vec<&AddressRecord>> {
+        let parcels: HashMap<&str, usize> = self.grids.iter().map(|code| code.as_str()).zip(0..).collect();
+        let mut houses: BTreeMap<usize, Vec<&AddressRecord>> = BTreeMap::new();
+        for address in self.addresses.iter().filter(|address| !address.text.ends_with('室')) {
+            let grid = address.at.and_then(|at| territory.grid_at(at)).map(|ix| territory.grid(ix).code.as_str());
+            if let Some(parcel) = grid.and_then(|grid| parcels.get(grid)) {
+                houses.entry(*parcel).or_default().push(address);
+            }
+        }
+        houses
+    }
+}
+
+/// What people say behind a house, and before it.
+const AROUND: [(&str, &str); 5] = [("", "附近"), ("", "旁边"), ("", "门口"), ("我家住在", ""), ("", "")];
+
 /// `total` open cases as they stand at `now`.
-pub(super) fn cases(scene: &Scene<'_>, total: usize, now: Timestamp, seed: u64) -> Vec<CaseRecord> {
+pub(super) fn cases(scene: &Scene<'_>, territory: &Territory, total: usize, now: Timestamp, seed: u64) -> Vec<CaseRecord> {
     let mut random = Random::new(seed, "cases");
+    let houses = scene.houses(territory);
+    let with_houses: Vec<usize> = houses.keys().copied().collect();
     let mut spots: Vec<usize> = (0..scene.parcels.len()).collect();
     let heat: Vec<f64> = scene.parcels.iter().map(|parcel| random.unit() + 0.7 * scene.streets.urban(parcel)).collect();
     spots.sort_by(|a, b| heat[*b].total_cmp(&heat[*a]));
@@ -142,12 +166,10 @@ pub(super) fn cases(scene: &Scene<'_>, total: usize, now: Timestamp, seed: u64) 
             };
             let at =
                 if random.chance(HOT_CASES) { spots[random.below(hot)] } else { spots[hot + random.below(spots.len() - hot)] };
-            let parcel = &scene.parcels[at];
-            let community = &scene.townships[parcel.township].communities[parcel.community];
             let located = match role {
                 _ if role < soon => Located::Exact,
                 _ if role < region => Located::Region,
-                _ if role < address => Located::Address,
+                _ if role < address && !houses.is_empty() => Located::Address,
                 _ => Located::Exact,
             };
             let channel = if located == Located::Exact {
@@ -156,7 +178,22 @@ pub(super) fn cases(scene: &Scene<'_>, total: usize, now: Timestamp, seed: u64) 
                 "hotline"
             };
             let has_place = located != Located::Region;
-            let position = scene.streets.spot(at, &mut random).lattice();
+            let at = if located != Located::Address || houses.contains_key(&at) { at } else { *random.pick(&with_houses) };
+            let parcel = &scene.parcels[at];
+            let township = &scene.townships[parcel.township];
+            let community = &township.communities[parcel.community];
+            let spot = scene.streets.spot(at, &mut random).lattice();
+            let (position, address_text) = match located {
+                Located::Address => {
+                    let house = random.pick(&houses[&at]);
+                    let (before, behind) = random.pick(&AROUND);
+                    // Nobody says the city to the city's own hotline.
+                    let text = house.text.find(township.township.name).map_or(&house.text[..], |from| &house.text[from..]);
+                    (house.at.unwrap_or(spot), Some(format!("{before}{text}{behind}")))
+                }
+                Located::Region => (spot, Some(format!("{}{}附近", township.township.name, community.name))),
+                _ => (spot, None),
+            };
             CaseRecord {
                 state,
                 text: (*random.pick(&matter.texts)).to_owned(),
@@ -167,7 +204,7 @@ pub(super) fn cases(scene: &Scene<'_>, total: usize, now: Timestamp, seed: u64) 
                 located,
                 at: has_place.then_some(position),
                 within: (!has_place).then(|| Code::new(community.code).expect("shipped codes are codes")),
-                address_text: (located != Located::Exact).then(|| format!("{}{}号附近", community.name, 1 + random.below(180))),
+                address_text,
                 grid: has_place.then(|| scene.grids[at].clone()),
                 source_system: Some("demo".to_owned()),
                 version: Version(1),

@@ -260,7 +260,9 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
     };
     let addresses = addresses::addresses(&grounds, &lines, &territory, houses, seed);
     let streets = furniture::Streets::new(&blocks, &parcels);
-    let scene = incidents::Scene { streets: &streets, parcels: &parcels, grids: &codes, townships: &townships };
+    let scene =
+        incidents::Scene { streets: &streets, parcels: &parcels, grids: &codes, townships: &townships, addresses: &addresses };
+    let cases = incidents::cases(&scene, &territory, quota.cases, now, seed);
     Ok(City {
         title: match preset {
             Preset::Small => "嵊泗县网格化管理指挥平台".to_owned(),
@@ -295,7 +297,7 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
             })
             .collect(),
         addresses,
-        cases: incidents::cases(&scene, quota.cases, now, seed),
+        cases,
         organizations: organizations::organizations(&blocks, &parcels, &codes, &townships),
         boundaries,
         others,

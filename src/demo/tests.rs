@@ -1,8 +1,9 @@
 use super::*;
 use crate::city::Addresses;
+use crate::city::addresses::find::MatchKind;
 use crate::domain::address::AddressRow;
 use crate::domain::case::Located;
-use crate::domain::id::{AddressId, Epoch};
+use crate::domain::id::{AddressId, Epoch, Unit};
 use crate::domain::staff::StaffRole;
 use crate::geom::area::ring_area2;
 use crate::geom::{Area, LatticePoint};
@@ -249,6 +250,26 @@ fn check_addresses(city: &City, territory: &Territory) {
         let best = &found.candidates[0];
         assert_eq!((best.score, best.id, found.best), (1.0, Some(AddressId(id)), 1), "{}: {found:?}", row.text);
     }
+    // What people say of a case leads to where it is told to be.
+    for case in &city.cases {
+        let Some(text) = &case.address_text else {
+            assert_eq!(case.located, Located::Exact);
+            continue;
+        };
+        let found = addresses.find(territory, text, 5, |_| true);
+        let best = found.candidates.first().unwrap_or_else(|| panic!("{text} leads nowhere"));
+        assert_eq!(found.best, 1, "{text}: {found:?}");
+        match &case.within {
+            Some(within) => {
+                let region = territory.region_ix(within.as_str()).map(Unit::Region);
+                assert_eq!((best.kind, best.unit), (MatchKind::Region, region), "{text}: {found:?}");
+            }
+            None => {
+                assert!(best.at == case.at && best.score >= 0.7, "{text}: {found:?}");
+            }
+        }
+    }
+    assert!(city.cases.iter().any(|case| case.located == Located::Address));
     // Odd numbers to the one side of a street, even ones to the other.
     assert!(city.addresses.iter().any(|row| row.name.contains("便民服务中心")));
     assert!(city.addresses.iter().any(|row| row.text.ends_with("室")));

@@ -34,7 +34,7 @@ pub struct UnderstoodShape {
     /// Regions that it names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     regions: Vec<String>,
-    /// Provinces, cities and counties that it names and that are not here: no address is a candidate then.
+    /// Provinces, cities and counties that it names and that are not here: no address is a candidate that does not name them itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     elsewhere: Vec<String>,
     /// Street, village or estate.
@@ -57,7 +57,7 @@ pub struct UnderstoodShape {
 /// One way to understand an address.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AddressCandidate<'a> {
-    /// `exact`, `poi`, `building`, `interpolated`, `road` or `region`: how precisely the place is told.
+    /// `exact`, `poi`, `building`, `interpolated`, `road` (also where two meet) or `region`: how precisely the place is told.
     kind: &'static str,
     /// 0 to 1; 1 only when every part was found. Equal scores are equal candidates.
     score: f64,

@@ -2,15 +2,16 @@
 
 use super::Territory;
 use crate::domain::address::clean::clean;
+use crate::domain::address::places::{PlaceCode, daily, without_peoples};
 use crate::domain::id::RegionIx;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Names of regions as addresses have them.
 #[derive(Debug, Clone, Default)]
 pub struct RegionWords {
     /// Whole names → the regions that have them. A province has no region of its own here.
     whole: HashMap<Box<str>, Vec<RegionIx>>,
-    /// The same without 市, 区, 县 … at the end.
+    /// The same without 市, 区, 县 … at the end; names that tell no kind are only here: 和平 of 和平中路 may be no region.
     short: HashMap<Box<str>, Vec<RegionIx>>,
     /// Most characters of any of them.
     longest: usize,
@@ -18,6 +19,8 @@ pub struct RegionWords {
     starts: Vec<[char; 2]>,
     /// The provinces that the codes of the regions lie in; empty when the codes tell none.
     home: Vec<&'static str>,
+    /// The cities and counties that the codes of the regions lie in, by GB/T 2260; empty when the codes tell none.
+    places: BTreeSet<PlaceCode>,
     /// What each region is, by the ending of its name.
     kinds: Vec<Option<u8>>,
 }
@@ -31,6 +34,17 @@ pub struct Mention<'w> {
     pub regions: &'w [RegionIx],
     /// A province that this is no part of.
     pub foreign: bool,
+}
+
+/// Which names of regions are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// Those that tell what they are.
+    Whole,
+    /// Others, too, where nothing is called after them: 定海 of 定海解放路, not of 定海东路.
+    Short,
+    /// All of them.
+    Any,
 }
 
 /// Provinces and what is above them: the beginning of their codes (GB/T 2260), their names with and without their kind.
@@ -74,8 +88,9 @@ const PROVINCES: [(&str, &str, &str); 35] = [
 
 /// How the names of regions end, the longer first, and which may stand for each other: a township is a 镇 today and was a 乡, a county was a
 /// 县 and is a 区.
-const ENDINGS: [(&str, u8); 12] = [
+const ENDINGS: [(&str, u8); 13] = [
     ("自治县", 2),
+    ("自治旗", 2),
     ("自治州", 1),
     ("街道", 3),
     ("社区", COMMUNITY),
@@ -99,6 +114,7 @@ const COMMITTEES: [&str; 4] = ["村民委员会", "居民委员会", "村委会"
 /// A name without what it is, and the kind of that; `None` when less than two characters are left.
 fn shortened(name: &str) -> Option<(&str, u8)> {
     let (short, kind) = ENDINGS.iter().find_map(|(ending, kind)| Some((name.strip_suffix(ending)?, *kind)))?;
+    let short = if short.ends_with('族') || name.contains("自治") { without_peoples(short) } else { short };
     (short.chars().nth(1).is_some()).then_some((short, kind))
 }
 
@@ -118,19 +134,43 @@ fn committee_behind(name: &str, rest: &str) -> usize {
 
 /// Whether a name and what stands behind it are the name of something else: 舟山市场, 螺门村路5号.
 fn goes_on(name: &str, rest: &str) -> bool {
-    let mut behind = rest.chars();
-    match behind.next() {
-        Some('场') => name.ends_with('市'),
-        Some('路' | '街' | '巷' | '弄' | '道' | '桥') => {
-            behind.next().is_none_or(|c| c.is_ascii_digit() || "一二三四五六七八九十百".contains(c))
-        }
-        _ => false,
-    }
+    name.ends_with('市') && rest.starts_with('场') || begins_like_a_way(rest)
+}
+
+/// The same of a name without its kind, after which streets and houses are called: 北京东路, 上海二路, 重庆饭店.
+fn names_something(rest: &str) -> bool {
+    let turns = rest.trim_start_matches(|c| "东南西北中前后上下新老大一二三四五六七八九十".contains(c));
+    begins_like_a_way(turns) || HOUSES.iter().any(|house| rest.starts_with(house))
+}
+
+/// What may follow the name of a region that a house is called after.
+const HOUSES: [&str; 12] = ["大厦", "饭店", "酒店", "大酒店", "宾馆", "广场", "花园", "新村", "小区", "公寓", "商城", "商场"];
+
+/// Whether a text begins with the kind of a street, behind which its number stands or nothing.
+fn begins_like_a_way(text: &str) -> bool {
+    let mut chars = text.chars();
+    matches!(chars.next(), Some('路' | '街' | '巷' | '弄' | '道' | '桥'))
+        && chars.next().is_none_or(|c| c.is_ascii_digit() || "一二三四五六七八九十百".contains(c))
+}
+
+/// Whether a name says what it is.
+fn tells_its_kind(name: &str) -> bool {
+    name.ends_with('村') || shortened(name).is_some()
 }
 
 fn two(text: &str) -> Option<[char; 2]> {
     let mut chars = text.chars();
     Some([chars.next()?, chars.next()?])
+}
+
+/// The cities and counties that codes of regions lie in, where they are codes of GB/T 2260 and what is made of them.
+fn places_of<'c>(codes: impl Iterator<Item = &'c str>) -> BTreeSet<PlaceCode> {
+    let digits = |code: &str, count: usize| code.get(..count).and_then(|digits| digits.parse::<PlaceCode>().ok());
+    let in_china = |code: &&str| PROVINCES.iter().any(|(province, ..)| !province.is_empty() && code.starts_with(province));
+    let known = codes.filter(|code| code.bytes().all(|byte| byte.is_ascii_digit())).filter(in_china);
+    // 330900 is a city.
+    let county = |code| digits(code, 6).filter(|county| county % 100 != 0);
+    known.flat_map(|code| [digits(code, 4), county(code)]).flatten().collect()
 }
 
 impl RegionWords {
@@ -157,26 +197,35 @@ impl RegionWords {
             if bare.len() < name.len() && (bare.ends_with('村') || shortened(bare).is_some()) {
                 words.whole.entry(bare.into()).or_default().push(ix);
             }
-            words.whole.entry(name.into()).or_default().push(ix);
+            if let Some(daily) = daily(&name) {
+                words.whole.entry(daily.into()).or_default().push(ix);
+            }
+            let names = if bare.len() < name.len() || tells_its_kind(&name) { &mut words.whole } else { &mut words.short };
+            names.entry(name.into()).or_default().push(ix);
         }
         let codes = || territory.regions.iter().map(|region| region.code.as_str());
         let in_it = |province: &str| {
             codes().any(|code| code.len() >= 4 && code.starts_with(province) && code.bytes().all(|byte| byte.is_ascii_digit()))
         };
         words.home = PROVINCES.into_iter().map(|(code, ..)| code).filter(|code| !code.is_empty() && in_it(code)).collect();
+        words.places = places_of(codes());
         let brief = PROVINCES.iter().flat_map(|(_, whole, brief)| [*whole, *brief]);
-        words.starts = words.whole.keys().map(AsRef::as_ref).chain(brief).filter_map(two).collect();
+        words.starts = words.whole.keys().chain(words.short.keys()).map(AsRef::as_ref).chain(brief).filter_map(two).collect();
         words.starts.sort_unstable();
         words.starts.dedup();
         words
     }
 
-    /// The region named at the beginning of a cleaned text, the longest first, and the bytes it takes. `short`: a name without its kind
-    /// will do.
-    fn first<'w>(&'w self, text: &'w str, short: bool) -> Option<(Mention<'w>, usize)> {
+    /// The region named at the beginning of a cleaned text, the longest first, and the bytes it takes.
+    fn first<'w>(&'w self, text: &'w str, names: Names) -> Option<(Mention<'w>, usize)> {
+        let short = names != Names::Whole;
+        let means_it = |behind: &str| names == Names::Any || !names_something(behind);
         self.starts.binary_search(&two(text)?).ok()?;
         for (code, whole, brief) in PROVINCES {
-            let named = text.starts_with(whole).then_some(whole).or_else(|| (short && text.starts_with(brief)).then_some(brief));
+            let named = text.starts_with(whole).then_some(whole).or_else(|| {
+                let behind = text.strip_prefix(brief).filter(|_| short)?;
+                means_it(behind).then_some(brief)
+            });
             // 北京 may be the city itself.
             if let Some(name) = named.filter(|name| !self.whole.contains_key(*name) && !self.short.contains_key(*name)) {
                 let foreign = !code.is_empty() && !self.home.is_empty() && !self.home.contains(&code);
@@ -193,6 +242,7 @@ impl RegionWords {
             let Some(regions) = self.short.get(name).filter(|_| short) else { continue };
             // 西湖区 is not 西湖村, 昌国镇 may be 昌国街道.
             match ENDINGS.iter().find(|(ending, _)| rest.starts_with(ending)) {
+                None if !means_it(rest) => {}
                 None => return Some((of(regions), end + committee_behind(name, rest))),
                 Some((ending, kind)) if self.ends_like(regions, *kind) => {
                     let behind = &rest[ending.len()..];
@@ -214,10 +264,21 @@ impl RegionWords {
         self.kinds.get(ix.0 as usize).is_some_and(|kind| kind.is_some_and(|kind| kind <= COUNTY))
     }
 
+    /// Whether one of these cities and counties is here; `None` when the codes of the regions do not tell.
+    pub fn is_here(&self, codes: &[PlaceCode]) -> Option<bool> {
+        let county_of = |city: PlaceCode| self.places.range(city * 100..(city + 1) * 100).next().is_some();
+        let here = |code: &PlaceCode| match code {
+            0..10_000 => self.places.contains(code),
+            // A city of which no county is told has all of its counties.
+            _ => self.places.contains(code) || self.places.contains(&(code / 100)) && !county_of(code / 100),
+        };
+        (!self.places.is_empty()).then(|| codes.iter().any(here))
+    }
+
     /// Takes the whole names of regions off the beginning of a cleaned text; what is left.
     pub fn take_off<'w>(&'w self, text: &'w str) -> (Vec<Mention<'w>>, &'w str) {
         let (mut mentions, mut rest) = (Vec::new(), text);
-        while let Some((mention, bytes)) = self.first(rest, false) {
+        while let Some((mention, bytes)) = self.first(rest, Names::Whole) {
             rest = rest[bytes..].trim_start();
             mentions.push(mention);
         }
@@ -229,7 +290,7 @@ impl RegionWords {
     pub fn mentions<'w>(&'w self, text: &'w str) -> (Vec<Mention<'w>>, String) {
         let (mut mentions, mut between, mut rest) = (Vec::new(), String::new(), text);
         while let Some(c) = rest.chars().next() {
-            match self.first(rest, true) {
+            match self.first(rest, Names::Short) {
                 Some((mention, bytes)) if !mention.foreign || between.is_empty() => {
                     rest = &rest[bytes..];
                     mentions.push(mention);
@@ -247,7 +308,7 @@ impl RegionWords {
     /// left: 定海路 and 普陀山路 are streets themselves. 舟山东大街 may be one, too: who asks must look for the whole name first.
     pub fn behind_short<'t>(&self, name: &'t str) -> &'t str {
         let mut rest = name;
-        while let Some((mention, bytes)) = self.first(rest, true) {
+        while let Some((mention, bytes)) = self.first(rest, Names::Any) {
             let behind = rest[bytes..].trim_start();
             if mention.foreign || behind.chars().count() < 3 {
                 break;
@@ -259,10 +320,14 @@ impl RegionWords {
 
     /// Something that differs when the names do.
     pub fn tag(&self) -> u64 {
-        let mut names: Vec<&str> = self.whole.keys().map(AsRef::as_ref).collect();
-        names.sort_unstable();
-        names.extend(&self.home);
-        crate::domain::hash::hash64_of_parts(names)
+        let sorted = |names: &HashMap<Box<str>, Vec<RegionIx>>| {
+            let mut names: Vec<&str> = names.keys().map(AsRef::as_ref).collect();
+            names.sort_unstable();
+            crate::domain::hash::hash64_of_parts(names)
+        };
+        let places = self.places.iter().map(PlaceCode::to_string).collect::<Vec<_>>().join(" ");
+        let home = crate::domain::hash::hash64_of_parts(self.home.iter().copied().chain([places.as_str()]));
+        sorted(&self.whole) ^ sorted(&self.short).rotate_left(1) ^ home.rotate_left(2)
     }
 }
 
@@ -287,9 +352,24 @@ mod tests {
             named("330902001002", "community", "海滨社区居民委员会"),
             named("330902001003", "community", "螺门村民委员会"),
             named("330902001004", "community", "东门居委会"),
+            named("330902001005", "community", "新河"),
+            named("330928", "county", "长阳土家族自治县"),
         ];
         let grids = vec![grid("330902001001001", area(&[square(0, 0, 1000)]))];
         Territory::build(Epoch(1), &BoundarySet { regions, grids, ..BoundarySet::default() }).expect("a coverage")
+    }
+
+    #[test]
+    fn the_codes_of_the_regions_tell_which_cities_and_counties_are_here() {
+        let of = |codes: &[&str]| RegionWords { places: places_of(codes.iter().copied()), ..RegionWords::default() };
+        let whole = of(&["3309", "330902"]);
+        assert_eq!([3309, 330_902, 330_903, 3301].map(|code| whole.is_here(&[code])), [true, true, false, false].map(Some));
+        assert_eq!(whole.is_here(&[110_105, 330_902]), Some(true), "one of that name is here");
+        let city = of(&["330900"]);
+        assert_eq!([3309, 330_902, 3301].map(|code| city.is_here(&[code])), [true, true, false].map(Some));
+        let town = of(&["321183101"]);
+        assert_eq!([3211, 321_183, 321_112].map(|code| town.is_here(&[code])), [true, true, false].map(Some));
+        assert_eq!(of(&["A1"]).is_here(&[3309]), None);
     }
 
     #[test]
@@ -319,6 +399,26 @@ mod tests {
         assert_eq!(between, "");
         let (mentions, between) = words.mentions("和平镇");
         assert_eq!((mentions, between.as_str()), (Vec::new(), "和平镇"));
+        for (text, named, rest) in [
+            ("长阳县解放路5号", "长阳县", "解放路5号"),
+            ("长阳土家族自治县解放路5号", "长阳土家族自治县", "解放路5号"),
+            ("新河中路5号", "", "新河中路5号"),
+            ("新河5号", "", "新河5号"),
+        ] {
+            assert_eq!(off(text), (named.to_owned(), rest));
+        }
+        for (text, named, between) in [
+            ("新河中路", "", "新河中路"),
+            ("北京路", "", "北京路"),
+            ("上海东二路", "", "上海东二路"),
+            ("重庆饭店", "", "重庆饭店"),
+            ("长阳新河解放路", "长阳/新河", "解放路"),
+            ("定海中路", "", "定海中路"),
+        ] {
+            let (mentions, left) = words.mentions(text);
+            let found = mentions.iter().map(|mention| mention.text).collect::<Vec<_>>().join("/");
+            assert_eq!((found.as_str(), left.as_str()), (named, between));
+        }
         let foreign = |text| words.mentions(text).0.iter().map(|mention| mention.foreign).collect::<Vec<_>>();
         assert_eq!((foreign("浙江"), foreign("江苏省"), foreign("西湖南")), (vec![false], vec![true], vec![]));
         let (mentions, between) = words.mentions("我在浙江舟山定海的");

@@ -1,17 +1,23 @@
 //! Rows of a store → addresses in memory.
 
+use super::asked::AREAS;
+use super::houses::is_way;
 use super::{Addresses, Estate, House, How, Interned, NOWHERE, Near, Site, Street, Text, Texts};
 use crate::domain::address::AddressRow;
 use crate::domain::address::clean::{clean, key, loose};
 use crate::domain::address::parts::{Parsed, parse};
+use crate::domain::address::places::{self, PlaceCode};
 use crate::domain::code::Code;
 use crate::geom::LatticePoint;
 use crate::territory::Territory;
 use crate::territory::words::RegionWords;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// Houses of one name belong together when a chain of cells of this size (0.02°, 2 km) that touch each other joins them.
 const CELL: i32 = 200_000;
+
+/// A word that looks like a region and is none that is known is the city's own where one address of so many has it.
+const OFTEN: usize = 10;
 
 /// An address on its way in.
 struct Draft {
@@ -40,7 +46,7 @@ pub(super) fn apart<'t>(text: &'t str, words: &'t RegionWords) -> Apart<'t> {
     let (mut mentions, mut rest) = words.take_off(text);
     let mut spoken = Vec::new();
     // 镇江市句容市解放路: the city above may not be among the regions.
-    while let Some(name) = region_word(rest).filter(|name| begins_a_street(&rest[name.len()..])) {
+    while let Some(RegionWord { name, .. }) = region_word(rest).filter(|word| begins_a_street(&rest[word.name.len()..])) {
         spoken.push(name);
         rest = &rest[name.len()..];
         let (more, behind) = words.take_off(rest);
@@ -63,20 +69,33 @@ fn begins_a_street(text: &str) -> bool {
     text.chars().nth(2).is_some() && !text.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// How the names of regions end that are looked for where no known one stands; the first four are counties and above.
+/// How the names of regions end that are looked for where no known one stands.
 const KINDS: [&str; 8] = ["自治州", "自治县", "市", "县", "区", "街道", "镇", "乡"];
 /// What ends so and is no region.
-const NO_REGIONS: [&str; 60] = [
+const NO_REGIONS: [&str; 66] = [
     "超市", "夜市", "集市", "菜市", "早市", "门市", "城市", "都市", "花市", "闹市", "小区", "园区", "社区", "景区", "厂区",
     "校区", "库区", "矿区", "片区", "街区", "港区", "城区", "市区", "郊区", "新区", "发区", "税区", "农区", "林区", "山区",
     "地区", "学区", "活区", "舍区", "宅区", "业区", "能区", "范区", "假区", "务区", "院区", "营区", "南区", "北区", "东区",
-    "西区", "中区", "一区", "二区", "三区", "四区", "五区", "分区", "居区", "小镇", "古镇", "水乡", "家乡", "老乡", "城镇",
+    "西区", "中区", "一区", "二区", "三区", "四区", "五区", "分区", "居区", "聚区", "集区", "理区", "验区", "作区", "游区",
+    "小镇", "古镇", "水乡", "家乡", "老乡", "城镇",
 ];
 /// What shows behind such an ending that it is none: 市场, 镇政府, 乡村.
 const NO_ENDS: [&str; 12] = ["场", "民", "政", "域", "块", "间", "村", "中心", "府", "路", "街", "内"];
 
-/// What looks like the name of a region at the beginning of a cleaned text: at least two characters and its kind.
-pub(super) fn region_word(text: &str) -> Option<&str> {
+/// What looks like the name of a region, where no known one stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RegionWord<'t> {
+    pub(super) name: &'t str,
+    /// Of a city or county that there is: those that are called so.
+    pub(super) codes: Option<&'static [PlaceCode]>,
+}
+
+/// What looks like the name of a region at the beginning of a cleaned text: a city or county, else at least two characters and a kind.
+pub(super) fn region_word(text: &str) -> Option<RegionWord<'_>> {
+    let ends = |name: &str| !NO_ENDS.iter().any(|no| text[name.len()..].starts_with(no));
+    if let Some((name, codes)) = places::first(text).filter(|(name, _)| ends(name)) {
+        return Some(RegionWord { name, codes: Some(codes) });
+    }
     for (at, c) in text.char_indices().skip(2).take(8) {
         // 玫瑰园A区, 东海花园三区: parts of an estate.
         if c.is_ascii_alphanumeric() || "一二三四五六七八九十".contains(c) {
@@ -84,17 +103,11 @@ pub(super) fn region_word(text: &str) -> Option<&str> {
         }
         let Some(kind) = KINDS.iter().find(|kind| text[at..].starts_with(**kind)) else { continue };
         let name = &text[..at + kind.len()];
-        let rest = &text[name.len()..];
-        if !NO_REGIONS.iter().any(|no| name.ends_with(no)) && !NO_ENDS.iter().any(|no| rest.starts_with(no)) {
-            return Some(name);
+        if !NO_REGIONS.iter().any(|no| name.ends_with(no)) && ends(name) {
+            return Some(RegionWord { name, codes: None });
         }
     }
     None
-}
-
-/// Whether such a name is of a county or above.
-pub(super) fn is_county(name: &str) -> bool {
-    KINDS[..5].iter().any(|kind| name.ends_with(kind))
 }
 
 impl Addresses {
@@ -103,7 +116,7 @@ impl Addresses {
         let words = territory.words();
         let said = Self::hash_of(&rows);
         let mut texts = Interned::default();
-        let mut spoken = BTreeSet::new();
+        let mut spoken: HashMap<Box<str>, usize> = HashMap::new();
         let mut drafts: Vec<Draft> = rows.into_iter().map(|row| draft(row, words, &mut texts, &mut spoken)).collect();
         let ranks = ranks(&drafts, &texts.texts);
         drafts.sort_unstable_by_key(|draft| ranks[draft.key.0 as usize]);
@@ -126,7 +139,9 @@ impl Addresses {
             }
             all.houses.push(draft.house);
         }
-        all.spoken = spoken.into_iter().collect();
+        let often = |count: usize| count * OFTEN >= all.houses.len();
+        all.spoken = spoken.into_iter().filter(|(_, count)| often(*count)).map(|(word, _)| word).collect();
+        all.spoken.sort_unstable();
         all.settle(&mut texts);
         all.name_nearly(words, &mut texts);
         all.named = all.by_name(&mut texts);
@@ -177,6 +192,9 @@ impl Addresses {
             if behind.len() < name.len() {
                 near.push(Near { text: texts.add(&key(behind)), site, how: How::Short });
             }
+            if let (Site::Street(_), Some(behind)) = (site, behind_area(&name)) {
+                near.push(Near { text: texts.add(&key(behind)), site, how: How::Area });
+            }
             let loose = loose(&name);
             if loose != own {
                 near.push(Near { text: texts.add(&loose), site, how: How::Loose });
@@ -203,12 +221,21 @@ impl Addresses {
     }
 }
 
-fn draft(row: AddressRow, words: &RegionWords, texts: &mut Interned, spoken: &mut BTreeSet<Box<str>>) -> Draft {
+/// A street's name behind that of the area it is in: 解放路 of 工业园区解放路.
+fn behind_area(name: &str) -> Option<&str> {
+    let ends = name.char_indices().map(|(at, _)| at).skip(2);
+    let behind = ends.filter_map(|at| name.split_at_checked(at)).filter(|(area, _)| AREAS.iter().any(|end| area.ends_with(end)));
+    let streets = behind.map(|(_, street)| street).filter(|street| street.chars().nth(2).is_some() && is_way(street));
+    streets.last()
+}
+
+fn draft(row: AddressRow, words: &RegionWords, texts: &mut Interned, spoken: &mut HashMap<Box<str>, usize>) -> Draft {
     let text = clean(&row.text);
     let Apart { prefix, street, parsed, spoken: said, .. } = apart(&text, words);
     for word in said {
-        if !spoken.contains(word) {
-            spoken.insert(word.into());
+        match spoken.get_mut(word) {
+            Some(count) => *count += 1,
+            None => drop(spoken.insert(word.into(), 1)),
         }
     }
     Draft {

@@ -7,11 +7,13 @@
 //! | | 0.9 | the room, of which the building was not told; the house, of which the group (A区, 三组) was not told; 3号 for 3幢 |
 //! | | 0.8, 0.6 | the house, but not its group; 5巷 for 5弄 |
 //! | `poi` | 1, 0.6 | what has this name; what has a name that begins so |
+//! | | 0.9, 0.6 | what has this name, not its building, floor or room; not the number that was told behind the name |
 //! | `building` | 0.95 | the house, of which only rooms are known |
 //! | | 0.9, 0.8 | the house, not the room or unit; not the building |
 //! | | 0.85 | the house, without what follows 之, 附 or the dash, or without its letter; only with one (0.8 for a letter) |
 //! | `interpolated` | 0.7, 0.5 | a place between the two nearest numbers of the same side; of both sides |
-//! | `road` | 0.5, 0.4, 0.3 | the lane; the street, when no more was told; the street, when its number (an estate, when its building) is not known |
+//! | `road` | 0.6, 0.5, 0.4 | where two streets meet, by their nearest houses: within 50 m of each other, 100 m, 150 m |
+//! | | 0.5, 0.4, 0.3 | the lane; the street, when no more was told; the street, when its number (an estate, when its building) is not known |
 //! | `region` | 0.2, 0.1 | the region or grid, when no more was told; when the rest is not known |
 //!
 //! Times, of what is said around it:
@@ -19,18 +21,20 @@
 //! | factor | for |
 //! | --- | --- |
 //! | 0.25, 0.6 | a county, a township or community of the city is named that the place is not in |
-//! | 0.5 | a township is named that the city does not have; words before the street that make another name of it: 新解放路 |
-//! | 0.8 | something before the street that is not known: 某某园区; a place beside it: 旁边, 附近 |
+//! | 0.5 | something is named that looks like a region and is none that is known; words before the street that make another name of it: 新解放路 |
+//! | 0.8 | something before the street that is not known: 某某园区; such words in the register; a place beside it: 旁边, 附近 |
 //! | 0.6 | 对面: borders of grids run along streets. Another estate is known to be at the number |
 //! | 0.9 | 我家, 位于; 门口; words behind the number that were not understood |
 //! | 0.7 | only the name behind the number is known, its street is not or has another number |
 //! | 0.9, 0.6 | a name that differs in how its numbers are written: 51路 for 五一路, 1号院 for 壹号院; 五十一路 for 五一路 |
 //!
-//! A province, city or county that is not here (杭州市, 西湖区) leaves no address: [`Understood::elsewhere`] names it. A missing one says
-//! nothing. What has less than 0.4 of the best score is left out. Texts are the register's own, of a house that is no address of its own
+//! A province, city or county that is not here (杭州市, 西湖区) leaves no address but those that name it themselves:
+//! [`Understood::elsewhere`] names it. Which there are and where tells a list ([`places`](crate::domain::address::places)) beside the codes of
+//! the regions. A missing one says nothing. Words around an address (我家住在 …, … 旁边) are taken off when it is not better understood with
+//! them. What has less than 0.4 of the best score is left out. Texts are the register's own, of a house that is no address of its own
 //! the beginning of one.
 
-use super::asked::{Asked, Reading};
+use super::asked::{Asked, Reading, without_begin, without_end};
 use super::houses::{Draft, Told};
 use super::regions::{agreement, regions, unit_of};
 use super::{Addresses, House, How, Site, Text};
@@ -149,6 +153,13 @@ const PLACE_ALONE: f64 = 0.7;
 const NOT_BY_STREET: f64 = 0.95;
 /// From here on no other way to read the street is tried.
 const SURE: f64 = 0.9;
+/// Something that looks like a region is none that is known.
+const UNKNOWN_REGION: f64 = 0.5;
+/// The register has something before the street that was not told: 工业园区解放路.
+const IN_AREA: f64 = 0.8;
+/// Something of this name, not the floor or room in it; not the number behind it.
+const NOT_WITHIN: f64 = 0.9;
+const NOT_ITS_NUMBER: f64 = 0.6;
 
 /// One request: what is known, and what of it may be seen.
 pub(super) struct Search<'a, A> {
@@ -160,7 +171,7 @@ pub(super) struct Search<'a, A> {
 }
 
 /// A candidate with what two sources of one house have in common.
-struct Found {
+pub(super) struct Found {
     candidate: Candidate,
     same: (Text, Parts, Text, Text),
 }
@@ -172,10 +183,26 @@ impl Addresses {
         let search = Search { all: self, territory, allowed: &allowed, last: Cell::new(None) };
         let end = text.char_indices().nth(MOST_CHARS).map_or(text.len(), |(at, _)| at);
         let clean = clean(&text[..end]);
-        let asked = Asked::of(territory, &clean);
+        let mut asked = Asked::of(territory, &clean, 1.0);
         let mut found = Vec::new();
-        let reading = search.in_streets(&asked, &mut found);
-        search.named(&clean, &asked, &reading, &mut found);
+        let mut reading = search.read(&clean, &asked, &mut found);
+        // 在水一方 and 办事处 are names; only what is not known with such words is sought without them.
+        let (told, said) = without_begin(&clean);
+        let (bare, beside) = without_end(told);
+        if bare.len() < clean.len() && best_score(&found) < SURE {
+            let less = Asked::of(territory, bare, said * beside);
+            let mut others = Vec::new();
+            let read = search.read(bare, &less, &mut others);
+            if found.is_empty() || best_score(&others) > best_score(&found) {
+                (asked, reading, found) = (less, read, others);
+            }
+        }
+        if best_score(&found) < NOT_ITS_NUMBER
+            && let Some((streets, read, meetings)) = search.crossings(told, said)
+            && best_score(&meetings) > best_score(&found)
+        {
+            (asked, reading, found) = (streets, read, meetings);
+        }
         if found.is_empty() {
             let regions = regions(territory, asked.rest, &reading, &allowed);
             found.extend(regions.into_iter().map(|candidate| Found { candidate, same: Default::default() }));
@@ -215,11 +242,12 @@ impl Addresses {
         let best = candidates.iter().take_while(|candidate| candidate.score == candidates[0].score).count();
         let total = candidates.len();
         candidates.truncate(limit);
-        Answer { understood: asked.understood(reading), candidates, total, best }
+        let is_found = candidates.iter().any(|found| found.kind != MatchKind::Region);
+        Answer { understood: asked.understood(reading, is_found), candidates, total, best }
     }
 
     /// Streets and estates of a name, with what the name leaves of a score.
-    fn sites(&self, name: &str) -> Vec<(Site, f64)> {
+    pub(super) fn sites(&self, name: &str) -> Vec<(Site, f64)> {
         let of = |text: Text| self.texts.of(text);
         let numbers = |range: Range<usize>| range.take(MOST_SITES).map(|at| at as u32);
         let wanted = key(name);
@@ -229,8 +257,12 @@ impl Addresses {
         let mut found: Vec<(Site, f64)> = numbers(streets(&wanted)).map(|at| (Site::Street(at), 1.0)).collect();
         found.extend(numbers(estates(&wanted)).map(|at| (Site::Estate(at), NOT_BY_STREET)));
         let factor = |site: Site| if matches!(site, Site::Estate(_)) { NOT_BY_STREET } else { 1.0 };
-        let short = self.near[near(&wanted)].iter().filter(|near| near.how == How::Short);
-        found.extend(short.take(MOST_SITES).map(|near| (near.site, NOT_BY_STREET)));
+        let behind = self.near[near(&wanted)].iter().filter_map(|near| match near.how {
+            How::Short => Some((near.site, NOT_BY_STREET)),
+            How::Area => Some((near.site, IN_AREA)),
+            How::Loose => None,
+        });
+        found.extend(behind.take(MOST_SITES));
         let spelt = loose(name);
         let alike = self.near[near(&spelt)].iter().filter(|near| near.how == How::Loose).take(MOST_SITES);
         found.extend(alike.map(|near| (near.site, factor(near.site) * likeness(name, self.name_of(near.site)))));
@@ -254,6 +286,14 @@ impl Addresses {
 }
 
 impl<'a, A: Fn(Option<Unit>) -> bool> Search<'a, A> {
+    /// What one way to take a text apart leads to.
+    fn read(&self, clean: &str, asked: &Asked<'a>, found: &mut Vec<Found>) -> Reading<'a> {
+        let reading = self.in_streets(asked, found);
+        self.named(clean, asked, &reading, found);
+        self.within_named(asked, found);
+        reading
+    }
+
     /// Streets and estates whose name is the end of the words before the first number: of those the longest name, and shorter ones when
     /// only regions stand before them and nothing better was found. Gives the reading that led to the best.
     fn in_streets(&self, asked: &Asked<'a>, found: &mut Vec<Found>) -> Reading<'a> {
@@ -267,15 +307,15 @@ impl<'a, A: Fn(Option<Unit>) -> bool> Search<'a, A> {
             if best.is_some() && !(reading.before.is_empty() && reading.elsewhere.is_empty()) {
                 continue;
             }
-            if !reading.elsewhere.is_empty() {
-                return reading;
-            }
             let mut drafts = Vec::new();
             for (site, factor) in sites {
                 self.at_site(site, factor, (asked, asked.parsed.parts), &mut drafts);
             }
             let placed: Vec<Found> = drafts.into_iter().filter_map(|draft| self.placed(asked, &reading, draft)).collect();
-            let score = placed.iter().map(|found| found.candidate.score).fold(0.0, f64::max);
+            if placed.is_empty() && !reading.elsewhere.is_empty() {
+                return reading;
+            }
+            let score = best_score(&placed);
             found.extend(placed);
             if best.as_ref().is_none_or(|(known, _)| *known < score) {
                 best = Some((score, reading));
@@ -297,9 +337,6 @@ impl<'a, A: Fn(Option<Unit>) -> bool> Search<'a, A> {
                 }
             }
         };
-        if !reading.elsewhere.is_empty() {
-            return reading;
-        }
         if score < PLACE_ALONE && !asked.parsed.place.is_empty() {
             let mut drafts = Vec::new();
             // Its number is one of the street.
@@ -329,7 +366,7 @@ impl<'a, A: Fn(Option<Unit>) -> bool> Search<'a, A> {
             house: Some(named.1 as usize),
             ..Draft::of(Told::Own, score)
         };
-        let mut wanted: Vec<(String, f64)> = [(clean, 1.0), (asked.rest, asked.around)]
+        let mut wanted: Vec<(String, f64)> = [(clean, asked.said), (asked.rest, asked.around)]
             .into_iter()
             .map(|(text, factor)| (key(text), factor))
             .filter(|(key, _)| key.chars().nth(1).is_some())
@@ -352,8 +389,39 @@ impl<'a, A: Fn(Option<Unit>) -> bool> Search<'a, A> {
         }
     }
 
+    /// What stands there by its name, of which something within it was asked for: 万达广场3楼.
+    fn within_named(&self, asked: &Asked<'a>, found: &mut Vec<Found>) {
+        let parts = &asked.parsed.parts;
+        if parts.is_empty() || best_score(found) >= PLACE_ALONE {
+            return;
+        }
+        let own = if parts.to_number().is_empty() { NOT_WITHIN } else { NOT_ITS_NUMBER };
+        let more = !(asked.parsed.place.is_empty() && asked.parsed.tail.is_empty());
+        let score = own * if more { UNKNOWN_WORDS } else { 1.0 };
+        let of = |named: &(Text, u32)| self.all.texts.of(named.0);
+        for from in ends(asked.street) {
+            let name = key(&asked.street[from..]);
+            let range = equal_range(&self.all.named, |named| of(named).cmp(&name));
+            if range.is_empty() {
+                continue;
+            }
+            let reading = asked.reading(self.all, self.territory, from);
+            if reading.before.is_empty() {
+                let draft = |named: &(Text, u32)| Draft {
+                    kind: MatchKind::Poi,
+                    own: true,
+                    house: Some(named.1 as usize),
+                    ..Draft::of(Told::Own, score)
+                };
+                let houses = self.all.named[range].iter().filter(|named| self.sees(named.1 as usize)).take(MOST_NAMED);
+                found.extend(houses.filter_map(|named| self.placed(asked, &reading, draft(named))));
+                return;
+            }
+        }
+    }
+
     /// A draft with its place, and what speaks against it; `None` when it may not be seen.
-    fn placed(&self, asked: &Asked<'_>, reading: &Reading<'_>, draft: Draft) -> Option<Found> {
+    pub(super) fn placed(&self, asked: &Asked<'_>, reading: &Reading<'_>, draft: Draft) -> Option<Found> {
         let all = self.all;
         let house = draft.house.map(|at| (at, &all.houses[at]));
         let at = draft.at.or_else(|| house.and_then(|(_, house)| house.at()));
@@ -366,7 +434,12 @@ impl<'a, A: Fn(Option<Unit>) -> bool> Search<'a, A> {
             return None;
         }
         let prefix = house.map_or("", |(_, house)| all.texts.of(house.prefix));
-        let mut score = draft.score * reading.factor * agreement(self.territory, &reading.mentions, unit, prefix);
+        let says = |word: &&String| prefix.contains(word.as_str());
+        if !reading.elsewhere.iter().all(|word| says(&word)) {
+            return None;
+        }
+        let unknown = reading.unknown.iter().filter(|word| !says(word)).fold(1.0, |factor, _| factor * UNKNOWN_REGION);
+        let mut score = draft.score * reading.factor * unknown * agreement(self.territory, &reading.mentions, unit, prefix);
         if draft.kind != MatchKind::Poi {
             let of_house = !matches!(draft.kind, MatchKind::Road | MatchKind::Interpolated);
             let known = house.filter(|_| of_house).map(|(_, house)| house);
@@ -436,6 +509,10 @@ fn likeness(asked: &str, known: &str) -> f64 {
     if asked.contains(plain) || known.contains(plain) { 0.9 } else { 0.6 }
 }
 
+fn best_score(found: &[Found]) -> f64 {
+    found.iter().map(|found| found.candidate.score).fold(0.0, f64::max)
+}
+
 fn near(a: Option<LatticePoint>, b: Option<LatticePoint>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => measure::distance_m(a.lonlat(), b.lonlat()) < 50.0,
@@ -444,7 +521,7 @@ fn near(a: Option<LatticePoint>, b: Option<LatticePoint>) -> bool {
 }
 
 /// Bytes at which the end of a name can begin, the longest end first; at least two characters.
-fn ends(name: &str) -> impl Iterator<Item = usize> {
+pub(super) fn ends(name: &str) -> impl Iterator<Item = usize> {
     let count = name.chars().count();
     let starts = name.char_indices().map(|(at, _)| at).skip(count.saturating_sub(MOST_STREET_CHARS));
     starts.take((count.min(MOST_STREET_CHARS)).saturating_sub(1))

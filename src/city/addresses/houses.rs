@@ -4,7 +4,7 @@ use super::asked::Asked;
 use super::build::apart;
 use super::find::{MatchKind, Search, equal_range};
 use super::{Addresses, House, Site, Text};
-use crate::domain::address::clean::{clean, key};
+use crate::domain::address::clean::{clean, key, written};
 use crate::domain::address::parts::{Part, Parts, house};
 use crate::domain::id::Unit;
 use crate::geom::{LatticePoint, measure};
@@ -85,7 +85,7 @@ impl<A: Fn(Option<Unit>) -> bool> Search<'_, A> {
         let is_house =
             |at: usize| parts.number.is_some() || !parts.building.is_some() || self.parts(at).building == parts.building;
         if !exact.is_empty() && (!parts.is_empty() || self.parts(exact.start).is_empty()) && exact.clone().any(is_house) {
-            let set: Vec<usize> = exact.filter(|at| self.sees(*at)).take(MOST_HOUSES).collect();
+            let set = self.looked_at(exact, parts);
             return self.inside(set, parts, 1.0, wanted, drafts);
         }
         if parts.is_empty() {
@@ -94,8 +94,7 @@ impl<A: Fn(Option<Unit>) -> bool> Search<'_, A> {
         let lane = range(|house| house.parts.to_group(), parts.to_group());
         let has_group = !parts.to_group().is_empty() && !lane.is_empty();
         for (fits, how) in nearly(parts, has_group) {
-            let fits = |at: &usize| fits(self.parts(*at)) && self.sees(*at);
-            let set: Vec<usize> = all.clone().filter(fits).take(MOST_HOUSES).collect();
+            let set = self.looked_at(all.clone().filter(|at| fits(self.parts(*at))), parts);
             let Some(first) = set.first() else { continue };
             match how {
                 Nearly::House(score) => {
@@ -108,7 +107,9 @@ impl<A: Fn(Option<Unit>) -> bool> Search<'_, A> {
             }
             return;
         }
+        // Houses of an estate or village have no order.
         if let Some(number) = parts.number.value()
+            && (parts.lane.is_some() && parts.lane.word().is_way() || is_way(self.all.name_of(wanted.site)))
             && let Some(draft) = self.between(lane.clone(), number, wanted)
         {
             drafts.push(draft);
@@ -123,8 +124,7 @@ impl<A: Fn(Option<Unit>) -> bool> Search<'_, A> {
     /// Houses with the name of an estate behind their number, by that name. Numbers that are asked for are of the estate: 东海花园A区3号.
     fn in_estate(&self, estate: usize, wanted: &Wanted<'_, '_>, drafts: &mut Vec<Draft>) {
         let asked = &wanted.parts;
-        let houses = self.all.houses_of_estate(estate).iter().map(|at| *at as usize);
-        let all: Vec<usize> = houses.filter(|at| self.sees(*at)).take(MOST_HOUSES).collect();
+        let all = self.looked_at(self.all.houses_of_estate(estate).iter().map(|at| *at as usize), asked);
         let parts = |at: &usize| self.parts(*at);
         let only = |score: f64, drafts: &mut Vec<Draft>| {
             if let Some(at) = all.get(all.len() / 2) {
@@ -153,6 +153,25 @@ impl<A: Fn(Option<Unit>) -> bool> Search<'_, A> {
             return only(ONLY_THE_STREET, drafts);
         }
         self.inside(set, &inner, best * if sub { 1.0 } else { 0.85 }, wanted, drafts);
+    }
+
+    /// Those of some houses that may be seen. Of more than can be looked at one by one those that have what was asked for within a house.
+    fn looked_at(&self, houses: impl Iterator<Item = usize> + Clone, asked: &Parts) -> Vec<usize> {
+        let some: Vec<usize> = houses.clone().filter(|at| self.sees(*at)).take(MOST_HOUSES).collect();
+        if some.len() < MOST_HOUSES {
+            return some;
+        }
+        let inner = asked.inner();
+        let to_unit = Parts { room: Part::NONE, ..inner };
+        let to_building = Parts { unit: Part::NONE, ..to_unit };
+        let fitting = |wanted: &Parts| -> Vec<usize> {
+            let same = |(sought, found): (Part, Part)| !sought.is_some() || sought == found;
+            let fits = |found: &Parts| {
+                [(wanted.building, found.building), (wanted.unit, found.unit), (wanted.room, found.room)].into_iter().all(same)
+            };
+            houses.clone().filter(|at| fits(self.parts(*at)) && self.sees(*at)).take(MOST_HOUSES).collect()
+        };
+        [inner, to_unit, to_building].iter().map(fitting).find(|set| !set.is_empty()).unwrap_or(some)
     }
 
     /// Addresses of one house, or of one estate: those that have what was asked for within it.
@@ -306,7 +325,7 @@ impl<A: Fn(Option<Unit>) -> bool> Search<'_, A> {
                 let apart = apart(&clean, self.territory.words());
                 let end = apart.parsed.ends[..=depth].iter().copied().max().filter(|end| *end > 0);
                 let end = end.map_or(clean.len(), |end| apart.from + end);
-                clean[..end].to_owned()
+                written(text, end).to_owned()
             }
         }
     }
@@ -400,6 +419,15 @@ fn outer(asked: &Parts, found: &Parts, ways: bool) -> Option<f64> {
         () if found.is_empty() => Some(0.8),
         () => None,
     }
+}
+
+/// How the names of streets end along which houses are numbered.
+const WAYS: [&str; 9] = ["路", "街", "巷", "弄", "道", "线", "段", "胡同", "堤"];
+
+/// Whether a name is that of a street: no village, no estate. Names in Latin letters are taken for streets.
+pub(super) fn is_way(name: &str) -> bool {
+    let last = name.trim_end_matches(|c| "东南西北中".contains(c));
+    WAYS.iter().any(|way| last.ends_with(way)) || name.is_ascii()
 }
 
 /// Keeps what fits, when anything does; whether anything did.

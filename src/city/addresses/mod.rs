@@ -7,11 +7,13 @@
 //! | `build.rs` | how they are made of rows |
 //! | [`find`] | what candidates are, their scores and order |
 //! | `asked.rs` | a text that is asked for, taken apart |
+//! | `crossings.rs` | where two streets meet |
 //! | `houses.rs` | the houses of a street or estate that fit it |
 //! | `regions.rs` | regions against it, or for want of an address |
 
 mod asked;
 mod build;
+mod crossings;
 pub mod find;
 mod houses;
 mod regions;
@@ -44,7 +46,7 @@ pub struct Addresses {
     estates: Vec<Estate>,
     /// Streets and estates by names that are only near to theirs, by these.
     near: Vec<Near>,
-    /// What looks like the name of a region in these addresses and is none today; sorted.
+    /// What looks like the name of a region in many of these addresses and is none today; sorted.
     spoken: Vec<Box<str>>,
     /// Houses with a name of their own, by its key.
     named: Vec<(Text, u32)>,
@@ -95,6 +97,8 @@ enum How {
     Short,
     /// Its numbers are all digits: 五一路, 中梁壹号院.
     Loose,
+    /// What it is in is taken off its beginning: 工业园区解放路.
+    Area,
 }
 
 /// One address.

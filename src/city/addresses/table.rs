@@ -24,6 +24,7 @@ fn territory() -> Territory {
         ("330903001", "township", "东港街道"),
         ("330903001001", "community", "和平社区"),
         ("330903001002", "community", "西门居委会"),
+        ("330903001003", "community", "新河"),
     ];
     let named = |(code, level, name): (&str, &str, &str)| {
         let mut record = region(code, level, None);
@@ -37,7 +38,7 @@ fn territory() -> Territory {
 }
 
 /// The register: number, text, how far east and north (in 0.00001°), what stands there. The grids begin at 0, 10,000, 20,000 and 30,000.
-const REGISTER: [(i64, &str, i32, i32, &str); 67] = [
+const REGISTER: [(i64, &str, i32, i32, &str); 88] = [
     // A street of odd and even numbers, 20 m apart, and one house of a street of that name 20 km away.
     (1, "舟山市定海区昌国街道解放路1号", 1000, 5000, ""),
     (2, "舟山市定海区昌国街道解放路3号", 1020, 5000, ""),
@@ -114,6 +115,32 @@ const REGISTER: [(i64, &str, i32, i32, &str); 67] = [
     (104, "定海区翠湖路9号", 4520, 9000, ""),
     (105, "定海区银杏苑12号201室", 4600, 9000, ""),
     (106, "定海区银杏苑14号201室", 4620, 9000, ""),
+    // 楼 as a building and as a floor.
+    (130, "定海区望京西园四区410楼3门201", 6000, 9000, ""),
+    (131, "定海区望京西园四区411楼3门201", 6020, 9000, ""),
+    (132, "定海区望京西园四区12楼2单元301室", 6040, 9000, ""),
+    (133, "定海区望京西园四区14楼", 6060, 9000, ""),
+    (134, "定海区同安路5号3楼5室", 6100, 9000, ""),
+    (135, "定海区同安路5号4楼5室", 6100, 9000, ""),
+    (136, "定海区同安路12号1层", 6140, 9000, ""),
+    (137, "定海区同安路12号-1层", 6140, 9000, ""),
+    (138, "定海区万盛路3号", 6200, 9000, "万达广场"),
+    // An estate whose houses have no order.
+    (140, "定海区丁香苑1号", 6300, 9000, ""),
+    (141, "定海区丁香苑9号", 6320, 9000, ""),
+    // Names with words in them that say nothing elsewhere.
+    (150, "定海区在水一方3幢201室", 6400, 9000, ""),
+    (151, "定海区昌国街道办事处", 6500, 9000, ""),
+    (152, "定海区三岔路口5号", 6600, 9000, ""),
+    // What is in the register before a street.
+    (160, "定海区临城工业园区创业路5号", 6700, 9000, ""),
+    (161, "新河中路9号", 6800, 9000, ""),
+    // Two streets that meet at 7 km, 9.5 km, and a third that is far from both.
+    (170, "定海区人民路11号", 7000, 9500, ""),
+    (171, "定海区人民路13号", 7020, 9500, ""),
+    (172, "定海区和兴路2号", 7020, 9520, ""),
+    (173, "定海区和兴路4号", 7020, 9560, ""),
+    (174, "定海区工农路1号", 8500, 9500, ""),
 ];
 
 fn addresses(territory: &Territory) -> Addresses {
@@ -187,6 +214,17 @@ const QUERIES: &[(&str, &[Expected], &str)] = &[
     ("江苏省解放路7号", &[], "another province"),
     ("上海市解放路7号", &[], "a municipality"),
     ("西湖区解放路7号", &[], "another district alone"),
+    ("浦东新区解放路7号", &[], "a county whose name ends in 新区"),
+    ("房山区解放路7号", &[], "a county whose name ends in 山区"),
+    ("东城区解放路7号", &[], "a county whose name ends in 城区"),
+    ("长阳县解放路7号", &[], "an autonomous county by its daily name"),
+    ("恩施州解放路7号", &[], "an autonomous prefecture by its daily name"),
+    ("舟山市嵊泗县解放路7号", &[("region", "舟山市", 0.1, 0.1)], "a county of the city that is not among the regions"),
+    ("镇江市解放路7号", &[], "one address of the register has 镇江市 before it, and it is no other's"),
+    ("产业集聚区解放路7号", &[("exact", "4", 0.7, 0.89)], "an area of the own city, and no county"),
+    ("定海区经济开发区解放路7号", &[("exact", "4", 0.7, 0.89)], "another one"),
+    ("新城区解放路7号", &[("exact", "4", 0.7, 0.89)], "a county elsewhere, a quarter in any city"),
+    ("下城区解放路7号", &[("exact", "4", 0.3, 0.89)], "a county that was: nothing that is known today"),
     ("杭州文三路9号", &[("exact", "69", 0.3, 0.69)], "杭州 alone may be part of a name; no grid is taken from it"),
     ("白泉镇解放路7号", &[("exact", "4", 0.3, 0.69)], "a township that is not known here"),
     ("文三路9号", &[("exact", "69", 1.0, 1.0)], "no region is no wrong region"),
@@ -194,7 +232,30 @@ const QUERIES: &[(&str, &[Expected], &str)] = &[
     ("我家在解放路9号", &[("exact", "5", 0.85, 0.99)], "words that say nothing"),
     ("新解放路9号", &[("exact", "5", 0.3, 0.69)], "新解放路 is another street"),
     ("某某大厦解放路9号", &[("exact", "5", 0.7, 0.89)], "a building before the street that nothing is known of"),
+    ("在水一方3幢201室", &[("exact", "150", 1.0, 1.0)], "在 is part of the name"),
+    ("我住在在水一方3幢201室", &[("exact", "150", 0.85, 0.95)], "the first 在 is not"),
+    ("位于解放路9号", &[("exact", "5", 0.85, 0.99)], "words that say nothing"),
+    ("北京路7号", &[], "an unknown street, not the province"),
+    ("北京路舟山医院", &[], "no street and no place of this name"),
+    ("新河中路9号", &[("exact", "161", 1.0, 1.0)], "a region without a kind is part of a street's name"),
+    ("新河解放路9号", &[("exact", "5", 0.2, 0.69)], "and may be meant: it is not there"),
+    ("创业路5号", &[("exact", "160", 0.7, 0.89)], "the register has an area before the street"),
+    ("工业园区创业路5号", &[("exact", "160", 0.3, 0.89)], "of which the end was told"),
+    ("临城工业园区创业路5号", &[("exact", "160", 1.0, 1.0)], "as the register has it"),
+    // Where streets meet.
+    ("人民路与和兴路交叉口", &[("road", "人民路与和兴路交叉口", 0.6, 0.6)], "the nearest houses of both"),
+    ("人民路/和兴路口", &[("road", "人民路与和兴路交叉口", 0.6, 0.6)], "with a stroke"),
+    ("人民路和兴路路口", &[("road", "人民路与和兴路交叉口", 0.6, 0.6)], "和 is part of the name"),
+    ("定海区和兴路、人民路", &[("road", "和兴路与人民路交叉口", 0.6, 0.6)], "the other way round"),
+    ("我在人民路和和兴路十字路口附近", &[("road", "人民路与和兴路交叉口", 0.4, 0.5)], "with words around it"),
+    ("普陀区人民路与和兴路交叉口", &[("road", "人民路与和兴路交叉口", 0.1, 0.2)], "in another district"),
+    ("人民路与工农路交叉口", &[], "streets that do not meet"),
+    ("人民路口", &[("road", "人民路", 0.3, 0.39)], "a street's end"),
     // Beside it.
+    ("昌国街道办事处", &[("exact", "151", 1.0, 1.0)], "处 is part of the name"),
+    ("三岔路口5号", &[("exact", "152", 1.0, 1.0)], "so is 路口"),
+    ("三岔路口", &[("road", "三岔路口", 0.4, 0.4)], "and at the end"),
+    ("解放路9号路口", &[("exact", "5", 0.7, 0.89)], "here it says where"),
     ("解放路9号对面", &[("exact", "5", 0.4, 0.69)], "across the street another grid may begin"),
     ("解放路9号旁边", &[("exact", "5", 0.7, 0.89)], "beside it"),
     ("解放路9号附近", &[("exact", "5", 0.7, 0.89)], "around it"),
@@ -211,6 +272,31 @@ const QUERIES: &[(&str, &[Expected], &str)] = &[
     ("文化路8号", &[("building", "定海区文化路8号", 0.9, 0.99)], "only flats in it are known"),
     ("文化路8号301室", &[("exact", "10", 0.85, 0.95)], "of which building was not said"),
     ("文化路8号5号楼", &[("building", "定海区文化路8号", 0.75, 0.85)], "号楼 is a building"),
+    ("望京西园四区410楼3门201", &[("exact", "130", 1.0, 1.0)], "410楼 is a building"),
+    ("望京西园四区411楼3门201", &[("exact", "131", 1.0, 1.0)], "and 411楼 another"),
+    (
+        "望京西园四区412楼3门201",
+        &[("road", "定海区望京西园四区", 0.2, 0.5)],
+        "an unknown building is not any building with that flat",
+    ),
+    ("望京西园四区12楼2单元301室", &[("exact", "132", 1.0, 1.0)], "before a unit 12楼 is a building"),
+    ("望京西园四区12幢2单元301", &[("exact", "132", 1.0, 1.0)], "which may be called 幢"),
+    ("望京西园四区14楼", &[("exact", "133", 1.0, 1.0)], "and alone, where no house was told"),
+    ("同安路5号3楼5室", &[("exact", "134", 1.0, 1.0)], "room 5 on the third floor"),
+    ("同安路5号4楼5号", &[("exact", "135", 1.0, 1.0)], "is not room 5 on the fourth"),
+    ("同安路5号305室", &[("exact", "134", 1.0, 1.0)], "and is room 305"),
+    ("同安路5号5楼5室", &[("building", "定海区同安路5号", 0.85, 0.95)], "there is none on the fifth"),
+    ("同安路5号3楼405", &[("building", "定海区同安路5号", 0.7, 0.89)], "405 is not on the third floor: the house"),
+    ("同安路12号-1层", &[("exact", "137", 1.0, 1.0)], "a basement"),
+    ("同安路12号地下一层", &[("exact", "137", 1.0, 1.0)], "told in words"),
+    ("同安路12号负1楼", &[("exact", "137", 1.0, 1.0)], "and so"),
+    ("同安路12号B1层", &[("exact", "137", 1.0, 1.0)], "and with a letter"),
+    ("同安路12号1层", &[("exact", "136", 1.0, 1.0)], "which is not the ground floor"),
+    ("同安路12号-2层", &[("building", "定海区同安路12号", 0.85, 0.95)], "no such floor"),
+    ("万达广场3楼", &[("poi", "138", 0.85, 0.95)], "what has this name, not its floor"),
+    ("定海万达广场地下1层", &[("poi", "138", 0.85, 0.95)], "in a district told in brief"),
+    ("万达广场3楼肯德基", &[("poi", "138", 0.7, 0.89)], "with a shop that is not known"),
+    ("万达广场", &[("poi", "138", 1.0, 1.0)], "the place itself"),
     // Letters, stems and sub-numbers.
     ("文化路甲12号", &[("exact", "14", 1.0, 1.0)], "a stem is part of the number"),
     ("文化路12号", &[("exact", "13", 1.0, 1.0)], "12号 is not 甲12号"),
@@ -289,6 +375,7 @@ const QUERIES: &[(&str, &[Expected], &str)] = &[
     // Between numbers, and streets.
     ("定海区解放路4号", &[("interpolated", "解放路4号", 0.7, 0.7)], "between 2 and 6 of its side"),
     ("春和路102号", &[("interpolated", "春和路102号", 0.5, 0.5)], "only the other side is known"),
+    ("丁香苑5号", &[("road", "丁香苑", 0.2, 0.4)], "between 1号 and 9号 of an estate is nothing"),
     ("春和路500号", &[("road", "春和路", 0.3, 0.3)], "neighbours kilometres apart say nothing"),
     ("春和路", &[("road", "春和路", 0.4, 0.4)], "the street alone"),
     ("翠湖路7号", &[("building", "103", 0.7, 0.89)], "only 7号-2 is known"),
@@ -346,6 +433,9 @@ fn only_what_may_be_seen_counts() {
     assert_eq!(within("解放路5号", "330903001001001"), told(&[("exact", "8", 1.0)]));
     assert_eq!(within("解放路7号", "330903001001001"), told(&[("road", "解放路", 0.3)]));
     assert_eq!(within("解放路4号", "330903001001001"), told(&[("road", "解放路", 0.3)]));
+    // Where streets meet that are not to be seen.
+    assert_eq!(within("人民路与和兴路交叉口", "330903001001001"), told(&[]));
+    assert_eq!(within("人民路与和兴路交叉口", "330902001001001"), told(&[("road", "人民路与和兴路交叉口", 0.6)]));
 }
 
 #[test]
@@ -354,6 +444,11 @@ fn what_was_read_is_told_and_texts_are_the_registers_own() {
     let addresses = addresses(&territory);
     let find = |text: &str| addresses.find(&territory, text, 20, |_| true);
     assert_eq!(find("杭州市西湖区文三路9号").understood.elsewhere, ["杭州市", "西湖区"]);
+    let own = find("镇江市新港路12号").understood;
+    assert_eq!((own.elsewhere, own.regions), (Vec::new(), vec!["镇江市".to_owned()]), "an address says so itself");
+    assert_eq!(find("长阳县解放路7号").understood.elsewhere, ["长阳县"]);
+    assert_eq!(find("北京路7号").understood.elsewhere, Vec::<String>::new());
+    assert_eq!(find("下城区解放路7号").understood.rest, "下城区");
     assert_eq!(find("江苏省解放路7号").understood.elsewhere, ["江苏省"]);
     assert_eq!(find("浙江省舟山市解放路7号").understood.elsewhere, Vec::<String>::new());
     let first = |text: &str| find(text).candidates.remove(0).text;

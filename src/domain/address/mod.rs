@@ -3,9 +3,12 @@
 //!
 //! [`clean`] makes one form of the many in which a text is written; [`parts`] takes it apart.
 
+mod chain;
 pub mod clean;
 pub mod numbers;
 pub mod parts;
+pub mod places;
+mod slots;
 
 use super::code::Code;
 use super::facility::OriginalPosition;

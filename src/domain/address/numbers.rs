@@ -54,6 +54,8 @@ pub(super) const LARGEST: u32 = (1 << 22) - 1;
 pub(super) const AFTER: u32 = 1;
 pub(super) const BEFORE: u32 = 27;
 pub(super) const STEM: u32 = 53;
+/// B1 is the first floor below the ground.
+pub(super) const BASEMENT: u32 = BEFORE + 1;
 pub(super) const STEMS: [char; 10] = ['甲', '乙', '丙', '丁', '戊', '己', '庚', '辛', '壬', '癸'];
 
 const WORD: u32 = 29;
@@ -116,8 +118,18 @@ impl Part {
         Self(self.0 | OTHER)
     }
 
-    pub(super) fn is_other(self) -> bool {
+    /// The same without what stands for a word.
+    pub(super) fn plain(self) -> Self {
+        Self(self.0 & !(7 << WORD))
+    }
+
+    fn is_other(self) -> bool {
         self.0 & OTHER != 0
+    }
+
+    /// Of a room: it is a floor, and no room is known.
+    pub fn is_floor(self) -> bool {
+        self.is_other() && self.mark() < STEM
     }
 }
 
@@ -203,7 +215,7 @@ pub fn house(parts: &Parts) -> String {
 pub fn inside(parts: &Parts) -> String {
     use fmt::Write as _;
     let mut text = String::new();
-    let room = if parts.room.is_other() { "楼" } else { "室" };
+    let room = if parts.room.is_floor() { "楼" } else { "室" };
     for (part, mark) in [(parts.building, "幢"), (parts.unit, "单元"), (parts.room, room)] {
         if part.is_some() {
             let _ = write!(text, "{part}{mark}");

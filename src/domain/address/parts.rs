@@ -1,8 +1,8 @@
 //! An address taken apart: the name of the street, village or estate, then the numbers of lane, house, building, unit and room. What goes
 //! before the street (province, city, district …) is taken off by whoever knows the regions.
 
-use super::clean::{digit, numeral};
-use super::numbers::{AFTER, BEFORE, LARGEST, STEM, STEMS, Word};
+use super::chain::{Chain, chain, ends_in_number, part};
+use super::numbers::{AFTER, BASEMENT, STEM, STEMS, Word};
 
 pub use super::numbers::{Part, Parts, house, inside};
 
@@ -23,13 +23,15 @@ pub struct Parsed<'t> {
 
 /// What a number is the number of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// A lane, or a part of a village or estate.
     Outer(Word),
     Number,
     Building,
     Unit,
     Floor,
+    /// 楼: a floor of a house, else a building: 410楼3门201.
+    FloorOrBuilding,
     Room,
 }
 
@@ -68,7 +70,7 @@ const MARKS: [(&str, Kind); 38] = [
     ("座", Kind::Building),
     ("梯", Kind::Unit),
     ("门", Kind::Unit),
-    ("楼", Kind::Floor),
+    ("楼", Kind::FloorOrBuilding),
     ("层", Kind::Floor),
     ("室", Kind::Room),
     ("房", Kind::Room),
@@ -85,43 +87,42 @@ const BESIDE: [char; 20] =
 /// How the names of streets and villages end: a number behind one is a house number.
 const STREETS: [&str; 12] = ["路", "街", "巷", "弄", "道", "村", "里", "线", "胡同", "大院", "新村", "公路"];
 
-/// Beyond this a bare number behind a dash is a room and no sub-number.
-const FIRST_ROOM: u32 = 100;
-
-/// A number as it stands in the text, with what hangs on it by dashes.
-struct Chain {
-    /// Each with the byte behind it.
-    parts: Vec<(Part, usize)>,
-    /// Byte behind it.
-    end: usize,
-    /// Written in digits: what is spelt out and has no mark is part of a name (解放四路).
-    digits: bool,
-}
-
-/// Most numbers on one chain.
-const LINKS: usize = 4;
+/// From here on a bare number behind a dash is a room and no sub-number, and no floor has such a number.
+pub(super) const FIRST_ROOM: u32 = 100;
+/// From here on no basement has such a number.
+const DEEPEST: u32 = 10;
+/// What stands before the number of a basement's floor.
+const BELOW: [&str; 3] = ["地下", "负", "-"];
 
 /// Takes a cleaned text apart, `behind` a region or not. Never fails: what is not understood is the tail. Behind a region a text may begin
 /// with a number, else that is part of the street's name.
 pub fn parse(text: &str, behind: bool) -> Parsed<'_> {
-    let mut parser = Parser { text, at: 0, name: 0, behind, seen: false, found: Parsed::default() };
+    let mut parser = Parser { text, at: 0, name: 0, behind, seen: false, unsure: false, floor_end: 0, found: Parsed::default() };
     while parser.at < text.len() {
         parser.step();
     }
     parser.name_until(text.len());
+    let parts = &parser.found.parts;
+    if !(parts.number.is_some() || parts.unit.is_some()) {
+        parser.floor_is_building();
+    }
     parser.found
 }
 
-struct Parser<'t> {
+pub(super) struct Parser<'t> {
     text: &'t str,
-    at: usize,
+    pub(super) at: usize,
     /// Where the name that is being read begins.
     name: usize,
     /// A region stands before the text.
     behind: bool,
     /// A number has been read.
     seen: bool,
-    found: Parsed<'t>,
+    /// The floor was told by 楼, and may be a building.
+    pub(super) unsure: bool,
+    /// The byte behind the floor.
+    pub(super) floor_end: usize,
+    pub(super) found: Parsed<'t>,
 }
 
 impl<'t> Parser<'t> {
@@ -134,6 +135,11 @@ impl<'t> Parser<'t> {
             self.found.tail.push_str(&rest[..end]);
             (self.at, self.name) = (self.at + end, self.at + end);
             return;
+        }
+        if let Some((floor, end)) = self.basement() {
+            self.name_until(self.at);
+            (self.at, self.name, self.seen) = (end, end, true);
+            return self.set(Kind::Floor, floor, end);
         }
         let before = self.text[..self.at].chars().next_back();
         let joined = self.at > self.name && before.is_some_and(|c| c.is_ascii_alphanumeric());
@@ -165,6 +171,16 @@ impl<'t> Parser<'t> {
             }
             None => self.at = chain.end,
         }
+    }
+
+    /// A floor below the ground from here on, and the byte behind it: 地下1层, 负一楼, and -1层 behind a number's word.
+    fn basement(&self) -> Option<(Part, usize)> {
+        let below = BELOW.into_iter().find(|below| self.text[self.at..].starts_with(below))?;
+        let Chain { parts, end, .. } = chain(self.text, self.at + below.len())?;
+        let [(floor, _)] = parts[..] else { return None };
+        let value = floor.value().filter(|value| *value < DEEPEST && !floor.is_marked())?;
+        let mark = ["层", "楼"].into_iter().find(|mark| self.text[end..].starts_with(mark))?;
+        Some((Part::with(Some(value), BASEMENT), end + mark.len()))
     }
 
     /// Whether what stands behind a number and its word makes a name of them: 三号路, and no house number.
@@ -224,6 +240,9 @@ impl<'t> Parser<'t> {
 
     /// What follows 号: 之一, 附2号, -1; from 100 on it is a room.
     fn sub(&mut self) {
+        if self.basement().is_some() {
+            return;
+        }
         let rest = &self.text[self.at..];
         let Some(joint) = ["之", "附", "-"].into_iter().find(|joint| rest.starts_with(joint)) else { return };
         let from = self.at + joint.len();
@@ -248,7 +267,8 @@ impl<'t> Parser<'t> {
         self.seen = true;
         let parts = self.found.parts;
         let rooms = |part: &Part| part.value().is_none_or(|value| value >= FIRST_ROOM);
-        let outside = !(parts.number.is_some() || parts.building.is_some() || parts.unit.is_some());
+        let inside = [parts.number, parts.building, parts.unit, parts.room].iter().any(|part| part.is_some());
+        let outside = !inside;
         match &chain.parts[..] {
             [(number, _)] if outside => self.set(Kind::Number, *number, self.at),
             [(number, _), (sub, _)] if outside && !rooms(sub) => {
@@ -261,89 +281,6 @@ impl<'t> Parser<'t> {
             }
             many => self.inward(many, Kind::Room),
         }
-    }
-
-    /// Several numbers of which the last is of `kind`, those before it of what is around it.
-    fn inward(&mut self, parts: &[(Part, usize)], kind: Kind) {
-        const ORDER: [Kind; 4] = [Kind::Number, Kind::Building, Kind::Unit, Kind::Room];
-        let last = ORDER.iter().position(|known| *known == kind).unwrap_or(ORDER.len() - 1);
-        let free = |kind: Kind, found: &Parts| match kind {
-            Kind::Number => !found.number.is_some(),
-            Kind::Building => !found.building.is_some(),
-            _ => !found.unit.is_some(),
-        };
-        let kinds: Vec<Kind> = match (parts.len(), kind) {
-            (1, _) => vec![kind],
-            // 2-301: the building, else the unit, else the house.
-            (2, Kind::Room) => {
-                let outer = [Kind::Building, Kind::Unit].into_iter().find(|outer| free(*outer, &self.found.parts));
-                vec![outer.unwrap_or(Kind::Number), Kind::Room]
-            }
-            (count, _) => ORDER[(last + 1).saturating_sub(count)..=last].to_vec(),
-        };
-        let over = parts.len().saturating_sub(kinds.len());
-        for (part, _) in &parts[..over] {
-            self.tail(&format!("{part}-"));
-        }
-        for (at, ((part, end), kind)) in parts[over..].iter().zip(kinds).enumerate() {
-            let end = if over + at + 1 == parts.len() { self.at } else { *end };
-            self.set(kind, *part, end);
-        }
-    }
-
-    /// Takes a number in that ends, with its word, at a byte.
-    fn set(&mut self, kind: Kind, part: Part, end: usize) {
-        let found = &mut self.found.parts;
-        let (place, depth) = match kind {
-            Kind::Outer(word) => return self.outer(part.called(word), end),
-            // 12号3号: the second is a house within the first.
-            Kind::Number if found.number.is_some() && !found.building.is_some() => (&mut found.building, 2),
-            Kind::Number => (&mut found.number, 1),
-            Kind::Building => (&mut found.building, 2),
-            Kind::Unit => (&mut found.unit, 3),
-            // A楼 is a house, 3楼 a floor.
-            Kind::Floor if part.value().is_none() => (&mut found.building, 2),
-            Kind::Floor if found.room.is_some() => return,
-            Kind::Floor => {
-                found.room = part.other();
-                return;
-            }
-            Kind::Room => {
-                // A room says more than its floor.
-                if found.room.is_other() {
-                    found.room = Part::NONE;
-                }
-                if found.room.is_some() {
-                    return self.tail(&format!("{part}"));
-                }
-                found.room = part;
-                return;
-            }
-        };
-        if place.is_some() {
-            self.tail(&format!("{part}"));
-        } else {
-            *place = part;
-            self.found.ends[depth] = end;
-        }
-    }
-
-    /// A lane, or a part of a village or estate: there may be one within the other.
-    fn outer(&mut self, part: Part, end: usize) {
-        let found = &mut self.found.parts;
-        let off_lane = part.word() == Word::Branch;
-        match (found.lane.is_some(), found.group.is_some()) {
-            (false, false) if part.word().is_way() && !off_lane => found.lane = part,
-            (_, false) => found.group = part,
-            (false, true) if part.word().is_way() => found.lane = part,
-            (false, true) => (found.lane, found.group) = (found.group, part),
-            (true, true) => return self.tail(&format!("{part}")),
-        }
-        self.found.ends[0] = end;
-    }
-
-    fn tail(&mut self, text: &str) {
-        self.found.tail.push_str(text);
     }
 
     /// Ends the name that is being read: the first is the street's, the next a place's.
@@ -372,84 +309,6 @@ fn latin_number(name: &str) -> &str {
         }
         _ => name,
     }
-}
-
-/// Numbers joined by dashes (or 之, 附) from a byte of the text on.
-fn chain(text: &str, from: usize) -> Option<Chain> {
-    let (first, mut end, digits) = part(text, from)?;
-    let mut parts = vec![(first, end)];
-    while parts.len() < LINKS {
-        let rest = &text[end..];
-        let Some(joint) = ["-", "之", "附"].into_iter().find(|joint| rest.starts_with(joint)) else { break };
-        let Some((next, behind, _)) = part(text, end + joint.len()) else { break };
-        parts.push((next, behind));
-        end = behind;
-    }
-    Some(Chain { parts, end, digits })
-}
-
-/// One number with its letter from a byte of the text on, the byte behind it, and whether it is in digits.
-fn part(text: &str, from: usize) -> Option<(Part, usize, bool)> {
-    let rest = &text[from..];
-    let first = rest.chars().next()?;
-    if let Some((value, bytes)) = numeral(rest) {
-        return Some((Part::with(Some(small(&value)?), 0), from + bytes, false));
-    }
-    if let Some(stem) = STEMS.iter().position(|stem| *stem == first) {
-        let at = from + first.len_utf8();
-        let mark = STEM + stem as u32;
-        // 甲12号.
-        if let Some((value, end)) = digits(text, at) {
-            return Some((Part::with(Some(value), mark).other(), end, true));
-        }
-        return ["幢", "栋", "座", "楼"]
-            .iter()
-            .any(|house| text[at..].starts_with(house))
-            .then(|| (Part::with(None, mark), at, false));
-    }
-    let letter = |c: char| c.is_ascii_alphabetic().then(|| u32::from(c.to_ascii_uppercase() as u8 - b'A'));
-    if let Some(before) = letter(first) {
-        let end = from + 1;
-        return match digits(text, end) {
-            Some((value, end)) => Some((Part::with(Some(value), BEFORE + before), end, true)),
-            // A座: a single letter, with a word behind it.
-            None if !text[end..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == ' ') => {
-                Some((Part::with(None, AFTER + before), end, false))
-            }
-            None => None,
-        };
-    }
-    let (value, end) = digits(text, from)?;
-    let mut tail = text[end..].chars();
-    let mark = match (tail.next(), tail.next()) {
-        (Some(c), after) if letter(c).is_some() && !after.is_some_and(|c| c.is_ascii_alphanumeric()) => {
-            Some((AFTER + letter(c).unwrap_or_default(), 1))
-        }
-        (Some(c), _) => STEMS.iter().position(|stem| *stem == c).map(|stem| (STEM + stem as u32, c.len_utf8())),
-        (None, _) => None,
-    };
-    let (mark, bytes) = mark.unwrap_or((0, 0));
-    Some((Part::with(Some(value), mark), end + bytes, true))
-}
-
-/// A number in ASCII digits from a byte on, and the byte behind it; `None` when there is none or it is too large.
-fn digits(text: &str, from: usize) -> Option<(u32, usize)> {
-    let rest = &text[from..];
-    let bytes = rest.bytes().take_while(u8::is_ascii_digit).count();
-    // 23十: a number in two writings is none.
-    if bytes == 0 || rest[bytes..].starts_with(|c: char| !c.is_ascii() && digit(c).is_some()) {
-        return None;
-    }
-    Some((small(&rest[..bytes])?, from + bytes))
-}
-
-/// Whether a text ends with a number.
-fn ends_in_number(text: &str) -> bool {
-    text.chars().next_back().is_some_and(|c| digit(c).is_some() || numeral(c.encode_utf8(&mut [0; 4])).is_some())
-}
-
-fn small(digits: &str) -> Option<u32> {
-    digits.parse().ok().filter(|value| *value < LARGEST)
 }
 
 #[cfg(test)]
@@ -552,6 +411,39 @@ mod tests {
             ("柳巷5号", "柳巷|5号||"),
             ("柳巷5弄", "柳巷|5弄||"),
             ("柳巷5巷3号", "柳巷|5巷3号||"),
+        ] {
+            assert_eq!(read(text), read_as, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_storey_is_a_floor_or_a_building_and_no_number_is_lost() {
+        for (text, read_as) in [
+            ("望京西园四区410楼3门201", "望京西园|4区410幢3单元201室||"),
+            ("玫瑰园10楼3门201", "玫瑰园|10幢3单元201室||"),
+            ("玫瑰园10楼2单元3楼301", "玫瑰园|10幢2单元301室||"),
+            ("玫瑰园10楼302", "玫瑰园|10幢302室||"),
+            ("玫瑰园12楼3层", "玫瑰园|12幢3楼||"),
+            ("玫瑰园12楼", "玫瑰园|12幢||"),
+            ("玫瑰园12层", "玫瑰园|12楼||"),
+            ("文化路12号3楼", "文化路|12号3楼||"),
+            ("文化路12号3楼301室", "文化路|12号301室||"),
+            ("文化路12号12楼1203室", "文化路|12号1203室||"),
+            ("文化路12号3楼5室", "文化路|12号305室||"),
+            ("文化路12号3楼5号", "文化路|12号305室||"),
+            ("文化路12号3楼A室", "文化路|12号3A室||"),
+            ("文化路12号10楼302室", "文化路|12号10幢302室||"),
+            ("文化路12号2幢10楼302室", "文化路|12号2幢302室||10楼"),
+            ("文化路12号301室3楼", "文化路|12号301室||"),
+            ("文化路12号301室4楼", "文化路|12号301室||4楼"),
+            ("文化路12号3-5层", "文化路|12号3楼||-5楼"),
+            ("文化路12号-1层", "文化路|12号B1楼||"),
+            ("文化路12号地下1层", "文化路|12号B1楼||"),
+            ("文化路12号负一楼", "文化路|12号B1楼||"),
+            ("文化路12号B1层", "文化路|12号B1楼||"),
+            ("文化路12号2幢-1层", "文化路|12号2幢B1楼||"),
+            ("万达广场负2层", "万达广场|B2楼||"),
+            ("文化路12号-1", "文化路|12号-1||"),
         ] {
             assert_eq!(read(text), read_as, "{text}");
         }
