@@ -11,7 +11,7 @@
 //! | `building` | 0.95 | the house, of which only rooms are known |
 //! | | 0.9, 0.8 | the house, not the room or unit; not the building |
 //! | | 0.85 | the house, without what follows 之, 附 or the dash, or without its letter; only with one (0.8 for a letter) |
-//! | `interpolated` | 0.7, 0.5 | a place between the two nearest numbers of the same side; of both sides |
+//! | `interpolated` | 0.7, 0.5 | a place between the two nearest numbers of a street (no village, no estate): of the same side; of both |
 //! | `road` | 0.6, 0.5, 0.4 | where two streets meet, by their nearest houses: within 50 m of each other, 100 m, 150 m |
 //! | | 0.5, 0.4, 0.3 | the lane; the street, when no more was told; the street, when its number (an estate, when its building) is not known |
 //! | `region` | 0.2, 0.1 | the region or grid, when no more was told; when the rest is not known |

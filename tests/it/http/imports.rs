@@ -233,7 +233,6 @@ async fn every_kind_comes_in_while_others_write_and_the_city_equals_its_store() 
             ("kind=facilities&crs=cgcs2000", "facilities.csv", facilities(0..120, "甲")),
             ("kind=cases&crs=cgcs2000&system=k", "cases.csv", cases("a")),
             ("kind=addresses&crs=cgcs2000&system=k", "a.csv", addresses("新的")),
-            ("kind=addresses&crs=cgcs2000&system=k", "many.csv", many_addresses(0..5000, "新")),
             ("kind=organizations&crs=cgcs2000&system=k", "o.csv", organizations("新")),
             ("kind=staff", "staff.csv", staff("新")),
             ("kind=households", "counts.csv", format!("grid,households,population\n{GRID_1},11,\n{GRID_3},,22\n")),
@@ -285,6 +284,7 @@ async fn what_is_taken_back_leaves_what_was_there() {
             ("kind=facilities&crs=cgcs2000", "many.csv", facilities(0..3000, "丙")),
             ("kind=cases&crs=cgcs2000&system=k", "cases.csv", cases("a")),
             ("kind=addresses&crs=cgcs2000&system=k", "a.csv", addresses("新的")),
+            ("kind=addresses&crs=cgcs2000&system=k", "many.csv", many_addresses(0..5000, "新")),
             ("kind=organizations&crs=cgcs2000&system=k", "o.csv", organizations("新")),
             ("kind=staff", "staff.csv", staff("新")),
             ("kind=households", "counts.csv", format!("grid,households,population\n{GRID_1},11,\n{GRID_3},,22\n")),
@@ -394,6 +394,7 @@ async fn addresses_and_organizations_that_a_later_import_wrote_are_not_taken_bac
         ("kind=organizations&crs=cgcs2000&system=k", organizations("甲"), organizations("乙"), "organization", 1),
     ] {
         for served in [Served::in_a_file().await, Served::new(city::store().await).await] {
+            let empty = content(&served.app.store).await;
             let first = served.imported(query, "one.csv", one.clone()).await;
             let between = content(&served.app.store).await;
             let second = served.imported(query, "two.csv", two.clone()).await;
@@ -406,6 +407,8 @@ async fn addresses_and_organizations_that_a_later_import_wrote_are_not_taken_bac
             assert_eq!(content(&served.app.store).await, after, "a refusal changes nothing");
             served.undo(&second).await.ok();
             assert_eq!(content(&served.app.store).await, between);
+            served.undo(&first).await.ok();
+            assert_eq!(content(&served.app.store).await, empty);
             equals_scratch(&served.app).await;
         }
     }
