@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod applier;
+pub mod buildings;
 pub mod bulk;
 pub mod candidates;
 pub mod cards;
@@ -24,6 +25,7 @@ pub mod outside;
 pub mod reload;
 pub mod search;
 pub mod select;
+pub mod standing;
 pub mod tiles;
 pub mod view;
 

@@ -1,7 +1,7 @@
 //! What is near a place, by distance.
 
 use super::view::View;
-use crate::city::{Case, Facility, Organization};
+use crate::city::{Building, Case, Facility, Organization};
 use crate::domain::facility::FacilityState;
 use crate::geom::disc::Disc;
 use crate::geom::{LatticePoint, measure};
@@ -15,6 +15,8 @@ pub struct Looked {
     pub cases: bool,
     /// Organizations.
     pub organizations: bool,
+    /// Buildings.
+    pub buildings: bool,
     /// Facilities of these categories (positions in the profile); empty: of any.
     pub categories: Vec<u16>,
     /// Cases of these matter categories, or major categories of two characters; empty: of any.
@@ -25,7 +27,7 @@ pub struct Looked {
     pub state: Option<FacilityState>,
 }
 
-/// A facility, a case or an organization.
+/// Something with a place.
 #[derive(Debug, Clone)]
 pub enum Thing {
     /// A facility.
@@ -34,6 +36,8 @@ pub enum Thing {
     Case(Case),
     /// An organization.
     Organization(Organization),
+    /// A building.
+    Building(Building),
 }
 
 /// The same, where it stands in the city.
@@ -41,6 +45,7 @@ enum Seen<'c> {
     Facility(&'c Facility),
     Case(&'c Case),
     Organization(&'c Organization),
+    Building(&'c Building),
 }
 
 impl Seen<'_> {
@@ -50,6 +55,7 @@ impl Seen<'_> {
             Self::Facility(row) => (0, row.id.0),
             Self::Case(case) => (1, case.record.id.0),
             Self::Organization(one) => (2, one.record.id.0),
+            Self::Building(one) => (3, one.record.id.0),
         }
     }
 
@@ -58,6 +64,7 @@ impl Seen<'_> {
             Self::Facility(row) => Thing::Facility(row.clone()),
             Self::Case(case) => Thing::Case(case.clone()),
             Self::Organization(one) => Thing::Organization(one.clone()),
+            Self::Building(one) => Thing::Building(one.clone()),
         }
     }
 }
@@ -95,6 +102,11 @@ impl View {
                 let all = self.city.organizations.in_box(*bbox).filter(|one| self.is_looked_for_organization(looked, one));
                 let all = all.filter_map(|one| one.record.at.filter(|at| disc.holds(*at)).map(|at| (one, at)));
                 near.extend(all.map(|(one, at)| (0.0, at, Seen::Organization(one))));
+            }
+            if looked.buildings {
+                let all = self.city.buildings.in_box(*bbox).filter(|one| self.sees_at(self.standing_unit(one)));
+                let all = all.filter_map(|one| one.record.at().filter(|at| disc.holds(*at)).map(|at| (one, at)));
+                near.extend(all.map(|(one, at)| (0.0, at, Seen::Building(one))));
             }
         }
         let matched = near.len();

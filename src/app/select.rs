@@ -47,6 +47,8 @@ pub enum Kind {
     Case,
     /// An organization.
     Organization,
+    /// A building, by the point inside it.
+    Building,
 }
 
 /// What a shape holds.
@@ -54,6 +56,8 @@ pub enum Kind {
 pub struct Selected {
     /// How many of each kind and category.
     pub counts: BTreeMap<Kind, BTreeMap<String, usize>>,
+    /// Households of the buildings among them that say a number.
+    pub households: u64,
     /// One page of them: kinds in their order, then by id.
     pub items: Vec<(Kind, i64)>,
     /// Where the next page begins.
@@ -65,6 +69,7 @@ impl View {
     pub fn select(&self, shape: &Shape, looked: &Looked, after: Option<Cursor>, limit: usize) -> Selected {
         let mut found: Vec<(Kind, i64)> = Vec::new();
         let mut selected = Selected::default();
+        let mut households = 0;
         let mut count = |kind: Kind, category: &str| {
             let counts = selected.counts.entry(kind).or_default();
             match counts.get_mut(category) {
@@ -97,7 +102,16 @@ impl View {
                     found.push((Kind::Organization, one.record.id.0));
                 }
             }
+            if looked.buildings {
+                let all = self.city.buildings.in_box(bbox).filter(|one| one.record.at().is_some_and(|at| shape.holds(at)));
+                for one in all.filter(|one| self.sees_at(self.standing_unit(one))) {
+                    count(Kind::Building, "");
+                    households += u64::from(one.record.households.unwrap_or(0));
+                    found.push((Kind::Building, one.record.id.0));
+                }
+            }
         }
+        selected.households = households;
         found.sort_unstable();
         let place = |(kind, id): &(Kind, i64)| Cursor::new(*kind as u64, *id);
         let start = after.map_or(0, |after| found.partition_point(|item| place(item) <= after));
@@ -110,11 +124,12 @@ impl View {
 
 impl Kind {
     /// The kind of category that it has.
-    pub fn category_kind(self) -> CategoryKind {
+    pub fn category_kind(self) -> Option<CategoryKind> {
         match self {
-            Self::Facility => CategoryKind::Component,
-            Self::Case => CategoryKind::Matter,
-            Self::Organization => CategoryKind::Organization,
+            Self::Facility => Some(CategoryKind::Component),
+            Self::Case => Some(CategoryKind::Matter),
+            Self::Organization => Some(CategoryKind::Organization),
+            Self::Building => None,
         }
     }
 }

@@ -50,8 +50,7 @@ impl View {
     /// Those of a grid, by their keys. Cost: those in the grid's box, and those without a place.
     pub fn standing_in<'c, R: Record>(&self, all: &'c Standings<R>, ix: GridIx) -> Vec<&'c Standing<R>> {
         let here = |one: &&Standing<R>| self.standing_unit(one) == Some(Unit::Grid(ix));
-        let mut found: Vec<&Standing<R>> =
-            all.in_box(self.territory.grid(ix).bbox).chain(all.unplaced()).filter(here).collect();
+        let mut found: Vec<&Standing<R>> = all.in_box(self.territory.grid(ix).bbox).chain(all.unplaced()).filter(here).collect();
         found.sort_by_key(|one| R::number(one.record.id()));
         found
     }

@@ -4,6 +4,7 @@ use super::standing::{Record, Standing, Standings};
 use crate::domain::building::{BuildingRecord, Site};
 use crate::domain::code::Code;
 use crate::domain::id::{BuildingId, GridIx, Unit};
+use crate::domain::records::Provenance;
 use crate::geom::{LatticeBox, LatticePoint};
 use crate::territory::Territory;
 
@@ -27,6 +28,9 @@ impl Record for BuildingRecord {
     }
     fn within(&self) -> Option<&Code> {
         self.within.as_ref()
+    }
+    fn provenance(&self) -> &Provenance {
+        &self.provenance
     }
     fn land(&self) -> Option<LatticeBox> {
         self.site.as_ref().map(Site::bbox)
@@ -76,7 +80,6 @@ mod tests {
     use super::*;
     use crate::domain::building::Footprint;
     use crate::domain::id::Version;
-    use crate::domain::records::Provenance;
     use crate::geom::{Area, Polygon};
     use crate::territory::samples::island;
     use proptest::prelude::*;

@@ -4,6 +4,7 @@ use super::standing::{Record, Standing, Standings};
 use crate::domain::code::Code;
 use crate::domain::id::OrganizationId;
 use crate::domain::organization::OrganizationRecord;
+use crate::domain::records::Provenance;
 use crate::geom::LatticePoint;
 
 /// One organization.
@@ -26,5 +27,8 @@ impl Record for OrganizationRecord {
     }
     fn within(&self) -> Option<&Code> {
         self.within.as_ref()
+    }
+    fn provenance(&self) -> &Provenance {
+        &self.provenance
     }
 }

@@ -3,6 +3,7 @@
 use super::pinned::{Pinned, Thing};
 use crate::domain::code::Code;
 use crate::domain::id::{GridIx, RegionIx, Unit};
+use crate::domain::records::Provenance;
 use crate::geom::{LatticeBox, LatticePoint};
 use crate::territory::Territory;
 use std::collections::{HashMap, HashSet};
@@ -21,6 +22,8 @@ pub trait Record: std::fmt::Debug {
     fn at(&self) -> Option<LatticePoint>;
     /// The grid or region it says.
     fn within(&self) -> Option<&Code>;
+    /// Where it comes from.
+    fn provenance(&self) -> &Provenance;
     /// The box around its land, when it has some.
     fn land(&self) -> Option<LatticeBox> {
         None

@@ -164,6 +164,7 @@ async fn fill(
         (Kind::Cases, "cases.csv"),
         (Kind::Addresses, "addresses.csv"),
         (Kind::Organizations, "organizations.csv"),
+        (Kind::Buildings, "buildings.geojson"),
         (Kind::Cases, "cases.csv"),
     ] {
         let order = order(kind, vec![folder.join(name)]);

@@ -66,7 +66,7 @@ pub(super) struct Args {
     /// The city's data file.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
-    /// regions, grids, facilities, staff, households, cases (open ones); of tiles: regions,grids,labels,facilities,cases. Default: all that
+    /// regions, grids, facilities, staff, households, cases (open ones), organizations, buildings; of tiles: regions,grids,labels,facilities,cases,organizations,buildings. Default: all that
     /// the format can hold (of tiles all but cases).
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     layers: Vec<String>,

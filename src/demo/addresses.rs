@@ -1,6 +1,7 @@
 //! Houses along the streets, with names and numbers of our own invention: odd to the left, even to the right, counted from the street's
 //! beginning. Some have flats; one in each community is its service centre.
 
+use super::buildings::Plot;
 use super::plane::{Spot, length};
 use super::random::Random;
 use super::settlement::Ground;
@@ -28,16 +29,20 @@ const WITH_FLATS: usize = 40;
 struct House {
     at: Spot,
     number: usize,
+    /// The direction of the street.
+    along: Spot,
+    /// Away from it.
+    away: Spot,
 }
 
-/// `total` addresses, or all there are along streets; the densest streets first.
+/// `total` addresses, or all there are along streets, and where their houses stand; the densest streets first.
 pub(super) fn addresses(
     grounds: &[Ground],
     lines: &[Vec<Street>],
     territory: &Territory,
     total: usize,
     seed: u64,
-) -> Vec<AddressRecord> {
+) -> (Vec<AddressRecord>, Vec<Plot>) {
     let mut random = Random::new(seed, "addresses");
     let mut streets: Vec<(f64, &Ground, &Street)> = grounds
         .iter()
@@ -47,8 +52,14 @@ pub(super) fn addresses(
         .map(|(ground, line)| (urban(ground, line), ground, line))
         .collect();
     streets.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut made =
-        Houses { territory, names: HashSet::new(), texts: BTreeSet::new(), centres: BTreeSet::new(), rows: Vec::new() };
+    let mut made = Houses {
+        territory,
+        names: HashSet::new(),
+        texts: BTreeSet::new(),
+        centres: BTreeSet::new(),
+        rows: Vec::new(),
+        plots: Vec::new(),
+    };
     for (urban, ground, street) in streets {
         if made.rows.len() >= total {
             break;
@@ -57,7 +68,7 @@ pub(super) fn addresses(
         made.along(street, &houses(ground, street, every_m, &mut random), urban, &mut random);
     }
     made.rows.truncate(total);
-    made.rows
+    (made.rows, made.plots)
 }
 
 /// How much of a town a street is, in its middle.
@@ -77,7 +88,8 @@ fn houses(ground: &Ground, street: &Street, every_m: f64, random: &mut Random) -
                 let aside = ASIDE_M + random.between(0.0, 4.0);
                 let at = pair[0].plus(along, left_m).plus(along.left(), side * aside);
                 if ground.relief.on_land(at) {
-                    houses.push(House { at, number });
+                    let away = Spot::new(along.left().x * side, along.left().y * side);
+                    houses.push(House { at, number, along, away });
                 }
             }
             number += 2;
@@ -96,6 +108,7 @@ struct Houses<'a> {
     /// Communities that have their centre.
     centres: BTreeSet<String>,
     rows: Vec<AddressRecord>,
+    plots: Vec<Plot>,
 }
 
 impl Houses<'_> {
@@ -107,6 +120,14 @@ impl Houses<'_> {
             if !self.texts.insert(text.clone()) {
                 continue;
             }
+            self.plots.push(Plot {
+                name: format!("{name}{}号", house.number),
+                address: text.clone(),
+                at: house.at,
+                along: house.along,
+                away: house.away,
+                grid: ix,
+            });
             let centre = self.centre(ix);
             self.push(text.clone(), centre, house.at);
             if urban > 0.5 && random.below(WITH_FLATS) == 0 {

@@ -23,6 +23,8 @@ pub struct Files {
     pub cases: String,
     /// Organizations, CSV.
     pub organizations: String,
+    /// Buildings, GeoJSON.
+    pub buildings: String,
     /// Grids of other sets, GeoJSON, with the names of their files.
     pub others: Vec<(String, String)>,
     /// Standard addresses, CSV.
@@ -40,6 +42,7 @@ impl Files {
             households: households(city),
             cases: cases(city),
             organizations: organizations(city),
+            buildings: buildings(city),
             others: city.others.iter().map(|set| (format!("grids_{}.geojson", set.set), grids(set))).collect(),
             addresses: addresses(city),
         }
@@ -48,7 +51,7 @@ impl Files {
     /// The files with the names they go by.
     pub fn named(&self) -> Vec<(&str, &str)> {
         let others = self.others.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-        let own: [(&str, &str); 8] = [
+        let own: [(&str, &str); 9] = [
             ("regions.csv", &self.regions),
             ("grids.geojson", &self.grids),
             ("facilities.csv", &self.facilities),
@@ -57,6 +60,7 @@ impl Files {
             ("cases.csv", &self.cases),
             ("addresses.csv", &self.addresses),
             ("organizations.csv", &self.organizations),
+            ("buildings.geojson", &self.buildings),
         ];
         own.into_iter().chain(others).collect()
     }
@@ -119,19 +123,35 @@ fn geometry(out: &mut String, area: &Area) {
     out.push_str("]}");
 }
 
-fn grids(set: &BoundarySet) -> String {
+/// A GeoJSON collection of areas with their properties.
+fn collection<'a>(features: impl Iterator<Item = (serde_json::Value, &'a Area)>) -> String {
     let mut out = String::from("{\"type\":\"FeatureCollection\",\"features\":[\n");
-    for (at, grid) in set.grids.iter().enumerate() {
-        let properties = serde_json::json!({
-            "code": grid.code, "name": grid.name, "kind": grid.kind.as_str(), "households": grid.households, "population": grid.population,
-        });
+    for (at, (properties, area)) in features.enumerate() {
         let comma = if at > 0 { ",\n" } else { "" };
         let _ = write!(out, "{comma}{{\"type\":\"Feature\",\"properties\":{properties},\"geometry\":");
-        geometry(&mut out, &grid.area);
+        geometry(&mut out, area);
         out.push('}');
     }
     out.push_str("\n]}\n");
     out
+}
+
+fn grids(set: &BoundarySet) -> String {
+    collection(set.grids.iter().map(|grid| {
+        let properties = serde_json::json!({
+            "code": grid.code, "name": grid.name, "kind": grid.kind.as_str(), "households": grid.households, "population": grid.population,
+        });
+        (properties, &grid.area)
+    }))
+}
+
+fn buildings(city: &City) -> String {
+    collection((1..).zip(&city.buildings).filter_map(|(number, one)| {
+        let properties = serde_json::json!({
+            "id": format!("L{number:05}"), "name": one.name, "storeys": one.storeys, "households": one.households, "address": one.address,
+        });
+        Some((properties, one.footprint()?))
+    }))
 }
 
 fn facilities(city: &City) -> String {

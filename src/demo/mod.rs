@@ -9,6 +9,7 @@
 
 mod addresses;
 mod blocks;
+mod buildings;
 mod coast;
 mod cut;
 mod files;
@@ -30,6 +31,7 @@ mod streets;
 pub use files::Files;
 
 use crate::domain::address::AddressRecord;
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
 use crate::domain::facility::FacilityRecord;
@@ -114,6 +116,8 @@ pub struct City {
     pub addresses: Vec<AddressRecord>,
     /// Party groups, mediation rooms, volunteer stations, police posts.
     pub organizations: Vec<OrganizationRecord>,
+    /// Along the streets.
+    pub buildings: Vec<BuildingRecord>,
 }
 
 /// Why there is no city.
@@ -253,12 +257,14 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
         let none = || Fault::new(FaultKind::Corrupt, "not told");
         DemoError::Boundaries(faults.into_iter().next().unwrap_or_else(none))
     })?;
-    let houses = match preset {
-        Preset::Small => 1_200,
-        Preset::Zhoushan => 80_000,
-        Preset::Yichang | Preset::Prefecture => 100_000,
+    // Addresses, buildings.
+    let (houses, most) = match preset {
+        Preset::Small => (1_200, 480),
+        Preset::Zhoushan => (80_000, 24_000),
+        Preset::Yichang | Preset::Prefecture => (100_000, 25_000),
     };
-    let addresses = addresses::addresses(&grounds, &lines, &territory, houses, seed);
+    let (addresses, plots) = addresses::addresses(&grounds, &lines, &territory, houses, seed);
+    let buildings = buildings::buildings(plots, &territory, most, seed);
     let streets = furniture::Streets::new(&blocks, &parcels);
     let scene =
         incidents::Scene { streets: &streets, parcels: &parcels, grids: &codes, townships: &townships, addresses: &addresses };
@@ -299,6 +305,7 @@ pub fn city(preset: Preset, seed: u64, now: Timestamp) -> Result<City, DemoError
         addresses,
         cases,
         organizations: organizations::organizations(&blocks, &parcels, &codes, &townships),
+        buildings,
         boundaries,
         others,
     })

@@ -210,6 +210,16 @@ fn check_records(city: &City) {
         let found = one.at.map(|at| territory.grid_at(at).map(|ix| territory.grid(ix).code.as_str()));
         assert!(found.is_none_or(|found| found == Some(within)), "{one:?}");
     }
+    // Of nearly all grids the buildings say what was counted.
+    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+    for one in &city.buildings {
+        let ix = one.at().and_then(|at| territory.grid_at(at)).expect("on land");
+        *sums.entry(territory.grid(ix).code.as_str()).or_default() += u64::from(one.households.expect("a number"));
+        assert!(!one.name.is_empty() && one.storeys.is_some_and(|storeys| storeys > 0) && one.footprint().is_some(), "{one:?}");
+    }
+    let counted = |code: &str| territory.grid_ix(code).and_then(|ix| territory.grid(ix).households).map(u64::from);
+    let differing = sums.iter().filter(|(code, sum)| counted(code) != Some(**sum)).count();
+    assert!(sums.len() * 10 > grids.len() * 8 && differing > 0 && differing * 20 < sums.len(), "{differing} of {}", sums.len());
     let hours = |hours| noon() + jiff::SignedDuration::from_hours(hours);
     let passed_at =
         |at| city.cases.iter().filter(|case| case.due_at.is_some_and(|due| due <= at)).count() as f64 / city.cases.len() as f64;

@@ -1,6 +1,7 @@
 //! `/api/v1/grids/…`: the card of a grid and its parts.
 
 use super::asof::{self, Boundaries};
+use super::buildings::BuildingShape;
 use super::caller::Caller;
 use super::error::Answer;
 use super::facilities::{self, FacilityShape};
@@ -14,6 +15,7 @@ use crate::app::facilities::Filter;
 use crate::app::history::{Successor, successors};
 use crate::app::view::View;
 use crate::app::{Actor, App, AppError};
+use crate::city::Building;
 use crate::domain::id::GridIx;
 use axum::extract::{OriginalUri, State};
 use axum::http::HeaderMap;
@@ -62,6 +64,8 @@ pub struct Card<'a> {
     facilities: FacilityCounts<'a>,
     /// Organizations that belong to it.
     organizations: Organizations<'a>,
+    /// Buildings that belong to it.
+    buildings: Buildings<'a>,
     /// Open cases.
     open_cases: OpenCases<'a>,
     /// Empty until there are indicators.
@@ -79,8 +83,12 @@ pub struct GridShape<'a> {
     name: &'a str,
     /// What it is for: `base`, `dedicated` …
     kind: &'static str,
-    /// Households; null when unknown.
-    households: Option<u32>,
+    /// Households: the sum over its buildings as soon as one of them says a number, else as counted; null when unknown.
+    households: Option<u64>,
+    /// Where that number comes from: `buildings` or `counted`; null when unknown.
+    households_from: Option<&'static str>,
+    /// Households as counted for the grid itself; null when unknown.
+    households_counted: Option<u32>,
     /// Residents; null when unknown.
     population: Option<u32>,
     /// Land in square metres.
@@ -126,6 +134,17 @@ pub struct Organizations<'a> {
     by_category: Vec<CategoryCount<'a>>,
     /// By their keys, at most 20.
     items: Vec<OrganizationShape<'a>>,
+}
+
+/// Buildings of a grid.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Buildings<'a> {
+    /// How many.
+    total: usize,
+    /// Of these, those whose footprint a border runs through.
+    crossing: usize,
+    /// By their keys, at most 20.
+    items: Vec<BuildingShape<'a>>,
 }
 
 /// Open cases of a grid.
@@ -227,6 +246,7 @@ fn card_of<'a>(asked: &'a Asked, period: PeriodShape, now: Option<&View>) -> Car
     let card = view.card(*ix);
     let zone = shapes::zone(view);
     let grid = card.grid;
+    let households = view.households(*ix);
     Card {
         epoch: view.territory.epoch.0,
         revision: view.city.revision.0,
@@ -236,7 +256,9 @@ fn card_of<'a>(asked: &'a Asked, period: PeriodShape, now: Option<&View>) -> Car
             code: grid.code.as_str(),
             name: &grid.name,
             kind: grid.kind.as_str(),
-            households: grid.households,
+            households: households.shown(),
+            households_from: households.source(),
+            households_counted: households.counted,
             population: grid.population,
             area_m2: shapes::rounded(grid.area_m2),
             label_point: shapes::position(grid.label),
@@ -260,6 +282,7 @@ fn card_of<'a>(asked: &'a Asked, period: PeriodShape, now: Option<&View>) -> Car
                 .collect(),
         },
         organizations: organizations_of(view, *ix),
+        buildings: buildings_of(view, *ix),
         open_cases: OpenCases {
             total: card.open_cases,
             overdue: card.overdue,
@@ -270,8 +293,8 @@ fn card_of<'a>(asked: &'a Asked, period: PeriodShape, now: Option<&View>) -> Car
     }
 }
 
-/// Organizations that a card lists; the rest is counted.
-const CARD_ORGANIZATIONS: usize = 20;
+/// Organizations, and buildings, that a card lists; the rest is counted.
+const CARD_ITEMS: usize = 20;
 
 fn organizations_of(view: &View, ix: GridIx) -> Organizations<'_> {
     let found = view.organizations_in(ix);
@@ -284,7 +307,17 @@ fn organizations_of(view: &View, ix: GridIx) -> Organizations<'_> {
     Organizations {
         total: found.len(),
         by_category: counted.filter(|category| category.count > 0).collect(),
-        items: found.iter().take(CARD_ORGANIZATIONS).map(|one| OrganizationShape::of(view, one)).collect(),
+        items: found.iter().take(CARD_ITEMS).map(|one| OrganizationShape::of(view, one)).collect(),
+    }
+}
+
+fn buildings_of(view: &View, ix: GridIx) -> Buildings<'_> {
+    let found = view.buildings_in(ix);
+    let crossed = |one: &&&Building| one.record.footprint().is_some_and(|area| view.territory.is_crossed(area));
+    Buildings {
+        total: found.len(),
+        crossing: found.iter().filter(crossed).count(),
+        items: found.iter().take(CARD_ITEMS).map(|one| BuildingShape::of(view, one)).collect(),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod asof;
 pub mod assets;
 pub mod beidou;
 pub mod body;
+pub mod buildings;
 pub mod caller;
 pub mod cases;
 pub mod conditions;
@@ -100,6 +101,8 @@ table! {
     POST "/api/v1/imports/{id}/undo"          imports::undo
     GET  "/api/v1/organizations"              organizations::all
     GET  "/api/v1/organizations/{id}"         organizations::one
+    GET  "/api/v1/buildings"                  buildings::all
+    GET  "/api/v1/buildings/{id}"             buildings::one
     GET  "/api/v1/events"                     events::get
     GET  "/api/v1/categories"                 facilities::categories
     GET  "/api/v1/cases"                      cases::all

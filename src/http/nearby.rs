@@ -37,7 +37,7 @@ query! {
         crs: Crs,
         /// Metres, more than 0, at most 50,000.
         radius_m: f64,
-        /// Comma-separated: `facilities`, `cases`, `organizations`; facilities when absent.
+        /// Comma-separated: `facilities`, `cases`, `organizations`, `buildings`; facilities when absent.
         #[param(value_type = Option<String>)]
         kinds: Option<Kinds>,
         /// Categories, comma-separated; two characters stand for a whole major category.
@@ -60,6 +60,8 @@ pub struct Kinds {
     pub cases: bool,
     /// Organizations.
     pub organizations: bool,
+    /// Buildings.
+    pub buildings: bool,
 }
 
 /// A state, or any.
@@ -70,12 +72,14 @@ given!(Kinds, NearState);
 
 impl Kinds {
     /// When nothing is said.
-    pub const FACILITIES: Self = Self { facilities: true, cases: false, organizations: false };
+    pub const FACILITIES: Self = Self { facilities: true, ..Self::NONE };
+    const NONE: Self = Self { facilities: false, cases: false, organizations: false, buildings: false };
     /// The words. Staff have no positions yet.
-    pub const WORDS: [(&'static str, Self); 3] = [
+    pub const WORDS: [(&'static str, Self); 4] = [
         ("facilities", Self::FACILITIES),
-        ("cases", Self { facilities: false, cases: true, organizations: false }),
-        ("organizations", Self { facilities: false, cases: false, organizations: true }),
+        ("cases", Self { cases: true, ..Self::NONE }),
+        ("organizations", Self { organizations: true, ..Self::NONE }),
+        ("buildings", Self { buildings: true, ..Self::NONE }),
     ];
 
     /// What either of them names.
@@ -84,6 +88,7 @@ impl Kinds {
             facilities: self.facilities || other.facilities,
             cases: self.cases || other.cases,
             organizations: self.organizations || other.organizations,
+            buildings: self.buildings || other.buildings,
         }
     }
 }
@@ -108,16 +113,20 @@ impl Word for NearState {
 /// Something near.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NearShape {
-    /// `facility`, `case` or `organization`.
+    /// `facility`, `case`, `organization` or `building`.
     kind: &'static str,
     /// The store's key, also its feature id in tiles.
     id: i64,
-    /// Code of its category: a component of a facility, a matter of a case, an organization's own.
-    category: String,
-    /// Name of a facility or organization; may be empty.
+    /// Code of its category: a component of a facility, a matter of a case, an organization's own; buildings have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    /// Name of a facility, organization or building; may be empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// Its state; organizations have none.
+    /// Of a building: its households, when that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    households: Option<u32>,
+    /// Its state; organizations and buildings have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
     /// Of a case: it is past its time.
@@ -174,8 +183,8 @@ pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query
 
 /// What is looked for. A category must be one of a kind that is.
 pub(super) fn looked(view: &View, kinds: Kinds, category: Option<&str>, state: Option<FacilityState>) -> Answer<Looked> {
-    let Kinds { facilities, cases, organizations } = kinds;
-    let mut looked = Looked { facilities, cases, organizations, state, ..Looked::default() };
+    let Kinds { facilities, cases, organizations, buildings } = kinds;
+    let mut looked = Looked { facilities, cases, organizations, buildings, state, ..Looked::default() };
     let Some(category) = category else { return Ok(looked) };
     let known = &view.city.about.profile.categories;
     for word in category.split(',') {
@@ -205,6 +214,7 @@ pub(super) fn looked(view: &View, kinds: Kinds, category: Option<&str>, state: O
     looked.facilities &= !looked.categories.is_empty();
     looked.cases &= !looked.matters.is_empty();
     looked.organizations &= !looked.bodies.is_empty();
+    looked.buildings = false;
     Ok(looked)
 }
 
@@ -216,7 +226,8 @@ fn shape(view: &View, near: Near) -> NearShape {
         Thing::Facility(row) => NearShape {
             kind: "facility",
             id: row.id.0,
-            category: view.category_of(&row).code.clone(),
+            category: Some(view.category_of(&row).code.clone()),
+            households: None,
             state: Some(row.state.as_str()),
             overdue: None,
             position: shapes::position(row.at),
@@ -229,7 +240,8 @@ fn shape(view: &View, near: Near) -> NearShape {
         Thing::Case(case) => NearShape {
             kind: "case",
             id: case.record.id.0,
-            category: case.record.category.clone(),
+            category: Some(case.record.category.clone()),
+            households: None,
             name: None,
             state: Some(case.record.state.as_str()),
             overdue: Some(case.record.overdue),
@@ -242,12 +254,27 @@ fn shape(view: &View, near: Near) -> NearShape {
         Thing::Organization(one) => NearShape {
             kind: "organization",
             id: one.record.id.0,
-            category: one.record.category.clone(),
+            category: Some(one.record.category.clone()),
+            households: None,
             name: Some(one.record.name.clone()),
             state: None,
             overdue: None,
             position: shapes::position(one.record.at.expect("only organizations with a place are near one")),
             grid: code(view.organization_unit(&one)),
+            distance_m,
+            bearing,
+            across_water,
+        },
+        Thing::Building(one) => NearShape {
+            kind: "building",
+            id: one.record.id.0,
+            category: None,
+            households: one.record.households,
+            name: Some(one.record.name.clone()),
+            state: None,
+            overdue: None,
+            position: shapes::position(one.record.at().expect("only buildings with a place are near one")),
+            grid: code(view.standing_unit(&one)),
             distance_m,
             bearing,
             across_water,

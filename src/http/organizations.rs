@@ -10,6 +10,7 @@ use super::query::{Bbox, Query, clipped, query};
 use super::shapes::{self, Position};
 use crate::app::cursor::Cursor;
 use crate::app::organizations::Filter;
+use crate::app::standing;
 use crate::app::view::View;
 use crate::app::{App, AppError};
 use crate::city::Organization;
@@ -108,12 +109,13 @@ pub async fn all(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let view = Boundaries::of(&query.set).view(&app, &actor).await?;
-    let filter = Filter {
+    let standing = standing::Filter {
         boxes: query.bbox.map(|bbox| bbox.0).unwrap_or_default(),
         within: query.within.as_deref().map(|code| view.within(code)).transpose()?,
-        categories: query.category.as_deref().map(|words| categories_named(&view, words)).transpose()?.unwrap_or_default(),
         external: query.external.map(External::into_parts),
     };
+    let categories = query.category.as_deref().map(|words| categories_named(&view, words)).transpose()?.unwrap_or_default();
+    let filter = Filter { standing, categories };
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     let work = move || {
         let found = view.organizations(&filter);

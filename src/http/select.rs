@@ -37,7 +37,7 @@ pub(super) struct SelectBody {
     /// `{"circle": {"centre": [lon, lat], "radius_m": m}}` or `{"corridor": {"line": [[lon, lat], …], "distance_m": m}}`.
     #[schema(value_type = Object)]
     area: Value,
-    /// `facilities`, `cases`, `organizations`; facilities when absent.
+    /// `facilities`, `cases`, `organizations`, `buildings`; facilities when absent.
     kinds: Option<Vec<String>>,
     /// Code of a category; two characters stand for a whole major category.
     category: Option<String>,
@@ -63,18 +63,21 @@ pub struct CategoryCountShape<'a> {
 /// How many of one kind.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KindCountShape<'a> {
-    /// `facility`, `case` or `organization`.
+    /// `facility`, `case`, `organization` or `building`.
     kind: &'static str,
     /// How many.
     total: usize,
-    /// Their categories, by code.
+    /// Of buildings: their households, as far as they say a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    households: Option<u64>,
+    /// Their categories, by code; buildings have none.
     by_category: Vec<CategoryCountShape<'a>>,
 }
 
 /// One of what was selected.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SelectedShape {
-    /// `facility`, `case` or `organization`.
+    /// `facility`, `case`, `organization` or `building`.
     kind: &'static str,
     /// The store's key, also its feature id in tiles.
     id: i64,
@@ -103,6 +106,7 @@ fn word(kind: Kind) -> &'static str {
         Kind::Facility => "facility",
         Kind::Case => "case",
         Kind::Organization => "organization",
+        Kind::Building => "building",
     }
 }
 
@@ -152,7 +156,9 @@ fn told<'v>(view: &'v View, selected: &'v Selected, list: u32) -> SelectAnswer<'
     let name = |kind: Kind, code: &str| {
         let category = match kind {
             Kind::Organization => view.organization_category(code),
-            Kind::Facility | Kind::Case => view.city.about.profile.category(kind.category_kind(), code),
+            Kind::Facility | Kind::Case | Kind::Building => {
+                kind.category_kind().and_then(|kind| view.city.about.profile.category(kind, code))
+            }
         };
         category.map_or("", |category| category.name.as_str())
     };
@@ -162,8 +168,10 @@ fn told<'v>(view: &'v View, selected: &'v Selected, list: u32) -> SelectAnswer<'
         .map(|(kind, counts)| KindCountShape {
             kind: word(*kind),
             total: counts.values().sum(),
+            households: (*kind == Kind::Building).then_some(selected.households),
             by_category: counts
                 .iter()
+                .filter(|_| kind.category_kind().is_some())
                 .map(|(category, count)| CategoryCountShape { category, name: name(*kind, category), count: *count })
                 .collect(),
         })

@@ -102,7 +102,7 @@ pub async fn catalogue(
 }
 
 /// TileJSON 3.0 of one or several layers. What is asked for here (`at`, `epoch`, `fields`) is asked for in its tiles.
-#[utoipa::path(get, path = "/tiles/{layers}", tag = "map", params(("layers" = String, Path, description = "Comma-joined: regions, grids, labels, facilities, cases, organizations"), TileQuery), responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/tiles/{layers}", tag = "map", params(("layers" = String, Path, description = "Comma-joined: regions, grids, labels, facilities, cases, organizations, buildings"), TileQuery), responses((status = 200, body = Object)))]
 pub async fn tilejson(
     State(app): State<Arc<App>>,
     Caller(actor): Caller,
@@ -127,7 +127,7 @@ pub async fn tilejson(
 #[utoipa::path(
     get, path = "/tiles/{layers}/{z}/{x}/{y}", tag = "map",
     params(
-        ("layers" = String, Path, description = "Comma-joined: regions, grids, labels, facilities, cases, organizations"),
+        ("layers" = String, Path, description = "Comma-joined: regions, grids, labels, facilities, cases, organizations, buildings"),
         ("z" = u8, Path, description = "Zoom"), ("x" = u32, Path, description = "Column from the west"), ("y" = u32, Path, description = "Row from the north"),
         TileQuery
     ),
@@ -202,7 +202,7 @@ pub(super) fn tile_named(z: &str, x: &str, y: &str) -> Answer<TileId> {
     TileId::new(zoom, x, y).map_err(|error| bad("z/x/y", error.to_string()))
 }
 
-/// Facilities, cases and organizations have no past, and belong to no grid set.
+/// Facilities, cases, organizations and buildings have no past, and belong to no grid set.
 fn only_boundaries(layers: Layers, query: &TileQuery) -> Answer<()> {
     let other_set = query.set.as_ref().is_some_and(|set| !set.is_governance());
     let elsewhere = query.at.is_some() || query.epoch.is_some() || other_set;

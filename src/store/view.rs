@@ -2,9 +2,11 @@
 
 use super::embedded::EmbeddedView;
 use super::{MemoryStore, Meta, Store, StoreError};
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{CaseId, Epoch, FacilityId, Revision};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::staff::StaffRecord;
 
@@ -69,6 +71,22 @@ impl StoreView {
         match &mut self.inner {
             Inner::Memory(store) => Ok(store.staff()),
             Inner::Embedded(view) => view.staff().await,
+        }
+    }
+
+    /// All organizations, by id.
+    pub async fn organizations(&mut self) -> Result<Vec<OrganizationRecord>, StoreError> {
+        match &mut self.inner {
+            Inner::Memory(store) => Ok(store.organizations()),
+            Inner::Embedded(view) => view.organizations().await,
+        }
+    }
+
+    /// All buildings, by id.
+    pub async fn buildings(&mut self) -> Result<Vec<BuildingRecord>, StoreError> {
+        match &mut self.inner {
+            Inner::Memory(store) => Ok(store.buildings()),
+            Inner::Embedded(view) => view.buildings().await,
         }
     }
 

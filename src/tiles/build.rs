@@ -2,6 +2,7 @@
 //! same bytes, so the hash of the bytes is the tile's tag on every server.
 
 use super::encode::{Frame, LayerWriter};
+use super::footprints::{Footprints, Shown};
 use super::layer::{Field, Fields, Layer, Layers};
 use crate::city::clusters::POINT_ZOOM;
 use crate::city::{City, Facility};
@@ -40,7 +41,7 @@ pub const MOST_BYTES: usize = 500_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Savings {
     None,
-    /// Names of facilities, organizations and of the lowest level shown; with them its labels where the same tile has the area.
+    /// Names of facilities, organizations, buildings and of the lowest level shown; with them its labels where the same tile has the area.
     Names,
     Points,
     /// Borders as of so many zooms farther out.
@@ -66,7 +67,7 @@ impl Savings {
         match self {
             Self::None => false,
             Self::Names => layer == Layer::Labels,
-            Self::Points => layer == Layer::Facilities,
+            Self::Points => matches!(layer, Layer::Facilities | Layer::Buildings),
             Self::Detail(_) => layer.is_boundaries(),
             Self::AllNames => matches!(layer, Layer::Regions | Layer::Labels),
         }
@@ -133,7 +134,7 @@ pub(super) fn alike(old: &City, new: &City, tile: TileId, layer: Layer) -> bool 
     let shown_when_too_large: Vec<Savings> = match layer {
         Layer::Cases | Layer::Organizations => vec![],
         Layer::Facilities if tile.z() < POINT_ZOOM => vec![],
-        Layer::Facilities => vec![Savings::Points],
+        Layer::Facilities | Layer::Buildings => vec![Savings::Points],
         Layer::Regions | Layer::Grids | Layer::Labels => (1..=MOST_STEPS).filter(coarser).map(Savings::Detail).collect(),
     };
     let all = Layer::ALL.into_iter().map(Layers::from).reduce(Layers::and).expect("there are layers");
@@ -208,6 +209,7 @@ impl<'a> Build<'a> {
                 Layer::Facilities => self.facilities(&mut writer),
                 Layer::Cases => self.cases(&mut writer),
                 Layer::Organizations => self.organizations(&mut writer),
+                Layer::Buildings => self.buildings(&mut writer),
             }
         }
         writer
@@ -421,6 +423,34 @@ impl<'a> Build<'a> {
                 .point(x, y)
                 .tag_once("id", self.wants(Field::Id, record.id.0))
                 .tag_some("category", self.wants(Field::Category, record.category.as_str()))
+                .name("name", self.name(&record.name));
+        }
+    }
+}
+
+impl<'a> Build<'a> {
+    /// Footprints; a point of what has none, or is smaller than a pixel, or when the tile would be too large.
+    fn buildings(&self, writer: &mut LayerWriter<'a>) {
+        let (footprints, places) = (Footprints::of(self.tile()), TilePlaces::new(self.tile()));
+        let mut rings = Rings::default();
+        for one in self.city.buildings.meeting(footprints.bounds()).filter(|one| self.visible.shows_on(one.unit)) {
+            let record = &*one.record;
+            let Some(site) = &record.site else { continue };
+            rings.clear();
+            let land = site.footprint().filter(|_| self.savings < Savings::Points);
+            let shown = land.map_or(Shown::Speck, |area| footprints.rings(area, &mut rings));
+            let feature = match (shown, places.filter(|places| places.bounds().holds(site.at()))) {
+                (Shown::Land, _) => writer.feature(u64::try_from(record.id.0).ok()).polygon(&rings, footprints.frame),
+                (Shown::Speck, Some(places)) => {
+                    let [x, y] = places.place(site.at());
+                    writer.feature(u64::try_from(record.id.0).ok()).point(x, y)
+                }
+                (Shown::Speck, None) | (Shown::Nothing, _) => continue,
+            };
+            feature
+                .tag_once("id", self.wants(Field::Id, record.id.0))
+                .tag_some("households", record.households.and_then(|count| self.wants(Field::Households, count)))
+                .tag_some("storeys", record.storeys.and_then(|count| self.wants(Field::Storeys, u32::from(count))))
                 .name("name", self.name(&record.name));
         }
     }

@@ -8,9 +8,10 @@
 mod borders;
 
 use super::build::alike;
-use super::layer::{Layer, Layers};
+use super::layer::{FIRST_BUILDING_ZOOM, Layer, Layers};
 use crate::city::clusters::{CLUSTER_MIN_ZOOM, POINT_ZOOM};
 use crate::city::{Change, City};
+use crate::domain::building::Site;
 use crate::domain::code::Code;
 use crate::domain::id::{GridIx, RegionIx};
 use crate::geom::mercator::{MercatorPoint, PixelGrid, in_tiles, tile_at};
@@ -130,11 +131,22 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
             let tiles = tiles_of(looks.flatten().flatten().map(|look| look.0), Layer::Organizations, old);
             changed.put(old, new, Layer::Organizations, tiles, &Borders::default());
         }
+        Change::Buildings { put, removed } => {
+            let look = |city: &City, id| {
+                let one = city.buildings.get(id)?;
+                let record = &one.record;
+                Some((record.site.clone()?, one.unit, record.name.clone(), record.households, record.storeys))
+            };
+            let ids = put.iter().map(|record| record.id).chain(removed.iter().copied());
+            let looks = ids.map(|id| [look(old, id), look(new, id)]).filter(|[was, is]| was != is);
+            let tiles = tiles_with(looks.flatten().flatten().map(|look| look.0), Layer::Buildings, old);
+            changed.put(old, new, Layer::Buildings, tiles, &Borders::default());
+        }
         Change::About(_) if old.about.profile != new.about.profile => {
             changed.layers.insert(Layer::Facilities, Tiles::All);
             changed.scoped.insert(Layer::Facilities, Tiles::All);
         }
-        Change::About(_) | Change::Staff(_) | Change::Addresses(_) | Change::Buildings { .. } => {}
+        Change::About(_) | Change::Staff(_) | Change::Addresses(_) => {}
     }
     changed
 }
@@ -158,6 +170,21 @@ fn tiles_of(places: impl Iterator<Item = LatticePoint>, layer: Layer, city: &Cit
         tiles.extend((first..=last).map(|zoom| tile_at(at, zoom)));
         if tiles.len() > 2 * MOST_TILES {
             return Tiles::All;
+        }
+    }
+    Tiles::Some(tiles)
+}
+
+/// The tiles whose extent with buffer meets the box around one of these sites.
+fn tiles_with(sites: impl Iterator<Item = Site>, layer: Layer, city: &City) -> Tiles {
+    let (first, last) = layer.zooms(city).unwrap_or((FIRST_BUILDING_ZOOM, FIRST_BUILDING_ZOOM));
+    let mut tiles = BTreeSet::new();
+    for site in sites.filter(|site| in_tiles(site.at())) {
+        for zoom in first..=last {
+            let grid = PixelGrid::of_zoom(zoom);
+            if !add_tiles(&mut tiles, grid, zoom, pixel_box(grid, site.bbox())) || tiles.len() > 2 * MOST_TILES {
+                return Tiles::All;
+            }
         }
     }
     Tiles::Some(tiles)

@@ -1,14 +1,15 @@
 use super::*;
 use crate::city::{Case, Cases, Facilities, Facility};
+use crate::domain::building::{BuildingRecord, Footprint};
 use crate::domain::case::CaseState;
 use crate::domain::facility::FacilityState;
 use crate::domain::grid::GridKind;
-use crate::domain::id::{CaseId, Epoch, FacilityId, Revision};
-use crate::domain::records::BoundarySet;
+use crate::domain::id::{BuildingId, CaseId, Epoch, FacilityId, Revision, Version};
+use crate::domain::records::{BoundarySet, Provenance};
 use crate::domain::scope::Scope;
-use crate::geom::Area;
 use crate::geom::fuzz::Numbers;
 use crate::geom::mercator::tile_bounds;
+use crate::geom::{Area, Polygon};
 use crate::tiles::build::{TileRequest, build};
 use crate::tiles::layer::Fields;
 use crate::tiles::samples::{case, city_of, facility, place_in, profile, random_set, random_set_where, tiles_of as tiles_around};
@@ -280,4 +281,59 @@ fn a_case_that_comes_moves_changes_or_is_closed_changes_the_tiles_brute_force_fi
         assert!(!changed.layers.keys().any(|layer| *layer != Layer::Cases));
         old = new;
     }
+}
+
+/// A building, by turns a footprint of some metres, one of some hundred, and a point.
+fn building(id: i64, at: LatticePoint, numbers: &mut Numbers) -> Arc<BuildingRecord> {
+    let size = [300, 30_000, 0][numbers.below(3) as usize] * (1 + numbers.below(3) as i32);
+    let (x, y) = (at.x, at.y);
+    let p = |dx: i32, dy: i32| LatticePoint::new(x + dx, y + dy);
+    // A step that is cut in two by some edges of tiles.
+    let exterior = vec![p(0, 0), p(size, 0), p(size, size), p(size / 2, size), p(size / 2, size / 3), p(0, size / 3)];
+    let area = Area::canonical([Polygon { exterior, holes: vec![] }]);
+    let site = if size > 0 { Site::Footprint(Footprint::new(&area).expect("a step")) } else { Site::Point(at) };
+    Arc::new(BuildingRecord {
+        id: BuildingId(id),
+        name: format!("{}号楼", numbers.below(3)),
+        storeys: None,
+        households: (numbers.below(2) > 0).then(|| numbers.below(3)),
+        site: (numbers.below(9) > 0).then_some(site),
+        original: None,
+        within: None,
+        address: None,
+        version: Version(1),
+        provenance: Provenance::default(),
+    })
+}
+
+#[test]
+fn random_writes_of_buildings_change_the_tiles_brute_force_finds() {
+    let mut seen = 0;
+    for seed in 0..9 {
+        let mut numbers = Numbers::new(seed);
+        // Small cities make many buildings share tiles; wide ones are cut by their edges.
+        let scale = [1, 3, 30][seed as usize % 3];
+        let mut old = city_of(&random_set(seed + 60, scale));
+        let land = old.territory.grids.iter().map(|grid| grid.bbox).reduce(LatticeBox::union).expect("there are grids");
+        for revision in 2..8 {
+            let put = (0..1 + numbers.below(4))
+                .map(|_| {
+                    let at = place_in(&old, &mut numbers);
+                    building(1 + i64::from(numbers.below(12)), at, &mut numbers)
+                })
+                // Beyond the land there are tiles that brute force does not look at.
+                .filter(|record| record.site.as_ref().is_none_or(|site| site.bbox().union(land) == land))
+                .collect();
+            let removed = (0..numbers.below(2)).map(|_| BuildingId(1 + i64::from(numbers.below(12)))).collect();
+            let change = Change::Buildings { put, removed };
+            let new = old.after(Revision(revision), &change);
+            let changed = changed(&old, &new, &change);
+            let brute = brute(&old, &new, Layer::Buildings, 14..=16);
+            seen += brute.len();
+            assert_eq!(told(&changed, Layer::Buildings, 14..=16), brute, "seed {seed}");
+            assert!(!changed.layers.keys().any(|layer| *layer != Layer::Buildings));
+            old = new;
+        }
+    }
+    assert!(seen > 100, "{seen} tiles");
 }

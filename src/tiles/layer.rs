@@ -20,6 +20,8 @@ pub enum Layer {
     Cases,
     /// Organizations with a position.
     Organizations,
+    /// Footprints of buildings, and points of those without one.
+    Buildings,
 }
 
 /// The last zoom with tiles of points. Clients show deeper zooms from it.
@@ -28,9 +30,13 @@ const LAST_POINT_ZOOM: u8 = 16;
 /// The first zoom with organizations. They are a few to each grid, and grids are shown from about there on.
 const FIRST_ORGANIZATION_ZOOM: u8 = 10;
 
+/// The first zoom with buildings: one of 10 m is five pixels of 512 wide.
+pub(super) const FIRST_BUILDING_ZOOM: u8 = 14;
+
 impl Layer {
     /// All of them in their order.
-    pub const ALL: [Self; 6] = [Self::Regions, Self::Grids, Self::Labels, Self::Facilities, Self::Cases, Self::Organizations];
+    pub const ALL: [Self; 7] =
+        [Self::Regions, Self::Grids, Self::Labels, Self::Facilities, Self::Cases, Self::Organizations, Self::Buildings];
 
     /// The word in URLs and tiles.
     pub fn as_str(self) -> &'static str {
@@ -41,6 +47,7 @@ impl Layer {
             Self::Facilities => "facilities",
             Self::Cases => "cases",
             Self::Organizations => "organizations",
+            Self::Buildings => "buildings",
         }
     }
 
@@ -84,6 +91,12 @@ impl Layer {
                 (Field::Category, "String: category of organizations"),
                 (Field::Name, "String"),
             ],
+            Self::Buildings => &[
+                (Field::Id, "Number: the feature id"),
+                (Field::Name, "String"),
+                (Field::Households, "Number: absent when unknown"),
+                (Field::Storeys, "Number: absent when unknown"),
+            ],
         }
     }
 
@@ -105,6 +118,7 @@ impl Layer {
             Self::Labels => hull(levels),
             Self::Facilities | Self::Cases => Some((CLUSTER_MIN_ZOOM, LAST_POINT_ZOOM)),
             Self::Organizations => Some((FIRST_ORGANIZATION_ZOOM, LAST_POINT_ZOOM)),
+            Self::Buildings => Some((FIRST_BUILDING_ZOOM, LAST_POINT_ZOOM)),
         }
     }
 }
@@ -136,10 +150,14 @@ pub enum Field {
     Overdue,
     /// `due_at`.
     DueAt,
+    /// `households`.
+    Households,
+    /// `storeys`.
+    Storeys,
 }
 
 impl Field {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::Code,
         Self::Level,
         Self::Name,
@@ -152,6 +170,8 @@ impl Field {
         Self::Count,
         Self::Overdue,
         Self::DueAt,
+        Self::Households,
+        Self::Storeys,
     ];
 
     /// The word in tiles.
@@ -169,6 +189,8 @@ impl Field {
             Self::Count => "count",
             Self::Overdue => "overdue",
             Self::DueAt => "due_at",
+            Self::Households => "households",
+            Self::Storeys => "storeys",
         }
     }
 }

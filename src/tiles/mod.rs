@@ -5,6 +5,7 @@ pub mod build;
 pub mod cache;
 pub mod changed;
 pub mod encode;
+mod footprints;
 pub mod layer;
 pub mod tilejson;
 

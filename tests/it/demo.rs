@@ -28,6 +28,7 @@ fn the_small_city_comes_in_whole_and_its_files_bring_nothing_new() {
         ("cases", "cases.csv"),
         ("addresses", "addresses.csv"),
         ("organizations", "organizations.csv"),
+        ("buildings", "buildings.geojson"),
     ] {
         let path = format!("files/{file}");
         let again = run(&["import", kind, &path, "--data", "city.gpkg", "--crs", "wgs84", "--system", "demo"]);

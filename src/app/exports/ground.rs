@@ -4,10 +4,14 @@ use super::{ExportError, Kind, Order, usage};
 use crate::app::AppError;
 use crate::app::history::AsOf;
 use crate::app::view::Within;
+use crate::city::standing::{Record, unit_of};
+use crate::city::{Buildings, Households};
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, Unit};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::region::RegionRecord;
 use crate::domain::staff::StaffRecord;
@@ -43,6 +47,8 @@ pub(super) fn epoch_of(epochs: &[EpochRecord], as_of: AsOf, now: Timestamp) -> R
 pub(super) struct Ground {
     pub(super) set: BoundarySet,
     pub(super) territory: Territory,
+    /// As they are now.
+    buildings: Buildings,
     within: Option<Within>,
     /// Places in the boundary set.
     regions: Vec<usize>,
@@ -70,8 +76,8 @@ impl City {
             None => None,
         };
         let set = set.unwrap_or_else(|| BoundarySet { scheme: meta.scheme.clone(), ..BoundarySet::default() });
-        let order = order.clone();
-        let ground = tokio::task::spawn_blocking(move || Ground::new(set, epoch, &order)).await??;
+        let (order, buildings) = (order.clone(), view.buildings().await?);
+        let ground = tokio::task::spawn_blocking(move || Ground::new(set, epoch, buildings, &order)).await??;
         Ok(Self { view, meta, epoch, ground: Arc::new(ground) })
     }
 
@@ -87,8 +93,9 @@ impl City {
 }
 
 impl Ground {
-    fn new(set: BoundarySet, epoch: Epoch, order: &Order) -> Result<Self, ExportError> {
+    fn new(set: BoundarySet, epoch: Epoch, buildings: Vec<BuildingRecord>, order: &Order) -> Result<Self, ExportError> {
         let territory = Territory::build(epoch, &set).map_err(|faults| AppError::Damaged { epoch, faults })?;
+        let buildings = Buildings::new(buildings.into_iter().map(Arc::new), &territory);
         let within = match &order.within {
             None => None,
             Some(code) => Some(Within::of(&territory, code.as_str()).ok_or_else(|| AppError::UnknownCode {
@@ -114,7 +121,7 @@ impl Ground {
         let (regions, grids) = (regions.map(|(at, _)| at).collect(), grids.map(|(at, _)| at).collect());
         let enclosed = within.as_ref().map(|within| enclosed(&territory, within));
         let voids = (0..set.voids.len()).filter(|at| enclosed.as_ref().is_none_or(|enclosed| enclosed.contains(at))).collect();
-        Ok(Self { set, territory, within, regions, grids, voids })
+        Ok(Self { set, territory, buildings, within, regions, grids, voids })
     }
 
     fn wants(&self, unit: Option<Unit>) -> bool {
@@ -152,6 +159,23 @@ impl Ground {
             None => record.within.as_ref().and_then(|code| self.unit(code)),
         };
         self.wants(unit).then_some(record)
+    }
+
+    /// Whether something that stands in a grid, or works for one, is wanted.
+    fn stands(&self, record: &impl Record) -> bool {
+        self.wants(unit_of(record, &self.territory))
+    }
+
+    /// The grid it belongs to.
+    pub(super) fn grid_of(&self, record: &impl Record) -> Option<Code> {
+        let grid = unit_of(record, &self.territory).and_then(Unit::grid);
+        grid.map(|ix| self.territory.grid(ix).code.clone())
+    }
+
+    /// The households that are shown of a grid.
+    pub(super) fn households(&self, code: &Code) -> Option<u64> {
+        let ix = self.territory.grid_ix(code.as_str())?;
+        Households::of(&self.territory, &self.buildings, ix).shown()
     }
 
     fn staff(&self, record: &StaffRecord) -> bool {
@@ -201,6 +225,8 @@ pub(super) enum Records {
     Facilities(Vec<FacilityRecord>),
     Cases(Vec<CaseRecord>),
     Staff(Vec<StaffRecord>),
+    Organizations(Vec<OrganizationRecord>),
+    Buildings(Vec<BuildingRecord>),
 }
 
 /// How far the records of one kind have been read.
@@ -211,11 +237,21 @@ pub(super) struct Reading {
     facility: FacilityId,
     case: CaseId,
     staff: Option<std::vec::IntoIter<StaffRecord>>,
+    organizations: Option<std::vec::IntoIter<OrganizationRecord>>,
+    buildings: Option<std::vec::IntoIter<BuildingRecord>>,
 }
 
 impl Reading {
     pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, next: 0, facility: FacilityId(i64::MIN), case: CaseId(i64::MIN), staff: None }
+        Self {
+            kind,
+            next: 0,
+            facility: FacilityId(i64::MIN),
+            case: CaseId(i64::MIN),
+            staff: None,
+            organizations: None,
+            buildings: None,
+        }
     }
 
     /// The next of a list.
@@ -256,19 +292,35 @@ impl Reading {
                 self.case = last.id;
                 Ok(Some(Records::Cases(some.into_iter().filter_map(|record| ground.case(record)).collect())))
             }
-            // No export has these layers yet; `exports::layers` refuses their names.
-            Kind::Addresses | Kind::Organizations | Kind::Buildings => Ok(None),
+            // No export has this layer yet; `exports::layers` refuses its name.
+            Kind::Addresses => Ok(None),
+            Kind::Organizations => {
+                if self.organizations.is_none() {
+                    self.organizations = Some(city.view.organizations().await?.into_iter());
+                }
+                let some = batch(&mut self.organizations);
+                Ok(some.map(|some| Records::Organizations(some.into_iter().filter(|record| ground.stands(record)).collect())))
+            }
+            Kind::Buildings => {
+                if self.buildings.is_none() {
+                    self.buildings = Some(city.view.buildings().await?.into_iter());
+                }
+                let some = batch(&mut self.buildings);
+                Ok(some.map(|some| Records::Buildings(some.into_iter().filter(|record| ground.stands(record)).collect())))
+            }
             Kind::Staff => {
                 if self.staff.is_none() {
                     self.staff = Some(city.view.staff().await?.into_iter());
                 }
-                let all = self.staff.iter_mut().flatten();
-                let some: Vec<StaffRecord> = all.take(BATCH).collect();
-                if some.is_empty() {
-                    return Ok(None);
-                }
-                Ok(Some(Records::Staff(some.into_iter().filter(|record| ground.staff(record)).collect())))
+                let some = batch(&mut self.staff);
+                Ok(some.map(|some| Records::Staff(some.into_iter().filter(|record| ground.staff(record)).collect())))
             }
         }
     }
+}
+
+/// The next of all rows; `None` at the end.
+fn batch<R>(all: &mut Option<std::vec::IntoIter<R>>) -> Option<Vec<R>> {
+    let some: Vec<R> = all.iter_mut().flatten().take(BATCH).collect();
+    (!some.is_empty()).then_some(some)
 }

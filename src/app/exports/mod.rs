@@ -55,12 +55,13 @@ impl Format {
 
     /// What can be in such a file.
     fn kinds(self) -> &'static [Kind] {
-        use Kind::{Cases, Facilities, Grids, Households, Regions, Staff};
+        use Kind::{Buildings, Cases, Facilities, Grids, Households, Organizations, Regions, Staff};
         match self {
             // Counts are columns of the grids.
-            Self::GeoPackage => &[Regions, Grids, Facilities, Staff, Cases],
-            Self::Rows(RowFormat::FlatGeobuf | RowFormat::Shapefile) => &[Regions, Grids, Facilities, Cases],
-            Self::Rows(_) => &[Regions, Grids, Facilities, Staff, Households, Cases],
+            Self::GeoPackage => &[Regions, Grids, Facilities, Staff, Cases, Organizations, Buildings],
+            // Their layers hold geometries of one type, and buildings have two.
+            Self::Rows(RowFormat::FlatGeobuf | RowFormat::Shapefile) => &[Regions, Grids, Facilities, Cases, Organizations],
+            Self::Rows(_) => &[Regions, Grids, Facilities, Staff, Households, Cases, Organizations, Buildings],
             Self::PmTiles => &[],
         }
     }

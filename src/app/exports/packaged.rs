@@ -65,6 +65,14 @@ async fn layer(city: &mut City, kind: Kind, out: &mut HandedOut, watch: &Watch) 
                 out.cases(&some).await?;
                 some.len()
             }
+            Records::Organizations(some) => {
+                out.organizations(&some).await?;
+                some.len()
+            }
+            Records::Buildings(some) => {
+                out.buildings(&some).await?;
+                some.len()
+            }
             Records::Staff(some) => {
                 out.staff(&some).await?;
                 some.len()

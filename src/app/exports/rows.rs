@@ -32,13 +32,19 @@ fn rows_of(
         Records::Grids(places) => places.into_iter().try_for_each(|at| {
             let record = &ground.set.grids[at];
             if kind == Kind::Households {
-                return rows.households(record).map_or(Ok(()), &mut *each);
+                return rows.households(record, ground.households(&record.code)).map_or(Ok(()), &mut *each);
             }
-            each(rows.grid(record, ground.grid_label(&record.code)))
+            each(rows.grid(record, ground.households(&record.code), ground.grid_label(&record.code)))
         }),
         Records::Voids(places) => places.into_iter().try_for_each(|at| each(rows.void(&ground.set.voids[at]))),
         Records::Facilities(some) => some.into_iter().try_for_each(|record| each(rows.facility(record, terms)?)),
         Records::Cases(some) => some.iter().try_for_each(|record| each(rows.case(record, terms)?)),
+        Records::Organizations(some) => {
+            some.iter().try_for_each(|record| each(rows.organization(record, ground.grid_of(record).as_ref(), terms)?))
+        }
+        Records::Buildings(some) => {
+            some.into_iter().try_for_each(|record| each(rows.building(&record, ground.grid_of(&record).as_ref(), terms)?))
+        }
         Records::Staff(some) => some.iter().try_for_each(|record| each(rows.staff(record))),
     }
 }

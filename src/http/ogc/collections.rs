@@ -4,6 +4,7 @@ use super::crs::FeatureCrs;
 use super::{Collection, GEOJSON, JSON, Link, base};
 use crate::app::view::View;
 use crate::app::{App, AppError};
+use crate::city::standing::Record;
 use crate::geom::LatticeBox;
 use crate::http::caller::Caller;
 use crate::http::error::Answer;
@@ -82,7 +83,7 @@ pub async fn all(State(app): State<Arc<App>>, Caller(actor): Caller, _: Query<No
 }
 
 /// One collection.
-#[utoipa::path(get, path = "/ogc/collections/{collection}", tag = "ogc", params(("collection" = String, Path, description = "regions, grids, facilities or cases"), NoQuery), responses((status = 200, body = CollectionShape)))]
+#[utoipa::path(get, path = "/ogc/collections/{collection}", tag = "ogc", params(("collection" = String, Path, description = "regions, grids, facilities, cases or buildings"), NoQuery), responses((status = 200, body = CollectionShape)))]
 pub async fn one(
     State(app): State<Arc<App>>,
     Caller(actor): Caller,
@@ -126,6 +127,10 @@ fn extent(view: &View, collection: Collection) -> Option<[f64; 4]> {
         Collection::Cases => {
             let seen = view.city.cases.iter().filter(|case| view.sees_at(view.unit_of(case)));
             boxed(LatticeBox::around(seen.filter_map(|case| case.record.at)))
+        }
+        Collection::Buildings => {
+            let seen = view.city.buildings.iter().filter(|one| view.sees_at(view.standing_unit(one)));
+            boxed(seen.filter_map(|one| one.record.land()).reduce(LatticeBox::union))
         }
     }
 }

@@ -2,13 +2,16 @@
 
 use super::crs::FeatureCrs;
 use super::{Collection, GEOJSON, JSON, Link, base, escaped};
+use crate::app::cursor::Cursor;
 use crate::app::facilities::Filter;
+use crate::app::standing;
 use crate::app::view::{View, Within};
 use crate::app::{Actor, App, AppError};
-use crate::city::{Case, Facility};
+use crate::city::{Building, Case, Facility};
+use crate::domain::building::Site;
 use crate::domain::case::CaseState;
 use crate::domain::facility::FacilityRecord;
-use crate::domain::id::{CaseId, FacilityId, GridIx, RegionIx, Unit};
+use crate::domain::id::{BuildingId, CaseId, FacilityId, GridIx, RegionIx, Unit};
 use crate::geom::{Area, LatticeBox, LatticePoint};
 use crate::http::asof::{Boundaries, Moment};
 use crate::http::caller::Caller;
@@ -235,6 +238,7 @@ enum Properties<'a> {
     Boundary(BoundaryProperties<'a>),
     Facility(FacilityProperties),
     Case(CaseProperties<'a>),
+    Building(BuildingProperties<'a>),
 }
 
 #[derive(Debug, Serialize)]
@@ -246,7 +250,7 @@ struct BoundaryProperties<'a> {
     kind: Option<&'static str>,
     parent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    households: Option<u32>,
+    households: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     population: Option<u32>,
     area_m2: f64,
@@ -306,6 +310,20 @@ struct CaseProperties<'a> {
     version: u32,
 }
 
+#[derive(Debug, Serialize)]
+struct BuildingProperties<'a> {
+    name: &'a str,
+    storeys: Option<u16>,
+    households: Option<u32>,
+    grid: Option<&'a str>,
+    within: Option<&'a str>,
+    address: Option<&'a str>,
+    source: Option<&'a str>,
+    source_date: Option<String>,
+    version: u32,
+    external_ids: &'a BTreeMap<String, String>,
+}
+
 /// What a request asks for, read.
 struct Asked {
     boxes: Option<Vec<LatticeBox>>,
@@ -320,7 +338,7 @@ struct Asked {
 }
 
 /// A page of the features of a collection.
-#[utoipa::path(get, path = "/ogc/collections/{collection}/items", tag = "ogc", params(("collection" = String, Path, description = "regions, grids, facilities or cases"), ItemsQuery), responses((status = 200, content_type = "application/geo+json", body = Features)))]
+#[utoipa::path(get, path = "/ogc/collections/{collection}/items", tag = "ogc", params(("collection" = String, Path, description = "regions, grids, facilities, cases or buildings"), ItemsQuery), responses((status = 200, content_type = "application/geo+json", body = Features)))]
 pub async fn items(
     State(app): State<Arc<App>>,
     Caller(actor): Caller,
@@ -368,7 +386,8 @@ pub async fn items(
         let list = match collection {
             Collection::Regions => regions(&view, &asked),
             Collection::Grids => grids(&view, &asked),
-            _ => cases(&view, &asked),
+            Collection::Buildings => buildings(&view, &asked),
+            Collection::Facilities | Collection::Cases => cases(&view, &asked),
         };
         told(&page(list, links, now), crs)
     };
@@ -376,7 +395,7 @@ pub async fn items(
 }
 
 /// One feature.
-#[utoipa::path(get, path = "/ogc/collections/{collection}/items/{feature}", tag = "ogc", params(("collection" = String, Path, description = "regions, grids, facilities or cases"), ("feature" = String, Path, description = "Its id: a code, or the key of a facility or case"), ItemQuery), responses((status = 200, content_type = "application/geo+json", body = Feature)))]
+#[utoipa::path(get, path = "/ogc/collections/{collection}/items/{feature}", tag = "ogc", params(("collection" = String, Path, description = "regions, grids, facilities, cases or buildings"), ("feature" = String, Path, description = "Its id: a code, or the key of a facility, case or building"), ItemQuery), responses((status = 200, content_type = "application/geo+json", body = Feature)))]
 pub async fn item(
     State(app): State<Arc<App>>,
     Caller(actor): Caller,
@@ -418,6 +437,10 @@ pub async fn item(
             let case =
                 view.city.cases.case(CaseId(key()?)).filter(|case| view.sees_at(view.unit_of(case))).ok_or_else(unknown)?;
             finish(case_feature(&view, case, &shapes::zone(&view), crs))
+        }
+        Collection::Buildings => {
+            let one = view.building(BuildingId(key()?)).ok_or_else(unknown)?;
+            finish(building(&view, one, crs))
         }
     }
 }
@@ -545,6 +568,13 @@ fn cases<'v>(view: &'v View, asked: &Asked) -> List<Feature<'v>> {
     asked.pages.sorted(view, &all, |case| crate::app::cases::pressing(case), |case| case_feature(view, case, &zone, asked.crs))
 }
 
+fn buildings<'v>(view: &'v View, asked: &Asked) -> List<Feature<'v>> {
+    let filter =
+        standing::Filter { boxes: asked.boxes.clone().unwrap_or_default(), within: asked.within.clone(), external: None };
+    let all = view.buildings(&filter);
+    asked.pages.sorted(view, &all, |one| Cursor::new(0, one.record.id.0), |one| building(view, one, asked.crs))
+}
+
 async fn facilities(app: &App, actor: &Actor, view: View, asked: Asked, links: Vec<Link>, now: Timestamp) -> Answer<Response> {
     let filter = Filter {
         boxes: asked.boxes.unwrap_or_default(),
@@ -620,7 +650,7 @@ fn grid<'v>(view: &'v View, ix: GridIx, crs: FeatureCrs) -> Feature<'v> {
         name: &grid.name,
         kind: Some(grid.kind.as_str()),
         parent: grid.parent.map(|ix| territory.region(ix).code.as_str()),
-        households: grid.households,
+        households: view.households(ix).shown(),
         population: grid.population,
         area_m2: shapes::rounded(grid.area_m2),
         epoch: territory.epoch.0,
@@ -690,4 +720,26 @@ fn case_feature<'v>(view: &'v View, case: &'v Case, zone: &TimeZone, crs: Featur
         properties: Properties::Case(properties),
         links: vec![],
     }
+}
+
+fn building<'v>(view: &'v View, one: &'v Building, crs: FeatureCrs) -> Feature<'v> {
+    let record = &*one.record;
+    let properties = BuildingProperties {
+        name: &record.name,
+        storeys: record.storeys,
+        households: record.households,
+        grid: view.standing_unit(one).and_then(Unit::grid).map(|ix| view.territory.grid(ix).code.as_str()),
+        within: record.within.as_ref().map(|code| code.as_str()),
+        address: record.address.as_deref(),
+        source: record.provenance.source.as_deref(),
+        source_date: record.provenance.source_date.map(|date| date.to_string()),
+        version: record.version.0,
+        external_ids: &record.provenance.external_ids,
+    };
+    let geometry = match &record.site {
+        None => None,
+        Some(Site::Point(at)) => Some(point(*at, crs)),
+        Some(Site::Footprint(footprint)) => area(footprint.area(), crs),
+    };
+    Feature { kind: "Feature", id: Id::Key(record.id.0), geometry, properties: Properties::Building(properties), links: vec![] }
 }

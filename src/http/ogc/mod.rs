@@ -78,11 +78,13 @@ pub enum Collection {
     Facilities,
     /// Open cases.
     Cases,
+    /// Buildings.
+    Buildings,
 }
 
 impl Collection {
     /// In the order in which they are listed.
-    const ALL: [Self; 4] = [Self::Regions, Self::Grids, Self::Facilities, Self::Cases];
+    const ALL: [Self; 5] = [Self::Regions, Self::Grids, Self::Facilities, Self::Cases, Self::Buildings];
 
     fn as_str(self) -> &'static str {
         self.layer().as_str()
@@ -95,6 +97,7 @@ impl Collection {
             Self::Grids => Layer::Grids,
             Self::Facilities => Layer::Facilities,
             Self::Cases => Layer::Cases,
+            Self::Buildings => Layer::Buildings,
         }
     }
 
@@ -112,6 +115,7 @@ impl Collection {
             Self::Grids => "Grids",
             Self::Facilities => "Facilities",
             Self::Cases => "Open cases",
+            Self::Buildings => "Buildings",
         }
     }
 
@@ -121,6 +125,9 @@ impl Collection {
             Self::Grids => "Grids, the lowest level: every point of the covered land lies in exactly one.",
             Self::Facilities => "Facilities in whatever state, with the grid that holds them.",
             Self::Cases => "Open cases; those that are only known to be in a region have no geometry.",
+            Self::Buildings => {
+                "Buildings: footprints, or points of them; those that are only known to be in a grid have no geometry."
+            }
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use super::survey::Layer;
 use super::{Column, Format, Geometry, Row, Shape, Terms, ValueKind, WriteError};
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::code::Code;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::grid::GridRecord;
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::Provenance;
 use crate::domain::region::{RegionRecord, VoidRecord};
 use crate::domain::staff::StaffRecord;
@@ -100,14 +102,14 @@ fn derived(kind: Kind) -> &'static [(&'static str, ValueKind)] {
         Kind::Regions | Kind::Grids => {
             &[("area_m2", ValueKind::Real), ("label_lon", ValueKind::Real), ("label_lat", ValueKind::Real)]
         }
-        Kind::Facilities | Kind::Cases => &[("grid", ValueKind::Text)],
-        Kind::Staff | Kind::Households | Kind::Addresses | Kind::Organizations | Kind::Buildings => &[],
+        Kind::Facilities | Kind::Cases | Kind::Organizations | Kind::Buildings => &[("grid", ValueKind::Text)],
+        Kind::Staff | Kind::Households | Kind::Addresses => &[],
     }
 }
 
 fn value_kind(field: Field) -> ValueKind {
     match field {
-        Field::Households | Field::Population => ValueKind::Integer,
+        Field::Households | Field::Population | Field::Storeys => ValueKind::Integer,
         Field::Lon | Field::Lat => ValueKind::Real,
         Field::Urgent | Field::Overdue => ValueKind::Flag,
         Field::ReportedAt | Field::DueAt | Field::UpdatedAt => ValueKind::Time,
@@ -132,8 +134,9 @@ impl Rows {
     pub fn layer(&self) -> Layer {
         let geometry = match self.kind {
             _ if self.columns => Geometry::None,
-            Kind::Regions | Kind::Grids => Geometry::Area,
-            Kind::Facilities | Kind::Cases | Kind::Addresses | Kind::Organizations | Kind::Buildings => Geometry::Point,
+            // Of buildings some are points; only formats in which rows may differ have them.
+            Kind::Regions | Kind::Grids | Kind::Buildings => Geometry::Area,
+            Kind::Facilities | Kind::Cases | Kind::Addresses | Kind::Organizations => Geometry::Point,
             Kind::Staff | Kind::Households => Geometry::None,
         };
         let fields = self.fields().map(|field| Column { name: field.as_str().to_owned(), kind: value_kind(field) });
@@ -199,15 +202,15 @@ impl Rows {
         self.row(record.code.to_string(), value, || self.derived_land(&area, derived), shape)
     }
 
-    /// A grid.
-    pub fn grid(&mut self, record: &GridRecord, derived: Derived) -> Row {
+    /// A grid, with the households that are shown of it.
+    pub fn grid(&mut self, record: &GridRecord, households: Option<u64>, derived: Derived) -> Row {
         let id = self.ids.of(names(&record.provenance));
         let value = |field| match field {
             Field::Code => code(Some(&record.code)),
             Field::Name => blank(&record.name),
             Field::GridKind => record.kind.as_str().into(),
             Field::Parent => code(record.parent.as_ref()),
-            Field::Households => record.households.map_or(Value::Null, Value::from),
+            Field::Households => households.map_or(Value::Null, Value::from),
             Field::Population => record.population.map_or(Value::Null, Value::from),
             Field::Id => id.clone(),
             Field::SourceDate => shown(record.provenance.source_date),
@@ -283,6 +286,47 @@ impl Rows {
         Ok(self.row(name, value, || vec![code(record.grid.as_ref())], shape))
     }
 
+    /// An organization, and the grid it belongs to.
+    pub fn organization(&mut self, record: &OrganizationRecord, grid: Option<&Code>, terms: &Terms) -> Result<Row, WriteError> {
+        let id = self.ids.of(names(&record.provenance));
+        let name = format!("organization {}", record.id);
+        let (place, shape) = self.placed(terms, &name, record.at)?;
+        let value = |field| match field {
+            Field::Id => id.clone(),
+            Field::Category => blank(&record.category),
+            Field::Name => blank(&record.name),
+            Field::Lon => place[0].clone(),
+            Field::Lat => place[1].clone(),
+            Field::Within => code(record.within.as_ref()),
+            Field::Hours => text(record.hours.as_deref()),
+            Field::Address => text(record.address.as_deref()),
+            Field::SourceDate => shown(record.provenance.source_date),
+            _ => Value::Null,
+        };
+        Ok(self.row(name, value, || vec![code(grid)], shape))
+    }
+
+    /// A building, and the grid it belongs to. Where positions are two columns, those of the point inside its footprint.
+    pub fn building(&mut self, record: &BuildingRecord, grid: Option<&Code>, terms: &Terms) -> Result<Row, WriteError> {
+        let id = self.ids.of(names(&record.provenance));
+        let name = format!("building {}", record.id);
+        let (place, point) = self.placed(terms, &name, record.at())?;
+        let shape = record.footprint().map_or(point, |area| self.land(area.clone()));
+        let value = |field| match field {
+            Field::Id => id.clone(),
+            Field::Name => blank(&record.name),
+            Field::Storeys => record.storeys.map_or(Value::Null, Value::from),
+            Field::Households => record.households.map_or(Value::Null, Value::from),
+            Field::Lon => place[0].clone(),
+            Field::Lat => place[1].clone(),
+            Field::StandsIn => code(record.within.as_ref()),
+            Field::Address => text(record.address.as_deref()),
+            Field::SourceDate => shown(record.provenance.source_date),
+            _ => Value::Null,
+        };
+        Ok(self.row(name, value, || vec![code(grid)], shape))
+    }
+
     /// A member of staff: what their work needs, no more is stored.
     pub fn staff(&mut self, record: &StaffRecord) -> Row {
         let value = |field| match field {
@@ -299,13 +343,13 @@ impl Rows {
     }
 
     /// The counts of a grid; none when it has none.
-    pub fn households(&self, record: &GridRecord) -> Option<Row> {
-        if record.households.is_none() && record.population.is_none() {
+    pub fn households(&self, record: &GridRecord, households: Option<u64>) -> Option<Row> {
+        if households.is_none() && record.population.is_none() {
             return None;
         }
         let value = |field| match field {
             Field::Grid => code(Some(&record.code)),
-            Field::Households => record.households.map_or(Value::Null, Value::from),
+            Field::Households => households.map_or(Value::Null, Value::from),
             Field::Population => record.population.map_or(Value::Null, Value::from),
             _ => Value::Null,
         };

@@ -3,16 +3,19 @@
 
 use super::boundaries::row_hash;
 use super::layers::{
-    Bounding, CASES, EPOCH_TAIL, FACILITIES, GRIDS, Layer, REGIONS, STAFF, Stored, Written, provenance_content, staff_row,
+    BUILDINGS, Bounding, CASES, EPOCH_TAIL, FACILITIES, GRIDS, Layer, ORGANIZATIONS, REGIONS, STAFF, Stored, Written,
+    provenance_content, staff_row,
 };
 use super::rtree::{self, Entry};
 use super::schema::{base_create, layer_list, standard_triggers};
 use super::sql::{Doing, Value, Values, run_all, write_rows};
 use super::{connect, options};
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::grid::GridRecord;
 use crate::domain::id::{Epoch, GridSet};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::region::{RegionRecord, VoidRecord};
 use crate::domain::staff::StaffRecord;
 use crate::geom::{Area, LatticeBox};
@@ -74,7 +77,8 @@ impl HandedOut {
 
     /// Begins a layer by its name in the data file; `about`: what its rows are of.
     pub async fn begin(&mut self, name: &str, about: &str) -> Result<(), StoreError> {
-        let known = [&WITH_VOIDS, &REGIONS, &FACILITIES, &STAFF, &CASES].into_iter().find(|layer| layer.name == name);
+        let layers = [&WITH_VOIDS, &REGIONS, &FACILITIES, &STAFF, &CASES, &ORGANIZATIONS, &BUILDINGS];
+        let known = layers.into_iter().find(|layer| layer.name == name);
         let layer: &'static Layer = known.ok_or_else(|| StoreError::Invalid(format!("a GeoPackage has no layer {name:?}")))?;
         let conn = &mut self.conn;
         run_all(conn, format!("BEGIN; {}", layer.create(layer.name)), DOING).await?;
@@ -173,6 +177,16 @@ impl HandedOut {
 
     /// Cases.
     pub async fn cases(&mut self, rows: &[CaseRecord]) -> Result<(), StoreError> {
+        self.write(rows.iter().map(written).collect()).await
+    }
+
+    /// Organizations.
+    pub async fn organizations(&mut self, rows: &[OrganizationRecord]) -> Result<(), StoreError> {
+        self.write(rows.iter().map(written).collect()).await
+    }
+
+    /// Buildings.
+    pub async fn buildings(&mut self, rows: &[BuildingRecord]) -> Result<(), StoreError> {
         self.write(rows.iter().map(written).collect()).await
     }
 

@@ -396,7 +396,7 @@ pub(super) async fn open_cases_after(conn: &mut SqliteConnection, after: i64, li
 }
 
 /// All rows of a layer that are few, by id.
-async fn all_of<R: Stored>(conn: &mut SqliteConnection) -> Result<Vec<R>, StoreError> {
+pub(super) async fn all_of<R: Stored>(conn: &mut SqliteConnection) -> Result<Vec<R>, StoreError> {
     let sql = format!("SELECT {} FROM \"{}\" ORDER BY fid", R::LAYER.list(), R::LAYER.name);
     let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(conn).await.doing("reading rows")?;
     rows.iter().map(R::from_row).collect()

@@ -1,9 +1,11 @@
 //! The file as it is at one revision, for as long as that is needed: one transaction that only reads.
 
 use super::{EmbeddedStore, boundaries, log, read, staff};
+use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{CaseId, Epoch, FacilityId, Revision};
+use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::staff::StaffRecord;
 use crate::store::{Meta, StoreError};
@@ -48,6 +50,14 @@ impl EmbeddedView {
 
     pub(in crate::store) async fn staff(&mut self) -> Result<Vec<StaffRecord>, StoreError> {
         staff::staff(&mut self.tx).await
+    }
+
+    pub(in crate::store) async fn organizations(&mut self) -> Result<Vec<OrganizationRecord>, StoreError> {
+        read::all_of(&mut self.tx).await
+    }
+
+    pub(in crate::store) async fn buildings(&mut self) -> Result<Vec<BuildingRecord>, StoreError> {
+        read::all_of(&mut self.tx).await
     }
 
     pub(in crate::store) async fn facilities_after(

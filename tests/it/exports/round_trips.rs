@@ -177,7 +177,10 @@ async fn an_exported_geopackage_brings_back_everything_into_its_own_city_and_int
     let store = city(folder.path()).await;
     let (file, report) = exported(&store, "gpkg", &[], folder.path().join("out.gpkg"), |_| {}).await;
     let rows: Vec<(&str, u64)> = report.layers.iter().map(|(name, rows)| (name.as_str(), *rows)).collect();
-    assert_eq!(rows, [("regions", 5), ("grids", 5), ("facilities", 4), ("staff", 3), ("cases", 3)]);
+    assert_eq!(
+        rows,
+        [("regions", 5), ("grids", 5), ("facilities", 4), ("staff", 3), ("cases", 3), ("organizations", 0), ("buildings", 0)]
+    );
     let other = crate::imports::city("");
     for kind in [Kind::Grids, Kind::Regions, Kind::Facilities, Kind::Staff, Kind::Cases] {
         let mut how = order(kind, &file, "");
@@ -275,4 +278,57 @@ async fn an_export_is_of_one_revision_whoever_writes_meanwhile() {
     assert_eq!((seen.len(), view.revision()), (4, revision));
     drop(view);
     assert_eq!(store.view().await.unwrap().facilities_after(wangge::domain::id::FacilityId(0), 100).await.unwrap().len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn organizations_and_buildings_come_back_from_every_format_that_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = crate::imports::four_grids().await;
+    let ring = "[[122.001,30.001],[122.002,30.001],[122.002,30.002],[122.001,30.002],[122.001,30.001]]";
+    let feature =
+        |properties: &str, geometry: &str| format!(r#"{{"type":"Feature","properties":{{{properties}}},"geometry":{geometry}}}"#);
+    let buildings = [
+        feature(
+            r#""id":"1","name":"1幢","households":12,"storeys":6,"address":"东街1号""#,
+            &format!(r#"{{"type":"Polygon","coordinates":[{ring}]}}"#),
+        ),
+        feature(r#""id":"2","households":8"#, r#"{"type":"Point","coordinates":[122.012,30.002]}"#),
+        feature(r#""id":"3","within":"330902002001003""#, "null"),
+    ];
+    let buildings = crate::imports::written("b.geojson", crate::imports::collection(&buildings));
+    import(&store, back(Kind::Buildings, &buildings.path, "k", "cgcs2000")).await;
+    let table = "id,category,name,lon,lat,within,hours,address\na,mediation,东街调解室,122.005,30.005,,全天,东街2号\nb,party,党小组,,,330902002001002,,\n";
+    let organizations = crate::imports::written("o.csv", table);
+    import(&store, back(Kind::Organizations, &organizations.path, "k", "cgcs2000")).await;
+    let plain = async |store: &Store| {
+        let mut buildings = store.buildings().await.unwrap();
+        let mut organizations = store.organizations().await.unwrap();
+        buildings.iter_mut().for_each(|row| row.provenance.import_id = None);
+        organizations.iter_mut().for_each(|row| row.provenance.import_id = None);
+        (buildings, organizations)
+    };
+    let wanted = plain(&store).await;
+    for word in ["geojson", "gpkg"] {
+        let other = crate::imports::four_grids().await;
+        for kind in [Kind::Buildings, Kind::Organizations] {
+            let to = folder.path().join(format!("{}.{word}", kind.as_str()));
+            let (file, report) = exported(&store, word, &[kind.as_str()], to, |_| {}).await;
+            assert_eq!(report.layers, [(kind.as_str().to_owned(), if kind == Kind::Buildings { 3 } else { 2 })]);
+            let how = back(kind, &file, "k", if word == "gpkg" { "" } else { "cgcs2000" });
+            import(&other, how.clone()).await;
+            assert_eq!(run(&store, how).await.tally.same, report.layers[0].1, "{word}: it says what is there");
+        }
+        assert_eq!(plain(&other).await, wanted, "{word}");
+    }
+    let csv = async |layer: &str| {
+        let to = folder.path().join(format!("{layer}.csv"));
+        let (file, _) = exported(&store, "csv", &[layer], to, |order| order.derived = true).await;
+        std::fs::read_to_string(file).unwrap()
+    };
+    let told = csv("buildings").await;
+    assert!(told.contains("122.012") && told.lines().nth(2).unwrap().ends_with("330902002001002"), "{told}");
+    // The households that are shown: of grids with buildings that say some, their sum.
+    let told = csv("households").await;
+    assert!(told.contains("330902002001001,12,") && told.contains("330902002001002,8,"), "{told}");
+    assert!(!told.contains("330902002001003"), "{told}");
 }

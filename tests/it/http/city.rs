@@ -16,11 +16,12 @@ use std::sync::Arc;
 use wangge::app::App;
 use wangge::clock::Clock;
 use wangge::config::Config;
+use wangge::domain::building::{BuildingRecord, Footprint, Site};
 use wangge::domain::case::{CaseRecord, CaseState, Located};
 use wangge::domain::code::Code;
 use wangge::domain::facility::{FacilityRecord, FacilityState};
 use wangge::domain::grid::{GridKind, GridRecord};
-use wangge::domain::id::{Epoch, FacilityId, OrganizationId, Version};
+use wangge::domain::id::{BuildingId, Epoch, FacilityId, OrganizationId, Version};
 use wangge::domain::organization::OrganizationRecord;
 use wangge::domain::period::Period;
 use wangge::domain::records::{BoundarySet, Provenance};
@@ -80,7 +81,37 @@ pub(crate) async fn filled(store: Store) -> Store {
     store.cases_commit(CaseCommit { head: head(), rows: cases(), removed: vec![], import: None }).await.unwrap();
     let commit = RowCommit { head: head(), rows: organizations(), removed: vec![], import: None };
     store.organizations_commit(commit).await.unwrap();
+    let commit = RowCommit { head: head(), rows: buildings(), removed: vec![], import: None };
+    store.buildings_commit(commit).await.unwrap();
     store
+}
+
+/// A footprint and a point in …001 with the households counted for it, one that only says it is …002's, a footprint across the border of
+/// the two with its middle in …002, a hut at sea.
+fn buildings() -> Vec<BuildingRecord> {
+    let block = |x: f64, y: f64, width: f64, height: f64| {
+        let exterior = vec![at(x, y), at(x + width, y), at(x + width, y + height), at(x, y + height)];
+        Site::Footprint(Footprint::new(&Area::canonical([Polygon { exterior, holes: vec![] }])).unwrap())
+    };
+    let building = |n: i64, site: Option<Site>, households: Option<u32>| BuildingRecord {
+        id: BuildingId(0),
+        name: format!("{n}号楼"),
+        storeys: (n == 1).then_some(18),
+        households,
+        within: site.is_none().then(|| code(GRID_2)),
+        site,
+        original: None,
+        address: Some("东港路1号".to_owned()),
+        version: Version(0),
+        provenance: Provenance { external_ids: [("housing".to_owned(), n.to_string())].into(), ..Provenance::default() },
+    };
+    vec![
+        building(1, Some(block(0.2, 0.2, 0.1, 0.1)), Some(180)),
+        building(2, Some(Site::Point(at(0.5, 0.5))), Some(120)),
+        building(3, None, None),
+        building(4, Some(block(0.4, 0.95, 0.1, 0.15)), None),
+        building(5, Some(Site::Point(at(9.0, 9.0))), Some(7)),
+    ]
 }
 
 /// Two rooms in …001, a party group that only says it is …001's, a volunteer station of the community …001, a police post at sea.

@@ -31,6 +31,8 @@ const CONTRACT: &[(&str, &str)] = &[
     ("GET", "/api/v1/links"),
     ("GET", "/api/v1/organizations"),
     ("GET", "/api/v1/organizations/{id}"),
+    ("GET", "/api/v1/buildings"),
+    ("GET", "/api/v1/buildings/{id}"),
     ("GET", "/api/v1/facilities"),
     ("POST", "/api/v1/facilities"),
     ("GET", "/api/v1/facilities/{id}"),

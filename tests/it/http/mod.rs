@@ -3,6 +3,7 @@
 mod addresses;
 mod bad_input;
 mod beidou;
+mod buildings;
 mod changes;
 pub(crate) mod city;
 mod contract;

@@ -101,6 +101,7 @@ async fn a_thousand_places_have_the_neighbours_that_a_look_at_everything_finds()
                 wangge::app::nearby::Thing::Facility(row) => (near.distance_m, 0, row.id.0),
                 wangge::app::nearby::Thing::Case(case) => (near.distance_m, 1, case.record.id.0),
                 wangge::app::nearby::Thing::Organization(one) => (near.distance_m, 2, one.record.id.0),
+                wangge::app::nearby::Thing::Building(one) => (near.distance_m, 3, one.record.id.0),
             })
             .collect();
         assert_eq!(found, expected[..expected.len().min(limit)], "{n}");
@@ -109,6 +110,7 @@ async fn a_thousand_places_have_the_neighbours_that_a_look_at_everything_finds()
                 wangge::app::nearby::Thing::Facility(row) => row.at,
                 wangge::app::nearby::Thing::Case(case) => case.record.at.unwrap(),
                 wangge::app::nearby::Thing::Organization(one) => one.record.at.unwrap(),
+                wangge::app::nearby::Thing::Building(one) => one.record.at().unwrap(),
             };
             assert!(near.across_water || !sees_water(&view, LatticePoint::nearest(place), at), "{n}");
             across += u32::from(near.across_water);

@@ -208,7 +208,7 @@ async fn tiles_are_those_of_the_map_with_rows_before_columns() {
     assert!(!own.body.is_empty());
     let same = get(&router, &format!("/ogc/collections/grids/tiles/WebMercatorQuad/{z}/{y}/{x}")).await;
     assert_eq!((own.status, &own.body, own.headers.get("etag")), (same.status, &same.body, same.headers.get("etag")));
-    let joined = get(&router, &format!("/tiles/regions,grids,labels,facilities,cases,organizations/{z}/{x}/{y}")).await;
+    let joined = get(&router, &format!("/tiles/regions,grids,labels,facilities,cases,organizations,buildings/{z}/{x}/{y}")).await;
     assert_eq!(get(&router, &format!("/ogc/tiles/WebMercatorQuad/{z}/{y}/{x}")).await.body, joined.body);
     let set = get(&router, "/ogc/collections/grids/tiles/WebMercatorQuad").await.ok();
     let limits = set["tileMatrixSetLimits"].as_array().unwrap().iter().find(|limits| limits["tileMatrix"] == "13").unwrap();
@@ -246,7 +246,7 @@ async fn gdal_pages_through_every_collection() {
     let listener = wangge::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = format!("OAPIF:http://{}/ogc", listener.local_addr().unwrap());
     tokio::spawn(wangge::http::serve(listener, router.clone(), std::future::pending()));
-    for collection in ["regions", "grids", "facilities", "cases"] {
+    for collection in ["regions", "grids", "facilities", "cases", "buildings"] {
         let count = all(&router, &format!("/ogc/collections/{collection}/items")).await.len();
         let arguments = ["-ro", "-al", "-oo", "PAGE_SIZE=1", &address, collection].map(str::to_owned);
         let said = tokio::task::spawn_blocking(move || told("ogrinfo", &arguments.each_ref().map(String::as_str))).await.unwrap();

@@ -13,7 +13,9 @@ use wangge::domain::category::{Category, CategoryKind, CodeProfile};
 use wangge::domain::id::{CaseId, Epoch, FacilityId, Revision};
 use wangge::domain::records::HouseholdCount;
 use wangge::geom::Area;
-use wangge::store::{BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, HouseholdCommit, StaffCommit, Store};
+use wangge::store::{
+    BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, HouseholdCommit, RowCommit, StaffCommit, Store,
+};
 
 fn head() -> CommitHead {
     CommitHead::new("test", now())
@@ -74,6 +76,15 @@ async fn staff(store: &Store) {
 async fn households(store: &Store) {
     let counts = vec![HouseholdCount { grid: code(GRID_1), households: Some(7), population: None }];
     store.households_commit(HouseholdCommit { head: head(), counts, import: None }).await.unwrap();
+}
+
+/// One is higher and has fewer households, one is gone.
+async fn buildings(store: &Store) {
+    let mut rows = store.buildings().await.unwrap();
+    rows.truncate(1);
+    (rows[0].storeys, rows[0].households) = (Some(33), Some(6));
+    let commit = RowCommit { head: head(), rows, removed: vec![2], import: None };
+    store.buildings_commit(commit).await.unwrap();
 }
 
 /// One more category, before all others in the order of codes; another title.
@@ -144,9 +155,10 @@ async fn a_city_loaded_in_passing_equals_one_made_from_scratch() {
             told.push((stringify!($write), differing(&before).await));
         })* };
     }
-    each!(facilities cases staff households profile boundaries facilities_again);
+    each!(facilities cases staff households buildings profile boundaries facilities_again);
     let changed = |name: &str| told.iter().find(|(write, _)| *write == name).unwrap().1;
     assert!(changed("facilities") > 5 && changed("cases") > 5 && changed("boundaries") > 5, "{told:?}");
+    assert!(changed("buildings") > 0, "{told:?}");
     assert_eq!((changed("staff"), changed("households")), (0, 0));
     // A number that was reached long ago is answered at once, and changes nothing.
     app.applier.reload(Revision(1)).await.unwrap();

@@ -54,7 +54,7 @@ async fn the_catalogue_leads_to_tilejson_and_that_to_tiles() {
     let router = city::router().await;
     let catalogue = get(&router, "/tiles").await.ok();
     let layers: Vec<&String> = catalogue["tiles"].as_object().unwrap().keys().collect();
-    assert_eq!(layers, ["cases", "facilities", "grids", "labels", "organizations", "regions"]);
+    assert_eq!(layers, ["buildings", "cases", "facilities", "grids", "labels", "organizations", "regions"]);
     assert_eq!(catalogue["tiles"]["grids"]["url"], "http://localhost:8080/tiles/grids");
     let tilejson = get(&router, "/tiles/regions,grids,labels").await.ok();
     assert_eq!((&tilejson["tilejson"], &tilejson["minzoom"], &tilejson["maxzoom"]), (&json!("3.0.0"), &json!(0), &json!(16)));
@@ -184,7 +184,7 @@ async fn tiles_that_do_not_exist_are_named() {
         get(&router, &format!("/tiles/grids/{bad}")).await.problem(400, "bad_path");
     }
     let unknown = get(&router, &format!("/tiles/streets/{TILE}")).await.problem(404, "unknown_layer");
-    assert_eq!(unknown["allowed"], json!(["regions", "grids", "labels", "facilities", "cases", "organizations"]));
+    assert_eq!(unknown["allowed"], json!(["regions", "grids", "labels", "facilities", "cases", "organizations", "buildings"]));
     let order = get(&router, &format!("/tiles/grids,regions/{TILE}")).await.problem(404, "unknown_layer");
     assert_eq!(order["canonical"], "regions,grids");
     get(&router, "/tiles/streets").await.problem(404, "unknown_layer");
