@@ -66,8 +66,8 @@ pub(super) struct Args {
     /// The city's data file.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
-    /// regions, grids, facilities, staff, households, cases (open ones), organizations, buildings; of tiles: regions,grids,labels,facilities,cases,organizations,buildings. Default: all that
-    /// the format can hold (of tiles all but cases).
+    /// regions, grids, facilities, staff, households, cases (open ones), organizations, buildings; of tiles: regions,grids,labels,
+    /// facilities,cases,organizations,buildings. Default: all that the format can hold (of tiles the first four).
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     layers: Vec<String>,
     /// Only what is at or below a region or grid.

@@ -229,7 +229,7 @@ impl Looks {
 
 fn guess(file: &Path, layer: Option<&str>, scheme: &Scheme) -> Result<Guess, Failure> {
     let told = |detail: String| Failure::Failed(format!("{}: {detail}", file.display()));
-    let reader = Reader::open(file, &Reading { layer, columns: None, tags: None }).map_err(|fault| told(fault.to_string()))?;
+    let reader = Reader::open(file, &Reading { layer, ..Reading::default() }).map_err(|fault| told(fault.to_string()))?;
     let mut looks = Looks::default();
     let mut first = None;
     reader.for_each(&mut |record| {

@@ -61,11 +61,10 @@ pub(super) fn addresses(
         plots: Vec::new(),
     };
     for (urban, ground, street) in streets {
-        if made.rows.len() >= total {
-            break;
-        }
+        // Where there are no more addresses to be had, houses still stand.
+        let told = made.rows.len() < total;
         let every_m = 40.0 - 18.0 * urban.min(1.0);
-        made.along(street, &houses(ground, street, every_m, &mut random), urban, &mut random);
+        made.along(street, &houses(ground, street, every_m, &mut random), urban, told, &mut random);
     }
     made.rows.truncate(total);
     (made.rows, made.plots)
@@ -112,7 +111,7 @@ struct Houses<'a> {
 }
 
 impl Houses<'_> {
-    fn along(&mut self, street: &Street, houses: &[House], urban: f64, random: &mut Random) {
+    fn along(&mut self, street: &Street, houses: &[House], urban: f64, told: bool, random: &mut Random) {
         let Some(name) = self.name(street, houses, random) else { return };
         for house in houses {
             let Some((regions, ix)) = self.regions(house.at) else { continue };
@@ -128,6 +127,9 @@ impl Houses<'_> {
                 away: house.away,
                 grid: ix,
             });
+            if !told {
+                continue;
+            }
             let centre = self.centre(ix);
             self.push(text.clone(), centre, house.at);
             if urban > 0.5 && random.below(WITH_FLATS) == 0 {

@@ -139,6 +139,8 @@ pub struct Reading<'a> {
     pub columns: Option<&'a fields::Columns>,
     /// Rules for foreign tags: which things of OpenStreetMap are wanted.
     pub tags: Option<&'a tags::TagRules>,
+    /// Of OpenStreetMap: only what has this tag is wanted, areas with their outline.
+    pub outlines: Option<&'static str>,
 }
 
 /// Sentences about a file that are no faults: what it was taken for, what was left out. Shared, since some are known only at its end.
@@ -198,7 +200,7 @@ impl Reader {
             }
             Format::Csv => Source::Csv(csv::CsvReader::open(input)?),
             Format::FlatGeobuf => Source::FlatGeobuf(flatgeobuf::FlatGeobufReader::open(input)?),
-            Format::OsmPbf => Source::OsmPbf(Box::new(osm::OsmReader::open(input, reading.tags)?)),
+            Format::OsmPbf => Source::OsmPbf(Box::new(osm::OsmReader::open(input, reading)?)),
             Format::Zip if input.is_gzipped() => return packed("a zip file"),
             Format::Shapefile if input.is_gzipped() => return packed("a Shapefile"),
             Format::Zip => in_zip(path, reading, progress.clone())?,

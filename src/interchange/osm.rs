@@ -1,9 +1,9 @@
 //! OpenStreetMap's PBF format (wiki.openstreetmap.org/wiki/PBF_Format): nodes with tags as points, and closed ways in their middle where the
-//! tag rules say so. What no rule has is left out, since such a file holds a whole country.
+//! tag rules say so; of buildings the outlines of closed ways. What nobody wants is left out, since such a file holds a whole country.
 
 use super::input::{Input, Progress, read_fault};
 use super::tags::{TagRules, Tagged};
-use super::{Notes, RawRecord, RawShape, Sink};
+use super::{Notes, RawRecord, RawShape, Reading, Sink};
 use crate::domain::fault::{Fault, FaultKind};
 use flate2::read::ZlibDecoder;
 use serde_json::Value;
@@ -30,6 +30,8 @@ const MOST_CORNERS: usize = 40_000_000;
 pub struct OsmReader {
     path: PathBuf,
     rules: Option<TagRules>,
+    /// The tag of what is wanted with its outline.
+    outlines: Option<&'static str>,
     notes: Notes,
     progress: Progress,
 }
@@ -179,6 +181,7 @@ type Tags = Vec<(Arc<str>, Value)>;
 enum Thing {
     Node { id: i64, at: [f64; 2], tags: Tags },
     Way { id: i64, refs: Vec<i64>, tags: Tags },
+    Relation { tags: Tags },
 }
 
 /// Which things of a block are wanted.
@@ -225,7 +228,7 @@ impl Strings {
     }
 }
 
-/// The nodes or ways of a block, in order.
+/// The nodes, or the ways and relations, of a block, in order.
 fn block(bytes: &[u8], wanted: Wanted, each: &mut dyn FnMut(Thing) -> Result<(), Fault>) -> Result<(), Fault> {
     let mut strings = Strings { texts: Vec::new(), left: Cell::new(MOST_TAGS) };
     let mut groups = Vec::new();
@@ -255,6 +258,7 @@ fn block(bytes: &[u8], wanted: Wanted, each: &mut dyn FnMut(Thing) -> Result<(),
                 ((1, Part::Bytes(bytes)), Wanted::Nodes) => each(node(bytes, &strings, &scale)?)?,
                 ((2, Part::Bytes(bytes)), Wanted::Nodes) => dense(bytes, &strings, &scale, each)?,
                 ((3, Part::Bytes(bytes)), Wanted::Ways) => each(way(bytes, &strings)?)?,
+                ((4, Part::Bytes(bytes)), Wanted::Ways) => each(relation(bytes, &strings)?)?,
                 _ => {}
             }
         }
@@ -323,7 +327,21 @@ fn way(bytes: &[u8], strings: &Strings) -> Result<Thing, Fault> {
     Ok(Thing::Way { id, refs, tags: strings.tags(&keys, &values)? })
 }
 
-/// A closed way that a rule wants, in the order of the file.
+/// A relation by its tags: who its members are is not read.
+fn relation(bytes: &[u8], strings: &Strings) -> Result<Thing, Fault> {
+    let (mut keys, mut values) = (Vec::new(), Vec::new());
+    let mut message = Message { bytes };
+    while let Some(field) = message.next()? {
+        match field {
+            (2, Part::Bytes(bytes)) => keys = packed(bytes)?,
+            (3, Part::Bytes(bytes)) => values = packed(bytes)?,
+            _ => {}
+        }
+    }
+    Ok(Thing::Relation { tags: strings.tags(&keys, &values)? })
+}
+
+/// A closed way that is wanted, in the order of the file.
 struct Wish {
     id: i64,
     tags: Tags,
@@ -332,7 +350,7 @@ struct Wish {
 
 impl OsmReader {
     /// Reads the file's header.
-    pub fn open(input: Input, rules: Option<&TagRules>) -> Result<Self, Fault> {
+    pub fn open(input: Input, reading: &Reading<'_>) -> Result<Self, Fault> {
         let (path, progress) = (input.path().to_owned(), input.progress());
         let mut file = input.into_text();
         let (kind, header) = blob(&mut file)?.ok_or_else(damaged)?;
@@ -348,7 +366,8 @@ impl OsmReader {
                 return Err(bad(format!("the file needs a reader that knows {name:?}: write a plain extract (osmium cat)")));
             }
         }
-        Ok(Self { path, rules: rules.cloned(), notes: Notes::default(), progress })
+        let (rules, outlines) = (reading.tags.cloned(), reading.outlines);
+        Ok(Self { path, rules, outlines, notes: Notes::default(), progress })
     }
 
     /// What was left out.
@@ -369,8 +388,15 @@ impl OsmReader {
 
     /// `Err(None)`: the sink wants nothing more.
     fn read(&self, sink: &mut Sink<'_>) -> Result<(), Option<Fault>> {
-        let wishes = match &self.rules {
-            Some(rules) if rules.wants_areas() => wishes(&self.path, rules)?,
+        let wishes = match (&self.rules, self.outlines) {
+            (_, Some(key)) => {
+                let (wishes, relations) = wishes(&self.path, &|tags| has(tags, key))?;
+                if relations > 0 {
+                    self.notes.add(format!("{relations} relations with the tag {key} were left out: only closed ways are read"));
+                }
+                wishes
+            }
+            (Some(rules), None) if rules.wants_areas() => wishes(&self.path, &|tags| rules.takes_area(tags))?.0,
             _ => Vec::new(),
         };
         let mut corners: Vec<i64> = wishes.iter().flat_map(|wish| wish.refs.iter().copied()).collect();
@@ -384,7 +410,7 @@ impl OsmReader {
             if let Ok(place) = corners.binary_search(&id) {
                 places[place] = Some(at);
             }
-            if tags.is_empty() || enough {
+            if tags.is_empty() || enough || self.outlines.is_some_and(|key| !has(&tags, key)) {
                 return Ok(());
             }
             if self.rules.as_ref().is_some_and(|rules| rules.category(&tags) == Tagged::Unmapped) {
@@ -403,6 +429,7 @@ impl OsmReader {
             }
             let ring: Result<Vec<[f64; 2]>, i64> = refs.iter().map(|id| place_of.get(id).copied().ok_or(*id)).collect();
             let made = match ring {
+                Ok(ring) if self.outlines.is_some() => Ok(record(id, "way/", tags, RawShape::Polygons(vec![vec![ring]]))),
                 Ok(ring) => Ok(record(id, "way/", tags, RawShape::Point(middle(&ring)))),
                 Err(missing) => {
                     let detail =
@@ -437,23 +464,32 @@ fn things(input: Input, wanted: Wanted, each: &mut dyn FnMut(Thing) -> Result<()
     Ok(())
 }
 
-fn wishes(path: &Path, rules: &TagRules) -> Result<Vec<Wish>, Fault> {
+/// Whether a thing has a tag, and does not deny it.
+fn has(tags: &Tags, key: &str) -> bool {
+    tags.iter().any(|(known, value)| **known == *key && value.as_str() != Some("no"))
+}
+
+/// The closed ways that are wanted, and how many relations are.
+fn wishes(path: &Path, wants: &dyn Fn(&Tags) -> bool) -> Result<(Vec<Wish>, u64), Fault> {
     let mut wishes = Vec::new();
-    let mut corners = 0;
+    let (mut corners, mut relations) = (0, 0);
     things(Input::open(path)?, Wanted::Ways, &mut |thing| {
+        if let Thing::Relation { tags } = &thing {
+            relations += u64::from(wants(tags));
+        }
         let Thing::Way { id, refs, tags } = thing else { return Ok(()) };
-        if refs.len() >= 4 && refs.first() == refs.last() && rules.takes_area(&tags) {
+        if refs.len() >= 4 && refs.first() == refs.last() && wants(&tags) {
             corners += refs.len();
             wishes.push(Wish { id, tags, refs });
         }
         if corners > MOST_CORNERS {
             return Err(bad(format!(
-                "the areas that the profile wants have more than {MOST_CORNERS} corners: cut the file into cities"
+                "the areas that are wanted have more than {MOST_CORNERS} corners: cut the file into cities"
             )));
         }
         Ok(())
     })?;
-    Ok(wishes)
+    Ok((wishes, relations))
 }
 
 /// The centre of gravity of a ring's area; of its corners when it has none.

@@ -66,10 +66,14 @@ export interface Counts {
   households: number; population: number; staff: number; area_m2: number;
   /** Absent from an older server. */
   organizations?: number;
+  buildings?: number;
 }
 export interface Organization { id: number; category: string; name: string; hours: string | null; address: string | null; position: Position | null }
 /** Of a grid: all are counted, the first twenty listed. */
 export interface Organizations { total: number; by_category: { category: string; name: string; icon: string; count: number }[]; items: Organization[] }
+export interface Building { id: number; name: string; storeys: number | null; households: number | null; address: string | null; position: Position | null }
+/** Of a grid: all are counted, and those that a border runs through; the first twenty listed. */
+export interface Buildings { total: number; crossing: number; items: Building[] }
 export interface Region extends Place { path: Place[]; bbox: Box | null; counts: Counts; revision: number; epoch: number }
 /** `kind` only on grids. */
 export interface Child extends Place { kind?: string; bbox: Box | null; counts: Counts }
@@ -82,6 +86,8 @@ export interface Member { id: string; name: string; role: string; phone?: string
 export interface Neighbour { code: string; name: string; shared_m?: number }
 export interface Grid {
   code: string; name: string; kind: string; households: number | null; population: number | null;
+  /** Where the households come from, and what was counted for the grid itself. Absent from an older server. */
+  households_from?: 'buildings' | 'counted' | null; households_counted?: number | null;
   area_m2: number; label_point: Position; bbox: Box; period?: { from: string | null; until: string | null };
 }
 export interface GridCard {
@@ -90,6 +96,7 @@ export interface GridCard {
   facilities: { total: number; by_category: { category: string; name: string; count: number }[] };
   /** Absent from an older server. */
   organizations?: Organizations;
+  buildings?: Buildings;
   open_cases: { total: number; overdue: number; items: Case[] };
   neighbours: { total: number; items: Neighbour[] };
 }

@@ -16,6 +16,7 @@ import { createMap, type Stage } from './map/create';
 import { addArea, watchDrawing } from './map/draw';
 import { switchLayers } from './map/layers';
 import { addNames } from './map/names';
+import { addBuildings, BUILDINGS } from './map/buildings';
 import { addOrganizations, ORGANIZATIONS } from './map/organizations';
 import { watchPointer } from './map/pointer';
 import { Refresh } from './map/refresh';
@@ -128,6 +129,7 @@ async function start(): Promise<void> {
   addNames(map);
   addSpotlight(map, categoryIcons.value);
   if (organizationCategories.value.length > 0) addOrganizations(map, organizationIcons.value, shape.value === 'desk' ? 12 : 16);
+  if (city.counts.buildings) addBuildings(map);
   addArea(map);
   watchPointer(map);
   watchDrawing(map);
@@ -170,7 +172,7 @@ async function keepUp(refresh: Refresh, reloads: ReadonlySet<() => void>, again:
   let heard = meta.data!.revision;
   const everything = () => { 
     for (const source of ['boundaries', 'facilities', 'cases']) refresh.source(source, null);
-    refresh.drawn(ORGANIZATIONS);
+    for (const source of [ORGANIZATIONS, BUILDINGS]) refresh.drawn(source);
     for (const { set } of otherSets.value) refresh.drawn(setSource(set));
   };
   const reload = soon(() => { for (const each of reloads) each(); });
@@ -184,7 +186,7 @@ async function keepUp(refresh: Refresh, reloads: ReadonlySet<() => void>, again:
     const source = news.kind !== 'tiles' ? null : news.set ? setSource(news.set) : sourceOf(news.layer);
     if (news.kind !== 'tiles' || !source) return;
     if (news.set) refresh.drawn(source, null);
-    else if (source === ORGANIZATIONS) refresh.drawn(source, news.all ? null : news.tiles);
+    else if (source === ORGANIZATIONS || source === BUILDINGS) refresh.drawn(source, news.all ? null : news.tiles);
     else refresh.source(source, news.all ? null : news.tiles);
     const bbox = gridShown.value ? card.data?.grid.bbox : region.data?.bbox;
     if (news.all || !bbox || touches(news.tiles, bbox)) reload();

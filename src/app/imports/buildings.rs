@@ -103,7 +103,10 @@ impl Imported for BuildingRecord {
 
     fn note(report: &mut Report) {
         if !report.other_columns.is_empty() {
-            report.notes.push(format!("not stored, since a building has no such fields: {}", report.other_columns.join(", ")));
+            // Things of OpenStreetMap have hundreds.
+            let some = report.other_columns.iter().take(30).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = if report.other_columns.len() > 30 { " …" } else { "" };
+            report.notes.push(format!("not stored, since a building has no such fields: {some}{more}"));
         }
     }
 }

@@ -27,6 +27,8 @@ const MOST_FAULTS: usize = 200_000;
 struct Rules {
     columns: Columns,
     tags: Option<TagRules>,
+    /// Which areas of OpenStreetMap are wanted with their outline.
+    outlines: Option<&'static str>,
 }
 
 impl Rules {
@@ -45,7 +47,11 @@ impl Rules {
             }
             (None, _) => {}
         }
-        Ok(Self { columns, tags })
+        let outlines = (job.order.kind == Kind::Buildings).then_some("building");
+        if outlines.is_some() {
+            columns.also(Field::Id, &["osm_id".to_owned()]);
+        }
+        Ok(Self { columns, tags, outlines })
     }
 }
 
@@ -64,11 +70,7 @@ pub(super) fn read(job: &Job, report: &mut Report, each: &mut Each<'_>) {
 fn read_by(rules: &mut Rules, job: &Job, report: &mut Report, each: &mut Each<'_>) {
     let order = &job.order;
     let needs_crs = !matches!(order.kind, Kind::Staff | Kind::Households);
-    let system = order
-        .system
-        .clone()
-        .or_else(|| rules.tags.as_ref().and_then(|tags| tags.system.clone()))
-        .unwrap_or_else(|| "source".to_owned());
+    let system = order.system.clone().or_else(|| rules.tags.as_ref().and_then(|tags| tags.system.clone()));
     let total: u64 = order.files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|file| file.len()).sum();
     let mut before = 0;
     let mut crs_seen = BTreeSet::new();
@@ -110,7 +112,10 @@ fn read_by(rules: &mut Rules, job: &Job, report: &mut Report, each: &mut Each<'_
         let terms = Terms {
             positions: crs.ready(),
             zone: job.zone.clone(),
-            system: system.clone(),
+            system: system.clone().unwrap_or_else(|| match reader.format_name() {
+                "osm.pbf" => "osm".to_owned(),
+                _ => "source".to_owned(),
+            }),
             source: order.source.clone(),
             source_date: order.source_date,
             max_vertices: order.max_vertices,
@@ -301,7 +306,7 @@ fn exchanged(swapped: bool) -> &'static str {
 
 /// What a reader needs to know besides the file.
 fn reading<'a>(order: &'a Order, rules: &'a Rules) -> Reading<'a> {
-    Reading { layer: order.layer.as_deref(), columns: Some(&rules.columns), tags: rules.tags.as_ref() }
+    Reading { layer: order.layer.as_deref(), columns: Some(&rules.columns), tags: rules.tags.as_ref(), outlines: rules.outlines }
 }
 
 #[cfg(test)]

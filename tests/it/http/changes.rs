@@ -16,7 +16,7 @@ use wangge::geom::mercator::{MercatorPoint, tile_at};
 use wangge::geom::{Area, TileId};
 use wangge::store::{BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, Store};
 
-const LAYERS: [&str; 5] = ["regions", "grids", "labels", "facilities", "cases"];
+const LAYERS: [&str; 7] = ["regions", "grids", "labels", "facilities", "cases", "organizations", "buildings"];
 
 /// Every tile that the city touches, with one around it.
 pub(super) fn tiles() -> Vec<TileId> {

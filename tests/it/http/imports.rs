@@ -151,6 +151,12 @@ fn organizations(name: &str) -> String {
     format!("id,category,name,lon,lat,within\no1,mediation,{name},{lon},{lat},\no2,party,支部,,,{GRID_1}\n{more}")
 }
 
+fn buildings(name: &str) -> String {
+    let place = at(0.5, 0.5).lonlat();
+    let more = if name == "新" { format!("h3,多,9,{},{},\n", place.lon(), place.lat()) } else { String::new() };
+    format!("id,name,households,lon,lat,within\nh1,{name},30,{},{},\nh2,二,,,,{GRID_1}\n{more}", place.lon(), place.lat())
+}
+
 fn staff(name: &str) -> String {
     format!("id,name,role,assigned\ns1,{name},网格长,{GRID_1}\ns9,{name},网格员,{GRID_3}\n")
 }
@@ -186,8 +192,10 @@ async fn content(store: &Store) -> String {
     addresses.iter_mut().for_each(|row| row.version = Version(0));
     let mut organizations = store.organizations().await.unwrap();
     organizations.iter_mut().for_each(|row| row.version = Version(0));
+    let mut buildings = store.buildings().await.unwrap();
+    buildings.iter_mut().for_each(|row| row.version = Version(0));
     format!(
-        "{facilities:#?}{cases:#?}{addresses:#?}{organizations:#?}{:#?}{:#?}{:#?}{:#?}{:?}{:?}",
+        "{facilities:#?}{cases:#?}{addresses:#?}{organizations:#?}{buildings:#?}{:#?}{:#?}{:#?}{:#?}{:?}{:?}",
         store.staff().await.unwrap(),
         set.regions,
         set.grids,
@@ -234,6 +242,7 @@ async fn every_kind_comes_in_while_others_write_and_the_city_equals_its_store() 
             ("kind=cases&crs=cgcs2000&system=k", "cases.csv", cases("a")),
             ("kind=addresses&crs=cgcs2000&system=k", "a.csv", addresses("新的")),
             ("kind=organizations&crs=cgcs2000&system=k", "o.csv", organizations("新")),
+            ("kind=buildings&crs=cgcs2000&system=k", "b.csv", buildings("新")),
             ("kind=staff", "staff.csv", staff("新")),
             ("kind=households", "counts.csv", format!("grid,households,population\n{GRID_1},11,\n{GRID_3},,22\n")),
             ("kind=grids&crs=cgcs2000", "grids.geojson", grids(0.45)),
@@ -253,12 +262,12 @@ async fn every_kind_comes_in_while_others_write_and_the_city_equals_its_store() 
         assert_ne!(seen(&served.app.published.load()), before);
         assert_eq!(served.left(), [""; 0]);
         let list = get(&served.router, &format!("{ALL}?limit=4")).await.ok();
-        assert_eq!((list["number_matched"].as_u64(), list["items"].as_array().unwrap().len()), (Some(11), 4));
-        assert_eq!(list["items"][0]["id"], 11, "the newest first");
+        assert_eq!((list["number_matched"].as_u64(), list["items"].as_array().unwrap().len()), (Some(12), 4));
+        assert_eq!(list["items"][0]["id"], 12, "the newest first");
         assert!(list["items"][0].get("report").is_none());
         let next = list["next"].as_str().unwrap().strip_prefix("http://localhost:8080").unwrap().to_owned();
         let next = get(&served.router, &next).await.ok();
-        assert_eq!(next["items"][0]["id"], 7);
+        assert_eq!(next["items"][0]["id"], 8);
         // The same once more changes nothing.
         let again = served.import("kind=facilities&crs=cgcs2000", "many.csv", facilities(0..3000, "丙")).await;
         assert_eq!(again["status"], "unchanged", "{again:#}");
@@ -277,6 +286,7 @@ async fn what_is_taken_back_leaves_what_was_there() {
         served.imported("kind=addresses&crs=cgcs2000&system=k", "a.csv", addresses("旧")).await;
         served.imported("kind=addresses&crs=cgcs2000&system=k", "many.csv", many_addresses(0..2500, "旧")).await;
         served.imported("kind=organizations&crs=cgcs2000&system=k", "o.csv", organizations("旧")).await;
+        served.imported("kind=buildings&crs=cgcs2000&system=k", "b.csv", buildings("旧")).await;
         let own =
             "name = \"own\"\nextends = \"gbt47678\"\ncategories = [{ kind = \"component\", code = \"01000\", name = \"一\" }]\n";
         for (query, name, body) in [
@@ -286,6 +296,7 @@ async fn what_is_taken_back_leaves_what_was_there() {
             ("kind=addresses&crs=cgcs2000&system=k", "a.csv", addresses("新的")),
             ("kind=addresses&crs=cgcs2000&system=k", "many.csv", many_addresses(0..5000, "新")),
             ("kind=organizations&crs=cgcs2000&system=k", "o.csv", organizations("新")),
+            ("kind=buildings&crs=cgcs2000&system=k", "b.csv", buildings("新")),
             ("kind=staff", "staff.csv", staff("新")),
             ("kind=households", "counts.csv", format!("grid,households,population\n{GRID_1},11,\n{GRID_3},,22\n")),
             ("kind=grids&crs=cgcs2000", "grids.geojson", grids(0.45)),

@@ -27,12 +27,14 @@ pub(crate) fn seen(city: &City) -> String {
     facilities.sort_by_key(|row| row.id);
     let mut cases: Vec<_> = city.cases.iter().map(|case| ((*case.record).clone(), case.leaf)).collect();
     cases.sort_by_key(|case| case.0.id);
+    let mut buildings: Vec<_> = city.buildings.iter().map(|one| (&one.record, one.unit)).collect();
+    buildings.sort_by_key(|one| one.0.id);
     let grids: Vec<_> =
         city.territory.grids.iter().map(|grid| (&grid.code, &grid.name, grid.households, grid.population)).collect();
     let staff: Vec<_> = city.territory.grids.iter().map(|grid| city.staff.of(&grid.code)).collect();
     let codes: Vec<_> = city.about.profile.categories.iter().map(|category| &category.code).collect();
     format!(
-        "{} {} {:?}\n{facilities:?}\n{cases:?}\n{grids:?}\n{staff:?} {}\n{codes:?} {}\n{:?}",
+        "{} {} {:?}\n{facilities:?}\n{cases:?}\n{buildings:?}\n{grids:?}\n{staff:?} {}\n{codes:?} {}\n{:?}",
         city.revision,
         city.epoch(),
         city.territory.period,

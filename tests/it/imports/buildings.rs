@@ -94,3 +94,16 @@ async fn reports_list_grids_whose_count_and_whose_buildings_differ() {
     let report = import(&store, order(Kind::Households, &recounted.path, "")).await;
     assert_eq!(differences(&report), [(grid(4).to_string(), 1, 9)]);
 }
+
+#[tokio::test]
+async fn openstreetmap_s_own_format_brings_buildings_with_their_outlines_and_nothing_else() {
+    let store = four_grids().await;
+    let report = import(&store, order(Kind::Buildings, &super::fixture("import/city/places.osm.pbf"), "")).await;
+    assert_eq!((report.tally.records, report.tally.new), (1, 1), "neither the toilets nor the café: {}", report.text());
+    let rows = store.buildings().await.unwrap();
+    assert_eq!(rows[0].provenance.external_ids["osm"], "way/302");
+    assert_eq!(rows[0].footprint().unwrap().vertex_count(), 4);
+    let mut tagged = order(Kind::Buildings, &super::fixture("import/city/places.osm.pbf"), "");
+    tagged.tags = Some("osm".to_owned());
+    assert_eq!(run(&store, tagged).await.status, Status::Refused, "buildings have no categories");
+}

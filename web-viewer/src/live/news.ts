@@ -13,9 +13,9 @@ export type News =
 export interface Tile { z: number; x: number; y: number }
 
 /** The map's source of a tile layer; null: a layer of tomorrow. */
-export function sourceOf(layer: string): 'boundaries' | 'facilities' | 'cases' | 'organizations' | null {
+export function sourceOf(layer: string): 'boundaries' | 'facilities' | 'cases' | 'organizations' | 'buildings' | null {
   if (layer === 'regions' || layer === 'grids' || layer === 'labels') return 'boundaries';
-  return layer === 'facilities' || layer === 'cases' || layer === 'organizations' ? layer : null;
+  return layer === 'facilities' || layer === 'cases' || layer === 'organizations' || layer === 'buildings' ? layer : null;
 }
 
 interface Named extends Tile { below: boolean }

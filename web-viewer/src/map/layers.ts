@@ -1,5 +1,6 @@
 // The layers that a person can put away, and what they are made of. Their switches are in the address.
 import type { Map } from 'maplibre-gl';
+import { BUILDING_POINTS, BUILDINGS } from './buildings';
 import { PLACED } from './names';
 import { ORGANIZATIONS } from './organizations';
 import { SELECTED_CASES, SELECTED_FACILITIES, URGENT } from './spotlight';
@@ -22,6 +23,7 @@ export const LAYERS: readonly Layer[] = [
   { id: 'facilities', made: ['facilities', SELECTED_FACILITIES] },
   { id: 'names', made: [...RANKS.slice(0, 3).map((rank) => `label-${rank}`), PLACED] },
   ...[3, 2, 1, 0].map((rank) => ({ id: `border_${rank}`, rank, made: [`border-${RANKS[rank]!}`] })),
+  { id: 'buildings', made: [BUILDINGS, BUILDING_POINTS] },
   { id: 'land_other', made: ['land-other'] },
 ];
 

@@ -23,6 +23,7 @@ export function GridCard() {
         <Cases shown={shown} />
         <Team shown={shown} />
         <Organizations shown={shown} />
+        <Buildings shown={shown} />
         <Links />
         {shape.value === 'desk' && <Neighbours />}
       </>}
@@ -58,6 +59,25 @@ function Organizations({ shown }: { shown: Card }) {
         <li key={one.id} class="person">
           <Icon name={icons.get(one.category) ?? 'building'} /><span class="label">{one.name}</span>
           <span class="number second">{one.hours}</span>
+        </li>
+      )} />
+      {total > items.length && <p class="second">{say('more')} {count(total - items.length)}</p>}
+    </Block>
+  );
+}
+
+/** What stands there, and how many live in it; counts only. Where the grid's own count says something else, both are told. */
+function Buildings({ shown: { buildings, grid } }: { shown: Card }) {
+  const { total, crossing, items } = buildings ?? { total: 0, crossing: 0, items: [] };
+  if (total === 0) return null;
+  const differs = grid.households_from === 'buildings' && typeof grid.households_counted === 'number' && grid.households_counted !== grid.households;
+  return (
+    <Block title={<>{say('buildings')} {count(total)}{crossing > 0 && <small>{say('acrossBorder')} {count(crossing)}</small>}</>} of={card} class="buildings">
+      {differs && <p class="second">{say('householdsCounted')} {count(grid.households_counted!)} · {say('householdsOfBuildings')} {count(grid.households!)}</p>}
+      <Rows items={items} row={(one) => (
+        <li key={one.id} class="person">
+          <Icon name="building" /><span class="label">{one.name || one.address || `#${one.id}`}</span>
+          <span class="number second">{[one.storeys !== null && `${one.storeys} ${say('storeys')}`, one.households !== null && `${count(one.households)} ${say('householdsShort')}`].filter(Boolean).join(' · ')}</span>
         </li>
       )} />
       {total > items.length && <p class="second">{say('more')} {count(total - items.length)}</p>}

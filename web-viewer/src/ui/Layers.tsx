@@ -86,6 +86,7 @@ function toggleThematic(id: string): void {
 
 function isThere(id: string): boolean {
   if (id === 'land_other') return !!meta.data?.background;
+  if (id === 'buildings') return !!meta.data?.counts.buildings;
   return id !== 'organizations' || organizationCategories.value.length > 0;
 }
 
@@ -110,6 +111,7 @@ function countOf({ id, rank }: Layer): string {
   if (rank !== undefined) return told(levelOf(rank)!.count);
   if (id === 'cases') return told(cases.data?.length);
   if (id === 'organizations') return told(gridShown.value ? card.data?.organizations?.total : region.data?.counts.organizations);
+  if (id === 'buildings') return told(gridShown.value ? card.data?.buildings?.total : region.data?.counts.buildings);
   if (id === 'facilities') return told(gridShown.value ? card.data?.facilities.total : region.data?.counts.facilities);
   return '';
 }
@@ -121,5 +123,5 @@ function Key({ layer: { id, rank } }: { layer: Layer }) {
   if (rank !== undefined) return <span class={`key line rank-${rank}`} />;
   if (id === 'names') return <span class="key letter">文</span>;
   if (id === 'land_other') return <span class="key land" />;
-  return <Icon name={id === 'cases' ? 'case-open' : id === 'organizations' ? 'flag' : 'component'} class="key" />;
+  return <Icon name={id === 'cases' ? 'case-open' : id === 'organizations' ? 'flag' : id === 'buildings' ? 'building' : 'component'} class="key" />;
 }

@@ -87,7 +87,7 @@ test('events of tomorrow are left alone, broken ones lead to loading anew', () =
   expect(understood('tiles', '{"layer":3}')).toBeNull();
   expect(understood('tiles', '{"layer":"grids"')).toEqual({ kind: 'resync' });
   expect(understood('tiles', '{"layer":"grids","revision":4,"all":true}')).toEqual({ kind: 'tiles', layer: 'grids', revision: 4, tiles: [], all: true });
-  expect(['regions', 'grids', 'labels', 'facilities', 'cases', 'organizations', 'weather'].map(sourceOf)).toEqual(['boundaries', 'boundaries', 'boundaries', 'facilities', 'cases', 'organizations', null]);
+  expect(['regions', 'grids', 'labels', 'facilities', 'cases', 'organizations', 'buildings', 'weather'].map(sourceOf)).toEqual(['boundaries', 'boundaries', 'boundaries', 'facilities', 'cases', 'organizations', 'buildings', null]);
 });
 
 test('of the tiles shown the named ones are meant, and those below a starred one', () => {
