@@ -90,21 +90,28 @@ impl<'a, A: Fn(Option<Unit>) -> bool> Search<'a, A> {
             let placed = all.filter_map(|(street, house)| Some((street, house, self.all.houses[house].at()?)));
             placed.take(MOST_HOUSES).filter(|(_, house, _)| self.sees(*house)).collect()
         };
-        let mut cells: HashMap<(i32, i32), Vec<Placed>> = HashMap::new();
-        for house in houses(ones) {
-            cells.entry(cell(house.2)).or_default().push(house);
+        // In each cell the houses of one street stand together.
+        let mut cells: HashMap<(i32, i32), Vec<(u32, Vec<(usize, LatticePoint)>)>> = HashMap::new();
+        for (street, house, at) in houses(ones) {
+            let streets = cells.entry(cell(at)).or_default();
+            match streets.last_mut() {
+                Some((last, houses)) if *last == street => houses.push((house, at)),
+                _ => streets.push((street, vec![(house, at)])),
+            }
         }
         // Which is nearest is decided in the plane; how near it is, on the ellipsoid.
         let mut nearest: BTreeMap<(u32, u32), Pair> = BTreeMap::new();
         for (street, house, at) in houses(others) {
             let narrow = at.lonlat().lat().to_radians().cos();
+            let apart = |place: LatticePoint| (f64::from(at.x - place.x) * narrow).powi(2) + f64::from(at.y - place.y).powi(2);
             let (x, y) = cell(at);
             let around = (-1..=1).flat_map(|dx| (-1..=1).map(move |dy| (x + dx, y + dy)));
-            for (one, nearby, place) in around.filter_map(|cell| cells.get(&cell)).flatten() {
-                let apart = (f64::from(at.x - place.x) * narrow).powi(2) + f64::from(at.y - place.y).powi(2);
-                let is_nearer = nearest.get(&(*one, street)).is_none_or(|pair| apart < pair.apart);
-                if is_nearer && *one != street {
-                    nearest.insert((*one, street), Pair { apart, one: *nearby, other: house });
+            for (one, nearby) in around.filter_map(|cell| cells.get(&cell)).flatten().filter(|(one, _)| *one != street) {
+                let pairs = nearby.iter().map(|(one, place)| Pair { apart: apart(*place), one: *one, other: house });
+                let Some(least) = pairs.min_by(|a, b| a.apart.total_cmp(&b.apart)) else { continue };
+                let known = nearest.entry((*one, street)).or_insert(least);
+                if least.apart < known.apart {
+                    *known = least;
                 }
             }
         }
