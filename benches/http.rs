@@ -55,6 +55,7 @@ async fn publish(store: &Store) -> jiff::Timestamp {
         facility_grids: vec![],
         case_grids: vec![],
         import: None,
+        undoes: None,
         settings: None,
         actor: "bench".to_owned(),
         at,

@@ -371,6 +371,7 @@ fn publication(base: u64, boundaries: BoundarySet) -> BoundaryCommit {
         facility_grids: vec![],
         case_grids: vec![],
         import: None,
+        undoes: None,
         settings: None,
         actor: "bench".to_owned(),
         at: at(),

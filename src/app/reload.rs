@@ -73,11 +73,12 @@ pub(super) fn steps(before: &Arc<City>, snapshot: Snapshot, mut step: impl FnMut
         let addresses = Addresses::new(addresses, &city.territory);
         go(&mut city, Change::Addresses(Arc::new(addresses)));
     }
-    if let Some((put, removed)) = standing_that_differ(&city.organizations, organizations) {
-        go(&mut city, Change::Organizations { put, removed });
+    let as_change = |put, removed| Change::Organizations { put, removed };
+    if let Some(change) = standing_that_differ(&city.organizations, organizations, as_change) {
+        go(&mut city, change);
     }
-    if let Some((put, removed)) = standing_that_differ(&city.buildings, buildings) {
-        go(&mut city, Change::Buildings { put, removed });
+    if let Some(change) = standing_that_differ(&city.buildings, buildings, |put, removed| Change::Buildings { put, removed }) {
+        go(&mut city, change);
     }
     // Last, and in any case: from here on the city is that of the snapshot.
     go(&mut city, Change::Staff(staff));
@@ -131,11 +132,15 @@ fn cases_that_differ(city: &City, records: Vec<CaseRecord>) -> Option<Change> {
     (!put.is_empty() || !removed.is_empty()).then_some(Change::Cases { put, removed })
 }
 
-/// The same of organizations and buildings: those to be put, and the keys of those that are gone.
-fn standing_that_differ<R: Record + PartialEq>(known: &Standings<R>, records: Vec<R>) -> Option<(Vec<Arc<R>>, Vec<R::Id>)> {
+/// The same of organizations and buildings: `change` of those to be put and the keys of those that are gone.
+fn standing_that_differ<R: Record + PartialEq>(
+    known: &Standings<R>,
+    records: Vec<R>,
+    change: impl FnOnce(Vec<Arc<R>>, Vec<R::Id>) -> Change,
+) -> Option<Change> {
     let stored: HashSet<R::Id> = records.iter().map(|record| record.id()).collect();
     let removed: Vec<R::Id> = known.iter().map(|one| one.record.id()).filter(|id| !stored.contains(id)).collect();
     let differs = |record: &R| known.get(record.id()).is_none_or(|known| *known.record != *record);
     let put: Vec<_> = records.into_iter().filter(differs).map(Arc::new).collect();
-    (!put.is_empty() || !removed.is_empty()).then_some((put, removed))
+    (!put.is_empty() || !removed.is_empty()).then(|| change(put, removed))
 }

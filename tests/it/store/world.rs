@@ -218,7 +218,7 @@ pub(super) fn building(n: u32) -> BuildingRecord {
     BuildingRecord {
         id: BuildingId(0),
         name: format!("{n}幢"),
-        storeys: (n % 3 == 0).then_some(n as u16 % 40),
+        storeys: n.is_multiple_of(3).then_some(n as u16 % 40),
         households: (n % 3 < 2).then_some(n),
         original: (n % 3 == 1).then(|| OriginalPosition { crs: Crs::Bd09, position: LonLat::new(120.01, 30.01).unwrap() }),
         within: site.is_none().then(|| code("330902")),
