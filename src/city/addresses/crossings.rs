@@ -37,6 +37,9 @@ const MOST_HOUSES: usize = 20_000;
 /// A street, one of its houses and where that is.
 type Placed = (u32, usize, LatticePoint);
 
+/// Houses of some streets in one cell, those of one street together.
+type InCell = Vec<(u32, Vec<(usize, LatticePoint)>)>;
+
 /// Houses of two streets that are near each other.
 #[derive(Clone, Copy)]
 struct Pair {
@@ -90,8 +93,7 @@ impl<'a, A: Fn(Option<Unit>) -> bool> Search<'a, A> {
             let placed = all.filter_map(|(street, house)| Some((street, house, self.all.houses[house].at()?)));
             placed.take(MOST_HOUSES).filter(|(_, house, _)| self.sees(*house)).collect()
         };
-        // In each cell the houses of one street stand together.
-        let mut cells: HashMap<(i32, i32), Vec<(u32, Vec<(usize, LatticePoint)>)>> = HashMap::new();
+        let mut cells: HashMap<(i32, i32), InCell> = HashMap::new();
         for (street, house, at) in houses(ones) {
             let streets = cells.entry(cell(at)).or_default();
             match streets.last_mut() {
