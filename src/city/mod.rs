@@ -23,7 +23,7 @@ pub use published::Published;
 pub use staff::Staff;
 
 use crate::domain::category::CodeProfile;
-use crate::domain::id::{Epoch, GridIx, GridSet, RegionIx, Revision};
+use crate::domain::id::{Epoch, GridIx, GridSet, RegionIx, Revision, Unit};
 use crate::territory::Territory;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -137,12 +137,19 @@ impl City {
             counts.staff += self.staff.of(code).len() as u32;
             counts.organizations += self.organizations.region_count(RegionIx(below));
             counts.buildings += self.buildings.region_count(RegionIx(below));
+            counts.households += self.region_households(RegionIx(below));
         }
         counts
     }
 
-    /// Households of a grid: the sum over its buildings as soon as one of them says a number, else what was counted for it. Everything
-    /// that tells households asks this.
+    /// Households of the buildings on a region's own land, when it has no grids. Of one with grids they are in the counts of these, or
+    /// nobody knows in which.
+    pub fn region_households(&self, ix: RegionIx) -> u64 {
+        let own = self.territory.region(ix).grids.is_empty();
+        self.buildings.households(Unit::Region(ix)).filter(|_| own).unwrap_or(0)
+    }
+
+    /// Households of a grid: the sum over its buildings as soon as one of them says a number, else what was counted for it.
     pub fn households(&self, ix: GridIx) -> Households {
         Households::of(&self.territory, &self.buildings, ix)
     }

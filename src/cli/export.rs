@@ -90,7 +90,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     system: Option<String>,
     /// Also columns that are derived here, and that an import would take for the source's own: area_m2, label_lon, label_lat of regions and
-    /// grids, grid of facilities and cases.
+    /// grids, grid of facilities, cases, organizations and buildings.
     #[arg(long)]
     derived: bool,
     /// Text of CSV and Shapefile: utf-8 (default) or gbk.

@@ -25,7 +25,7 @@ pub(super) struct Plot {
 
 /// Nearer to each other than this, two houses would be one.
 const APART_M: f64 = 20.0;
-/// Of so many grids one has other households in its buildings than counted.
+/// Of so many grids one has other households in its buildings than counted: by turns more and fewer, so that the city has what it has.
 const DIFFERING: usize = 40;
 /// Flats on a storey.
 const FLATS: u32 = 4;
@@ -45,7 +45,9 @@ pub(super) fn buildings(plots: Vec<Plot>, territory: &Territory, most: usize, se
         }
     }
     let each = (most / by_grid.len().max(1)).max(1);
-    let mut made = Vec::new();
+    let mut made: Vec<BuildingRecord> = Vec::new();
+    // What the last grid that differed has too many.
+    let mut over: Option<u32> = None;
     for (number, (ix, mut plots)) in by_grid.into_iter().enumerate() {
         let ix = GridIx(ix);
         random.shuffle(&mut plots);
@@ -54,8 +56,17 @@ pub(super) fn buildings(plots: Vec<Plot>, territory: &Territory, most: usize, se
         let own = drawn.filter(|(_, site)| territory.leaf_at(site.at()) == Some(Unit::Grid(ix)));
         let houses: Vec<(Plot, Site)> = own.take(each).collect();
         let counted = territory.grid(ix).households.unwrap_or(0);
-        let differs = number % DIFFERING == DIFFERING / 2;
-        let mut left = if differs { counted + 1 + random.below(9) as u32 } else { counted };
+        let mut left = counted;
+        if number % DIFFERING == DIFFERING / 2 && !houses.is_empty() {
+            match over {
+                Some(more) if more < counted => {
+                    left -= more;
+                    over = None;
+                }
+                Some(_) => {}
+                None => left += *over.insert(1 + random.below(9) as u32),
+            }
+        }
         let count = houses.len();
         for (at, (plot, site)) in houses.into_iter().enumerate() {
             let even = f64::from(left) / (count - at) as f64;
@@ -63,6 +74,11 @@ pub(super) fn buildings(plots: Vec<Plot>, territory: &Territory, most: usize, se
             left -= own;
             made.push(building(plot, site, own));
         }
+    }
+    if let Some(over) = over
+        && let Some(households) = made.iter_mut().rev().filter_map(|one| one.households.as_mut()).find(|count| **count >= over)
+    {
+        *households -= over;
     }
     made
 }

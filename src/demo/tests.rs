@@ -220,6 +220,9 @@ fn check_records(city: &City) {
     let counted = |code: &str| territory.grid_ix(code).and_then(|ix| territory.grid(ix).households).map(u64::from);
     let differing = sums.iter().filter(|(code, sum)| counted(code) != Some(**sum)).count();
     assert!(sums.len() * 10 > grids.len() * 6 && differing > 0 && differing * 20 < sums.len(), "{differing} of {}", sums.len());
+    let shown = territory.grids.iter().map(|grid| sums.get(grid.code.as_str()).copied().or(grid.households.map(u64::from)));
+    let all: u64 = city.households.iter().filter_map(|count| count.households).map(u64::from).sum();
+    assert_eq!(shown.flatten().sum::<u64>(), all, "the buildings of all grids together say what was counted");
     let hours = |hours| noon() + jiff::SignedDuration::from_hours(hours);
     let passed_at =
         |at| city.cases.iter().filter(|case| case.due_at.is_some_and(|due| due <= at)).count() as f64 / city.cases.len() as f64;

@@ -86,12 +86,21 @@ pub struct Footprint {
     inside: LatticePoint,
 }
 
+/// Most corners of a footprint. Airports have some hundreds; of a tangle of so many every pair of edges may cross.
+const MOST_CORNERS: usize = 2_000;
+
 /// Why an area is no footprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadFootprint {
     /// Nothing is left of it on the lattice.
     #[error("it covers no land on the lattice of 1e-7°")]
     Empty,
+    /// More corners than a building has.
+    #[error("it has {corners} corners; a footprint may have {MOST_CORNERS}")]
+    TooLong {
+        /// So many.
+        corners: usize,
+    },
     /// A ring crosses itself or another, or two parts overlap.
     #[error("its rings cross themselves or each other")]
     Crossing {
@@ -103,6 +112,10 @@ pub enum BadFootprint {
 impl Footprint {
     /// Proves an area. Rings that only touch are taken. Cost: the crossings of all its edges.
     pub fn new(area: &Area) -> Result<Self, BadFootprint> {
+        let corners = area.rings().map(Vec::len).sum();
+        if corners > MOST_CORNERS {
+            return Err(BadFootprint::TooLong { corners });
+        }
         let closed: Vec<Ring> = area.rings().map(|ring| ring.iter().chain(ring.first()).copied().collect()).collect();
         let noded = Arrangement::of_lines(&closed).map_err(|error| BadFootprint::Crossing { place: error.place })?;
         let windings = noded.windings(area.rings().map(Vec::as_slice));
@@ -161,5 +174,7 @@ mod tests {
             assert!(matches!(Footprint::new(&wrong), Err(BadFootprint::Crossing { .. })), "{wrong:?}");
         }
         assert_eq!(Footprint::new(&area(&[&[&[(0, 0), (9, 9), (3, 3)]]])), Err(BadFootprint::Empty));
+        let comb: Vec<(i32, i32)> = (0..1001).flat_map(|x| [(2 * x, 0), (2 * x + 1, 9)]).chain([(2002, -9)]).collect();
+        assert_eq!(Footprint::new(&area(&[&[&comb]])), Err(BadFootprint::TooLong { corners: 2003 }));
     }
 }

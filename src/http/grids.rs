@@ -202,6 +202,9 @@ pub(super) async fn asked(app: &App, actor: &Actor, code: &str, boundaries: Boun
     }
 }
 
+/// Buildings of a grid that are looked at while others wait.
+const MANY_BUILDINGS: u32 = 100;
+
 /// The card: what a click on a grid shows. A closed code is answered from the last boundaries it lived in.
 #[utoipa::path(get, path = "/api/v1/grids/{code}", tag = "city", params(("code" = String, Path, description = "Code of the grid"), GridQuery), responses((status = 200, body = Card)))]
 pub async fn card(
@@ -216,8 +219,9 @@ pub async fn card(
         true => Some(Boundaries::of(&query.set).view(&app, &actor).await?),
         false => None,
     };
-    // A fraction of a millisecond, but superseded and past grids look up thousands of points.
-    if asked.superseded || asked.view.is_elsewhere() {
+    // A fraction of a millisecond, but superseded and past grids look up thousands of points, and each footprint is laid over the borders.
+    let many = asked.view.city.buildings.grid_count(asked.ix) > MANY_BUILDINGS;
+    if asked.superseded || asked.view.is_elsewhere() || many {
         return Ok(app.compute.run(move || json(&card_of(&asked, period, now.as_ref()))).await.map_err(AppError::from)?);
     }
     Ok(json(&card_of(&asked, period, None)))

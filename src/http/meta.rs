@@ -11,7 +11,7 @@ use crate::app::{App, AppError};
 use crate::city::Counts;
 use crate::config::{FacilityGroup, Wall};
 use crate::domain::category::CategoryKind;
-use crate::domain::id::GridIx;
+use crate::domain::id::{GridIx, RegionIx};
 use crate::geom::LatticeBox;
 use crate::territory::Territory;
 use axum::extract::State;
@@ -183,7 +183,8 @@ fn total(view: &View) -> Counts {
         facilities: city.facilities.len() as u32,
         open_cases: city.cases.len() as u32,
         overdue: city.cases.iter().filter(|case| case.record.overdue).count() as u32,
-        households: (0..grids.len() as u32).filter_map(|at| city.households(GridIx(at)).shown()).sum(),
+        households: (0..grids.len() as u32).filter_map(|at| city.households(GridIx(at)).shown()).sum::<u64>()
+            + (0..view.territory.regions.len() as u32).map(|at| city.region_households(RegionIx(at))).sum::<u64>(),
         population: grids.iter().map(|grid| u64::from(grid.population.unwrap_or(0))).sum(),
         staff: city.staff.len() as u32,
         organizations: city.organizations.len() as u32,

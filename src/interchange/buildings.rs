@@ -47,6 +47,10 @@ pub fn building(fields: &Fields, terms: &Terms) -> Result<Made, Vec<Fault>> {
             "a building needs a footprint or a position (a Polygon, a Point, or columns lon and lat), or the code of its grid";
         faults.push(fields.fault(Field::StandsIn, detail));
     }
+    if site.is_none() && provenance.external_ids.is_empty() && !terms.own && faults.is_empty() {
+        let detail = "a building without a place needs an id: nothing else tells it from the others of its grid";
+        faults.push(fields.fault(Field::Id, detail));
+    }
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -89,6 +93,7 @@ fn placed(fields: &Fields, terms: &Terms) -> Result<Placed, Vec<Fault>> {
         let (kind, place) = match why {
             BadFootprint::Empty => (FaultKind::Vanished, first),
             BadFootprint::Crossing { place } => (FaultKind::SelfCrossing, Some(place)),
+            BadFootprint::TooLong { .. } => (FaultKind::TooManyVertices, first),
         };
         vec![told(
             fields,

@@ -80,6 +80,7 @@ mod tests {
         let territory = island(5, &[]);
         let mut random = Random(7);
         let mut seen = [0, 0];
+        let mut thin = 0;
         for _ in 0..400 {
             let mut place = || (random.unit() * 200_000.0) as i32;
             let (x, y) = (1_220_990_000 + place(), 299_990_000 + place());
@@ -94,7 +95,10 @@ mod tests {
             let several = found.any(|owner| owner != first);
             assert!(!several || crossed, "{x} {y} {side}");
             seen[usize::from(crossed)] += 1;
+            thin += i32::from(crossed && !several);
         }
         assert!(seen.iter().all(|count| *count > 20), "{seen:?}");
+        // A border through a corner may pass between the places.
+        assert!(thin * 5 < seen[1], "{thin} of {seen:?} have one owner at all places");
     }
 }

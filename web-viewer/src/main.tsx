@@ -129,7 +129,10 @@ async function start(): Promise<void> {
   addNames(map);
   addSpotlight(map, categoryIcons.value);
   if (organizationCategories.value.length > 0) addOrganizations(map, organizationIcons.value, shape.value === 'desk' ? 12 : 16);
-  if (city.counts.buildings) addBuildings(map);
+  // A wall runs for weeks, and may see the first of them come.
+  effect(() => {
+    if (meta.data?.counts.buildings && !map.getSource(BUILDINGS)) addBuildings(map);
+  });
   addArea(map);
   watchPointer(map);
   watchDrawing(map);

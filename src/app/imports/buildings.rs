@@ -1,4 +1,4 @@
-//! Buildings: recognised by their ids in other systems, else by what they say. What their households sum up to is held against the counts of
+//! Buildings: recognised by their ids in other systems, else by their places. What their households sum up to is held against the counts of
 //! the grids.
 
 use super::read::{EachPoint, Point, read};
@@ -6,8 +6,9 @@ use super::report::{HouseholdDifference, Report};
 use super::rows::{Imported, Known, keys};
 use super::{ImportError, Job};
 use crate::city::{Buildings, Change, Households};
-use crate::domain::building::BuildingRecord;
+use crate::domain::building::{BuildingRecord, Site};
 use crate::domain::code::Code;
+use crate::domain::hash::hash64;
 use crate::domain::id::{BuildingId, GridIx, Version};
 use crate::domain::records::{HouseholdCount, Provenance};
 use crate::geom::LatticePoint;
@@ -22,7 +23,7 @@ impl Imported for BuildingRecord {
         let known = store.buildings().await?.into_iter().map(|row| Known {
             id: row.id.0,
             version: row.version,
-            keys: keys(&row.provenance, row.provenance.source_hash),
+            keys: row.keys(row.provenance.source_hash),
             source_hash: row.provenance.source_hash,
             updated_at: None,
         });
@@ -79,6 +80,20 @@ impl Imported for BuildingRecord {
 
     fn provenance_mut(&mut self) -> &mut Provenance {
         &mut self.provenance
+    }
+
+    /// One without an id is recognised by its place, so that another count of households is no other building: by its footprint, or by
+    /// point and name, since all of an estate may have the estate's point.
+    fn keys(&self, source_hash: Option<u64>) -> Vec<u64> {
+        let bytes = |at: &LatticePoint| [at.x.to_le_bytes(), at.y.to_le_bytes()].concat();
+        let place: Option<Vec<u8>> = match &self.site {
+            Some(Site::Footprint(footprint)) => Some(footprint.area().rings().flatten().flat_map(bytes).collect()),
+            Some(Site::Point(at)) => Some([bytes(at).as_slice(), self.name.as_bytes()].concat()),
+            None => None,
+        };
+        let place = place.map(|place| hash64(&place));
+        let told = keys(&self.provenance, source_hash);
+        if self.is_named() { told } else { told.into_iter().chain(place).collect() }
     }
 
     fn restore(&mut self, old: &Self) {

@@ -7,7 +7,7 @@ use super::houses::{Draft, Told, is_way};
 use super::{Site, find};
 use crate::domain::id::Unit;
 use crate::geom::{LatticePoint, measure};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What is said behind two streets.
 const ENDS: [&str; 12] = [
@@ -31,8 +31,9 @@ const JOINTS: [&str; 7] = ["与", "和", "跟", "及", "同", "-", ""];
 const NEAR: [(f64, f64); 3] = [(50.0, 0.6), (100.0, 0.5), (150.0, 0.4)];
 /// Cells in which near houses are sought (0.0025°): in China no smaller than the farthest of [`NEAR`].
 const CELL: i32 = 25_000;
-/// Houses of a name that are looked at.
-const MOST_HOUSES: usize = 20_000;
+/// Places of houses of a name that are looked at: all of some streets of a name. Of two names so many pairs are compared at most, where all
+/// stand close together.
+const MOST_HOUSES: usize = 4_000;
 
 /// A street, one of its houses and where that is.
 type Placed = (u32, usize, LatticePoint);
@@ -91,7 +92,10 @@ impl<'a, A: Fn(Option<Unit>) -> bool> Search<'a, A> {
         let houses = |streets: &[(u32, f64)]| -> Vec<Placed> {
             let all = streets.iter().flat_map(|(street, _)| self.all.houses_of(*street as usize).map(|house| (*street, house)));
             let placed = all.filter_map(|(street, house)| Some((street, house, self.all.houses[house].at()?)));
-            placed.take(MOST_HOUSES).filter(|(_, house, _)| self.sees(*house)).collect()
+            // Rooms of a house stand where it stands.
+            let mut places = HashSet::new();
+            let seen = placed.filter(|(_, house, _)| self.sees(*house)).filter(|(street, _, at)| places.insert((*street, *at)));
+            seen.take(MOST_HOUSES).collect()
         };
         let mut cells: HashMap<(i32, i32), InCell> = HashMap::new();
         for (street, house, at) in houses(ones) {

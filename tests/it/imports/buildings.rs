@@ -107,3 +107,28 @@ async fn openstreetmap_s_own_format_brings_buildings_with_their_outlines_and_not
     tagged.tags = Some("osm".to_owned());
     assert_eq!(run(&store, tagged).await.status, Status::Refused, "buildings have no categories");
 }
+
+/// Without an id the place is what tells one from another: a count that changed makes no second building.
+#[tokio::test]
+async fn a_building_without_an_id_is_recognised_by_its_place() {
+    let store = four_grids().await;
+    let houses = |households: [u32; 2]| {
+        let counted = |at: usize| format!(r#""户数":{}"#, households[at]);
+        let hall =
+            r#"{"type":"Feature","properties":{"name":"大厅"},"geometry":{"type":"Point","coordinates":[122.025,30.005]}}"#;
+        collection(&[house(&counted(0), [2.0, 2.0], 0.5), house(&counted(1), [4.0, 2.0], 0.5), hall.to_owned()])
+    };
+    let first = written("b.geojson", houses([12, 3]));
+    let report = import(&store, order(Kind::Buildings, &first.path, "wgs84")).await;
+    assert_eq!((report.tally.new, report.tally.refused), (3, 0), "{}", report.text());
+    let second = written("b.geojson", houses([13, 3]));
+    let report = import(&store, order(Kind::Buildings, &second.path, "wgs84")).await;
+    assert_eq!((report.tally.new, report.tally.changed, report.tally.same), (0, 1, 2), "{}", report.text());
+    let rows = store.buildings().await.unwrap();
+    assert_eq!(rows.iter().filter_map(|row| row.households).collect::<Vec<_>>(), [13, 3]);
+    // A flat or a building in each line: nobody knows, and nothing is guessed.
+    let table = written("b.csv", "网格编码,户数\n330902002001004,24\n330902002001004,24\n");
+    let report = run(&store, order(Kind::Buildings, &table.path, "wgs84")).await;
+    assert_eq!((report.status, report.tally.refused), (Status::Refused, 2), "{}", report.text());
+    assert!(report.faults.iter().all(|fault| fault.field.as_deref() == Some("id")), "{:?}", report.faults);
+}
