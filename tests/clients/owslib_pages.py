@@ -30,7 +30,7 @@ for part in ["ogcapi-features-1/1.0/conf/core", "ogcapi-features-1/1.0/conf/geoj
     check(part, any(part in uri for uri in conformance))
 check("the API document", service.api()["openapi"].startswith("3.0"))
 collections = service.feature_collections()
-check("collections", sorted(collections) == ["cases", "facilities", "grids", "regions"], collections)
+check("collections", sorted(collections) == ["buildings", "cases", "facilities", "grids", "regions"], collections)
 counts = get(f"{base}/api/v1/meta")["counts"]
 
 for name in collections:

@@ -66,7 +66,8 @@ function Organizations({ shown }: { shown: Card }) {
   );
 }
 
-/** What stands there, and how many live in it; counts only. Where the grid's own count says something else, both are told. */
+/** What stands there, and how many live in it; counts only. Where the grid's own count says something else, both are told. A wall has room for
+ *  the number: it shows where they are. */
 function Buildings({ shown: { buildings, grid } }: { shown: Card }) {
   const { total, crossing, items } = buildings ?? { total: 0, crossing: 0, items: [] };
   if (total === 0) return null;
@@ -74,13 +75,13 @@ function Buildings({ shown: { buildings, grid } }: { shown: Card }) {
   return (
     <Block title={<>{say('buildings')} {count(total)}{crossing > 0 && <small>{say('acrossBorder')} {count(crossing)}</small>}</>} of={card} class="buildings">
       {differs && <p class="second">{say('householdsCounted')} {count(grid.households_counted!)} · {say('householdsOfBuildings')} {count(grid.households!)}</p>}
-      <Rows items={items} row={(one) => (
+      {shape.value === 'desk' && <Rows items={items} row={(one) => (
         <li key={one.id} class="person">
           <Icon name="building" /><span class="label">{one.name || one.address || `#${one.id}`}</span>
           <span class="number second">{[one.storeys !== null && `${one.storeys} ${say('storeys')}`, one.households !== null && `${count(one.households)} ${say('householdsShort')}`].filter(Boolean).join(' · ')}</span>
         </li>
-      )} />
-      {total > items.length && <p class="second">{say('more')} {count(total - items.length)}</p>}
+      )} />}
+      {shape.value === 'desk' && total > items.length && <p class="second">{say('more')} {count(total - items.length)}</p>}
     </Block>
   );
 }
