@@ -167,7 +167,8 @@ mod tests {
         let osm = json!({"building": "yes", "building:levels": "2.5", "building:flats": "4", "name": "x"});
         let Made { record, .. } = made(&osm, RawShape::Point([122.0, 30.0])).expect("a building");
         assert_eq!((record.storeys, record.households, record.footprint()), (Some(2), Some(4), None));
-        let table = made(&json!({"网格编码": "330902002001001", "户数": 3}), RawShape::Absent).expect("a building").record;
+        let row = json!({"网格编码": "330902002001001", "楼栋编号": "3-1", "户数": 3});
+        let table = made(&row, RawShape::Absent).expect("a building").record;
         assert_eq!((table.at(), table.within.map(|code| code.to_string())), (None, Some("330902002001001".to_owned())));
     }
 
@@ -198,5 +199,6 @@ mod tests {
         assert_eq!(fault(json!({"层数": 4000}), house()), "storeys");
         assert_eq!(fault(json!({}), RawShape::Other("LineString".to_owned())), "geometry");
         assert_eq!(fault(json!({"within": "a b"}), RawShape::Absent), "within");
+        assert_eq!(fault(json!({"within": "330902002001001"}), RawShape::Absent), "id", "nothing tells it from the others there");
     }
 }
