@@ -67,17 +67,27 @@ fn spelt(name: &str, number: impl Fn(&str) -> Option<String>) -> String {
         }
         rest = &rest[c.len_utf8()..];
         match c {
-            // Only between digits it says something.
-            ' ' if !(out.ends_with(|c: char| c.is_ascii_digit()) && rest.starts_with(|c: char| digit(c).is_some())) => {}
+            // Only between digits it says something: without it two numbers would be one.
+            ' ' if !parts_digits(&out, rest) => {}
             _ => out.extend(c.to_lowercase()),
         }
     }
     out
 }
 
+/// Whether a blank stands between two numbers.
+fn parts_digits(before: &str, behind: &str) -> bool {
+    let of_number = |c: char| c.is_ascii_digit() || in_run(c);
+    before.ends_with(of_number) && behind.starts_with(of_number)
+}
+
 /// Bytes of Chinese digits at the beginning of a text.
 fn run(text: &str) -> usize {
-    text.find(|c: char| c.is_ascii() || digit(c).is_none() && unit(c).is_none()).unwrap_or(text.len())
+    text.find(|c: char| !in_run(c)).unwrap_or(text.len())
+}
+
+fn in_run(c: char) -> bool {
+    !c.is_ascii() && (digit(c).is_some() || unit(c).is_some())
 }
 
 /// The other half of a pair of characters that mean the same in an address.
@@ -260,6 +270,9 @@ mod tests {
         assert_eq!(key("文二路"), key("文2路"));
         assert_eq!(key("五十一路"), key("51路"));
         assert_eq!(key("Green  Park"), "greenpark");
+        for two in ["〇二 百", "百 十", "2 十"] {
+            assert_eq!(key(&key(two)), key(two), "two numbers stay two");
+        }
         for (one, other) in [("五一路", "五十一路"), ("五一路", "51路"), ("中梁壹号院", "中梁1号院"), ("廿三里", "二十三里")]
         {
             assert_ne!(key(one), key(other));
