@@ -1,9 +1,11 @@
 //! What the program is told when it starts, parsed into types: a TOML file, and the command line, which has the last word. Of the
 //! environment only the variables are read that the file names for keys.
 
+pub mod access;
 pub mod layers;
 pub mod outside;
 
+use access::{AccessKeys, Callers, CasKeys, ProxyKeys, JwtKeys, OidcKeys, Tables, UserKeys};
 use layers::{Layer, LayerKeys};
 use outside::{Basemap, BasemapKeys};
 use serde::Deserialize;
@@ -45,6 +47,8 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// Whether others see the map, where the operator says so; see [`Config::may_be_seen`].
     pub public: Option<bool>,
+    /// How callers are told apart; `None`: not at all, and everybody on this machine may do everything.
+    pub callers: Option<Callers>,
 }
 
 /// Facilities that are shown together when a grid is selected.
@@ -118,6 +122,12 @@ struct File {
     map_cache_folder: Option<PathBuf>,
     map_cache_folder_mb: Option<u64>,
     ca_file: Option<PathBuf>,
+    access: Option<AccessKeys>,
+    user: Vec<UserKeys>,
+    jwt: Option<JwtKeys>,
+    proxy: Option<ProxyKeys>,
+    oidc: Option<OidcKeys>,
+    cas: Option<CasKeys>,
 }
 
 /// Most screens of a splice in a row or a column.
@@ -176,6 +186,7 @@ impl Config {
             map_cache_bytes: 64 << 20,
             map_cache_folder: None,
             ca_file: None,
+            callers: None,
         }
     }
 
@@ -194,6 +205,14 @@ impl Config {
         if !(1..=MOST_BODY_MB).contains(&body) {
             return Err(format!("body_limit_mb is {body}; it may be 1 to {MOST_BODY_MB}"));
         }
+        let tables = Tables {
+            access: file.access,
+            user: file.user,
+            jwt: file.jwt,
+            proxy: file.proxy,
+            oidc: file.oidc,
+            cas: file.cas,
+        };
         Ok(Self {
             listen: file.listen.unwrap_or(default.listen),
             base_url: file.base_url.as_deref().map(base_url).transpose()?,
@@ -210,6 +229,7 @@ impl Config {
             map_cache_bytes: file.map_cache_mb.map_or(Ok(default.map_cache_bytes), map_cache_bytes)?,
             map_cache_folder: map_cache_folder(file.map_cache_folder, file.map_cache_folder_mb, folder)?,
             ca_file: file.ca_file.map(|path| folder.join(path)),
+            callers: access::callers(tables, folder)?,
             data: default.data,
         })
     }

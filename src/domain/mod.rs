@@ -1,6 +1,8 @@
 //! What the words mean: values and rules. No I/O, no async.
 
 pub mod address;
+#[cfg(feature = "server")]
+pub mod audit;
 pub mod building;
 pub mod case;
 pub mod category;
@@ -15,6 +17,9 @@ pub mod period;
 pub mod pinyin;
 pub mod records;
 pub mod region;
+pub mod rights;
 pub mod scheme;
 pub mod scope;
+#[cfg(feature = "server")]
+pub mod secret;
 pub mod staff;

@@ -1,6 +1,7 @@
 //! Who is calling and what they may see. Every use case takes an [`Actor`]; until callers are configured there is one, `local`.
 
 use super::code::Code;
+use super::rights::Rights;
 use serde::{Deserialize, Serialize};
 
 /// The part of the hierarchy a caller may see: everything, or everything under some codes. Sorted, no code below another.
@@ -11,6 +12,16 @@ pub enum Scope {
     All,
     /// Regions and grids at or below these codes.
     Within(Vec<Code>),
+}
+
+impl Scope {
+    /// Everything at or below some codes: sorted, each once. Whether one lies below another is for the territory to say.
+    pub fn within(codes: impl IntoIterator<Item = Code>) -> Self {
+        let mut codes: Vec<Code> = codes.into_iter().collect();
+        codes.sort_unstable();
+        codes.dedup();
+        Self::Within(codes)
+    }
 }
 
 /// What a caller may do.
@@ -31,20 +42,60 @@ pub enum Role {
     Auditor,
 }
 
+impl Role {
+    const TABLE: [(Self, &'static str); 6] = [
+        (Self::Viewer, "viewer"),
+        (Self::Officer, "officer"),
+        (Self::Operator, "operator"),
+        (Self::Planner, "planner"),
+        (Self::Admin, "admin"),
+        (Self::Auditor, "auditor"),
+    ];
+
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        Self::TABLE[self as usize].1
+    }
+
+    /// All words, comma-joined.
+    pub fn words() -> String {
+        Self::TABLE.map(|(_, word)| word).join(", ")
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::TABLE.iter().find(|(_, word)| *word == text).map(|(role, _)| *role);
+        known.ok_or_else(|| format!("{:?} is no role: one of {}", text.chars().take(40).collect::<String>(), Self::words()))
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     /// Stable name, written into the change log.
     pub id: String,
-    /// What they may do.
+    /// What they are.
     pub roles: Vec<Role>,
+    /// What they may do.
+    pub rights: Rights,
     /// What they may see.
     pub scope: Scope,
+    /// The screen they are bound to, when they are one.
+    pub screen: Option<String>,
 }
 
 impl Actor {
     /// The one caller there is while the server listens on loopback only.
     pub fn local() -> Self {
-        Self { id: "local".to_owned(), roles: vec![Role::Admin], scope: Scope::All }
+        Self { id: "local".to_owned(), roles: vec![Role::Admin], rights: Rights::ALL, scope: Scope::All, screen: None }
     }
 }

@@ -6,6 +6,7 @@ use super::commit::{
     StaffCommit, external_key, to_millisecond,
 };
 use super::error::StoreError;
+use super::memory_callers::MemoryCallers;
 use super::rows::{
     Counted, Entry, Named, Numbered, Sourced, checked_boundaries, checked_period, log_summary, moves_nothing, same_origin_aside,
 };
@@ -26,6 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     inner: Arc<Mutex<Inner>>,
+    pub(super) callers: MemoryCallers,
 }
 
 #[derive(Debug, Clone)]
@@ -96,7 +98,7 @@ impl MemoryStore {
             last_building: 0,
             last_import: 0,
         };
-        Self { inner: Arc::new(Mutex::new(inner)) }
+        Self { inner: Arc::new(Mutex::new(inner)), callers: MemoryCallers::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -114,7 +116,7 @@ impl MemoryStore {
 
     /// A store of its own with all that is in this one now.
     pub(super) fn apart(&self) -> Self {
-        Self { inner: Arc::new(Mutex::new(self.lock().clone())) }
+        Self { inner: Arc::new(Mutex::new(self.lock().clone())), callers: self.callers.clone() }
     }
 
     pub(super) fn facilities_after(&self, after: FacilityId, limit: usize) -> Vec<FacilityRecord> {

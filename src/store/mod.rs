@@ -1,10 +1,12 @@
 //! Durable truth. Every commit is one transaction that takes one revision of the change log; what a commit did not change is not
 //! written. [`MemoryStore`] is the oracle, [`EmbeddedStore`] keeps one GeoPackage file.
 
+pub mod callers;
 mod commit;
 mod embedded;
 mod error;
 mod memory;
+mod memory_callers;
 mod rows;
 mod view;
 

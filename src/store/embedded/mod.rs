@@ -6,11 +6,13 @@
 //! opened the next time.
 
 mod answers;
+mod audit;
 mod backup;
 mod before;
 mod beside;
 mod boundaries;
 mod bulk;
+mod callers;
 mod check;
 mod handed_out;
 mod layers;

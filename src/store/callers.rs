@@ -1,0 +1,143 @@
+//! What the store knows of callers: tokens, sessions, and who did what.
+
+use super::{Store, StoreError};
+use crate::domain::audit::{AuditRow, Deed};
+use crate::domain::scope::{Role, Scope};
+use crate::domain::secret::Digest;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A secret that stands for a caller, until it ends or is revoked. The secret itself is not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRecord {
+    /// The store's key; 0 until stored.
+    pub id: i64,
+    /// Hash of the secret.
+    pub hash: Digest,
+    /// Whose it is; into the change log.
+    pub name: String,
+    /// What its bearer is.
+    pub roles: Vec<Role>,
+    /// What its bearer may see.
+    pub scope: Scope,
+    /// The screen that it is bound to: such a bearer only reads.
+    pub screen: Option<String>,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// By whom.
+    pub made_by: String,
+    /// From when on it is good for nothing.
+    pub ends_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// Who is behind a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bearer {
+    /// The actor's id.
+    pub id: String,
+    /// As people call them.
+    pub name: Option<String>,
+    /// What they are.
+    pub roles: Vec<Role>,
+    /// What they may see.
+    pub scope: Scope,
+    /// The screen that they are bound to.
+    pub screen: Option<String>,
+}
+
+/// A browser that logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// Hash of the secret in its cookie.
+    pub hash: Digest,
+    /// Who is behind it.
+    pub bearer: Bearer,
+    /// The token it began with: it ends with it.
+    pub token: Option<i64>,
+    /// When it began.
+    pub begun_at: Timestamp,
+    /// When it was last used, give or take a minute.
+    pub seen_at: Timestamp,
+    /// When it ends, however much it is used.
+    pub ends_at: Timestamp,
+}
+
+/// None of it takes a revision: it is not the city that changes.
+impl Store {
+    /// All tokens that ever were, by their keys.
+    pub async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.callers.tokens()),
+            Self::Embedded(store) => store.tokens().await,
+        }
+    }
+
+    /// Keeps a new token; its key.
+    pub async fn token_add(&self, record: TokenRecord) -> Result<i64, StoreError> {
+        match self {
+            Self::Memory(store) => store.callers.token_add(record),
+            Self::Embedded(store) => store.token_add(record).await,
+        }
+    }
+
+    /// Revokes a token and ends the sessions that began with it; whether there is one with this key. What was revoked stays so.
+    pub async fn token_revoke(&self, id: i64, at: Timestamp) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.callers.token_revoke(id, at)),
+            Self::Embedded(store) => store.token_revoke(id, at).await,
+        }
+    }
+
+    /// All sessions, ended by time or not, by their hashes.
+    pub async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.callers.sessions()),
+            Self::Embedded(store) => store.sessions().await,
+        }
+    }
+
+    /// Keeps sessions as they are now, and forgets others.
+    pub async fn sessions_write(&self, put: Vec<SessionRecord>, ended: Vec<Digest>) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(store) => {
+                store.callers.sessions_write(put, ended);
+                Ok(())
+            }
+            Self::Embedded(store) => store.sessions_write(put, ended).await,
+        }
+    }
+
+    /// Adds to the audit; number and hash of its last row.
+    pub async fn audit_append(&self, deeds: Vec<Deed>) -> Result<(u64, Digest), StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.callers.audit_append(deeds)),
+            Self::Embedded(store) => store.audit_append(deeds).await,
+        }
+    }
+
+    /// The rows behind a number, at most so many.
+    pub async fn audit_after(&self, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.callers.audit_after(after, limit)),
+            Self::Embedded(store) => store.audit_after(after, limit).await,
+        }
+    }
+
+    /// Number and hash of the row that the first one follows.
+    pub async fn audit_begins_after(&self) -> Result<(u64, Digest), StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.callers.audit_begins_after()),
+            Self::Embedded(store) => store.audit_begins_after().await,
+        }
+    }
+
+    /// Takes out the rows that are older than an instant, and notes the deed; how many they were. Without any nothing is noted.
+    pub async fn audit_tidy(&self, before: Timestamp, deed: Deed) -> Result<u64, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.callers.audit_tidy(before, deed)),
+            Self::Embedded(store) => store.audit_tidy(before, deed).await,
+        }
+    }
+}

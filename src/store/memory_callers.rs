@@ -1,0 +1,117 @@
+//! Callers in memory: the oracle of what a store does with tokens, sessions and the audit.
+
+use super::callers::{SessionRecord, TokenRecord};
+use super::commit::to_millisecond;
+use super::error::StoreError;
+use crate::domain::audit::{AuditRow, Deed};
+use crate::domain::secret::Digest;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct MemoryCallers {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    tokens: Vec<TokenRecord>,
+    sessions: BTreeMap<Digest, SessionRecord>,
+    audit: Vec<AuditRow>,
+    begins_after: (u64, Digest),
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self { tokens: Vec::new(), sessions: BTreeMap::new(), audit: Vec::new(), begins_after: (0, Digest::NONE) }
+    }
+}
+
+impl Inner {
+    fn append(&mut self, deeds: Vec<Deed>) -> (u64, Digest) {
+        for deed in deeds {
+            let deed = Deed { at: to_millisecond(deed.at), ..deed };
+            self.audit.push(AuditRow::after(self.last(), deed));
+        }
+        self.last()
+    }
+
+    fn last(&self) -> (u64, Digest) {
+        self.audit.last().map_or(self.begins_after, |row| (row.number, row.hash))
+    }
+}
+
+impl MemoryCallers {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tokens(&self) -> Vec<TokenRecord> {
+        self.lock().tokens.clone()
+    }
+
+    pub(super) fn token_add(&self, record: TokenRecord) -> Result<i64, StoreError> {
+        let mut inner = self.lock();
+        if inner.tokens.iter().any(|token| token.hash == record.hash) {
+            return Err(StoreError::Invalid("a token with this hash is there already".to_owned()));
+        }
+        let id = inner.tokens.len() as i64 + 1;
+        let (made_at, ends_at) = (to_millisecond(record.made_at), record.ends_at.map(to_millisecond));
+        inner.tokens.push(TokenRecord { id, made_at, ends_at, revoked_at: None, ..record });
+        Ok(id)
+    }
+
+    pub(super) fn token_revoke(&self, id: i64, at: Timestamp) -> bool {
+        let mut inner = self.lock();
+        inner.sessions.retain(|_, session| session.token != Some(id));
+        match inner.tokens.iter_mut().find(|token| token.id == id) {
+            Some(token) => {
+                token.revoked_at = token.revoked_at.or(Some(to_millisecond(at)));
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn sessions(&self) -> Vec<SessionRecord> {
+        self.lock().sessions.values().cloned().collect()
+    }
+
+    pub(super) fn sessions_write(&self, put: Vec<SessionRecord>, ended: Vec<Digest>) {
+        let mut inner = self.lock();
+        for session in put {
+            let settled = SessionRecord {
+                begun_at: to_millisecond(session.begun_at),
+                seen_at: to_millisecond(session.seen_at),
+                ends_at: to_millisecond(session.ends_at),
+                ..session
+            };
+            inner.sessions.insert(settled.hash, settled);
+        }
+        ended.iter().for_each(|hash| drop(inner.sessions.remove(hash)));
+    }
+
+    pub(super) fn audit_append(&self, deeds: Vec<Deed>) -> (u64, Digest) {
+        self.lock().append(deeds)
+    }
+
+    pub(super) fn audit_after(&self, after: u64, limit: usize) -> Vec<AuditRow> {
+        self.lock().audit.iter().filter(|row| row.number > after).take(limit).cloned().collect()
+    }
+
+    pub(super) fn audit_begins_after(&self) -> (u64, Digest) {
+        self.lock().begins_after
+    }
+
+    pub(super) fn audit_tidy(&self, before: Timestamp, deed: Deed) -> u64 {
+        let mut inner = self.lock();
+        let kept = inner.audit.iter().position(|row| row.deed.at >= before).unwrap_or(inner.audit.len());
+        let Some(last) = inner.audit[..kept].last() else { return 0 };
+        inner.begins_after = (last.number, last.hash);
+        inner.audit.drain(..kept);
+        inner.append(vec![deed]);
+        kept as u64
+    }
+}
