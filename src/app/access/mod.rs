@@ -1,0 +1,256 @@
+//! Who is calling. Something that a request carries becomes an [`Actor`], or a refusal; what is done with rights beyond plain reading is
+//! noted in the audit.
+
+pub mod audit;
+pub mod cas;
+pub mod jwt;
+pub mod oidc;
+pub mod rates;
+pub mod sessions;
+pub mod tokens;
+
+use super::{App, AppError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::access::Callers;
+use crate::domain::code::Code;
+use crate::domain::rights::Rights;
+use crate::domain::scope::{Actor, Role, Scope};
+use crate::domain::secret::{Digest, Secret};
+use crate::store::Store;
+use crate::store::callers::Bearer;
+use jiff::Timestamp;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// How callers are told apart in a running server.
+pub struct Access {
+    /// What the settings say.
+    pub callers: Callers,
+    /// The audit's way into the store.
+    pub audit: audit::Audit,
+    /// Who asks how much.
+    pub rates: rates::Rates,
+    pub(super) tokens: tokens::Tokens,
+    pub(super) sessions: sessions::Sessions,
+    pub(super) jwt: Option<jwt::Verifier>,
+    pub(super) oidc: Option<oidc::Client>,
+    pub(super) cas: Option<cas::Client>,
+    /// What the command line on this machine shows, so that it goes on to work beside the server.
+    local: Option<Digest>,
+}
+
+/// Why somebody is not let in. No variant tells whether an account exists.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Nothing that says who is calling.
+    #[error("this server wants to know who is calling: a token (Authorization: Bearer …) or a session")]
+    Nobody,
+    /// Something, but not what this server gave, or not any more.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// Known, but nobody said what they are.
+    #[error("{id:?} has none of this city's roles: {words}", words = Role::words())]
+    NoRole {
+        /// As the other system calls them.
+        id: String,
+    },
+    /// Known, but nobody said what they may see.
+    #[error("nobody said which part of the city {id:?} may see: their system gives no codes, and \"*\" would be all of it")]
+    NoScope {
+        /// As the other system calls them.
+        id: String,
+    },
+    /// The other system could not be asked.
+    #[error("{0}")]
+    Elsewhere(String),
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, Copy)]
+pub enum Shown<'a> {
+    /// `Authorization: Bearer`.
+    Bearer(&'a str),
+    /// The cookie of a session.
+    Session(&'a str),
+    /// What a gateway in front says, and where it called from.
+    Gateway {
+        /// Who it says it is.
+        user: &'a str,
+        /// Their roles.
+        roles: Option<&'a str>,
+        /// The codes they see.
+        within: Option<&'a str>,
+        /// The address that the connection came from.
+        peer: Option<IpAddr>,
+    },
+}
+
+/// A caller that was let in, and until when.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Who.
+    pub actor: Arc<Actor>,
+    /// As people call them.
+    pub name: Option<String>,
+    /// From when on they are unknown again.
+    pub ends_at: Option<Timestamp>,
+    /// The token behind it.
+    pub token: Option<i64>,
+    /// The session behind it.
+    pub session: Option<Digest>,
+}
+
+impl Access {
+    /// What is stored, in memory; `None`: callers are not told apart.
+    pub(super) async fn open(config: &Config, store: &Store, clock: &Clock) -> Result<Option<Self>, AppError> {
+        let Some(callers) = config.callers.clone() else { return Ok(None) };
+        let now = clock.now();
+        let outside = |why: String| AppError::Outside(why);
+        let upstream = config.ca_file.as_deref();
+        Ok(Some(Self {
+            audit: audit::Audit::start(store.clone(), clock.clone(), callers.audit_days),
+            rates: rates::Rates::new(callers.rate),
+            tokens: tokens::Tokens::load(store).await?,
+            sessions: sessions::Sessions::load(store, &callers, now).await?,
+            jwt: callers.jwt.as_ref().map(|jwt| jwt::Verifier::open(jwt, upstream)).transpose().map_err(outside)?,
+            oidc: callers.oidc.as_ref().map(|oidc| oidc::Client::new(oidc, upstream)).transpose().map_err(outside)?,
+            cas: callers.cas.as_ref().map(|cas| cas::Client::new(cas, upstream)).transpose().map_err(outside)?,
+            local: None,
+            callers,
+        }))
+    }
+
+    /// From now on whoever shows this secret is the command line of this machine.
+    pub fn trust(&mut self, secret: &Secret) {
+        self.local = Some(secret.digest());
+    }
+
+    /// Who shows this, if anybody.
+    pub async fn known(&self, shown: Shown<'_>, now: Timestamp) -> Result<Known, Refused> {
+        match shown {
+            Shown::Bearer(text) => match Secret::parse(text) {
+                Some(secret) => self.of_token(secret.digest(), now),
+                None => match &self.jwt {
+                    Some(verifier) => verifier.known(self, text, now).await,
+                    None => Err(Refused::Invalid("the token is none of this server's")),
+                },
+            },
+            Shown::Session(text) => self.of_session(text, now),
+            Shown::Gateway { user, roles, within, peer } => self.of_gateway(user, (roles, within), peer),
+        }
+    }
+
+    /// Whether somebody who was let in still is: a stream outlives the request that began it.
+    pub fn still_known(&self, known: &Known, now: Timestamp) -> bool {
+        known.ends_at.is_none_or(|end| now < end)
+            && known.token.is_none_or(|id| self.tokens.is_good(id, now))
+            && known.session.is_none_or(|hash| self.sessions.is_good(hash, now))
+    }
+
+    fn of_token(&self, hash: Digest, now: Timestamp) -> Result<Known, Refused> {
+        if self.local == Some(hash) {
+            return Ok(Known { actor: Arc::new(Actor::local()), name: None, ends_at: None, token: None, session: None });
+        }
+        let token = self.tokens.find(hash, now)?;
+        let bearer = Bearer {
+            id: token.name.clone(),
+            name: None,
+            roles: token.roles.clone(),
+            scope: token.scope.clone(),
+            screen: token.screen.clone(),
+        };
+        Ok(Known { actor: self.actor(bearer), name: None, ends_at: token.ends_at, token: Some(token.id), session: None })
+    }
+
+    fn of_session(&self, text: &str, now: Timestamp) -> Result<Known, Refused> {
+        let hash = Secret::parse(text).map(|secret| secret.digest());
+        let session = hash.and_then(|hash| self.sessions.used(hash, now)).ok_or(Refused::Invalid("the session has ended"))?;
+        if session.token.is_some_and(|id| !self.tokens.is_good(id, now)) {
+            return Err(Refused::Invalid("the session has ended"));
+        }
+        let name = session.bearer.name.clone();
+        let ends_at = Some(session.ends_at);
+        Ok(Known { actor: self.actor(session.bearer), name, ends_at, token: session.token, session: hash })
+    }
+
+    fn of_gateway(
+        &self,
+        user: &str,
+        (roles, within): (Option<&str>, Option<&str>),
+        peer: Option<IpAddr>,
+    ) -> Result<Known, Refused> {
+        let trusted = self.callers.gateway.as_ref().map(|gateway| &gateway.trusted);
+        let is_trusted = trusted.zip(peer).is_some_and(|(trusted, peer)| trusted.iter().any(|network| network.holds(peer)));
+        if !is_trusted {
+            return Err(Refused::Nobody);
+        }
+        let words = |text: &str| text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect();
+        let claims = Claims {
+            id: user.to_owned(),
+            name: None,
+            roles: roles.map(words).unwrap_or_default(),
+            within: within.map(words),
+        };
+        let bearer = self.bearer(claims)?;
+        Ok(Known { actor: self.actor(bearer), name: None, ends_at: None, token: None, session: None })
+    }
+
+    /// Who somebody is here whom another system vouches for: what the settings say of them, else what that system says.
+    pub(super) fn bearer(&self, claims: Claims) -> Result<Bearer, Refused> {
+        let Claims { id, name, roles, within } = claims;
+        if id.is_empty() || id.len() > MOST_NAME {
+            return Err(Refused::Invalid("the name of who is calling is missing or too long"));
+        }
+        if let Ok(at) = self.callers.users.binary_search_by(|user| user.id.as_str().cmp(&id)) {
+            let user = &self.callers.users[at];
+            return Ok(Bearer { id, name, roles: user.roles.clone(), scope: user.scope.clone(), screen: None });
+        }
+        // Another system has words of its own beside ours.
+        let mut roles: Vec<Role> = roles.iter().filter_map(|word| word.parse().ok()).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        if roles.is_empty() {
+            return Err(Refused::NoRole { id });
+        }
+        let scope = match within {
+            None => return Err(Refused::NoScope { id }),
+            Some(codes) if codes.iter().any(|code| code == "*") => Scope::All,
+            // What is no code is not in the city either.
+            Some(codes) => Scope::within(codes.iter().filter_map(|code| Code::try_from(code.as_str()).ok())),
+        };
+        Ok(Bearer { id, name, roles, scope, screen: None })
+    }
+
+    /// The actor that somebody is.
+    pub(super) fn actor(&self, bearer: Bearer) -> Arc<Actor> {
+        let Bearer { id, name: _, roles, scope, screen } = bearer;
+        let rights = self.callers.roles.rights(&roles);
+        // A screen only shows.
+        let rights = if screen.is_some() { rights.common(Rights::READING) } else { rights };
+        Arc::new(Actor { id, roles, rights, scope, screen })
+    }
+}
+
+/// Longest name of somebody.
+const MOST_NAME: usize = 200;
+
+/// What another system says of somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// As it calls them.
+    pub id: String,
+    /// As people call them.
+    pub name: Option<String>,
+    /// Words, some of which are our roles.
+    pub roles: Vec<String>,
+    /// Codes they may see; `*`: all.
+    pub within: Option<Vec<String>>,
+}
+
+impl App {
+    /// Where callers are told apart; `None`: everybody is [`Actor::local`].
+    pub fn access(&self) -> Option<&Access> {
+        self.access.as_ref()
+    }
+}

@@ -1,0 +1,195 @@
+//! Log-in pages of OpenID Connect Core 1.0: authorization code flow with PKCE (RFC 7636). The browser carries a code back; for it, and for
+//! a secret of this one log-in, the page's server gives a signed token that says who it is.
+
+use super::jwt::{KeySet, text, words};
+use super::{Claims, Refused};
+use crate::config::access::Oidc;
+use crate::domain::secret::{Digest, Secret};
+use crate::upstream::{Upstream, UpstreamError};
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::OnceCell;
+
+/// Most bytes of an answer.
+const MOST: usize = 256 << 10;
+/// How long a person may take to log in.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Log-ins that may be under way at one time.
+const MOST_UNDER_WAY: usize = 10_000;
+
+/// A log-in page.
+pub(in crate::app) struct Client {
+    about: Oidc,
+    upstream: Upstream,
+    authorities: Option<PathBuf>,
+    /// What the issuer says about itself, when it was asked.
+    provider: OnceCell<Provider>,
+    /// By the hash of the state that comes back with the browser.
+    under_way: Mutex<HashMap<Digest, LogIn>>,
+}
+
+struct Provider {
+    page: String,
+    tokens: String,
+    keys: KeySet,
+}
+
+struct LogIn {
+    /// Proves that who brings the code is who asked for it.
+    verifier: String,
+    nonce: String,
+    back: String,
+    begun: Instant,
+}
+
+/// What is read of the issuer's own description.
+#[derive(Deserialize)]
+struct Described {
+    issuer: String,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    jwks_uri: String,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    id_token: String,
+}
+
+/// Percent-encoded, as a value of a query.
+pub(super) fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// base64url without padding (RFC 4648 §5), as PKCE wants it.
+fn base64url(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let bits = three.iter().enumerate().fold(0_u32, |bits, (at, byte)| bits | u32::from(*byte) << (16 - 8 * at));
+        text.extend((0..=three.len()).map(|at| char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize])));
+    }
+    text
+}
+
+fn no_answer(error: &UpstreamError) -> Refused {
+    tracing::warn!(%error, "the server of the log-in page did not answer");
+    Refused::Elsewhere("the server of the log-in page gave no answer to work with".to_owned())
+}
+
+impl Client {
+    pub(super) fn new(about: &Oidc, authorities: Option<&Path>) -> Result<Self, String> {
+        let upstream = Upstream::new(authorities).map_err(|error| error.to_string())?;
+        Ok(Self {
+            about: about.clone(),
+            upstream,
+            authorities: authorities.map(Path::to_owned),
+            provider: OnceCell::new(),
+            under_way: Mutex::default(),
+        })
+    }
+
+    async fn provider(&self) -> Result<&Provider, Refused> {
+        self.provider
+            .get_or_try_init(async || {
+                let address = format!("{}/.well-known/openid-configuration", self.about.issuer);
+                let got = self.upstream.get(&address, None, MOST, || None::<UpstreamError>).await.map_err(|error| no_answer(&error))?;
+                let unfit = || Refused::Elsewhere("the issuer describes itself in a way that cannot be used".to_owned());
+                let told: Described = serde_json::from_slice(&got.body).map_err(|_| unfit())?;
+                let same_kind = |url: &str| url.starts_with("https://") || self.about.issuer.starts_with("http://");
+                let all = [&told.authorization_endpoint, &told.token_endpoint, &told.jwks_uri];
+                if told.issuer.trim_end_matches('/') != self.about.issuer || !all.iter().all(|url| same_kind(url)) {
+                    return Err(unfit());
+                }
+                let keys = KeySet::at(told.jwks_uri, self.authorities.as_deref()).map_err(Refused::Elsewhere)?;
+                Ok(Provider { page: told.authorization_endpoint, tokens: told.token_endpoint, keys })
+            })
+            .await
+    }
+
+    /// Where the browser is sent, and the state that it has to bring back. `back`: where to.
+    pub(in crate::app) async fn page(&self, back: &str) -> Result<(String, Secret), Refused> {
+        let provider = self.provider().await?;
+        let random = || Secret::random().map_err(|error| Refused::Elsewhere(error.to_string()));
+        let (state, verifier, nonce) = (random()?, random()?.text(), random()?.text());
+        let challenge = base64url(Digest::of(verifier.as_bytes()).bytes());
+        let pairs = [
+            ("response_type", "code"),
+            ("client_id", &self.about.client_id),
+            ("redirect_uri", back),
+            ("scope", &self.about.scopes),
+            ("state", &state.text()),
+            ("nonce", &nonce),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        let query: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.retain(|_, log_in| log_in.begun.elapsed() < PATIENCE);
+        if under_way.len() >= MOST_UNDER_WAY {
+            return Err(Refused::Elsewhere("too many log-ins are under way; try again in a moment".to_owned()));
+        }
+        under_way.insert(state.digest(), LogIn { verifier, nonce, back: back.to_owned(), begun: Instant::now() });
+        let sign = if provider.page.contains('?') { '&' } else { '?' };
+        Ok((format!("{}{sign}{}", provider.page, query.join("&")), state))
+    }
+
+    /// Who came back with a code. A state is good once.
+    pub(in crate::app) async fn claims(&self, state: &str, code: &str, now: Timestamp) -> Result<Claims, Refused> {
+        let found = Secret::parse(state)
+            .and_then(|state| self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&state.digest()))
+            .filter(|log_in| log_in.begun.elapsed() < PATIENCE);
+        let log_in = found.ok_or(Refused::Invalid("this log-in was not begun here, or took too long; begin again"))?;
+        let provider = self.provider().await?;
+        let mut pairs = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", log_in.back.as_str()),
+            ("client_id", self.about.client_id.as_str()),
+            ("code_verifier", log_in.verifier.as_str()),
+        ];
+        pairs.extend(self.about.client_secret.as_ref().map(|secret| ("client_secret", secret.reveal())));
+        let form = pairs.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect::<Vec<_>>().join("&");
+        let got = self.upstream.post_form(&provider.tokens, form, MOST).await.map_err(|error| match error {
+            UpstreamError::Status(400..=499) => Refused::Invalid("the server of the log-in page does not know the code"),
+            other => no_answer(&other),
+        })?;
+        let unfit = || Refused::Elsewhere("the server of the log-in page answered something that is no token".to_owned());
+        let tokens: Tokens = serde_json::from_slice(&got.body).map_err(|_| unfit())?;
+        let said = provider.keys.verified(&tokens.id_token, (&self.about.issuer, &self.about.client_id), now).await?;
+        if text(&said, "nonce").as_deref() != Some(log_in.nonce.as_str()) {
+            return Err(Refused::Invalid("the token was made for another log-in"));
+        }
+        Ok(Claims {
+            id: text(&said, &self.about.id_claim).unwrap_or_default(),
+            name: text(&said, "name").or_else(|| text(&said, "preferred_username")),
+            roles: words(&said, &self.about.roles_claim).unwrap_or_default(),
+            within: words(&said, &self.about.within_claim),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7636, appendix B, and RFC 4648's lengths.
+    #[test]
+    fn the_challenge_is_that_of_the_standard() {
+        let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        assert_eq!(base64url(Digest::of(verifier.as_bytes()).bytes()), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        for (bytes, text) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("fooba", "Zm9vYmE")] {
+            assert_eq!(base64url(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn values_of_a_query_are_encoded() {
+        assert_eq!(encoded("https://a/b?c=d&e 张"), "https%3A%2F%2Fa%2Fb%3Fc%3Dd%26e%20%E5%BC%A0");
+    }
+}

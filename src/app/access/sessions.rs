@@ -1,0 +1,159 @@
+//! Sessions of browsers: a secret in a cookie, ended by time, by leaving, or with the token they began with.
+
+use crate::app::AppError;
+use crate::app::App;
+use crate::config::access::Callers;
+use crate::domain::secret::{Digest, NoRandom, Secret};
+use crate::store::callers::{Bearer, SessionRecord};
+use crate::store::{Store, StoreError};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Most sessions at one time; the one that was not used longest goes first.
+const MOST: usize = 20_000;
+
+/// All sessions.
+pub(in crate::app) struct Sessions {
+    idle: SignedDuration,
+    longest: SignedDuration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    all: HashMap<Digest, SessionRecord>,
+    /// Used since they were stored last.
+    used: HashSet<Digest>,
+    /// Ended since, and stored still.
+    ended: Vec<Digest>,
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+impl Sessions {
+    pub(super) async fn load(store: &Store, callers: &Callers, now: Timestamp) -> Result<Self, StoreError> {
+        let sessions = Self { idle: signed(callers.idle), longest: signed(callers.longest), state: Mutex::default() };
+        let (good, ended): (Vec<_>, Vec<_>) = store.sessions().await?.into_iter().partition(|one| sessions.lasts(one, now));
+        {
+            let mut state = sessions.state();
+            state.all = good.into_iter().map(|session| (session.hash, session)).collect();
+            state.ended = ended.iter().map(|session| session.hash).collect();
+        }
+        Ok(sessions)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lasts(&self, session: &SessionRecord, now: Timestamp) -> bool {
+        // A screen hangs on a wall and is not touched: only its end counts.
+        let idle = session.bearer.screen.is_none() && now.duration_since(session.seen_at) >= self.idle;
+        now < session.ends_at && !idle
+    }
+
+    /// The session of a cookie, which is used now.
+    pub(super) fn used(&self, hash: Digest, now: Timestamp) -> Option<SessionRecord> {
+        let mut state = self.state();
+        let session = state.all.get_mut(&hash)?;
+        if !self.lasts(session, now) {
+            state.all.remove(&hash);
+            state.ended.push(hash);
+            return None;
+        }
+        session.seen_at = session.seen_at.max(now);
+        let found = session.clone();
+        state.used.insert(hash);
+        Some(found)
+    }
+
+    pub(super) fn is_good(&self, hash: Digest, now: Timestamp) -> bool {
+        self.state().all.get(&hash).is_some_and(|session| self.lasts(session, now))
+    }
+
+    pub(super) fn end_of_token(&self, id: i64) {
+        // The store has forgotten them with the token.
+        self.state().all.retain(|_, session| session.token != Some(id));
+    }
+
+    /// Begins one: its secret.
+    fn begin(&self, bearer: Bearer, token: Option<i64>, ends_at: Option<Timestamp>, now: Timestamp) -> Result<(Secret, SessionRecord), NoRandom> {
+        let secret = Secret::random()?;
+        let longest = now.saturating_add(self.longest).unwrap_or(Timestamp::MAX);
+        // A screen's session lasts as long as its token.
+        let end = match (&bearer.screen, ends_at) {
+            (Some(_), None) => Timestamp::MAX,
+            (Some(_), Some(end)) => end,
+            (None, end) => end.map_or(longest, |end| end.min(longest)),
+        };
+        let hash = secret.digest();
+        let session = SessionRecord { hash, bearer, token, begun_at: now, seen_at: now, ends_at: end };
+        let mut state = self.state();
+        if state.all.len() >= MOST
+            && let Some(oldest) = state.all.values().min_by_key(|session| session.seen_at).map(|session| session.hash)
+        {
+            state.all.remove(&oldest);
+            state.ended.push(oldest);
+        }
+        state.all.insert(hash, session.clone());
+        Ok((secret, session))
+    }
+
+    fn end(&self, hash: Digest) -> Option<SessionRecord> {
+        let mut state = self.state();
+        let gone = state.all.remove(&hash)?;
+        state.ended.push(hash);
+        Some(gone)
+    }
+
+    /// What has to be stored of what happened since.
+    fn news(&self, now: Timestamp) -> (Vec<SessionRecord>, Vec<Digest>) {
+        let mut state = self.state();
+        let over: Vec<Digest> = state.all.values().filter(|one| !self.lasts(one, now)).map(|one| one.hash).collect();
+        for hash in over {
+            state.all.remove(&hash);
+            state.ended.push(hash);
+        }
+        let used = std::mem::take(&mut state.used);
+        let put = used.iter().filter_map(|hash| state.all.get(hash).cloned()).collect();
+        (put, std::mem::take(&mut state.ended))
+    }
+}
+
+impl App {
+    /// Begins a session of a browser. It is stored before anybody has its secret.
+    pub async fn session_begin(
+        &self,
+        bearer: Bearer,
+        token: Option<i64>,
+        ends_at: Option<Timestamp>,
+    ) -> Result<Option<(Secret, SessionRecord)>, AppError> {
+        let Some(access) = self.access() else { return Ok(None) };
+        let begun = access.sessions.begin(bearer, token, ends_at, self.clock.now());
+        let (secret, session) = begun.map_err(|error| AppError::Outside(error.to_string()))?;
+        self.store.sessions_write(vec![session.clone()], Vec::new()).await?;
+        Ok(Some((secret, session)))
+    }
+
+    /// Ends a session; who was behind it.
+    pub async fn session_end(&self, hash: Digest) -> Result<Option<Bearer>, AppError> {
+        let Some(gone) = self.access().and_then(|access| access.sessions.end(hash)) else { return Ok(None) };
+        self.store.sessions_write(Vec::new(), vec![hash]).await?;
+        self.live.recheck();
+        Ok(Some(gone.bearer))
+    }
+
+    /// Stores when sessions were used, and forgets those that ended.
+    pub async fn sessions_keep(&self) -> Result<(), AppError> {
+        let Some(access) = self.access() else { return Ok(()) };
+        let (put, ended) = access.sessions.news(self.clock.now());
+        if put.is_empty() && ended.is_empty() {
+            return Ok(());
+        }
+        Ok(self.store.sessions_write(put, ended).await?)
+    }
+}

@@ -1,0 +1,165 @@
+//! Tokens: made once, shown once, revoked at once.
+
+use super::{Access, Refused};
+use crate::app::{App, AppError};
+use crate::domain::audit::{Action, Deed};
+use crate::domain::rights::Right;
+use crate::domain::scope::{Actor, Role, Scope};
+use crate::domain::secret::{Digest, Secret};
+use crate::store::callers::TokenRecord;
+use crate::store::{Store, StoreError};
+use jiff::Timestamp;
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+/// Longest name of a token or a screen.
+const MOST_NAME: usize = 100;
+/// Most tokens that are good at one time.
+const MOST_TOKENS: usize = 10_000;
+
+/// All tokens, by the hash of their secret.
+pub(in crate::app) struct Tokens {
+    all: RwLock<HashMap<Digest, TokenRecord>>,
+}
+
+/// What a new token is to be.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Whose it is.
+    pub name: String,
+    /// What its bearer is.
+    pub roles: Vec<Role>,
+    /// What its bearer may see.
+    pub scope: Scope,
+    /// The screen that it is bound to.
+    pub screen: Option<String>,
+    /// When it ends.
+    pub ends_at: Option<Timestamp>,
+}
+
+impl Wanted {
+    /// The record, when what is wanted can be.
+    pub fn record(self, hash: Digest, actor: &Actor, now: Timestamp) -> Result<TokenRecord, AppError> {
+        let Self { name, mut roles, scope, screen, ends_at } = self;
+        let refuse = |field: &'static str, detail: String| Err(AppError::Refused { field, detail });
+        let plain = |text: &str| !text.trim().is_empty() && text.len() <= MOST_NAME && !text.chars().any(char::is_control);
+        if !plain(&name) {
+            return refuse("name", format!("is empty, longer than {MOST_NAME} bytes, or has control characters"));
+        }
+        if screen.as_deref().is_some_and(|screen| !plain(screen)) {
+            return refuse("screen", format!("is empty, longer than {MOST_NAME} bytes, or has control characters"));
+        }
+        roles.sort_unstable();
+        roles.dedup();
+        if roles.is_empty() {
+            return refuse("roles", format!("names none of {}", Role::words()));
+        }
+        if ends_at.is_some_and(|end| end <= now) {
+            return refuse("ends_at", "has passed already".to_owned());
+        }
+        Ok(TokenRecord {
+            id: 0,
+            hash,
+            name,
+            roles,
+            scope,
+            screen,
+            made_at: now,
+            made_by: actor.id.clone(),
+            ends_at,
+            revoked_at: None,
+        })
+    }
+}
+
+impl Tokens {
+    pub(super) async fn load(store: &Store) -> Result<Self, StoreError> {
+        let all = store.tokens().await?.into_iter().map(|token| (token.hash, token)).collect();
+        Ok(Self { all: RwLock::new(all) })
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&HashMap<Digest, TokenRecord>) -> T) -> T {
+        look(&self.all.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn find(&self, hash: Digest, now: Timestamp) -> Result<TokenRecord, Refused> {
+        let found = self.read(|all| all.get(&hash).cloned()).ok_or(Refused::Invalid("the token is none of this server's"))?;
+        match is_good(&found, now) {
+            true => Ok(found),
+            false if found.revoked_at.is_some() => Err(Refused::Invalid("the token was revoked")),
+            false => Err(Refused::Invalid("the token has ended")),
+        }
+    }
+
+    pub(super) fn is_good(&self, id: i64, now: Timestamp) -> bool {
+        self.read(|all| all.values().any(|token| token.id == id && is_good(token, now)))
+    }
+
+    fn put(&self, token: TokenRecord) {
+        self.all.write().unwrap_or_else(PoisonError::into_inner).insert(token.hash, token);
+    }
+
+    fn revoke(&self, id: i64, at: Timestamp) {
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        all.values_mut().filter(|token| token.id == id).for_each(|token| token.revoked_at = token.revoked_at.or(Some(at)));
+    }
+}
+
+fn is_good(token: &TokenRecord, now: Timestamp) -> bool {
+    token.revoked_at.is_none() && token.ends_at.is_none_or(|end| now < end)
+}
+
+impl App {
+    /// Makes a token; its secret is told here and nowhere else. Nobody gives more than they have.
+    pub async fn token_make(&self, actor: &Actor, wanted: Wanted) -> Result<(TokenRecord, Secret), AppError> {
+        let access = self.administered(actor)?;
+        let now = self.clock.now();
+        if access.tokens.read(|all| all.values().filter(|token| is_good(token, now)).count()) >= MOST_TOKENS {
+            return Err(AppError::Refused { field: "name", detail: format!("there are {MOST_TOKENS} tokens already; revoke some") });
+        }
+        if let (Scope::Within(_), false) = (&actor.scope, wanted.scope.is_in(&actor.scope, &self.published.load().territory)) {
+            return Err(AppError::Refused { field: "within", detail: "is more than whoever makes the token may see".to_owned() });
+        }
+        let secret = Secret::random().map_err(|error| AppError::Outside(error.to_string()))?;
+        let mut record = wanted.record(secret.digest(), actor, now)?;
+        record.id = self.store.token_add(record.clone()).await?;
+        access.tokens.put(record.clone());
+        let detail = json!({ "id": record.id, "roles": record.roles, "scope": record.scope, "screen": record.screen });
+        access.audit.noted(deed(actor, now, Action::TokenMade, &record.name, detail)).await?;
+        Ok((record, secret))
+    }
+
+    /// All tokens that ever were.
+    pub fn tokens(&self, actor: &Actor) -> Result<Vec<TokenRecord>, AppError> {
+        let access = self.administered(actor)?;
+        let mut all: Vec<TokenRecord> = access.tokens.read(|all| all.values().cloned().collect());
+        all.sort_by_key(|token| token.id);
+        Ok(all)
+    }
+
+    /// Revokes a token: the next request with it is refused, streams and sessions that began with it end.
+    pub async fn token_revoke(&self, actor: &Actor, id: i64) -> Result<TokenRecord, AppError> {
+        let access = self.administered(actor)?;
+        let now = self.clock.now();
+        let found = access.tokens.read(|all| all.values().find(|token| token.id == id).cloned());
+        let found = found.ok_or(AppError::UnknownId { what: "token", id })?;
+        // In memory first: whatever the disk does, it is good for nothing from here on.
+        access.tokens.revoke(id, now);
+        self.store.token_revoke(id, now).await?;
+        access.sessions.end_of_token(id);
+        self.live.recheck();
+        access.audit.noted(deed(actor, now, Action::TokenRevoked, &found.name, json!({ "id": id }))).await?;
+        Ok(TokenRecord { revoked_at: found.revoked_at.or(Some(now)), ..found })
+    }
+
+    /// Where callers are told apart, for somebody who may administer it.
+    fn administered(&self, actor: &Actor) -> Result<&Access, AppError> {
+        actor.needs(Right::Admin)?;
+        self.access().ok_or_else(|| AppError::Refused { field: "access", detail: "the settings have no [access]".to_owned() })
+    }
+}
+
+fn deed(actor: &Actor, at: Timestamp, action: Action, object: &str, detail: serde_json::Value) -> Deed {
+    Deed { at, actor: actor.id.clone(), address: None, action, object: object.to_owned(), detail }
+}
