@@ -5,7 +5,7 @@ pub mod access;
 pub mod layers;
 pub mod outside;
 
-use access::{AccessKeys, Callers, CasKeys, ProxyKeys, JwtKeys, OidcKeys, Tables, UserKeys};
+use access::{AccessKeys, Callers, CasKeys, JwtKeys, OidcKeys, ProxyKeys, Tables, UserKeys};
 use layers::{Layer, LayerKeys};
 use outside::{Basemap, BasemapKeys};
 use serde::Deserialize;
@@ -167,6 +167,11 @@ impl Config {
         path.into()
     }
 
+    /// Whether browsers reach the server over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.base_url.as_deref().is_some_and(|base| base.starts_with("https://"))
+    }
+
     /// Defaults for a file.
     pub fn new(data: PathBuf) -> Self {
         Self {
@@ -205,14 +210,8 @@ impl Config {
         if !(1..=MOST_BODY_MB).contains(&body) {
             return Err(format!("body_limit_mb is {body}; it may be 1 to {MOST_BODY_MB}"));
         }
-        let tables = Tables {
-            access: file.access,
-            user: file.user,
-            jwt: file.jwt,
-            proxy: file.proxy,
-            oidc: file.oidc,
-            cas: file.cas,
-        };
+        let tables =
+            Tables { access: file.access, user: file.user, jwt: file.jwt, proxy: file.proxy, oidc: file.oidc, cas: file.cas };
         Ok(Self {
             listen: file.listen.unwrap_or(default.listen),
             base_url: file.base_url.as_deref().map(base_url).transpose()?,

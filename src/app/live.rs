@@ -1,7 +1,9 @@
 //! Telling viewers what changed on the map.
 
+use super::access::{Access, Known};
 use super::{Actor, App, AppError};
 use crate::city::{Change as CityChange, City, Published};
+use crate::clock::Clock;
 use crate::domain::code::Code;
 use crate::domain::id::{Epoch, GridSet, Revision};
 use crate::domain::scope::Scope;
@@ -27,6 +29,8 @@ pub struct Asked {
     pub boxes: Vec<LatticeBox>,
     /// The revision that was seen last; none: from now on.
     pub since: Option<Revision>,
+    /// Who asks, where callers are told apart.
+    pub known: Option<Known>,
 }
 
 /// What one revision tells viewers of. Tiles of cases are not announced: cases will be.
@@ -67,6 +71,21 @@ pub struct Watching {
     /// The boundaries in which the filter's boxes were found.
     epoch: Epoch,
     greeted: bool,
+    /// Who it is for, where callers are told apart.
+    known: Option<StillThere>,
+}
+
+/// A caller whose stream ends when they are not known any more.
+struct StillThere {
+    access: Arc<Access>,
+    known: Known,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for StillThere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("StillThere").field(&self.known.actor.id).finish()
+    }
 }
 
 /// The box around what a code names, where it names something.
@@ -82,7 +101,11 @@ impl Watching {
             return Some(self.viewer.greeting());
         }
         loop {
-            match self.viewer.wait().await? {
+            let wake = self.viewer.wait().await?;
+            if self.known.as_ref().is_some_and(|one| !one.access.still_known(&one.known, one.clock.now())) {
+                return None;
+            }
+            match wake {
                 Wake::Quiet => return Some(self.viewer.quiet()),
                 Wake::News => {
                     self.follow_boundaries();
@@ -139,6 +162,11 @@ impl App {
             filter: Filter { tiles: asked.tiles, scoped: actor.scope != Scope::All, areas },
             epoch: view.territory.epoch,
             greeted: false,
+            known: self.access().cloned().zip(asked.known).map(|(access, known)| StillThere {
+                access,
+                known,
+                clock: self.clock.clone(),
+            }),
         })
     }
 

@@ -1,5 +1,6 @@
 //! From the store to a city in memory.
 
+use super::access::Access;
 use super::applier::Applier;
 use super::history::History;
 use super::imports::jobs::Jobs;
@@ -31,6 +32,7 @@ impl App {
         let compute = Compute::new(WAITING_JOBS);
         // First what a person may have to mend, then the large city.
         let outside = Outside::open(&config, &compute, &clock).await?;
+        let access = Access::open(&config, &store, &clock).await?.map(Arc::new);
         let snapshot = store.snapshot(clock.now()).await?;
         let city = compute.run(move || city(snapshot)).await??;
         let published = Arc::new(Published::new(city));
@@ -46,6 +48,7 @@ impl App {
             compute,
             tiles,
             outside,
+            access,
             config,
             clock,
             history: History::default(),

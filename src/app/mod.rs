@@ -1,6 +1,7 @@
 //! Use cases: the only place that both reads the city and writes the store. Every function takes an [`Actor`] or a [`view::View`] made
 //! for one; answers are values, with no word of HTTP.
 
+pub mod access;
 pub mod addresses;
 pub mod applier;
 pub mod buildings;
@@ -35,6 +36,7 @@ use crate::compute::{Compute, NotDone};
 use crate::config::Config;
 use crate::domain::fault::Fault;
 use crate::domain::id::{Epoch, Revision, Version};
+use crate::domain::rights::Right;
 use crate::live::hub::Hub;
 use crate::store::{Store, StoreError};
 use crate::tiles::cache::TileCache;
@@ -70,6 +72,7 @@ pub struct App {
     pub tiles: TileCache,
     /// Maps and layers of others.
     pub outside: outside::Outside,
+    access: Option<Arc<access::Access>>,
     /// Every setting.
     pub config: Config,
     /// The only "now".
@@ -119,6 +122,12 @@ pub enum AppError {
     NoBoundaries {
         /// As given.
         at: Timestamp,
+    },
+    /// Ask somebody who may.
+    #[error("this needs the right {right:?}, which none of your roles has")]
+    Denied {
+        /// Which.
+        right: Right,
     },
     /// Ask for another object.
     #[error("no {what} has the id {id}")]

@@ -174,6 +174,19 @@ impl View {
         self.permit.0.is_none()
     }
 
+    /// Whether the caller sees all that a scope opens.
+    pub fn sees_scope(&self, scope: &Scope) -> bool {
+        let sees = |code: &str| match (self.territory.region_ix(code), self.territory.grid_ix(code)) {
+            (Some(ix), _) => self.permit.region(ix),
+            (None, Some(ix)) => self.permit.grid(ix),
+            (None, None) => self.sees_all(),
+        };
+        match scope {
+            Scope::All => self.sees_all(),
+            Scope::Within(codes) => codes.iter().all(|code| sees(code.as_str())),
+        }
+    }
+
     fn unknown(&self, what: &'static str, code: &str) -> AppError {
         AppError::UnknownCode { what, code: code.chars().take(64).collect(), epoch: self.territory.epoch }
     }

@@ -4,6 +4,7 @@
 use super::import::{Args, words};
 use super::{Failure, out};
 use crate::app::imports::{Kind, Report, Step};
+use crate::domain::percent::encoded;
 use crate::interchange::profile::BUILTIN;
 use serde_json::Value;
 use std::fs::File;
@@ -121,11 +122,6 @@ fn query(args: &Args) -> String {
     also("max_vertices", Some(args.max_vertices.to_string()));
     also("dry_run", yes(args.dry_run));
     pairs.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect::<Vec<_>>().join("&")
-}
-
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn parts(args: &Args) -> Result<Vec<Part>, Failure> {

@@ -49,7 +49,9 @@ pub(super) async fn run(args: Args) -> Outcome {
         .with_ansi(std::io::stderr().is_terminal())
         .init();
     // The socket first: an address that is taken or refused is told before a large city is loaded.
-    let listener = http::bind(config.listen).await.map_err(|error| Failure::Failed(format!("{}: {error}", config.listen)))?;
+    let listener = http::bind(config.listen, config.callers.is_some())
+        .await
+        .map_err(|error| Failure::Failed(format!("{}: {error}", config.listen)))?;
     let address = listener.local_addr()?;
     let store =
         Store::open(&config.data, Access::Serve).await.map_err(|error| match (&error, Store::announced(&config.data)) {

@@ -105,7 +105,7 @@ async fn shown(args: Args, folder: &Path) -> Outcome {
     }
     // What stands somewhere is placed in boundaries that are there.
     guesses.sort_by_key(|guess| Kind::TABLE.iter().position(|(kind, _)| *kind == guess.kind));
-    let listener = http::bind(args.listen).await.map_err(|error| Failure::Failed(format!("{}: {error}", args.listen)))?;
+    let listener = http::bind(args.listen, false).await.map_err(|error| Failure::Failed(format!("{}: {error}", args.listen)))?;
     let address = listener.local_addr()?;
     let data = folder.join("city.gpkg");
     let meta = Meta { scheme, ..Meta::new("试看", imports::profile_named("gbt47678").map_err(usage)?) };

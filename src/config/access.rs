@@ -178,7 +178,9 @@ impl std::str::FromStr for Network {
 impl Network {
     /// Whether an address is in it. An IPv4 address that came over an IPv6 socket is the IPv4 address.
     pub fn holds(&self, address: IpAddr) -> bool {
-        let same = |one: u128, other: u128, all: u32| one.checked_shr(all - u32::from(self.bits)) == other.checked_shr(all - u32::from(self.bits));
+        let same = |one: u128, other: u128, all: u32| {
+            one.checked_shr(all - u32::from(self.bits)) == other.checked_shr(all - u32::from(self.bits))
+        };
         match (self.address.to_canonical(), address.to_canonical()) {
             (IpAddr::V4(one), IpAddr::V4(other)) => same(u32::from(one).into(), u32::from(other).into(), 32),
             (IpAddr::V6(one), IpAddr::V6(other)) => same(one.into(), other.into(), 128),
@@ -286,7 +288,11 @@ fn hidden(name: &str, path: &Path, folder: &Path) -> Result<Hidden, String> {
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{name} {}: {error}", path.display()))?;
     let line = text.lines().next().unwrap_or_default().trim();
     if line.len() < 32 {
-        return Err(format!("{name} {}: its first line has {} characters; a secret needs 32 or more", path.display(), line.len()));
+        return Err(format!(
+            "{name} {}: its first line has {} characters; a secret needs 32 or more",
+            path.display(),
+            line.len()
+        ));
     }
     Ok(Hidden(line.to_owned()))
 }
@@ -323,7 +329,11 @@ fn gateway(keys: ProxyKeys) -> Result<Gateway, String> {
         if fits { Ok(name.to_ascii_lowercase()) } else { Err(format!("[proxy] {name:?} is no name of a header")) }
     };
     Ok(Gateway {
-        trusted: keys.trusted.iter().map(|text| text.parse().map_err(|why| format!("[proxy] trusted: {why}"))).collect::<Result<_, _>>()?,
+        trusted: keys
+            .trusted
+            .iter()
+            .map(|text| text.parse().map_err(|why| format!("[proxy] trusted: {why}")))
+            .collect::<Result<_, _>>()?,
         user_header: header(&keys.user_header)?,
         roles_header: keys.roles_header.as_deref().map(header).transpose()?,
         within_header: keys.within_header.as_deref().map(header).transpose()?,
@@ -371,10 +381,7 @@ pub(super) fn callers(tables: Tables, folder: &Path) -> Result<Option<Callers>, 
             title: keys.title.unwrap_or_else(|| "单位统一认证".to_owned()),
             issuer: trusted_url("[oidc] issuer", &keys.issuer)?,
             client_id: keys.client_id,
-            client_secret: keys
-                .client_secret_file
-                .map(|path| hidden("[oidc] client_secret_file", &path, folder))
-                .transpose()?,
+            client_secret: keys.client_secret_file.map(|path| hidden("[oidc] client_secret_file", &path, folder)).transpose()?,
             scopes: keys.scopes.unwrap_or_else(|| "openid profile".to_owned()),
             id_claim: keys.id_claim.unwrap_or_else(|| "sub".to_owned()),
             roles_claim: keys.roles_claim.unwrap_or_else(|| "roles".to_owned()),

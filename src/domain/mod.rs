@@ -13,6 +13,7 @@ pub mod grid;
 pub mod hash;
 pub mod id;
 pub mod organization;
+pub mod percent;
 pub mod period;
 pub mod pinyin;
 pub mod records;

@@ -72,6 +72,10 @@ impl Rights {
     /// Everything that can be allowed.
     pub const ALL: Self = Self { rights: u16::MAX, classes: u32::MAX };
 
+    /// Everything that changes nothing and takes nothing away.
+    pub const READING: Self =
+        Self { rights: 1 << Right::Read as u16 | 1 << Right::Phones as u16 | 1 << Right::Texts as u16, classes: u32::MAX };
+
     /// Whether something is allowed.
     pub fn has(self, right: Right) -> bool {
         self.rights >> right as u16 & 1 == 1
@@ -150,15 +154,15 @@ impl TryFrom<Table> for Roles {
                 }
             }
         }
-        let names: Vec<&String> = table.class.keys().collect();
+        let names: Vec<String> = table.class.keys().cloned().collect();
         let rights = |role: &Role, words: &[String]| {
             words.iter().try_fold(Rights::default(), |rights, word| {
-                let class = names.iter().position(|name| *name == word);
+                let class = names.iter().position(|name| name == word);
                 match (Right::named(word), class) {
                     (Some(right), _) => Ok(rights.and(right.into())),
                     (None, Some(at)) => Ok(rights.and(Rights { rights: 0, classes: 1 << at })),
                     (None, None) => {
-                        let known: Vec<&str> = Rights::ALL.words().chain(names.iter().map(|name| name.as_str())).collect();
+                        let known: Vec<&str> = Rights::ALL.words().chain(names.iter().map(String::as_str)).collect();
                         Err(format!("role {role}: {word:?} is no right and no class; there are {}", known.join(", ")))
                     }
                 }

@@ -40,6 +40,8 @@ codes! {
     BadMultipart "bad_multipart" 400 "The body is not multipart/form-data as its type says";
     BadHeader "bad_header" 400 "A header has a value it cannot have";
     BodyUnreadable "body_unreadable" 400 "The body ended early or could not be decoded";
+    Unauthorized "unauthorized" 401 "Nobody knows who is calling";
+    Denied "denied" 403 "The caller may not do that";
     ForeignOrigin "foreign_origin" 403 "The request comes from a page of another site";
     OutsideCoverage "outside_coverage" 404 "No grid here";
     UnknownCode "unknown_code" 404 "No region or grid has this code";
@@ -62,6 +64,7 @@ codes! {
     UnsupportedMediaType "unsupported_media_type" 415 "The body has a type this address does not take";
     ForeignHost "foreign_host" 421 "The Host header names another machine";
     KeyReused "key_reused" 422 "The idempotency key was given to another write";
+    TooManyRequests "too_many_requests" 429 "The caller asks too much";
     IfMatchRequired "if_match_required" 428 "A write to an object must say which version it means";
     Internal "internal" 500 "The server made a mistake";
     UpstreamFailed "upstream_failed" 502 "The server that this comes from gave no answer to work with";
@@ -197,6 +200,7 @@ impl From<AppError> for Problem {
                 .with("given", set.as_str())
                 .with("allowed", known.as_slice()),
             AppError::NoBoundaries { .. } => Self::new(C::NoBoundaries, detail),
+            AppError::Denied { right } => Self::new(C::Denied, detail).with("right", right.as_str()),
             AppError::UnknownId { id, .. } => Self::new(C::UnknownId, detail).with("given", *id),
             AppError::UnknownName { what, name, known } => {
                 let code = if *what == "layer" { C::UnknownLayer } else { C::UnknownBasemap };

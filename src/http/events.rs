@@ -5,9 +5,11 @@ use super::conditions::last_event;
 use super::error::Answer;
 use super::query::{Bbox, Query, Word, given, one_of, query};
 use crate::app::App;
+use crate::app::access::Known;
 use crate::app::live::Asked;
 use crate::domain::code::Code;
 use crate::domain::id::Revision;
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -61,6 +63,7 @@ pub async fn get(
     State(app): State<Arc<App>>,
     Caller(actor): Caller,
     Query(query): Query<EventsQuery>,
+    known: Option<Extension<Known>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let asked = Asked {
@@ -68,6 +71,7 @@ pub async fn get(
         within: query.within,
         boxes: query.bbox.map(|bbox| bbox.0).unwrap_or_default(),
         since: last_event(&headers)?.or(query.since.map(Revision)),
+        known: known.map(|known| known.0),
     };
     let watching = app.watch(&actor, asked)?;
     let pieces = futures_util::stream::unfold(watching, async |mut watching| {

@@ -1,5 +1,6 @@
 //! Imports: files come in, run one after the other, are reported on, and can be taken back.
 
+use super::access::own_page;
 use super::body;
 use super::caller::Caller;
 use super::conditions::once;
@@ -14,6 +15,7 @@ use crate::app::{App, ImportState};
 use crate::domain::code::Code;
 use crate::domain::id::{GridSet, ImportId};
 use crate::domain::period::Period;
+use crate::domain::rights::Right;
 use crate::geom::NamedCrs;
 use crate::geom::helmert::Helmert;
 use axum::extract::{OriginalUri, Request, State};
@@ -315,6 +317,9 @@ pub async fn create(
     let Query(query) = query;
     let zone = app.published.load().about.time_zone.clone();
     let mut order = order_of(&query, &zone)?;
+    if matches!(query.kind, Kind::Regions | Kind::Grids) {
+        actor.needs(Right::Plan)?;
+    }
     let place = app.import_place(&actor)?;
     let mut upload = Upload { folder: place.folder(), files: Vec::new(), settings: Vec::new(), hash: Xxh3::new() };
     upload.receive(&headers, query.file.as_deref(), Pieces::new(stream, limit)).await?;
@@ -336,19 +341,6 @@ fn started(taken: Taken) -> Answer<Response> {
         response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     }
     Ok(response)
-}
-
-/// Forms are sent here by pages of other sites without being asked; their browser says whose page it is.
-fn own_page(headers: &HeaderMap) -> Answer<()> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or("?");
-    let host = origin.split_once("://").map(|(_, host)| host);
-    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    if host.is_some() && host == own {
-        return Ok(());
-    }
-    let detail = format!("{:?} is another site; only pages of this server may import", clipped(origin));
-    Err(Problem::new(ProblemCode::ForeignOrigin, detail))
 }
 
 /// What the query says; the files come later.

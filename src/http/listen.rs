@@ -2,6 +2,7 @@
 
 use super::metrics;
 use axum::Router;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -23,12 +24,18 @@ const TIDY: Duration = Duration::from_secs(5);
 
 /// The address is not this machine's own.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} is not a loopback address: until there is access control the server listens on 127.0.0.1 or [::1] only")]
+#[error(
+    "{0} is not a loopback address: a server that cannot tell callers apart listens on 127.0.0.1 or [::1] only; [access] in the settings tells them apart"
+)]
 pub struct NotLoopback(pub SocketAddr);
 
-/// Opens the socket, or says in one sentence why not.
-pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    if !address.ip().is_loopback() {
+/// Where a connection came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Opens the socket, or says in one sentence why not. `guarded`: callers are told apart.
+pub async fn bind(address: SocketAddr, guarded: bool) -> std::io::Result<TcpListener> {
+    if !guarded && !address.ip().is_loopback() {
         return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, NotLoopback(address)));
     }
     TcpListener::bind(address).await
@@ -49,13 +56,13 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     loop {
         let next = async {
             let slot = Arc::clone(&slots).acquire_owned().await.expect("the semaphore is never closed");
-            listener.accept().await.map(|(socket, _)| (socket, slot))
+            listener.accept().await.map(|(socket, peer)| (socket, peer, slot))
         };
         let accepted = tokio::select! {
             accepted = next => accepted,
             () = &mut stop => break,
         };
-        let (socket, slot) = match accepted {
+        let (socket, peer, slot) = match accepted {
             Ok(accepted) => accepted,
             // Too many open files and the like: others must end first.
             Err(error) => {
@@ -66,7 +73,12 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
         };
         // Answers are written whole; waiting to fill a packet only delays the last piece.
         let _ = socket.set_nodelay(true);
-        let connection = builder.serve_connection(TokioIo::new(socket), TowerToHyperService::new(router.clone())).into_owned();
+        let answering = TowerToHyperService::new(router.clone());
+        let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            answering.call(request)
+        });
+        let connection = builder.serve_connection(TokioIo::new(socket), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -51,7 +51,7 @@ impl Meter {
                 &METADATA,
             ),
         };
-        let routes = super::TABLE.iter().map(|(_, path)| (*path, route(path))).collect();
+        let routes = super::TABLE.iter().map(|(_, path, _)| (*path, route(path))).collect();
         let other = route("other");
         Self { routes, other, recorder }
     }

@@ -136,6 +136,11 @@ impl Hub {
         self.inside.pace.most_viewers - self.inside.viewers.available_permits()
     }
 
+    /// Wakes all viewers: some of them may have to go.
+    pub fn recheck(&self) {
+        self.inside.told.send_modify(|_| ());
+    }
+
     /// Lets all viewers go.
     pub fn close(&self) {
         self.inside.told.send_modify(|told| told.closed = true);

@@ -1,4 +1,4 @@
-//! Other people's servers, asked over HTTP: `GET` of addresses that the settings name, bounded in time, size and number.
+//! Other people's servers, asked over HTTP: addresses that the settings name, bounded in time, size and number.
 //!
 //! Nothing is followed: an answer that points elsewhere is a fault, so only hosts of the settings are ever asked. No error and no log holds
 //! an address, since a key may stand in it.
@@ -7,7 +7,8 @@ pub mod disk;
 pub mod kept;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::header::HeaderValue;
 use hyper::{Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -36,7 +37,7 @@ const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Asks other servers.
 pub struct Upstream {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     /// By host; there are no more of them than the settings name.
     slots: Mutex<HashMap<String, Arc<Semaphore>>>,
     asked: AtomicU64,
@@ -157,6 +158,29 @@ impl Upstream {
         limit: usize,
         unless: impl Fn() -> Option<UpstreamError>,
     ) -> Result<Got, UpstreamError> {
+        let mut request = Request::get(address);
+        if let Some(etag) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+            request = request.header("if-none-match", etag);
+        }
+        self.asked(address, request.body(Full::default()), limit, unless).await
+    }
+
+    /// What an address answers to a form, at most `limit` bytes.
+    pub async fn post_form(&self, address: &str, form: String, limit: usize) -> Result<Got, UpstreamError> {
+        let request = Request::post(address).header("content-type", "application/x-www-form-urlencoded").body(Full::from(form));
+        self.asked(address, request, limit, || None).await
+    }
+
+    async fn asked(
+        &self,
+        address: &str,
+        request: Result<Request<Full<Bytes>>, hyper::http::Error>,
+        limit: usize,
+        unless: impl Fn() -> Option<UpstreamError>,
+    ) -> Result<Got, UpstreamError> {
+        let mut request = request.map_err(|_| UpstreamError::Unreachable("no address".to_owned()))?;
+        // A word of ours says who asks: public servers refuse those who do not.
+        request.headers_mut().insert("user-agent", HeaderValue::from_static(concat!("wangge/", env!("CARGO_PKG_VERSION"))));
         let host = address.parse::<Uri>().ok().and_then(|uri| uri.authority().map(ToString::to_string)).unwrap_or_default();
         let slots = {
             let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,7 +192,7 @@ impl Upstream {
             return Err(why);
         }
         self.asked.fetch_add(1, Ordering::Relaxed);
-        let got = tokio::time::timeout(ANSWER_LIMIT, self.answer(address, etag, limit)).await;
+        let got = tokio::time::timeout(ANSWER_LIMIT, self.answer(request, limit)).await;
         let got = got.unwrap_or(Err(UpstreamError::TimedOut(ANSWER_LIMIT.as_secs())));
         if !matches!(got, Ok(_) | Err(UpstreamError::Nothing | UpstreamError::Same)) {
             self.failed.fetch_add(1, Ordering::Relaxed);
@@ -176,14 +200,7 @@ impl Upstream {
         got
     }
 
-    async fn answer(&self, address: &str, etag: Option<&str>, limit: usize) -> Result<Got, UpstreamError> {
-        // A word of ours says who asks: public servers refuse those who do not.
-        let request =
-            Request::get(address).header("user-agent", concat!("wangge/", env!("CARGO_PKG_VERSION"))).body(Empty::new());
-        let mut request = request.map_err(|_| UpstreamError::Unreachable("no address".to_owned()))?;
-        if let Some(etag) = etag.and_then(|etag| etag.parse().ok()) {
-            request.headers_mut().insert("if-none-match", etag);
-        }
+    async fn answer(&self, request: Request<Full<Bytes>>, limit: usize) -> Result<Got, UpstreamError> {
         let response = self.client.request(request).await.map_err(|error| UpstreamError::Unreachable(cause(&error)))?;
         match response.status().as_u16() {
             200 => {}

@@ -177,7 +177,14 @@ impl App {
     }
 
     /// Notes a deed of a caller, durably; nothing where callers are not told apart.
-    pub async fn noted(&self, actor: &Actor, address: Option<String>, action: Action, object: &str, detail: serde_json::Value) -> Result<(), AppError> {
+    pub async fn noted(
+        &self,
+        actor: &Actor,
+        address: Option<String>,
+        action: Action,
+        object: &str,
+        detail: serde_json::Value,
+    ) -> Result<(), AppError> {
         let Some(access) = self.access() else { return Ok(()) };
         let deed = Deed { at: self.clock.now(), actor: actor.id.clone(), address, action, object: object.to_owned(), detail };
         access.audit.noted(deed).await

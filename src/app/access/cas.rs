@@ -3,6 +3,7 @@
 
 use super::{Claims, Refused};
 use crate::config::access::Cas;
+use crate::domain::percent::encoded;
 use crate::upstream::{Upstream, UpstreamError};
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -27,7 +28,7 @@ impl Client {
 
     /// Where the browser is sent. `service`: where it comes back.
     pub(in crate::app) fn page(&self, service: &str) -> String {
-        format!("{}/login?service={}", self.about.url, super::oidc::encoded(service))
+        format!("{}/login?service={}", self.about.url, encoded(service))
     }
 
     /// Whose a ticket is. It is good once.
@@ -36,7 +37,7 @@ impl Client {
             return Err(Refused::Invalid("the log-in page gave no ticket"));
         }
         let path = if self.about.version == 2 { "serviceValidate" } else { "p3/serviceValidate" };
-        let (service, ticket) = (super::oidc::encoded(service), super::oidc::encoded(ticket));
+        let (service, ticket) = (encoded(service), encoded(ticket));
         let address = format!("{}/{path}?service={service}&ticket={ticket}", self.about.url);
         let got = self.upstream.get(&address, None, MOST, || None::<UpstreamError>).await;
         let got = got.map_err(|error| {
@@ -61,21 +62,21 @@ fn said(text: &str, roles: &str, within: &str) -> Result<Claims, Refused> {
     loop {
         match reader.read_event().map_err(|_| unreadable())? {
             Event::Start(start) => {
-                path.push(String::from_utf8_lossy(start.local_name().as_ref()).into_owned());
+                path.push(start.local_name().as_ref().to_owned());
                 value.clear();
             }
-            Event::Text(piece) => value.push_str(&piece.decode().map_err(|_| unreadable())?),
+            Event::Text(piece) => value.push_str(&piece),
             Event::GeneralRef(name) => match (name.resolve_char_ref(), name.as_ref()) {
                 (Ok(Some(c)), _) => value.push(c),
-                (_, b"amp") => value.push('&'),
-                (_, b"lt") => value.push('<'),
-                (_, b"gt") => value.push('>'),
-                (_, b"quot") => value.push('"'),
-                (_, b"apos") => value.push('\''),
+                (_, "amp") => value.push('&'),
+                (_, "lt") => value.push('<'),
+                (_, "gt") => value.push('>'),
+                (_, "quot") => value.push('"'),
+                (_, "apos") => value.push('\''),
                 // Entities of the document's own are none of CAS.
                 _ => return Err(unreadable()),
             },
-            Event::CData(piece) => value.push_str(&piece.decode().map_err(|_| unreadable())?),
+            Event::CData(piece) => value.push_str(&piece),
             Event::End(_) => {
                 let names: Vec<&str> = path.iter().map(String::as_str).collect();
                 let words = || value.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned);
@@ -116,7 +117,10 @@ mod tests {
             <cas:displayName>张三</cas:displayName></cas:attributes></cas:authenticationSuccess></cas:serviceResponse>";
         let claims = said(success, "roles", "within").expect("somebody");
         assert_eq!((claims.id.as_str(), claims.name.as_deref()), ("zhang & li", Some("张三")));
-        assert_eq!((claims.roles, claims.within), (vec!["operator".into(), "officer".into(), "x".into()], Some(vec!["330902".into()])));
+        assert_eq!(
+            (claims.roles, claims.within),
+            (vec!["operator".into(), "officer".into(), "x".into()], Some(vec!["330902".into()]))
+        );
         let two = "<serviceResponse><authenticationSuccess><user>zhang</user></authenticationSuccess></serviceResponse>";
         assert_eq!(said(two, "roles", "within").expect("somebody").within, None);
         for nobody in [

@@ -96,7 +96,8 @@ impl KeySet {
     fn open(keys: &Keys, authorities: Option<&Path>) -> Result<Self, String> {
         match keys {
             Keys::Shared(secret) => {
-                let key = Key { id: None, algorithm: Algorithm::HS256, key: DecodingKey::from_secret(secret.reveal().as_bytes()) };
+                let key =
+                    Key { id: None, algorithm: Algorithm::HS256, key: DecodingKey::from_secret(secret.reveal().as_bytes()) };
                 Ok(Self::new(From::Given, vec![key], None))
             }
             Keys::File(path) => {
@@ -186,9 +187,7 @@ impl KeySet {
 pub(super) fn words(said: &Map<String, Value>, claim: &str) -> Option<Vec<String>> {
     match found(said, claim)? {
         Value::Array(items) => Some(items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()),
-        Value::String(text) => {
-            Some(text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect())
-        }
+        Value::String(text) => Some(text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect()),
         _ => None,
     }
 }

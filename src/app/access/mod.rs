@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::access::Callers;
 use crate::domain::code::Code;
-use crate::domain::rights::Rights;
+use crate::domain::rights::{Right, Rights};
 use crate::domain::scope::{Actor, Role, Scope};
 use crate::domain::secret::{Digest, Secret};
 use crate::store::Store;
@@ -37,7 +37,7 @@ pub struct Access {
     pub(super) oidc: Option<oidc::Client>,
     pub(super) cas: Option<cas::Client>,
     /// What the command line on this machine shows, so that it goes on to work beside the server.
-    local: Option<Digest>,
+    local: Secret,
 }
 
 /// Why somebody is not let in. No variant tells whether an account exists.
@@ -116,14 +116,14 @@ impl Access {
             jwt: callers.jwt.as_ref().map(|jwt| jwt::Verifier::open(jwt, upstream)).transpose().map_err(outside)?,
             oidc: callers.oidc.as_ref().map(|oidc| oidc::Client::new(oidc, upstream)).transpose().map_err(outside)?,
             cas: callers.cas.as_ref().map(|cas| cas::Client::new(cas, upstream)).transpose().map_err(outside)?,
-            local: None,
+            local: Secret::random().map_err(|error| outside(error.to_string()))?,
             callers,
         }))
     }
 
-    /// From now on whoever shows this secret is the command line of this machine.
-    pub fn trust(&mut self, secret: &Secret) {
-        self.local = Some(secret.digest());
+    /// Whoever shows this is the command line of this machine, which goes on to work beside the server.
+    pub fn local(&self) -> &Secret {
+        &self.local
     }
 
     /// Who shows this, if anybody.
@@ -149,7 +149,7 @@ impl Access {
     }
 
     fn of_token(&self, hash: Digest, now: Timestamp) -> Result<Known, Refused> {
-        if self.local == Some(hash) {
+        if self.local.digest() == hash {
             return Ok(Known { actor: Arc::new(Actor::local()), name: None, ends_at: None, token: None, session: None });
         }
         let token = self.tokens.find(hash, now)?;
@@ -186,18 +186,40 @@ impl Access {
             return Err(Refused::Nobody);
         }
         let words = |text: &str| text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect();
-        let claims = Claims {
-            id: user.to_owned(),
-            name: None,
-            roles: roles.map(words).unwrap_or_default(),
-            within: within.map(words),
-        };
+        let claims =
+            Claims { id: user.to_owned(), name: None, roles: roles.map(words).unwrap_or_default(), within: within.map(words) };
         let bearer = self.bearer(claims)?;
         Ok(Known { actor: self.actor(bearer), name: None, ends_at: None, token: None, session: None })
     }
 
+    /// Where a browser is sent to log in with OpenID Connect, and the state it has to bring back; `None`: there is no such way.
+    pub async fn oidc_page(&self, back: &str) -> Option<Result<(String, Secret), Refused>> {
+        Some(self.oidc.as_ref()?.page(back).await)
+    }
+
+    /// Who came back from there.
+    pub async fn oidc_claims(&self, state: &str, code: &str, now: Timestamp) -> Result<Claims, Refused> {
+        match &self.oidc {
+            Some(client) => client.claims(state, code, now).await,
+            None => Err(Refused::Nobody),
+        }
+    }
+
+    /// Where a browser is sent to log in with CAS; `None`: there is no such way.
+    pub fn cas_page(&self, service: &str) -> Option<String> {
+        Some(self.cas.as_ref()?.page(service))
+    }
+
+    /// Who came back from there.
+    pub async fn cas_claims(&self, service: &str, ticket: &str) -> Result<Claims, Refused> {
+        match &self.cas {
+            Some(client) => client.claims(service, ticket).await,
+            None => Err(Refused::Nobody),
+        }
+    }
+
     /// Who somebody is here whom another system vouches for: what the settings say of them, else what that system says.
-    pub(super) fn bearer(&self, claims: Claims) -> Result<Bearer, Refused> {
+    pub fn bearer(&self, claims: Claims) -> Result<Bearer, Refused> {
         let Claims { id, name, roles, within } = claims;
         if id.is_empty() || id.len() > MOST_NAME {
             return Err(Refused::Invalid("the name of who is calling is missing or too long"));
@@ -217,7 +239,7 @@ impl Access {
             None => return Err(Refused::NoScope { id }),
             Some(codes) if codes.iter().any(|code| code == "*") => Scope::All,
             // What is no code is not in the city either.
-            Some(codes) => Scope::within(codes.iter().filter_map(|code| Code::try_from(code.as_str()).ok())),
+            Some(codes) => Scope::within(codes.iter().filter_map(|code| Code::new(code).ok())),
         };
         Ok(Bearer { id, name, roles, scope, screen: None })
     }
@@ -250,7 +272,14 @@ pub struct Claims {
 
 impl App {
     /// Where callers are told apart; `None`: everybody is [`Actor::local`].
-    pub fn access(&self) -> Option<&Access> {
+    pub fn access(&self) -> Option<&Arc<Access>> {
         self.access.as_ref()
+    }
+}
+
+impl Actor {
+    /// Whether they may do this.
+    pub fn needs(&self, right: Right) -> Result<(), AppError> {
+        if self.rights.has(right) { Ok(()) } else { Err(AppError::Denied { right }) }
     }
 }

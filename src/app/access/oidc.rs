@@ -4,6 +4,7 @@
 use super::jwt::{KeySet, text, words};
 use super::{Claims, Refused};
 use crate::config::access::Oidc;
+use crate::domain::percent::encoded;
 use crate::domain::secret::{Digest, Secret};
 use crate::upstream::{Upstream, UpstreamError};
 use jiff::Timestamp;
@@ -60,12 +61,6 @@ struct Tokens {
     id_token: String,
 }
 
-/// Percent-encoded, as a value of a query.
-pub(super) fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
-}
-
 /// base64url without padding (RFC 4648 §5), as PKCE wants it.
 fn base64url(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -98,7 +93,8 @@ impl Client {
         self.provider
             .get_or_try_init(async || {
                 let address = format!("{}/.well-known/openid-configuration", self.about.issuer);
-                let got = self.upstream.get(&address, None, MOST, || None::<UpstreamError>).await.map_err(|error| no_answer(&error))?;
+                let got =
+                    self.upstream.get(&address, None, MOST, || None::<UpstreamError>).await.map_err(|error| no_answer(&error))?;
                 let unfit = || Refused::Elsewhere("the issuer describes itself in a way that cannot be used".to_owned());
                 let told: Described = serde_json::from_slice(&got.body).map_err(|_| unfit())?;
                 let same_kind = |url: &str| url.starts_with("https://") || self.about.issuer.starts_with("http://");
@@ -186,10 +182,5 @@ mod tests {
         for (bytes, text) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg"), ("fooba", "Zm9vYmE")] {
             assert_eq!(base64url(bytes.as_bytes()), text);
         }
-    }
-
-    #[test]
-    fn values_of_a_query_are_encoded() {
-        assert_eq!(encoded("https://a/b?c=d&e 张"), "https%3A%2F%2Fa%2Fb%3Fc%3Dd%26e%20%E5%BC%A0");
     }
 }

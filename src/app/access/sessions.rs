@@ -1,7 +1,7 @@
 //! Sessions of browsers: a secret in a cookie, ended by time, by leaving, or with the token they began with.
 
-use crate::app::AppError;
 use crate::app::App;
+use crate::app::AppError;
 use crate::config::access::Callers;
 use crate::domain::secret::{Digest, NoRandom, Secret};
 use crate::store::callers::{Bearer, SessionRecord};
@@ -81,7 +81,13 @@ impl Sessions {
     }
 
     /// Begins one: its secret.
-    fn begin(&self, bearer: Bearer, token: Option<i64>, ends_at: Option<Timestamp>, now: Timestamp) -> Result<(Secret, SessionRecord), NoRandom> {
+    fn begin(
+        &self,
+        bearer: Bearer,
+        token: Option<i64>,
+        ends_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(Secret, SessionRecord), NoRandom> {
         let secret = Secret::random()?;
         let longest = now.saturating_add(self.longest).unwrap_or(Timestamp::MAX);
         // A screen's session lasts as long as its token.

@@ -11,7 +11,7 @@ use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 use serde_json::json;
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Longest name of a token or a screen.
 const MOST_NAME: usize = 100;
@@ -116,9 +116,12 @@ impl App {
         let access = self.administered(actor)?;
         let now = self.clock.now();
         if access.tokens.read(|all| all.values().filter(|token| is_good(token, now)).count()) >= MOST_TOKENS {
-            return Err(AppError::Refused { field: "name", detail: format!("there are {MOST_TOKENS} tokens already; revoke some") });
+            return Err(AppError::Refused {
+                field: "name",
+                detail: format!("there are {MOST_TOKENS} tokens already; revoke some"),
+            });
         }
-        if let (Scope::Within(_), false) = (&actor.scope, wanted.scope.is_in(&actor.scope, &self.published.load().territory)) {
+        if !self.view(actor).sees_scope(&wanted.scope) {
             return Err(AppError::Refused { field: "within", detail: "is more than whoever makes the token may see".to_owned() });
         }
         let secret = Secret::random().map_err(|error| AppError::Outside(error.to_string()))?;
@@ -156,7 +159,9 @@ impl App {
     /// Where callers are told apart, for somebody who may administer it.
     fn administered(&self, actor: &Actor) -> Result<&Access, AppError> {
         actor.needs(Right::Admin)?;
-        self.access().ok_or_else(|| AppError::Refused { field: "access", detail: "the settings have no [access]".to_owned() })
+        self.access()
+            .map(Arc::as_ref)
+            .ok_or_else(|| AppError::Refused { field: "access", detail: "the settings have no [access]".to_owned() })
     }
 }
 

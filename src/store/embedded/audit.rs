@@ -90,7 +90,8 @@ impl EmbeddedStore {
     }
 
     pub(in crate::store) async fn audit_after(&self, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
-        let sql = "SELECT number, at, actor, address, action, object, detail, hash FROM audit WHERE number > ? ORDER BY number LIMIT ?";
+        let sql =
+            "SELECT number, at, actor, address, action, object, detail, hash FROM audit WHERE number > ? ORDER BY number LIMIT ?";
         let rows = sqlx::query(sql)
             .bind(i64::try_from(after).unwrap_or(i64::MAX))
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))

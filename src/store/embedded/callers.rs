@@ -77,7 +77,8 @@ impl EmbeddedStore {
         on_own_task(async move {
             let mut conn = store.writer().await?;
             let mut tx = begin(&mut conn).await?;
-            let sql = "INSERT INTO tokens (hash, name, roles, scope, screen, made_at, made_by, ends_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            let sql =
+                "INSERT INTO tokens (hash, name, roles, scope, screen, made_at, made_by, ends_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 RETURNING id";
             let id: i64 = sqlx::query_scalar(sql)
                 .bind(record.hash.to_string())

@@ -1,6 +1,7 @@
 //! From the schema a file has to the one this program writes. A file of a newer schema is refused; before an older one is changed a
 //! copy of it is kept.
 
+use super::callers;
 use super::schema::{APPLICATION_ID, guards_create};
 use super::sql::{Doing, run, run_all};
 use super::{begin, beside, commit};
@@ -90,6 +91,8 @@ pub(super) const STEPS: &[Step] = &[
             UPDATE imports SET before = 'null';",
         guarded: &["buildings"],
     },
+    // Callers.
+    Step { from: 6, sql: callers::TABLES, guarded: &callers::NAMES },
 ];
 
 /// The schema of a file, if it is one of ours and not newer than `known`.

@@ -1,5 +1,6 @@
 //! The file: a GeoPackage 1.3 (OGC 12-128r18) with our tables beside its own.
 
+use super::callers;
 use super::layers::{ADDRESSES, BUILDINGS, CASES, FACILITIES, GRIDS, Layer, ORGANIZATIONS, REGIONS, STAFF, VOIDS};
 use super::sql::{Doing, run, run_all};
 use crate::interchange::wkb::CGCS2000;
@@ -7,7 +8,7 @@ use crate::store::StoreError;
 use sqlx::sqlite::SqliteConnection;
 
 /// The schema this program writes.
-pub(super) const SCHEMA: i64 = 6;
+pub(super) const SCHEMA: i64 = 7;
 
 /// "GPKG", and the version of the standard × 10000.
 pub(super) const APPLICATION_ID: i64 = 0x4750_4B47;
@@ -21,7 +22,9 @@ pub(super) const BOUNDARY_LAYERS: [&Layer; 3] = [&REGIONS, &GRIDS, &VOIDS];
 
 /// Tables that only we may write.
 pub(super) fn guarded() -> Vec<String> {
-    let others = ["meta", "epochs", "imports", "change_log", "sequences", "facility_external", "answers"];
+    let others = ["meta", "epochs", "imports", "change_log", "sequences", "facility_external", "answers"]
+        .into_iter()
+        .chain(callers::NAMES);
     let layers = LAYERS.into_iter().chain([&VOIDS]).map(|layer| layer.name.to_owned());
     let past = BOUNDARY_LAYERS.into_iter().map(past_name);
     layers.chain(past).chain(others.map(str::to_owned)).collect()
@@ -147,7 +150,7 @@ pub(super) async fn layer_list(conn: &mut SqliteConnection, layer: &Layer, descr
 pub(super) async fn create(conn: &mut SqliteConnection) -> Result<(), StoreError> {
     let doing = "creating the tables";
     base_create(conn).await?;
-    let mut sql = format!("BEGIN; {OWN_TABLES}");
+    let mut sql = format!("BEGIN; {OWN_TABLES}{}", callers::TABLES);
     sql.push_str(&external_table("facility_external"));
     sql.push(';');
     for layer in LAYERS.into_iter().chain([&VOIDS]) {

@@ -96,12 +96,12 @@ async fn the_document_the_table_and_the_contract_name_the_same_addresses() {
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let routed: BTreeSet<(String, String)> = TABLE
         .iter()
-        .map(|(method, path)| {
+        .map(|(method, path, _)| {
             ((*method).to_owned(), path.replace("{*path}", "{path}").replace("/styles/{file}", "/styles/{name}.json"))
         })
         .collect();
     let contract: BTreeSet<(String, String)> =
-        CONTRACT.iter().map(|(method, path)| ((*method).to_owned(), (*path).to_owned())).collect();
+        CONTRACT.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned())).collect();
     assert_eq!(documented(&document), routed);
     assert_eq!(contract, routed);
 }

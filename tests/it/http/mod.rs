@@ -1,5 +1,6 @@
 //! The HTTP contract over a small city made by hand; modules mirror the URL tree.
 
+mod access;
 mod addresses;
 mod bad_input;
 mod beidou;

@@ -243,7 +243,7 @@ async fn the_document_is_of_openapi_3_0() {
 #[tokio::test(flavor = "multi_thread")]
 async fn gdal_pages_through_every_collection() {
     let router = city::router().await;
-    let listener = wangge::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = wangge::http::bind("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
     let address = format!("OAPIF:http://{}/ogc", listener.local_addr().unwrap());
     tokio::spawn(wangge::http::serve(listener, router.clone(), std::future::pending()));
     for collection in ["regions", "grids", "facilities", "cases", "buildings"] {

@@ -55,7 +55,7 @@ async fn a_city_before_its_first_import_answers_without_land() {
 
 #[tokio::test]
 async fn the_server_listens_on_loopback_only() {
-    let refused = wangge::http::bind("0.0.0.0:0".parse().unwrap()).await.unwrap_err();
+    let refused = wangge::http::bind("0.0.0.0:0".parse().unwrap(), false).await.unwrap_err();
     assert!(refused.to_string().contains("loopback"), "{refused}");
 }
 
@@ -89,7 +89,7 @@ fn a_map_that_others_see_is_not_served_without_its_number() {
 
 #[tokio::test]
 async fn over_a_socket_requests_are_answered_until_the_server_is_stopped() {
-    let listener = wangge::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = wangge::http::bind("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(wangge::http::serve(listener, city::router().await, async {

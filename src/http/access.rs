@@ -1,0 +1,186 @@
+//! Who may come in: what a request carries becomes its [`Caller`], or an answer that says why not. Stands before every route.
+
+use super::caller::Caller;
+use super::error::{Answer, Problem, ProblemCode};
+use super::listen::Peer;
+use super::query::clipped;
+use super::{Need, needed};
+use crate::app::App;
+use crate::app::access::{Access, Known, Refused, Shown};
+use crate::domain::audit::{Action, Deed};
+use crate::domain::hash::hash64;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The cookie of a session. Browsers take one of this name only over TLS and for this host alone (RFC 6265bis §4.1.3.2).
+const COOKIE_SECURE: &str = "__Host-wangge";
+/// The same without TLS, which is for this machine.
+const COOKIE_PLAIN: &str = "wangge";
+
+/// How much of a caller's rate those have who show something that is not good: ten a second, a hundred at once.
+const STRANGERS: f64 = 0.05;
+
+/// The middleware. Where callers are not told apart everybody is let in: the server is this machine's alone then.
+pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let Some(access) = app.access().map(Arc::clone) else { return next.run(request).await };
+    let (mut parts, body) = request.into_parts();
+    let route = parts.extensions.get::<MatchedPath>();
+    let need = route.map_or(Need::Nothing, |route| needed(&parts.method, route.as_str()));
+    match let_in(&app, &access, &parts, need).await {
+        Ok(Some(known)) => {
+            parts.extensions.insert(Caller(Arc::clone(&known.actor)));
+            parts.extensions.insert(known);
+        }
+        Ok(None) => {}
+        Err(answer) => return *answer,
+    }
+    next.run(Request::from_parts(parts, body)).await
+}
+
+/// Who is calling, when that is needed and they may; nobody, when it is not needed.
+async fn let_in(app: &App, access: &Access, request: &Parts, need: Need) -> Result<Option<Known>, Box<Response>> {
+    let refused = |problem: Problem| Box::new(problem.into_response());
+    let headers = &request.headers;
+    let peer = request.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+    let shown = shown(headers, access, peer).map_err(refused)?;
+    let by_cookie = matches!(shown, Some(Shown::Session(_)));
+    let known = match shown {
+        Some(shown) => access.known(shown, app.clock.now()).await,
+        None => Err(Refused::Nobody),
+    };
+    let path = request.uri.path();
+    let known = match (known, need) {
+        (Ok(known), _) => known,
+        // Whoever comes to log in may still carry what was good yesterday.
+        (Err(_), Need::Nothing) => return Ok(None),
+        (Err(why), _) => {
+            if why != Refused::Nobody {
+                asked(access, &format!("stranger {peer:?}"), STRANGERS).map_err(refused)?;
+                access.audit.note(deed(app, "", peer, Action::LogInFailed, path, &why.to_string()));
+            }
+            return Err(Box::new(unauthorized(&why)));
+        }
+    };
+    asked(access, &known.actor.id, 1.0).map_err(refused)?;
+    // A browser sends the cookie with whatever a page of another site makes it send.
+    if by_cookie && !request.method.is_safe() {
+        own_page(headers).map_err(refused)?;
+    }
+    if let Need::Right(right) = need
+        && let Err(error) = known.actor.needs(right)
+    {
+        access.audit.note(deed(app, &known.actor.id, peer, Action::Denied, path, right.as_str()));
+        return Err(refused(error.into()));
+    }
+    Ok(Some(known))
+}
+
+/// What a request carries: the most explicit first.
+fn shown<'a>(headers: &'a HeaderMap, access: &Access, peer: Option<IpAddr>) -> Answer<Option<Shown<'a>>> {
+    if let Some(value) = headers.get(header::AUTHORIZATION) {
+        let text = value.to_str().ok().and_then(|text| text.split_once(' '));
+        let bearer = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+        let detail = "Authorization takes: Bearer TOKEN";
+        return bearer.map(|token| Some(Shown::Bearer(token))).ok_or_else(|| Problem::new(ProblemCode::BadHeader, detail));
+    }
+    if let Some(text) = cookie(headers) {
+        return Ok(Some(Shown::Session(text)));
+    }
+    let Some(gateway) = &access.callers.gateway else { return Ok(None) };
+    let text = |name: &str| headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    let (roles, within) = (gateway.roles_header.as_deref().and_then(text), gateway.within_header.as_deref().and_then(text));
+    Ok(text(&gateway.user_header).map(|user| Shown::Gateway { user, roles, within, peer }))
+}
+
+/// The secret of a session.
+pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == COOKIE_SECURE || *name == COOKIE_PLAIN).map(|(_, value)| value)
+}
+
+/// The header that gives a browser a cookie, for so long; without a secret, that takes it away.
+pub(super) fn set_cookie(app: &App, secret: Option<&str>, lasts: Duration) -> HeaderValue {
+    let secure = app.config.is_secure();
+    let name = if secure { COOKIE_SECURE } else { COOKIE_PLAIN };
+    let also = if secure { "; Secure" } else { "" };
+    let text = format!(
+        "{name}={}; Path=/; HttpOnly; SameSite=Lax{also}; Max-Age={}",
+        secret.unwrap_or_default(),
+        secret.map_or(0, |_| lasts.as_secs())
+    );
+    HeaderValue::from_str(&text).expect("letters, digits and punctuation are a header value")
+}
+
+/// Lets somebody ask once more, or says when they may.
+fn asked(access: &Access, who: &str, share: f64) -> Answer<()> {
+    access.rates.ask(hash64(who.as_bytes()), share, Instant::now()).map_err(|wait| {
+        let seconds = wait.as_secs_f64().ceil() as u64;
+        Problem::new(ProblemCode::TooManyRequests, format!("too many requests; again in {seconds} s"))
+            .with("retry_after_s", seconds)
+    })
+}
+
+/// Forms are sent here by pages of other sites without being asked; their browser says whose page it is.
+pub(super) fn own_page(headers: &HeaderMap) -> Answer<()> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or("?");
+    let host = origin.split_once("://").map(|(_, host)| host);
+    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if host.is_some() && host == own {
+        return Ok(());
+    }
+    let detail = format!("{:?} is another site; only pages of this server may write here", clipped(origin));
+    Err(Problem::new(ProblemCode::ForeignOrigin, detail))
+}
+
+/// RFC 6750 §3: the header says what would be taken, and nothing about what was shown unless something was.
+pub(super) fn unauthorized(why: &Refused) -> Response {
+    let (code, challenge) = match why {
+        Refused::Nobody => (ProblemCode::Unauthorized, "Bearer realm=\"wangge\""),
+        Refused::Invalid(_) => (ProblemCode::Unauthorized, "Bearer realm=\"wangge\", error=\"invalid_token\""),
+        Refused::NoRole { .. } | Refused::NoScope { .. } => (ProblemCode::Denied, ""),
+        Refused::Elsewhere(_) => (ProblemCode::UpstreamFailed, ""),
+    };
+    let mut response = Problem::new(code, why.to_string()).into_response();
+    if !challenge.is_empty() {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    response
+}
+
+/// A deed without more than a reason.
+pub(super) fn deed(app: &App, actor: &str, peer: Option<IpAddr>, action: Action, path: &str, why: &str) -> Deed {
+    Deed {
+        at: app.clock.now(),
+        actor: actor.to_owned(),
+        address: peer.map(|peer| peer.to_string()),
+        action,
+        object: path.chars().take(200).collect(),
+        detail: json!({ "why": why }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cookie_is_found_among_others() {
+        let of = |text: &'static str| HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static(text))]);
+        assert_eq!(cookie(&of("a=b; wangge=wgs_1; c")), Some("wgs_1"));
+        assert_eq!(cookie(&of("__Host-wangge=x")), Some("x"));
+        for none in ["", "wangge", "xwangge=1", "a=wangge=1", ";;=;"] {
+            assert_eq!(cookie(&of(none)), None, "{none}");
+        }
+        let odd = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_bytes(b"wangge=\xff").expect("a header"))]);
+        assert_eq!(cookie(&odd), None);
+    }
+}
