@@ -155,21 +155,22 @@ impl TryFrom<Table> for Roles {
             }
         }
         let names: Vec<String> = table.class.keys().cloned().collect();
-        let rights = |role: &Role, words: &[String]| {
-            words.iter().try_fold(Rights::default(), |rights, word| {
+        let mut roles = BTreeMap::new();
+        for (role, words) in &table.role {
+            let mut rights = Rights::default();
+            for word in words {
                 let class = names.iter().position(|name| name == word);
-                match (Right::named(word), class) {
-                    (Some(right), _) => Ok(rights.and(right.into())),
-                    (None, Some(at)) => Ok(rights.and(Rights { rights: 0, classes: 1 << at })),
+                rights = rights.and(match (Right::named(word), class) {
+                    (Some(right), _) => right.into(),
+                    (None, Some(at)) => Rights { rights: 0, classes: 1 << at },
                     (None, None) => {
-                        let known: Vec<&str> = Rights::ALL.words().chain(names.iter().map(String::as_str)).collect();
-                        Err(format!("role {role}: {word:?} is no right and no class; there are {}", known.join(", ")))
+                        let known: Vec<String> = Rights::ALL.words().map(str::to_owned).chain(names.iter().cloned()).collect();
+                        return Err(format!("role {role}: {word:?} is no right and no class; there are {}", known.join(", ")));
                     }
-                }
-            })
-        };
-        let roles = table.role.iter().map(|(role, words)| Ok((*role, rights(role, words)?)));
-        let roles = roles.collect::<Result<_, String>>()?;
+                });
+            }
+            roles.insert(*role, rights);
+        }
         Ok(Self { roles, classes: table.class.into_iter().collect() })
     }
 }
