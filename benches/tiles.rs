@@ -28,7 +28,7 @@ use wangge::domain::grid::GridRecord;
 use wangge::domain::id::{Epoch, FacilityId, GridIx, Revision, Version};
 use wangge::domain::records::{BoundarySet, Provenance};
 use wangge::domain::region::RegionRecord;
-use wangge::domain::scope::Scope;
+use wangge::domain::scope::{Hidden, Scope};
 use wangge::tiles::changed::Tiles;
 use wangge::tiles::encode::{Frame, LayerWriter};
 use wangge::tiles::{Fields, Layers, TileRequest, build};
@@ -274,7 +274,7 @@ const ALL: &str = "code,name,level,parent,kind,collapsed,id,category,state,count
 
 fn request(layers: &str, fields: &str, tile: TileId) -> TileRequest {
     let (layers, fields) = (Layers::parse(layers).unwrap(), Fields::parse(fields).unwrap());
-    TileRequest { tile, layers, fields, scope: Scope::All }
+    TileRequest { tile, layers, fields, scope: Scope::All, hidden: Hidden::default() }
 }
 
 /// Every tile of a run, its bytes, and the least time of [`TRIES`] that building it took. By the clock: what a thread was on a core

@@ -2,6 +2,7 @@
 
 use super::cases::pressing;
 use super::view::View;
+use crate::city::sight::Subtree;
 use crate::city::staff::Team;
 use crate::city::{Case, Counts, Facility};
 use crate::domain::category::Category;
@@ -44,7 +45,10 @@ impl View {
     /// Facilities in a grid of this view. Cost: the rows in the grid's box.
     pub fn facilities_in(&self, ix: GridIx) -> impl Iterator<Item = &Facility> {
         let here = Some(Unit::Grid(ix));
-        self.city.facilities.in_box(self.territory.grid(ix).bbox).filter(move |row| self.leaf_of(row) == here)
+        self.city
+            .facilities
+            .in_box(self.territory.grid(ix).bbox)
+            .filter(move |row| self.sees_category(row.category) && self.leaf_of(row) == here)
     }
 
     /// Open cases in a grid of this view, the most pressing first.
@@ -89,7 +93,33 @@ impl View {
 
     /// Sums over a region of the boundaries in force.
     pub fn region_counts(&self, ix: RegionIx) -> Counts {
-        self.city.region_counts(ix)
+        let counts = self.city.region_counts(ix);
+        Counts { facilities: counts.facilities - self.hidden_in(&Subtree::at(&self.territory, Unit::Region(ix))), ..counts }
+    }
+
+    /// Sums over a grid of the boundaries in force.
+    pub fn grid_counts(&self, ix: GridIx) -> Counts {
+        let counts = self.city.grid_counts(ix);
+        Counts { facilities: counts.facilities - self.hidden_in(&ix.into()), ..counts }
+    }
+
+    /// Sums over all that the caller sees of the boundaries in force: places outside every grid not included.
+    pub fn counts(&self) -> Counts {
+        let counts = self.tops().into_iter().map(|unit| match unit {
+            Unit::Grid(ix) => self.grid_counts(ix),
+            Unit::Region(ix) => self.region_counts(ix),
+        });
+        counts.fold(Counts::default(), Counts::and)
+    }
+
+    /// Facilities of a subtree that are there and not shown. Cost: the rows in its box, for those from whom something is hidden.
+    fn hidden_in(&self, subtree: &Subtree) -> u32 {
+        if !self.hides() {
+            return 0;
+        }
+        let Some(bbox) = subtree.bbox(&self.territory) else { return 0 };
+        let rows = self.city.facilities.in_box(bbox).filter(|row| !self.sees_category(row.category));
+        rows.filter(|row| row.leaf.is_some_and(|leaf| subtree.holds(leaf))).count() as u32
     }
 
     /// The regions and grids right below a region. Levels may be skipped, so both can occur.

@@ -100,6 +100,7 @@ impl View {
         filter.state.is_none_or(|state| row.state == state)
             && (filter.categories.is_empty() || filter.categories.contains(&row.category))
             && (filter.boxes.is_empty() || filter.boxes.iter().any(|bbox| bbox.holds(row.at)))
+            && self.sees_category(row.category)
             && {
                 let leaf = self.leaf_of(row);
                 let within = filter.within.as_ref().is_none_or(|within| leaf.is_some_and(|leaf| within.holds(leaf)));

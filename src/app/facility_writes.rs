@@ -111,11 +111,11 @@ impl App {
         let view = self.view(actor);
         let unknown = AppError::UnknownId { what: "facility", id: id.0 };
         // What readers do not see yet, or no more, is not there.
-        if view.city.facilities.facility(id).is_none() {
+        if !view.city.facilities.facility(id).is_some_and(|row| view.sees_facility(row)) {
             return Err(unknown);
         }
         let record = self.store.facilities_by_ids(&[id]).await?.pop();
-        record.filter(|record| view.sees_at(view.territory.leaf_at(record.at))).ok_or(unknown)
+        record.filter(|record| view.sees_record(record)).ok_or(unknown)
     }
 
     /// Adds a facility. With `once`, the same asked again is answered as it was the first time.
@@ -191,7 +191,7 @@ impl App {
             if let Some(written) = self.done_before(&head, once.as_ref()).await? {
                 return Ok(written);
             }
-            let record = self.patched(&view, &empty, patch.clone())?;
+            let record = self.patched(actor, &view, &empty, patch.clone())?;
             let _naming = self.code_checked(&empty, &record).await?;
             self.applier.alive()?;
             match self.store.facility_write(head, FacilityWrite::Put(Box::new(record)), once.clone()).await {
@@ -220,7 +220,7 @@ impl App {
             }
             let before = self.facility(actor, id).await?;
             meant.checked(before.version)?;
-            let record = self.patched(&view, &before, patch.clone())?;
+            let record = self.patched(actor, &view, &before, patch.clone())?;
             let _naming = self.code_checked(&before, &record).await?;
             self.applier.alive()?;
             match self.store.facility_write(head, FacilityWrite::Put(Box::new(record)), once.clone()).await {
@@ -303,7 +303,7 @@ impl App {
     }
 
     /// The record after a patch, with the grid that holds it in the boundaries of the view.
-    fn patched(&self, view: &View, before: &FacilityRecord, patch: Patch) -> Result<FacilityRecord, AppError> {
+    fn patched(&self, actor: &Actor, view: &View, before: &FacilityRecord, patch: Patch) -> Result<FacilityRecord, AppError> {
         let record = patch.applied(before, || {
             let zone = TimeZone::get(&view.city.about.time_zone).unwrap_or(TimeZone::UTC);
             self.clock.now().to_zoned(zone).date()
@@ -311,6 +311,9 @@ impl App {
         if view.city.about.profile.position(CategoryKind::Component, &record.category).is_none() {
             let detail = format!("the profile has no component {:?}; see /api/v1/categories", record.category);
             return Err(refused("category", detail));
+        }
+        if actor.hidden.holds(&record.category) {
+            return Err(refused("category", format!("{:?} is of a class that you may not write", record.category)));
         }
         let leaf = view.territory.leaf_at(record.at);
         if !view.sees_at(leaf) {

@@ -143,7 +143,7 @@ impl View {
     pub(super) fn is_looked_for(&self, looked: &Looked, row: &Facility) -> bool {
         looked.state.is_none_or(|state| row.state == state)
             && (looked.categories.is_empty() || looked.categories.contains(&row.category))
-            && self.sees_at(self.leaf_of(row))
+            && self.sees_facility(row)
     }
 
     /// Whether an organization passes.

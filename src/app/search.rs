@@ -51,10 +51,9 @@ impl View {
             let record = &case.record;
             let by_id = (case_id == Some(record.id)).then_some(Fit::Exact);
             let by_name = || {
-                fit(
-                    &wanted,
-                    [record.external_id.as_deref().unwrap_or_default(), record.address_text.as_deref().unwrap_or_default()],
-                )
+                // By what is not shown nothing is found.
+                let address = self.text(record.address_text.as_deref().unwrap_or_default());
+                fit(&wanted, [record.external_id.as_deref().unwrap_or_default(), &address])
             };
             if let Some(fit) = by_id.or_else(by_name).filter(|_| allowed(self.unit_of(case))) {
                 hits.push((fit, Hit::Case(case)));
@@ -68,7 +67,7 @@ impl View {
             let by_letters = fit(&wanted, [row.code.as_deref().unwrap_or_default(), &row.name]);
             let by_sound = || typed.as_ref()?.fit(&row.name).map(Fit::from);
             let Some(fit) = by_letters.or_else(by_sound) else { continue };
-            if kept[fit as usize] < limit && allowed(self.leaf_of(row)) {
+            if kept[fit as usize] < limit && self.sees_category(row.category) && allowed(self.leaf_of(row)) {
                 kept[fit as usize] += 1;
                 hits.push((fit, Hit::Facility(row)));
             }

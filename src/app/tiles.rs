@@ -20,7 +20,7 @@ pub struct AskedTile {
 impl App {
     /// Names a tile. Cheap: nothing is drawn.
     pub fn ask_tile(&self, actor: &Actor, view: &View, tile: TileId, layers: Layers, fields: Fields) -> AskedTile {
-        let request = TileRequest { tile, layers, fields, scope: actor.scope.clone() };
+        let request = TileRequest { tile, layers, fields, scope: actor.scope.clone(), hidden: actor.hidden.clone() };
         let (city, boundaries) = if view.is_elsewhere() {
             let city = City { territory: Arc::clone(&view.territory), ..City::clone(&view.city) };
             (Arc::new(city), Boundaries::Of(view.territory.epoch))

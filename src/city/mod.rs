@@ -9,6 +9,7 @@ pub mod facilities;
 pub mod organizations;
 pub mod pinned;
 pub mod published;
+pub mod sight;
 pub mod staff;
 pub mod standing;
 pub mod table;
@@ -20,6 +21,7 @@ pub use cases::{Case, Cases};
 pub use facilities::{Facilities, Facility};
 pub use organizations::{Organization, Organizations};
 pub use published::Published;
+pub use sight::Sight;
 pub use staff::Staff;
 
 use crate::domain::category::CodeProfile;
@@ -93,6 +95,25 @@ pub struct Counts {
     pub buildings: u32,
     /// Land in square metres.
     pub area_m2: f64,
+}
+
+impl Counts {
+    /// Those of two places together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            grids: self.grids + other.grids,
+            facilities: self.facilities + other.facilities,
+            open_cases: self.open_cases + other.open_cases,
+            overdue: self.overdue + other.overdue,
+            households: self.households + other.households,
+            population: self.population + other.population,
+            staff: self.staff + other.staff,
+            organizations: self.organizations + other.organizations,
+            buildings: self.buildings + other.buildings,
+            area_m2: self.area_m2 + other.area_m2,
+        }
+    }
 }
 
 impl City {

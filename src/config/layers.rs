@@ -31,6 +31,8 @@ pub struct Layer {
     pub classes: Option<(String, Vec<Class>)>,
     /// Drawn until a person puts it away.
     pub shown: bool,
+    /// For callers who see a part of the city too: nobody knows in which grid its things stand.
+    pub everyone: bool,
     /// What it is made of.
     pub content: Content,
 }
@@ -109,6 +111,8 @@ pub(super) struct LayerKeys {
     class: Option<Vec<Class>>,
     #[serde(default)]
     shown: bool,
+    #[serde(default)]
+    everyone: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -212,6 +216,7 @@ fn layer(keys: LayerKeys, folder: &Path) -> Result<Layer, String> {
         name_field: keys.name_field,
         classes,
         shown: keys.shown,
+        everyone: keys.everyone,
         content,
     })
 }

@@ -16,6 +16,7 @@ pub mod organization;
 pub mod percent;
 pub mod period;
 pub mod pinyin;
+pub mod private;
 pub mod records;
 pub mod region;
 pub mod rights;

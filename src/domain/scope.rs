@@ -3,6 +3,7 @@
 use super::code::Code;
 use super::rights::Rights;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The part of the hierarchy a caller may see: everything, or everything under some codes. Sorted, no code below another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -21,6 +22,36 @@ impl Scope {
         codes.sort_unstable();
         codes.dedup();
         Self::Within(codes)
+    }
+}
+
+/// Categories of facilities that are kept from a caller, by their codes. Sorted, each once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Hidden(Arc<[String]>);
+
+impl Hidden {
+    /// Their codes.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// Nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a category is kept.
+    pub fn holds(&self, code: &str) -> bool {
+        self.0.binary_search_by(|known| known.as_str().cmp(code)).is_ok()
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Hidden {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(codes: I) -> Self {
+        let mut codes: Vec<String> = codes.into_iter().map(str::to_owned).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        Self(codes.into())
     }
 }
 
@@ -89,6 +120,8 @@ pub struct Actor {
     pub rights: Rights,
     /// What they may see.
     pub scope: Scope,
+    /// Facilities that they may not see, wherever they stand.
+    pub hidden: Hidden,
     /// The screen they are bound to, when they are one.
     pub screen: Option<String>,
 }
@@ -96,6 +129,13 @@ pub struct Actor {
 impl Actor {
     /// The one caller there is while the server listens on loopback only.
     pub fn local() -> Self {
-        Self { id: "local".to_owned(), roles: vec![Role::Admin], rights: Rights::ALL, scope: Scope::All, screen: None }
+        Self {
+            id: "local".to_owned(),
+            roles: vec![Role::Admin],
+            rights: Rights::ALL,
+            scope: Scope::All,
+            hidden: Hidden::default(),
+            screen: None,
+        }
     }
 }

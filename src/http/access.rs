@@ -41,7 +41,20 @@ pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -
         Ok(None) => {}
         Err(answer) => return *answer,
     }
-    next.run(Request::from_parts(parts, body)).await
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    if need != Need::Nothing {
+        kept_private(response.headers_mut());
+    }
+    response
+}
+
+/// What one caller is answered is for no other: a cache that several share keeps none of it.
+fn kept_private(headers: &mut HeaderMap) {
+    let rules = headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or("no-cache");
+    let rules = rules.split(',').map(str::trim).filter(|rule| !matches!(*rule, "public" | "private"));
+    let rules = std::iter::once("private").chain(rules).collect::<Vec<_>>().join(", ");
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_str(&rules).expect("rules that were a header value"));
+    headers.append(header::VARY, HeaderValue::from_static("Authorization, Cookie"));
 }
 
 /// Who is calling, when that is needed and they may; nobody, when it is not needed.
@@ -49,7 +62,7 @@ async fn let_in(app: &App, access: &Access, request: &Parts, need: Need) -> Resu
     let refused = |problem: Problem| Box::new(problem.into_response());
     let headers = &request.headers;
     let peer = request.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
-    let shown = shown(headers, access, peer).map_err(refused)?;
+    let shown = shown(app, headers, access, peer).map_err(refused)?;
     let by_cookie = matches!(shown, Some(Shown::Session(_)));
     let known = match shown {
         Some(shown) => access.known(shown, app.clock.now()).await,
@@ -83,14 +96,14 @@ async fn let_in(app: &App, access: &Access, request: &Parts, need: Need) -> Resu
 }
 
 /// What a request carries: the most explicit first.
-fn shown<'a>(headers: &'a HeaderMap, access: &Access, peer: Option<IpAddr>) -> Answer<Option<Shown<'a>>> {
+fn shown<'a>(app: &App, headers: &'a HeaderMap, access: &Access, peer: Option<IpAddr>) -> Answer<Option<Shown<'a>>> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let text = value.to_str().ok().and_then(|text| text.split_once(' '));
         let bearer = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
         let detail = "Authorization takes: Bearer TOKEN";
         return bearer.map(|token| Some(Shown::Bearer(token))).ok_or_else(|| Problem::new(ProblemCode::BadHeader, detail));
     }
-    if let Some(text) = cookie(headers) {
+    if let Some(text) = cookie(headers, app.config.is_secure()) {
         return Ok(Some(Shown::Session(text)));
     }
     let Some(gateway) = &access.callers.gateway else { return Ok(None) };
@@ -100,16 +113,22 @@ fn shown<'a>(headers: &'a HeaderMap, access: &Access, peer: Option<IpAddr>) -> A
 }
 
 /// The secret of a session.
-pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn cookie(headers: &HeaderMap, secure: bool) -> Option<&str> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE_SECURE || *name == COOKIE_PLAIN).map(|(_, value)| value)
+    let wanted = cookie_name(secure);
+    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value)
+}
+
+/// Over TLS only the name that no other host and no page without TLS can give a cookie.
+fn cookie_name(secure: bool) -> &'static str {
+    if secure { COOKIE_SECURE } else { COOKIE_PLAIN }
 }
 
 /// The header that gives a browser a cookie, for so long; without a secret, that takes it away.
 pub(super) fn set_cookie(app: &App, secret: Option<&str>, lasts: Duration) -> HeaderValue {
     let secure = app.config.is_secure();
-    let name = if secure { COOKIE_SECURE } else { COOKIE_PLAIN };
+    let name = cookie_name(secure);
     let also = if secure { "; Secure" } else { "" };
     let text = format!(
         "{name}={}; Path=/; HttpOnly; SameSite=Lax{also}; Max-Age={}",
@@ -175,12 +194,12 @@ mod tests {
     #[test]
     fn the_cookie_is_found_among_others() {
         let of = |text: &'static str| HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static(text))]);
-        assert_eq!(cookie(&of("a=b; wangge=wgs_1; c")), Some("wgs_1"));
-        assert_eq!(cookie(&of("__Host-wangge=x")), Some("x"));
+        assert_eq!(cookie(&of("a=b; wangge=wgs_1; c"), false), Some("wgs_1"));
+        assert_eq!(cookie(&of("wangge=a; __Host-wangge=x"), true), Some("x"));
         for none in ["", "wangge", "xwangge=1", "a=wangge=1", ";;=;"] {
-            assert_eq!(cookie(&of(none)), None, "{none}");
+            assert_eq!(cookie(&of(none), false), None, "{none}");
         }
         let odd = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_bytes(b"wangge=\xff").expect("a header"))]);
-        assert_eq!(cookie(&odd), None);
+        assert_eq!(cookie(&odd, false), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Who is calling, and what they have seen already.
 
 use super::conditions::min_revision;
-use super::error::{Answer, Problem};
+use super::error::{Answer, Problem, ProblemCode};
 use crate::app::{Actor, App};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -20,7 +20,11 @@ impl FromRequestParts<Arc<App>> for Caller {
         if let Some(wanted) = min_revision(&parts.headers)? {
             app.reached(wanted).await?;
         }
-        let known = parts.extensions.get::<Self>().cloned();
-        Ok(known.unwrap_or_else(|| Self(Arc::clone(&LOCAL))))
+        match (parts.extensions.get::<Self>(), app.access()) {
+            (Some(known), _) => Ok(known.clone()),
+            (None, None) => Ok(Self(Arc::clone(&LOCAL))),
+            // A route that needs nobody asks for nobody.
+            (None, Some(_)) => Err(Problem::new(ProblemCode::Unauthorized, "nobody said who is calling")),
+        }
     }
 }

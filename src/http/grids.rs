@@ -271,7 +271,7 @@ fn card_of<'a>(asked: &'a Asked, period: PeriodShape, now: Option<&View>) -> Car
             external_ids: &grid.provenance.external_ids,
         },
         path: RegionName::path(view, &card.path),
-        team: card.team.into(),
+        team: Team::of(view, card.team),
         facilities: FacilityCounts {
             total: card.facilities,
             by_category: card
@@ -388,7 +388,7 @@ pub async fn team(
         revision: view.city.revision.0,
         epoch: view.territory.epoch.0,
         grid: GridName::of(grid),
-        team: view.city.staff.team(&grid.code).into(),
+        team: Team::of(&view, view.city.staff.team(&grid.code)),
     }))
 }
 

@@ -259,7 +259,7 @@ pub(super) fn answer<'v>(view: &'v View, found: &Found, told: LonLat, include: I
         void,
         path,
         on_border: found.on_border,
-        team: include.team.then(|| code.map(|code| view.city.staff.team(code)).unwrap_or_default().into()),
+        team: include.team.then(|| Team::of(view, code.map(|code| view.city.staff.team(code)).unwrap_or_default())),
         beidou: include.beidou.then(|| beidou::encode(told, Level::LAST).ok()),
         distance_to_border_m: include
             .distance

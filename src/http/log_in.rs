@@ -195,7 +195,7 @@ pub async fn by_token(
 #[utoipa::path(delete, path = "/api/v1/session", tag = "access", params(NoQuery), responses((status = 204)))]
 pub async fn out(State(app): State<Arc<App>>, Caller(actor): Caller, _: Query<NoQuery>, headers: HeaderMap) -> Answer<Response> {
     told_apart(&app)?;
-    let ended = match cookie(&headers).and_then(Secret::parse) {
+    let ended = match cookie(&headers, app.config.is_secure()).and_then(Secret::parse) {
         Some(secret) => app.session_end(secret.digest()).await?,
         None => None,
     };

@@ -7,11 +7,11 @@ use super::outside::BasemapShape;
 use super::query::{NoQuery, Query};
 use super::shapes::{self, CountsShape};
 use crate::app::view::View;
-use crate::app::{App, AppError};
+use crate::app::{Actor, App, AppError};
 use crate::city::Counts;
 use crate::config::{FacilityGroup, Wall};
 use crate::domain::category::CategoryKind;
-use crate::domain::id::{GridIx, RegionIx};
+use crate::domain::id::{GridIx, RegionIx, Unit};
 use crate::geom::LatticeBox;
 use crate::territory::Territory;
 use axum::extract::State;
@@ -39,11 +39,13 @@ pub struct Meta<'a> {
     time_zone: &'a str,
     /// The code scheme.
     scheme: SchemeShape<'a>,
-    /// Codes of the regions that have none above.
+    /// Codes of the regions that have none above that the caller may see.
     root: Vec<&'a str>,
-    /// `[west, south, east, north]` of all land; null before the first publication.
+    /// Codes of the grids that have none above that the caller may see.
+    root_grids: Vec<&'a str>,
+    /// `[west, south, east, north]` of all land that the caller may see; null without any.
     bbox: Option<[f64; 4]>,
-    /// Sums over the whole city.
+    /// Sums over all that the caller may see.
     counts: CountsShape,
     /// Facilities that stand outside every grid.
     facilities_outside: u32,
@@ -90,12 +92,13 @@ pub struct SetShape<'a> {
 }
 
 impl<'a> SetShape<'a> {
-    fn of(territory: &'a Territory) -> Self {
-        let bbox = territory.grids.iter().map(|grid| grid.bbox).reduce(LatticeBox::union);
+    /// A set as far as the caller sees it.
+    fn of(view: &View, territory: &'a Territory) -> Self {
+        let bbox = view.grids().map(|(_, grid)| grid.bbox).reduce(LatticeBox::union);
         Self {
             set: territory.set.as_str(),
             epoch: territory.epoch.0,
-            grids: territory.grids.len(),
+            grids: view.grids().count(),
             minzoom: territory.level_zooms()[territory.scheme.grid_level()].map(|(first, _)| first),
             bbox: bbox.map(shapes::bbox),
         }
@@ -144,14 +147,22 @@ pub struct Group<'a> {
 pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, _: Query<NoQuery>) -> Answer<Response> {
     let view = app.view(&actor);
     let compute = app.compute.clone();
-    Ok(compute.run(move || json(&meta(&app, &view))).await.map_err(AppError::from)?)
+    Ok(compute.run(move || json(&meta(&app, &actor, &view))).await.map_err(AppError::from)?)
 }
 
-fn meta<'a>(app: &'a App, view: &'a View) -> Meta<'a> {
+fn meta<'a>(app: &'a App, actor: &Actor, view: &'a View) -> Meta<'a> {
     let (city, territory) = (&view.city, &view.territory);
-    let roots = || territory.regions.iter().filter(|region| region.parent.is_none());
-    let root_grids = || territory.grids.iter().filter(|grid| grid.parent.is_none());
-    let boxes = roots().filter_map(|region| region.bbox).chain(root_grids().map(|grid| grid.bbox));
+    let (mut root, mut root_grids) = (Vec::new(), Vec::new());
+    for unit in view.tops() {
+        match unit {
+            Unit::Region(ix) => root.push(territory.region(ix).code.as_str()),
+            Unit::Grid(ix) => root_grids.push(territory.grid(ix).code.as_str()),
+        }
+    }
+    let sets = std::iter::once(territory).chain(city.others.values()).filter_map(|territory| {
+        let shape = SetShape::of(&View::new(Arc::clone(city), Arc::clone(territory), actor), territory);
+        (shape.grids > 0 || view.sees_all() || territory.set.is_governance()).then_some(shape)
+    });
     Meta {
         revision: city.revision.0,
         epoch: territory.epoch.0,
@@ -161,26 +172,42 @@ fn meta<'a>(app: &'a App, view: &'a View) -> Meta<'a> {
         map_approval: app.config.map_approval.as_deref(),
         time_zone: &city.about.time_zone,
         scheme: scheme(view),
-        root: roots().map(|region| region.code.as_str()).collect(),
-        bbox: boxes.reduce(LatticeBox::union).map(shapes::bbox),
+        root,
+        root_grids,
+        bbox: view.bbox().map(shapes::bbox),
         counts: total(view).into(),
-        facilities_outside: city.facilities.outside(),
+        facilities_outside: outside(view),
         default_facility_groups: app.config.facility_groups.iter().map(|known| group(view, known)).collect(),
         wall: app.config.wall.map(|Wall { cols, rows, distance_m, pitch_mm }| WallShape { cols, rows, distance_m, pitch_mm }),
-        grid_sets: std::iter::once(territory).chain(city.others.values()).map(|territory| SetShape::of(territory)).collect(),
+        grid_sets: sets.collect(),
         basemaps: app.outside.basemaps.iter().map(BasemapShape::of).collect(),
-        layers: app.outside.layers.len(),
+        layers: app.layers(actor).count(),
         background: city.about.background.as_ref().map(|_| "/background.geojson"),
     }
 }
 
-/// Sums over the whole city, what lies outside every region included.
+/// Facilities outside every grid, as far as the caller sees them.
+fn outside(view: &View) -> u32 {
+    if view.sees_all() && !view.hides() {
+        return view.city.facilities.outside();
+    }
+    let grid = |leaf: Option<Unit>| leaf.and_then(Unit::grid);
+    view.city.facilities.iter().filter(|row| grid(row.leaf).is_none() && view.sees_facility(row)).count() as u32
+}
+
+/// Sums over all that the caller sees: of the whole city, what lies outside every region included.
 fn total(view: &View) -> Counts {
+    if !view.sees_all() {
+        return view.counts();
+    }
     let city = &view.city;
     let grids = &view.territory.grids;
     Counts {
         grids: grids.len() as u32,
-        facilities: city.facilities.len() as u32,
+        facilities: match view.hides() {
+            false => city.facilities.len() as u32,
+            true => city.facilities.iter().filter(|row| view.sees_category(row.category)).count() as u32,
+        },
         open_cases: city.cases.len() as u32,
         overdue: city.cases.iter().filter(|case| case.record.overdue).count() as u32,
         households: (0..grids.len() as u32).filter_map(|at| city.households(GridIx(at)).shown()).sum::<u64>()
@@ -202,9 +229,9 @@ fn scheme(view: &View) -> SchemeShape<'_> {
         levels: levels
             .map(|(at, level)| {
                 let count = if at == territory.scheme.grid_level() {
-                    territory.grids.len()
+                    view.grids().count()
                 } else {
-                    territory.regions.iter().filter(|region| region.level == at).count()
+                    view.regions().filter(|(_, region)| region.level == at).count()
                 };
                 let zooms = territory.level_zooms()[at];
                 LevelShape {
@@ -220,7 +247,10 @@ fn scheme(view: &View) -> SchemeShape<'_> {
 
 fn group<'a>(view: &'a View, group: &'a FacilityGroup) -> Group<'a> {
     let profile = &view.city.about.profile;
-    let known = |code: &&str| profile.category(CategoryKind::Component, code).is_some();
+    let known = |code: &&str| {
+        let position = profile.position(CategoryKind::Component, code);
+        position.is_some_and(|category| view.sees_category(category))
+    };
     Group {
         id: &group.id,
         name: &group.name,

@@ -182,7 +182,7 @@ pub async fn all(State(app): State<Arc<App>>, Caller(actor): Caller, _: Query<No
             LayerContent::Tiles(_) => (None, None),
         }
     };
-    let items = app.outside.layers.iter().map(|layer| {
+    let items = app.layers(&actor).map(|layer| {
         let (read, every_s) = shape(layer);
         let about = &layer.about;
         let features = read.as_ref().and_then(|read| read.features.clone());
@@ -246,12 +246,12 @@ fn classes<'a>(layer: &'a Layer, counted: Option<&BTreeMap<String, usize>>) -> V
 )]
 pub async fn features(
     State(app): State<Arc<App>>,
-    Caller(_actor): Caller,
+    Caller(actor): Caller,
     InPath(id): InPath<String>,
     _: Query<NoQuery>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let LayerContent::Features(watched) = &app.layer(&id)?.content else {
+    let LayerContent::Features(watched) = &app.layer(&actor, &id)?.content else {
         let detail = format!("the layer {id} is made of tiles: /layers/{id}/{{z}}/{{x}}/{{y}}");
         return Err(Problem::new(ProblemCode::UnknownLayer, detail));
     };
@@ -304,12 +304,12 @@ pub async fn basemap_tile(
 )]
 pub async fn layer_tile(
     State(app): State<Arc<App>>,
-    Caller(_actor): Caller,
+    Caller(actor): Caller,
     InPath((id, z, x, y)): InPath<(String, String, String, String)>,
     _: Query<NoQuery>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let LayerContent::Tiles(source) = &app.layer(&id)?.content else {
+    let LayerContent::Tiles(source) = &app.layer(&actor, &id)?.content else {
         return Err(Problem::new(ProblemCode::UnknownLayer, format!("the layer {id} is GeoJSON: /layers/{id}")));
     };
     tile(&app, source, tile_named(&z, &x, &y)?, &headers).await

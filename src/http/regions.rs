@@ -109,7 +109,7 @@ fn region_of(view: &View, ix: RegionIx) -> RegionAnswer<'_> {
         label_point: region.label.map(shapes::position),
         childless: region.owner.is_some(),
         path: RegionName::path(view, &view.path(region.parent)),
-        team: view.city.staff.team(&region.code).into(),
+        team: Team::of(view, view.city.staff.team(&region.code)),
         counts: view.region_counts(ix).into(),
     }
 }
@@ -157,7 +157,7 @@ fn children_of<'v>(view: &'v View, ix: RegionIx, pages: &Pages) -> List<Child<'v
             kind: Some(grid.kind.as_str()),
             bbox: Some(shapes::bbox(grid.bbox)),
             label_point: Some(shapes::position(grid.label)),
-            counts: view.city.grid_counts(ix).into(),
+            counts: view.grid_counts(ix).into(),
         }
     };
     enum Below {

@@ -5,12 +5,14 @@ use crate::city::staff::Team as CityTeam;
 use crate::city::{Case, Counts};
 use crate::domain::category::CategoryKind;
 use crate::domain::period::Period;
+use crate::domain::rights::Right;
 use crate::domain::staff::StaffRecord;
 use crate::geom::{LatticeBox, LatticePoint};
 use crate::territory::{Grid, Region, Territory};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use std::borrow::Cow;
 use utoipa::ToSchema;
 
 /// `[lon, lat]` in degrees.
@@ -104,7 +106,7 @@ pub struct Member<'a> {
     pub name: &'a str,
     /// `grid_leader`, `grid_officer` …
     pub role: &'static str,
-    /// Work phone.
+    /// Work phone; absent for callers without the right `phones`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<&'a str>,
     /// The body that employs them.
@@ -112,13 +114,13 @@ pub struct Member<'a> {
     pub organization: Option<&'a str>,
 }
 
-impl<'a> From<&'a StaffRecord> for Member<'a> {
-    fn from(record: &'a StaffRecord) -> Self {
+impl<'a> Member<'a> {
+    fn of(view: &View, record: &'a StaffRecord) -> Self {
         Self {
             id: &record.id,
             name: &record.name,
             role: record.role.as_str(),
-            phone: record.phone.as_deref(),
+            phone: record.phone.as_deref().filter(|_| view.may(Right::Phones)),
             organization: record.organization.as_deref(),
         }
     }
@@ -135,10 +137,15 @@ pub struct Team<'a> {
     pub members: Vec<Member<'a>>,
 }
 
-impl<'a> From<CityTeam<'a>> for Team<'a> {
-    fn from(team: CityTeam<'a>) -> Self {
-        let members = |records: Vec<&'a StaffRecord>| records.into_iter().map(Member::from).collect();
-        Self { leader: team.leader.map(Member::from), officers: members(team.officers), members: members(team.members) }
+impl<'a> Team<'a> {
+    /// Its people, with phones for those who may see them.
+    pub fn of(view: &View, team: CityTeam<'a>) -> Self {
+        let members = |records: Vec<&'a StaffRecord>| records.into_iter().map(|record| Member::of(view, record)).collect();
+        Self {
+            leader: team.leader.map(|record| Member::of(view, record)),
+            officers: members(team.officers),
+            members: members(team.members),
+        }
     }
 }
 
@@ -154,8 +161,8 @@ pub struct CaseShape<'a> {
     pub category_name: Option<&'a str>,
     /// Where it stands in the workflow.
     pub state: &'static str,
-    /// What is wrong, in words.
-    pub text: &'a str,
+    /// What is wrong, in words; for callers without the right `texts` without numbers of eleven digits or more.
+    pub text: Cow<'a, str>,
     /// A person is needed now.
     pub urgent: bool,
     /// Who found it.
@@ -180,7 +187,7 @@ pub struct CaseShape<'a> {
     pub within: Option<&'a str>,
     /// The place in words.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub address_text: Option<&'a str>,
+    pub address_text: Option<Cow<'a, str>>,
     /// Which system decides about it.
     pub owner: &'a str,
     /// Counts its changes.
@@ -198,7 +205,7 @@ impl<'a> CaseShape<'a> {
             category: &record.category,
             category_name: category.map(|category| category.name.as_str()),
             state: record.state.as_str(),
-            text: &record.text,
+            text: view.text(&record.text),
             urgent: record.urgent,
             source: &record.channel,
             reported_at: time(record.reported_at, zone),
@@ -209,7 +216,7 @@ impl<'a> CaseShape<'a> {
             grid,
             grid_name: named.map(|ix| view.territory.grid(ix).name.as_str()).filter(|name| !name.is_empty()),
             within: record.within.as_ref().map(|code| code.as_str()),
-            address_text: record.address_text.as_deref(),
+            address_text: record.address_text.as_deref().map(|text| view.text(text)),
             owner: &record.owner,
             version: record.version.0,
         }

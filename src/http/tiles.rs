@@ -117,7 +117,12 @@ pub async fn tilejson(
     let passed_on = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let template = format!("{}/tiles/{layers}/{{z}}/{{x}}/{{y}}{passed_on}", base_url(&app.config, &headers));
     let drawn = City { territory: Arc::clone(&view.territory), ..City::clone(&view.city) };
-    match TileJson::new(&drawn, layers, template) {
+    let tilejson = TileJson::new(&drawn, layers, template);
+    let tilejson = match view.sees_all() {
+        true => tilejson,
+        false => tilejson.map(|tilejson| tilejson.within(view.bbox())),
+    };
+    match tilejson {
         Some(tilejson) => Ok(json(&tilejson.credited(app.config.credits(&view.city.about.attribution)))),
         None => Err(Problem::new(ProblemCode::OutsideZooms, format!("the city has nothing to draw in {layers} yet"))),
     }

@@ -10,7 +10,7 @@ mod redraw;
 mod zoom;
 
 use super::Territory;
-use crate::domain::id::{GridIx, RegionIx};
+use crate::domain::id::{GridIx, RegionIx, Unit};
 use crate::geom::mercator::{MercatorPoint, in_tiles, morton, morton_range};
 use crate::geom::tile_id::MAX_ZOOM;
 use crate::geom::{LatticePoint, TileId};
@@ -26,6 +26,15 @@ pub enum Feature {
     Region(RegionIx),
     /// A grid.
     Grid(GridIx),
+}
+
+impl From<Feature> for Unit {
+    fn from(feature: Feature) -> Self {
+        match feature {
+            Feature::Region(ix) => Self::Region(ix),
+            Feature::Grid(ix) => Self::Grid(ix),
+        }
+    }
 }
 
 const ZOOMS: usize = MAX_ZOOM as usize + 1;

@@ -28,7 +28,7 @@ pub use locate::Located;
 
 use crate::domain::code::Code;
 use crate::domain::grid::GridKind;
-use crate::domain::id::{Epoch, GridIx, GridSet, RegionIx};
+use crate::domain::id::{Epoch, GridIx, GridSet, RegionIx, Unit};
 use crate::domain::period::Period;
 use crate::domain::records::Provenance;
 use crate::domain::region::VoidKind;
@@ -174,6 +174,11 @@ impl Territory {
     /// The grid with this code.
     pub fn grid_ix(&self, code: &str) -> Option<GridIx> {
         self.grid_by_code.get(code).copied()
+    }
+
+    /// The region, else the grid, with this code.
+    pub fn unit(&self, code: &str) -> Option<Unit> {
+        self.region_ix(code).map(Unit::Region).or_else(|| self.grid_ix(code).map(Unit::Grid))
     }
 
     /// A region of this epoch.

@@ -5,11 +5,10 @@ use super::encode::{Frame, LayerWriter};
 use super::footprints::{Footprints, Shown};
 use super::layer::{Field, Fields, Layer, Layers};
 use crate::city::clusters::POINT_ZOOM;
-use crate::city::{City, Facility};
+use crate::city::{City, Facility, Sight};
 use crate::domain::category::CodeProfile;
-use crate::domain::code::Code;
-use crate::domain::id::{GridIx, RegionIx, TileTag, Unit};
-use crate::domain::scope::Scope;
+use crate::domain::id::{GridIx, RegionIx, TileTag};
+use crate::domain::scope::{Hidden, Scope};
 use crate::geom::clip::{DirectedLine, Edge, Rings, Tracer, Window};
 use crate::geom::mercator::{EXTENT, MercatorPoint, Pixel, TilePlaces, tile_bounds};
 use crate::geom::{LatticePoint, TileId};
@@ -31,6 +30,8 @@ pub struct TileRequest {
     pub fields: Fields,
     /// What the caller may see.
     pub scope: Scope,
+    /// And which facilities not.
+    pub hidden: Hidden,
 }
 
 /// Most bytes of a tile before compression. What is over loses names, then points come as clusters, then borders lose detail;
@@ -91,11 +92,11 @@ fn build_within(city: &City, request: &TileRequest, most_bytes: usize) -> Vec<u8
         writer: Option<LayerWriter<'a>>,
         bytes: Option<Vec<u8>>,
     }
-    let visible = Visible::of(&city.territory, &request.scope);
+    let sight = Sight::of(&city.territory, &city.about.profile, &request.scope, &request.hidden);
     let mut layers: Vec<Written<'_>> = request.layers.iter().map(|layer| Written { layer, writer: None, bytes: None }).collect();
     let last = Savings::AllNames;
     for savings in Savings::ALL {
-        let build = Build { city, request, visible: &visible, savings };
+        let build = Build { city, request, sight: &sight, savings };
         for written in &mut layers {
             if savings.changes(written.layer) {
                 (written.writer, written.bytes) = (None, None);
@@ -123,8 +124,9 @@ fn build_within(city: &City, request: &TileRequest, most_bytes: usize) -> Vec<u8
 /// for.
 pub(super) fn alike(old: &City, new: &City, tile: TileId, layer: Layer) -> bool {
     let same = |savings: Savings| {
-        let request = TileRequest { tile, layers: layer.into(), fields: Fields::ALL, scope: Scope::All };
-        built(old, &request, &Visible::All, savings) == built(new, &request, &Visible::All, savings)
+        let request =
+            TileRequest { tile, layers: layer.into(), fields: Fields::ALL, scope: Scope::All, hidden: Hidden::default() };
+        built(old, &request, &Sight::ALL, savings) == built(new, &request, &Sight::ALL, savings)
     };
     if !same(Savings::None) {
         return false;
@@ -138,63 +140,21 @@ pub(super) fn alike(old: &City, new: &City, tile: TileId, layer: Layer) -> bool 
         Layer::Regions | Layer::Grids | Layer::Labels => (1..=MOST_STEPS).filter(coarser).map(Savings::Detail).collect(),
     };
     let all = Layer::ALL.into_iter().map(Layers::from).reduce(Layers::and).expect("there are layers");
-    let whole = TileRequest { tile, layers: all, fields: Fields::ALL, scope: Scope::All };
-    let too_large = |city: &City| built(city, &whole, &Visible::All, Savings::None).len() > MOST_BYTES;
+    let whole = TileRequest { tile, layers: all, fields: Fields::ALL, scope: Scope::All, hidden: Hidden::default() };
+    let too_large = |city: &City| built(city, &whole, &Sight::ALL, Savings::None).len() > MOST_BYTES;
     shown_when_too_large.into_iter().all(same) || !(too_large(old) || too_large(new))
 }
 
 /// A tile with these savings, however large.
-fn built(city: &City, request: &TileRequest, visible: &Visible, savings: Savings) -> Vec<u8> {
-    let build = Build { city, request, visible, savings };
+fn built(city: &City, request: &TileRequest, sight: &Sight, savings: Savings) -> Vec<u8> {
+    let build = Build { city, request, sight, savings };
     request.layers.iter().flat_map(|layer| build.layer(layer).bytes(savings == Savings::None)).collect()
-}
-
-/// A scope as ranges of one territory.
-enum Visible {
-    All,
-    Within(Vec<(Range<u32>, Range<u32>)>),
-}
-
-impl Visible {
-    fn of(territory: &Territory, scope: &Scope) -> Self {
-        let ranges = |code: &Code| {
-            if let Some(ix) = territory.region_ix(code.as_str()) {
-                let region = territory.region(ix);
-                Some((region.subtree.clone(), region.grids.clone()))
-            } else {
-                territory.grid_ix(code.as_str()).map(|ix| (0..0, ix.0..ix.0 + 1))
-            }
-        };
-        match scope {
-            Scope::All => Self::All,
-            Scope::Within(codes) => Self::Within(codes.iter().filter_map(ranges).collect()),
-        }
-    }
-
-    fn shows(&self, feature: Feature) -> bool {
-        match self {
-            Self::All => true,
-            Self::Within(ranges) => ranges.iter().any(|(regions, grids)| match feature {
-                Feature::Region(RegionIx(ix)) => regions.contains(&ix),
-                Feature::Grid(GridIx(ix)) => grids.contains(&ix),
-            }),
-        }
-    }
-
-    /// What stands on the land of a leaf; what stands on none is seen only by those who see everything.
-    fn shows_on(&self, leaf: Option<Unit>) -> bool {
-        match leaf {
-            Some(Unit::Grid(ix)) => self.shows(Feature::Grid(ix)),
-            Some(Unit::Region(ix)) => self.shows(Feature::Region(ix)),
-            None => matches!(self, Self::All),
-        }
-    }
 }
 
 struct Build<'a> {
     city: &'a City,
     request: &'a TileRequest,
-    visible: &'a Visible,
+    sight: &'a Sight,
     savings: Savings,
 }
 
@@ -260,7 +220,7 @@ impl<'a> Build<'a> {
             cut.level(territory, level);
             for at in 0..cut.faces.len() {
                 let feature = cut.faces[at].feature;
-                if !self.visible.shows(feature) {
+                if !self.sight.unit(feature.into()) {
                     continue;
                 }
                 cut.rings(at, &mut rings);
@@ -310,7 +270,7 @@ impl<'a> Build<'a> {
             // A label without a name says nothing that the area does not say, where there is one.
             let nameless = self.savings >= Savings::AllNames || self.savings >= Savings::Names && lowest == Some(level);
             let only_collapsed = nameless && self.request.layers.holds(areas);
-            for label in territory.labels_in(level, self.tile()).iter().filter(|label| self.visible.shows(label.feature)) {
+            for label in territory.labels_in(level, self.tile()).iter().filter(|label| self.sight.unit(label.feature.into())) {
                 let collapsed = drawn.is_collapsed(label.feature);
                 if only_collapsed && !collapsed {
                     continue;
@@ -334,8 +294,8 @@ impl<'a> Build<'a> {
     fn facilities(&self, writer: &mut LayerWriter<'a>) {
         let facilities = &self.city.facilities;
         let clustered = self.tile().z() < POINT_ZOOM;
-        match (clustered, self.visible) {
-            (true, Visible::All) => {
+        match (clustered, self.sight.is_all()) {
+            (true, true) => {
                 for cell in facilities.clusters().in_tile(self.tile()) {
                     self.cluster(writer, cell.centre(), cell.count(), cell.by_major());
                 }
@@ -365,10 +325,10 @@ impl<'a> Build<'a> {
 
     /// Visible facilities in the visible extent, with their place in it.
     fn facilities_here(&self) -> impl Iterator<Item = ([i32; 2], &'a Facility)> + use<'a> {
-        let Self { city, visible, .. } = *self;
+        let Self { city, sight, .. } = *self;
         let places = TilePlaces::new(self.tile());
         let rows = places.into_iter().flat_map(|places| city.facilities.in_box(places.bounds()).map(move |row| (places, row)));
-        rows.filter(|(_, row)| visible.shows_on(row.leaf)).map(|(places, row)| (places.place(row.at), row))
+        rows.filter(|(_, row)| sight.facility(row, row.leaf)).map(|(places, row)| (places.place(row.at), row))
     }
 
     fn facility(&self, writer: &mut LayerWriter<'a>, profile: &'a CodeProfile, [x, y]: [i32; 2], facility: &'a Facility) {
@@ -395,7 +355,7 @@ impl<'a> Build<'a> {
 
     fn cases(&self, writer: &mut LayerWriter<'a>) {
         let Some(places) = TilePlaces::new(self.tile()) else { return };
-        for case in self.city.cases.in_box(places.bounds()).filter(|case| self.visible.shows_on(case.leaf)) {
+        for case in self.city.cases.in_box(places.bounds()).filter(|case| self.sight.at(case.leaf)) {
             let record = &case.record;
             let Some(at) = record.at else { continue };
             let [x, y] = places.place(at);
@@ -414,7 +374,7 @@ impl<'a> Build<'a> {
 impl<'a> Build<'a> {
     fn organizations(&self, writer: &mut LayerWriter<'a>) {
         let Some(places) = TilePlaces::new(self.tile()) else { return };
-        let shown = self.city.organizations.in_box(places.bounds()).filter(|one| self.visible.shows_on(one.unit));
+        let shown = self.city.organizations.in_box(places.bounds()).filter(|one| self.sight.at(one.unit));
         for record in shown.map(|one| &*one.record) {
             let Some(at) = record.at else { continue };
             let [x, y] = places.place(at);
@@ -433,7 +393,7 @@ impl<'a> Build<'a> {
     fn buildings(&self, writer: &mut LayerWriter<'a>) {
         let (footprints, places) = (Footprints::of(self.tile()), TilePlaces::new(self.tile()));
         let mut rings = Rings::default();
-        for one in self.city.buildings.meeting(footprints.bounds()).filter(|one| self.visible.shows_on(one.unit)) {
+        for one in self.city.buildings.meeting(footprints.bounds()).filter(|one| self.sight.at(one.unit)) {
             let record = &*one.record;
             let Some(site) = &record.site else { continue };
             rings.clear();

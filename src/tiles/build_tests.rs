@@ -1,5 +1,6 @@
 use super::*;
 use crate::city::Facilities;
+use crate::domain::code::Code;
 use crate::domain::records::{BoundarySet, Provenance};
 use crate::domain::region::RegionRecord;
 use crate::geom::clip::area2;
@@ -11,7 +12,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 fn request(tile: TileId, layers: &str) -> TileRequest {
-    TileRequest { tile, layers: Layers::parse(layers).expect("layers"), fields: Fields::ALL, scope: Scope::All }
+    TileRequest {
+        tile,
+        layers: Layers::parse(layers).expect("layers"),
+        fields: Fields::ALL,
+        scope: Scope::All,
+        hidden: Hidden::default(),
+    }
 }
 
 fn areas(city: &City, tile: TileId) -> Vec<Decoded> {
@@ -274,7 +281,7 @@ fn a_tile_is_the_first_of_ever_smaller_ones_that_is_small_enough() {
             for tile in tiles_of(&city, zoom).into_iter().take(6) {
                 for layers in ["regions", "grids,labels", "regions,grids,labels,facilities,cases"] {
                     let request = request(tile, layers);
-                    let all = Savings::ALL.map(|savings| built(&city, &request, &Visible::All, savings));
+                    let all = Savings::ALL.map(|savings| built(&city, &request, &Sight::ALL, savings));
                     for most in all.iter().map(Vec::len).chain([0]) {
                         let first = all.iter().position(|tile| tile.len() <= most).unwrap_or(all.len() - 1);
                         assert!(build_within(&city, &request, most) == all[first], "seed {seed} {tile} {layers} {most}");

@@ -16,7 +16,7 @@
 
 use super::build::{TileRequest, build, tag};
 use super::changed::{Changed, Tiles, changed};
-use super::layer::Layers;
+use super::layer::{Layer, Layers};
 use crate::city::{Change, City};
 use crate::compute::{Compute, NotDone};
 use crate::domain::id::{Epoch, Revision, TileTag};
@@ -99,7 +99,14 @@ impl Key {
                 hash.update(b",");
             }
         }
-        let scoped = request.scope != Scope::All;
+        if !request.hidden.is_empty() && request.layers.holds(Layer::Facilities) {
+            hash.update(b"without");
+            for code in request.hidden.iter() {
+                hash.update(code.as_bytes());
+                hash.update(b",");
+            }
+        }
+        let scoped = request.scope != Scope::All || !request.hidden.is_empty();
         Self { hash: hash.digest128(), tile: request.tile, layers: request.layers, boundaries, scoped }
     }
 

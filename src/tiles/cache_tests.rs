@@ -2,6 +2,7 @@ use super::*;
 use crate::city::{Facilities, Facility, Published};
 use crate::domain::code::Code;
 use crate::domain::records::BoundarySet;
+use crate::domain::scope::Hidden;
 use crate::geom::fuzz::Numbers;
 use crate::geom::mercator::{MercatorPoint, tile_at};
 use crate::tiles::layer::{Fields, Layer};
@@ -14,7 +15,13 @@ fn city(seed: u64) -> Arc<City> {
 }
 
 fn request(tile: TileId) -> TileRequest {
-    TileRequest { tile, layers: Layers::parse("grids,labels").expect("layers"), fields: Fields::ALL, scope: Scope::All }
+    TileRequest {
+        tile,
+        layers: Layers::parse("grids,labels").expect("layers"),
+        fields: Fields::ALL,
+        scope: Scope::All,
+        hidden: Hidden::default(),
+    }
 }
 
 fn key(city: &City, tile: TileId) -> Key {
@@ -194,7 +201,7 @@ fn renamed(city: &City, revision: u64) -> Change {
 fn its_tile(city: &City) -> TileRequest {
     let row = city.facilities.iter().next().expect("there are facilities");
     let tile = tile_at(MercatorPoint::of(row.at), 16);
-    TileRequest { tile, layers: Layer::Facilities.into(), fields: Fields::ALL, scope: Scope::All }
+    TileRequest { tile, layers: Layer::Facilities.into(), fields: Fields::ALL, scope: Scope::All, hidden: Hidden::default() }
 }
 
 /// A pool whose threads all wait until the sender is dropped, with room for work behind them.
@@ -376,7 +383,13 @@ async fn exactly_the_tiles_that_differ_lose_their_tag_and_who_sees_a_part_finds_
             for tile in tiles_of(&old, zoom).into_iter().take(30) {
                 for layers in ["regions,grids,labels", "facilities", "grids,facilities"] {
                     let layers = Layers::parse(layers).expect("layers");
-                    let of = |scope: &Scope| TileRequest { tile, layers, fields: Fields::ALL, scope: scope.clone() };
+                    let of = |scope: &Scope| TileRequest {
+                        tile,
+                        layers,
+                        fields: Fields::ALL,
+                        scope: scope.clone(),
+                        hidden: Hidden::default(),
+                    };
                     requests.extend(scopes.iter().map(of));
                 }
             }

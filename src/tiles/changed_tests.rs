@@ -6,7 +6,7 @@ use crate::domain::facility::FacilityState;
 use crate::domain::grid::GridKind;
 use crate::domain::id::{BuildingId, CaseId, Epoch, FacilityId, Revision, Version};
 use crate::domain::records::{BoundarySet, Provenance};
-use crate::domain::scope::Scope;
+use crate::domain::scope::{Hidden, Scope};
 use crate::geom::fuzz::Numbers;
 use crate::geom::mercator::tile_bounds;
 use crate::geom::{Area, Polygon};
@@ -22,7 +22,13 @@ fn brute(old: &City, new: &City, layer: Layer, zooms: std::ops::RangeInclusive<u
     for zoom in zooms {
         let tiles: BTreeSet<TileId> = tiles_around(old, zoom).into_iter().chain(tiles_around(new, zoom)).collect();
         for tile in tiles {
-            let request = TileRequest { tile, layers: Layers::from(layer), fields: Fields::ALL, scope: Scope::All };
+            let request = TileRequest {
+                tile,
+                layers: Layers::from(layer),
+                fields: Fields::ALL,
+                scope: Scope::All,
+                hidden: Hidden::default(),
+            };
             if build(old, &request) != build(new, &request) {
                 differing.insert(tile);
             }

@@ -73,6 +73,12 @@ impl TileJson {
         })
     }
 
+    /// For callers who see a part of the city: with the box around that.
+    #[must_use]
+    pub fn within(self, bbox: Option<LatticeBox>) -> Self {
+        Self { bounds: bbox.map(degrees), ..self }
+    }
+
     /// With what else is to be drawn on a map: one line, may be empty.
     #[must_use]
     pub fn credited(self, credits: String) -> Self {
@@ -84,7 +90,10 @@ impl TileJson {
 pub fn bounds(city: &City) -> Option<[f64; 4]> {
     let territory = &city.territory;
     let boxes = territory.grids.iter().map(|grid| grid.bbox).chain(territory.regions.iter().filter_map(|region| region.bbox));
-    let LatticeBox { min, max } = boxes.reduce(LatticeBox::union)?;
-    let (min, max) = (min.lonlat(), max.lonlat());
-    Some([min.lon(), min.lat(), max.lon(), max.lat()])
+    boxes.reduce(LatticeBox::union).map(degrees)
+}
+
+fn degrees(bbox: LatticeBox) -> [f64; 4] {
+    let (min, max) = (bbox.min.lonlat(), bbox.max.lonlat());
+    [min.lon(), min.lat(), max.lon(), max.lat()]
 }

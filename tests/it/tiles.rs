@@ -16,7 +16,7 @@ use wangge::domain::case::CaseRecord;
 use wangge::domain::category::{CategoryKind, CodeProfile};
 use wangge::domain::id::{CaseId, Epoch, FacilityId, Revision};
 use wangge::domain::records::BoundarySet;
-use wangge::domain::scope::Scope;
+use wangge::domain::scope::{Hidden, Scope};
 use wangge::geom::mercator::{MercatorPoint, tile_at};
 use wangge::geom::{LatticePoint, TileId};
 use wangge::interchange::profile;
@@ -78,7 +78,13 @@ struct Drawn {
 }
 
 fn decoded(city: &City, tile: TileId, layers: &str) -> Vec<Drawn> {
-    let request = TileRequest { tile, layers: Layers::parse(layers).unwrap(), fields: Fields::ALL, scope: Scope::All };
+    let request = TileRequest {
+        tile,
+        layers: Layers::parse(layers).unwrap(),
+        fields: Fields::ALL,
+        scope: Scope::All,
+        hidden: Hidden::default(),
+    };
     let bytes = build(city, &request);
     let reader = MvtReaderRef::new(&bytes).unwrap();
     let mut all = vec![];

@@ -250,7 +250,8 @@ impl Access {
         let rights = self.callers.roles.rights(&roles);
         // A screen only shows.
         let rights = if screen.is_some() { rights.common(Rights::READING) } else { rights };
-        Arc::new(Actor { id, roles, rights, scope, screen })
+        let hidden = self.callers.roles.hidden(rights).into_iter().collect();
+        Arc::new(Actor { id, roles, rights, scope, hidden, screen })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::app::view::Within;
 use crate::app::{AppError, load};
 use crate::city::{Change, City};
 use crate::compute::Compute;
-use crate::domain::scope::Scope;
+use crate::domain::scope::{Hidden, Scope};
 use crate::geom::mercator::{MercatorPoint, PixelGrid};
 use crate::geom::{LatticeBox, LatticePoint, TileId};
 use crate::interchange::outgoing::pmtiles::{About, PmtilesWriter, gzip, number};
@@ -110,7 +110,8 @@ fn built(city: &City, layers: Layers, scope: &Scope, tiles: Vec<TileId>) -> Vec<
     tiles
         .into_iter()
         .filter_map(|tile| {
-            let bytes = build(city, &TileRequest { tile, layers, fields: Fields::ALL, scope: scope.clone() });
+            let bytes =
+                build(city, &TileRequest { tile, layers, fields: Fields::ALL, scope: scope.clone(), hidden: Hidden::default() });
             (!bytes.is_empty()).then(|| (tile, gzip(&bytes)))
         })
         .collect()

@@ -7,12 +7,13 @@ mod watched;
 pub use source::{MapTile, Source};
 pub use watched::{Read, Watched};
 
-use super::{App, AppError};
+use super::{Actor, App, AppError};
 use crate::clock::Clock;
 use crate::compute::Compute;
 use crate::config::Config;
 use crate::config::layers::{Content, Layer as LayerSettings};
 use crate::config::outside::{Basemap as BasemapSettings, Tiles};
+use crate::domain::scope::Scope;
 use crate::geom::TileId;
 use crate::interchange::thematic::Classes;
 use crate::upstream::Upstream;
@@ -57,6 +58,13 @@ pub struct Layer {
     pub about: LayerSettings,
     /// What it is made of.
     pub content: LayerContent,
+}
+
+impl Layer {
+    /// Whether a caller may see it. Its things stand in no grid, so who sees a part of the city sees all of them or none.
+    pub fn is_for(&self, actor: &Actor) -> bool {
+        self.about.everyone || actor.scope == Scope::All
+    }
 }
 
 /// What a layer is made of.
@@ -141,11 +149,15 @@ impl App {
         Ok(source)
     }
 
+    /// The thematic layers that a caller may see.
+    pub fn layers(&self, actor: &Actor) -> impl Iterator<Item = &Layer> {
+        self.outside.layers.iter().filter(|layer| layer.is_for(actor))
+    }
+
     /// A thematic layer.
-    pub fn layer(&self, id: &str) -> Result<&Layer, AppError> {
-        let layers = &self.outside.layers;
-        let found = layers.iter().find(|layer| layer.about.id == id);
-        found.ok_or_else(|| unknown("layer", id, layers.iter().map(|layer| layer.about.id.as_str())))
+    pub fn layer(&self, actor: &Actor, id: &str) -> Result<&Layer, AppError> {
+        let found = self.layers(actor).find(|layer| layer.about.id == id);
+        found.ok_or_else(|| unknown("layer", id, self.layers(actor).map(|layer| layer.about.id.as_str())))
     }
 
     /// A tile of a source; `None`: nothing is there.

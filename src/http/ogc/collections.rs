@@ -121,7 +121,7 @@ fn extent(view: &View, collection: Collection) -> Option<[f64; 4]> {
         Collection::Regions | Collection::Grids if view.sees_all() => tilejson::bounds(&view.city),
         Collection::Regions | Collection::Grids => boxed(view.grids().map(|(_, grid)| grid.bbox).reduce(LatticeBox::union)),
         Collection::Facilities => {
-            let seen = view.city.facilities.iter().filter(|row| view.sees_at(view.leaf_of(row)));
+            let seen = view.city.facilities.iter().filter(|row| view.sees_facility(row));
             boxed(LatticeBox::around(seen.map(|row| row.at)))
         }
         Collection::Cases => {

@@ -29,6 +29,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -297,7 +298,7 @@ struct CaseProperties<'a> {
     category: &'a str,
     category_name: Option<&'a str>,
     state: &'static str,
-    text: &'a str,
+    text: Cow<'a, str>,
     urgent: bool,
     source: &'a str,
     reported_at: String,
@@ -429,7 +430,7 @@ pub async fn item(
         }
         Collection::Facilities => {
             let id = FacilityId(key()?);
-            let row = view.city.facilities.facility(id).filter(|row| view.sees_at(view.leaf_of(row))).ok_or_else(unknown)?;
+            let row = view.city.facilities.facility(id).filter(|row| view.sees_facility(row)).ok_or_else(unknown)?;
             let record = app.facility_records(&actor, &[id]).await?.pop();
             finish(facility(&view, row.clone(), record, crs))
         }
@@ -702,7 +703,7 @@ fn case_feature<'v>(view: &'v View, case: &'v Case, zone: &TimeZone, crs: Featur
         category: &record.category,
         category_name: category.map(|category| category.name.as_str()),
         state: record.state.as_str(),
-        text: &record.text,
+        text: view.text(&record.text),
         urgent: record.urgent,
         source: &record.channel,
         reported_at: shapes::time(record.reported_at, zone),

@@ -105,7 +105,7 @@ fn tile_of(number: u64) -> (u8, u32, u32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_file_holds_every_tile_that_the_server_has_and_no_other() {
     use wangge::city::City;
-    use wangge::domain::scope::Scope;
+    use wangge::domain::scope::{Hidden, Scope};
     use wangge::geom::TileId;
     use wangge::tiles::{Fields, Layers, TileRequest, build};
     let folder = tempfile::tempdir().unwrap();
@@ -131,7 +131,16 @@ async fn the_file_holds_every_tile_that_the_server_has_and_no_other() {
     let city: std::sync::Arc<City> = app.published.load();
     let layers = Layers::parse("regions,grids,labels,facilities").unwrap();
     let tile = |z, x, y| {
-        build(&city, &TileRequest { tile: TileId::new(z, x, y).unwrap(), layers, fields: Fields::ALL, scope: Scope::All })
+        build(
+            &city,
+            &TileRequest {
+                tile: TileId::new(z, x, y).unwrap(),
+                layers,
+                fields: Fields::ALL,
+                scope: Scope::All,
+                hidden: Hidden::default(),
+            },
+        )
     };
     let mut by_place = BTreeSet::new();
     for (number, bytes) in &read.tiles {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use wangge::city::City;
 use wangge::demo::Preset;
-use wangge::domain::scope::Scope;
+use wangge::domain::scope::{Hidden, Scope};
 use wangge::geom::TileId;
 use wangge::tiles::{Fields, Layers, TileRequest, build};
 
@@ -125,7 +125,10 @@ fn assert_gdal_reads(city: &City, tiles: &[TileId]) -> (usize, BTreeSet<String>)
     let (mut count, mut layers) = (0, BTreeSet::new());
     for (at, tile) in tiles.iter().enumerate() {
         let layers_asked = Layers::parse("regions,grids,labels,facilities,cases").unwrap();
-        let bytes = build(city, &TileRequest { tile: *tile, layers: layers_asked, fields: Fields::ALL, scope: Scope::All });
+        let bytes = build(
+            city,
+            &TileRequest { tile: *tile, layers: layers_asked, fields: Fields::ALL, scope: Scope::All, hidden: Hidden::default() },
+        );
         if bytes.is_empty() {
             // Nothing is no tile: it goes out as 204.
             continue;

@@ -1,0 +1,123 @@
+//! Numbers of phones and identity cards in free texts.
+
+use std::borrow::Cow;
+
+/// Digits from which on a number may be somebody's: mobile phones have 11, identity cards 15 or 18.
+const LEAST_DIGITS: usize = 11;
+
+/// Stands for each digit that is not shown.
+const MASK: char = '*';
+
+/// A text without numbers that may be somebody's: every run of eleven digits or more, with single spaces or hyphens between them, and
+/// the X at the end of an identity card. Longer numbers of other kinds go with them.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let mut masked: Option<String> = None;
+    let mut done = 0;
+    let mut run = Run::default();
+    for (at, c) in text.char_indices().chain([(text.len(), '\n')]) {
+        if run.takes(at, c) {
+            continue;
+        }
+        if run.digits >= LEAST_DIGITS {
+            let out = masked.get_or_insert_with(|| String::with_capacity(text.len()));
+            out.push_str(&text[done..run.from]);
+            out.extend(text[run.from..run.until].chars().map(|c| if is_joint(c) { c } else { MASK }));
+            done = run.until;
+        }
+        run = Run::default();
+        run.takes(at, c);
+    }
+    masked.map_or(Cow::Borrowed(text), |mut out| {
+        out.push_str(&text[done..]);
+        Cow::Owned(out)
+    })
+}
+
+/// A number as far as it has been read.
+#[derive(Debug, Default)]
+struct Run {
+    from: usize,
+    until: usize,
+    digits: usize,
+    /// The last character was no digit.
+    joint: bool,
+    ended: bool,
+}
+
+impl Run {
+    /// Whether a character still belongs to it. One in front of the first digit belongs to none.
+    fn takes(&mut self, at: usize, c: char) -> bool {
+        if self.ended {
+            return false;
+        }
+        if is_digit(c) {
+            if self.digits == 0 {
+                self.from = at;
+            }
+            self.digits += 1;
+            (self.until, self.joint) = (at + c.len_utf8(), false);
+            return true;
+        }
+        if self.digits == 0 || self.joint {
+            return false;
+        }
+        if is_joint(c) {
+            self.joint = true;
+            return true;
+        }
+        if self.digits >= 17 && matches!(c, 'X' | 'x' | 'Ｘ' | 'ｘ') {
+            (self.until, self.ended) = (at + c.len_utf8(), true);
+            return true;
+        }
+        false
+    }
+}
+
+fn is_digit(c: char) -> bool {
+    c.is_ascii_digit() || ('０'..='９').contains(&c)
+}
+
+fn is_joint(c: char) -> bool {
+    matches!(c, ' ' | '-' | '－' | '‐' | '\u{a0}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_phones_and_cards_are_not_shown_and_the_rest_is() {
+        for (text, shown) in [
+            ("井盖丢失，联系13812345678", "井盖丢失，联系***********"),
+            ("电话 138-1234-5678。", "电话 ***-****-****。"),
+            ("+86 138 1234 5678", "+** *** **** ****"),
+            ("１３８１２３４５６７８号", "***********号"),
+            ("身份证33090219900101123X有误", "身份证******************有误"),
+            ("330902 19900101 1234", "****** ******** ****"),
+            ("13812345678 13912345678", "*********** ***********"),
+            ("13812345678  转 2", "***********  转 2"),
+            ("3幢1单元502室，2026-11-22", "3幢1单元502室，2026-11-22"),
+            ("高度 1234567890", "高度 1234567890"),
+            ("", ""),
+            ("-", "-"),
+            ("X", "X"),
+        ] {
+            assert_eq!(masked(text), shown);
+        }
+        assert!(matches!(masked("无"), Cow::Borrowed(_)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_run_of_eleven_digits_is_left_and_nothing_else_changes(text in "[0-9Xx \\-a号]{0,40}") {
+            let shown = masked(&text);
+            let digits = shown.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or(0);
+            proptest::prop_assert!(digits < LEAST_DIGITS, "{shown}");
+            proptest::prop_assert_eq!(shown.chars().count(), text.chars().count());
+            for (is, was) in shown.chars().zip(text.chars()) {
+                proptest::prop_assert!(is == was || is == MASK);
+            }
+            proptest::prop_assert_eq!(masked(&shown), shown.clone());
+        }
+    }
+}
