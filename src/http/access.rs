@@ -75,7 +75,7 @@ async fn let_in(app: &App, access: &Access, request: &Parts, need: Need) -> Resu
         (Err(_), Need::Nothing) => return Ok(None),
         (Err(why), _) => {
             if why != Refused::Nobody {
-                asked(access, &format!("stranger {peer:?}"), STRANGERS).map_err(refused)?;
+                stranger(access, peer).map_err(refused)?;
                 access.audit.note(deed(app, "", peer, Action::LogInFailed, path, &why.to_string()));
             }
             return Err(Box::new(unauthorized(&why)));
@@ -84,7 +84,7 @@ async fn let_in(app: &App, access: &Access, request: &Parts, need: Need) -> Resu
     asked(access, &known.actor.id, 1.0).map_err(refused)?;
     // A browser sends the cookie with whatever a page of another site makes it send.
     if by_cookie && !request.method.is_safe() {
-        own_page(headers).map_err(refused)?;
+        own_page(app, headers).map_err(refused)?;
     }
     if let Need::Right(right) = need
         && let Err(error) = known.actor.needs(right)
@@ -147,28 +147,44 @@ fn asked(access: &Access, who: &str, share: f64) -> Answer<()> {
     })
 }
 
-/// Forms are sent here by pages of other sites without being asked; their browser says whose page it is.
-pub(super) fn own_page(headers: &HeaderMap) -> Answer<()> {
+/// The same for whoever showed something that is not good.
+pub(super) fn stranger(access: &Access, peer: Option<IpAddr>) -> Answer<()> {
+    asked(access, &format!("stranger {peer:?}"), STRANGERS)
+}
+
+/// Forms are sent here by pages of other sites without being asked; their browser says whose page it is. Behind a proxy the page is
+/// that of the configured address, and `Host` may be anything.
+pub(super) fn own_page(app: &App, headers: &HeaderMap) -> Answer<()> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or("?");
     let host = origin.split_once("://").map(|(_, host)| host);
     let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    if host.is_some() && host == own {
+    let public = app.config.base_url.as_deref().is_some_and(|base| origin_of(base).eq_ignore_ascii_case(origin));
+    if public || host.is_some() && host == own {
         return Ok(());
     }
     let detail = format!("{:?} is another site; only pages of this server may write here", clipped(origin));
     Err(Problem::new(ProblemCode::ForeignOrigin, detail))
 }
 
+/// Scheme, host and port of an address.
+fn origin_of(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find('/').map_or(url.len(), |at| host + at);
+    &url[..end]
+}
+
 /// RFC 6750 §3: the header says what would be taken, and nothing about what was shown unless something was.
 pub(super) fn unauthorized(why: &Refused) -> Response {
     let (code, challenge) = match why {
         Refused::Nobody => (ProblemCode::Unauthorized, "Bearer realm=\"wangge\""),
-        Refused::Invalid(_) => (ProblemCode::Unauthorized, "Bearer realm=\"wangge\", error=\"invalid_token\""),
+        Refused::Invalid(_) | Refused::Ended(_) => {
+            (ProblemCode::Unauthorized, "Bearer realm=\"wangge\", error=\"invalid_token\"")
+        }
         Refused::NoRole { .. } | Refused::NoScope { .. } => (ProblemCode::Denied, ""),
         Refused::Elsewhere(_) => (ProblemCode::UpstreamFailed, ""),
     };
-    let mut response = Problem::new(code, why.to_string()).into_response();
+    let mut response = Problem::new(code, why.to_string()).with("reason", why.reason()).into_response();
     if !challenge.is_empty() {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
@@ -190,6 +206,17 @@ pub(super) fn deed(app: &App, actor: &str, peer: Option<IpAddr>, action: Action,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_has_an_origin() {
+        for (url, origin) in [
+            ("https://city.example/wangge/", "https://city.example"),
+            ("http://localhost:8080", "http://localhost:8080"),
+            ("city", "city"),
+        ] {
+            assert_eq!(origin_of(url), origin);
+        }
+    }
 
     #[test]
     fn the_cookie_is_found_among_others() {

@@ -306,7 +306,7 @@ pub async fn create(
     let (parts, stream) = request.into_parts();
     let headers = parts.headers;
     body::as_it_is(&headers)?;
-    own_page(&headers)?;
+    own_page(&app, &headers)?;
     let limit = app.config.upload_limit_bytes;
     let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if stated.is_some_and(|length| length > limit) {
@@ -576,7 +576,7 @@ pub async fn undo(
     Query(query): Query<UndoQuery>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    own_page(&headers)?;
+    own_page(&app, &headers)?;
     let dry_run = query.dry_run.unwrap_or(false);
     let undone = app.import_undo(&actor, ImportId(id), dry_run).await?;
     Ok(json(&UndoneShape {

@@ -1,10 +1,10 @@
 //! Coming in and going out: with a token, or by the log-in page of another system, into a session of the browser.
 
-use super::access::{cookie, deed, own_page, set_cookie, unauthorized};
+use super::access::{cookie, deed, own_page, set_cookie, stranger, unauthorized};
 use super::caller::Caller;
 use super::error::{Answer, Problem, ProblemCode};
 use super::facility_writes::json_body;
-use super::json::json;
+use super::json::{base_url, json};
 use super::listen::Peer;
 use super::members::Members;
 use super::query::{NoQuery, Query, decoded, query};
@@ -14,7 +14,7 @@ use crate::domain::audit::Action;
 use crate::domain::percent::encoded;
 use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
-use crate::store::callers::Bearer;
+use crate::store::callers::{Bearer, SessionRecord};
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -50,6 +50,10 @@ pub struct MeAnswer<'a> {
     screen: Option<&'a str>,
     /// From when on they have to come in again.
     ends_at: Option<String>,
+    /// Whether they came in by a session of a browser, which they can end.
+    session: bool,
+    /// A page that nobody touched for so many seconds ends the session: what it asks by itself is no sign of a person. Null: it never does.
+    idle_s: Option<u64>,
     /// Whether this server tells callers apart at all.
     told_apart: bool,
 }
@@ -110,6 +114,8 @@ query! {
 
 fn me_of(app: &App, actor: &crate::app::Actor, known: Option<&Known>) -> Response {
     let access = app.access();
+    let session = known.is_some_and(|known| known.session.is_some());
+    let idle = access.filter(|_| session && actor.screen.is_none()).map(|access| access.callers.idle.as_secs());
     let classes = access.map(|access| access.callers.roles.class_names(actor.rights.classes()).collect());
     json(&MeAnswer {
         id: &actor.id,
@@ -123,6 +129,8 @@ fn me_of(app: &App, actor: &crate::app::Actor, known: Option<&Known>) -> Respons
         },
         screen: actor.screen.as_deref(),
         ends_at: known.and_then(|known| known.ends_at).map(|end| end.to_string()),
+        session,
+        idle_s: idle,
         told_apart: access.is_some(),
     })
 }
@@ -167,15 +175,16 @@ pub async fn by_token(
     request: Request,
 ) -> Answer<Response> {
     let access = told_apart(&app)?;
-    own_page(request.headers())?;
+    own_page(&app, request.headers())?;
+    let before = cookie(request.headers()).and_then(Secret::parse);
+    let door = Door { app: &app, access, peer: peer.map(|peer| peer.0.0.ip().to_canonical()), way: "token", page: None };
     let (_, bytes) = json_body(request, &["application/json"]).await?;
     let mut members = Members::of(&bytes)?;
     let text = members.text("token", 20_000)?.never_null("token")?.ok_or_else(|| Problem::missing_field("token"))?;
     members.end()?;
-    let peer = peer.map(|peer| peer.0.0.ip().to_canonical());
-    let known = match access.known(Shown::Bearer(text.trim()), app.clock.now()).await {
+    let mut known = match access.known(Shown::Bearer(text.trim()), app.clock.now()).await {
         Ok(known) => known,
-        Err(why) => return Ok(turned_away(&app, access, peer, "token", &why).await),
+        Err(why) => return Ok(door.turned_away(&why)),
     };
     let actor = &known.actor;
     let bearer = Bearer {
@@ -185,8 +194,9 @@ pub async fn by_token(
         scope: actor.scope.clone(),
         screen: actor.screen.clone(),
     };
-    let mut response = me_of(&app, actor, Some(&known));
-    let cookie = begun(&app, bearer, (known.token, known.ends_at), peer, "token").await?;
+    let (cookie, session) = door.begun(bearer, (known.token, known.ends_at), before).await?;
+    (known.session, known.ends_at) = (Some(session.hash), Some(session.ends_at));
+    let mut response = me_of(&app, &known.actor, Some(&known));
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
 }
@@ -209,12 +219,18 @@ pub async fn out(State(app): State<Arc<App>>, Caller(actor): Caller, _: Query<No
 
 /// To the log-in page of OpenID Connect.
 #[utoipa::path(get, path = "/log-in/oidc", tag = "access", params(ToQuery), responses((status = 303)))]
-pub async fn to_oidc(State(app): State<Arc<App>>, Query(query): Query<ToQuery>, headers: HeaderMap) -> Answer<Response> {
-    let access = told_apart(&app)?;
+pub async fn to_oidc(
+    State(app): State<Arc<App>>,
+    Query(query): Query<ToQuery>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let to = own_path(query.to.as_deref())?;
-    let back = format!("{}/log-in/oidc/back", base(&app, &headers));
-    let (page, state) = match access.oidc_page(&back).await {
-        Some(begun) => begun.map_err(|why| Problem::new(ProblemCode::UpstreamFailed, why.to_string()))?,
+    let door = Door::of(&app, peer, "oidc", &to, &headers)?;
+    let back = format!("{}/log-in/oidc/back", base_url(&app.config, &headers));
+    let (page, state) = match door.access.oidc_page(&back).await {
+        Some(Ok(begun)) => begun,
+        Some(Err(why)) => return Ok(door.turned_away(&why)),
         None => return Err(Problem::new(ProblemCode::NotFound, "the settings have no [oidc]")),
     };
     let mut response = sent(&page)?;
@@ -234,23 +250,23 @@ pub async fn from_oidc(
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let access = told_apart(&app)?;
-    let peer = peer.map(|peer| peer.0.0.ip().to_canonical());
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let begun_here = pairs.find(|(name, _)| *name == STATE).and_then(|(_, value)| value.split_once('.'));
     let (state, to) = match (begun_here, query.state.as_deref()) {
-        (Some((state, to)), Some(told)) if state == told => (state, decoded(to).map_or_else(|| "/".to_owned(), Cow::into_owned)),
-        _ => {
-            let why = Refused::Invalid("this log-in was not begun in this browser; begin again");
-            return Ok(turned_away(&app, access, peer, "oidc", &why).await);
+        (Some((state, to)), Some(told)) if state == told => {
+            (Some(state), decoded(to).map_or_else(|| "/".to_owned(), Cow::into_owned))
         }
+        _ => (None, "/".to_owned()),
     };
-    let claims = match (&query.code, &query.error) {
-        (Some(code), None) => access.oidc_claims(state, code, app.clock.now()).await,
+    let to = own_path(Some(&to))?;
+    let door = Door::of(&app, peer, "oidc", &to, &headers)?;
+    let claims = match (state, &query.code, &query.error) {
+        (None, _, _) => Err(Refused::Invalid("this log-in was not begun in this browser; begin again")),
+        (Some(state), Some(code), None) => door.access.oidc_claims(state, code, app.clock.now()).await,
         _ => Err(Refused::Invalid("the log-in page let nobody in")),
     };
-    came_back(&app, access, claims, peer, "oidc", &to).await
+    door.came_back(claims, &to, &headers).await
 }
 
 /// To the log-in page of CAS.
@@ -270,73 +286,89 @@ pub async fn from_cas(
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let access = told_apart(&app)?;
-    let peer = peer.map(|peer| peer.0.0.ip().to_canonical());
     let to = own_path(query.to.as_deref())?;
+    let door = Door::of(&app, peer, "cas", &to, &headers)?;
     let service = cas_service(&app, &headers, &to);
-    let claims = access.cas_claims(&service, query.ticket.as_deref().unwrap_or_default()).await;
-    came_back(&app, access, claims, peer, "cas", &to).await
+    let claims = door.access.cas_claims(&service, query.ticket.as_deref().unwrap_or_default()).await;
+    door.came_back(claims, &to, &headers).await
 }
 
 fn cas_service(app: &App, headers: &HeaderMap, to: &str) -> String {
-    format!("{}/log-in/cas/back?to={}", base(app, headers), encoded(to))
+    format!("{}/log-in/cas/back?to={}", base_url(&app.config, headers), encoded(to))
 }
 
-/// Into a session, and on to where somebody wanted to go.
-async fn came_back(
-    app: &App,
-    access: &Access,
-    claims: Result<Claims, Refused>,
+/// Where somebody stands who wants to come in, and by which way.
+struct Door<'a> {
+    app: &'a App,
+    access: &'a Access,
     peer: Option<IpAddr>,
-    way: &str,
-    to: &str,
-) -> Answer<Response> {
-    let bearer = match claims.and_then(|claims| access.bearer(claims)) {
-        Ok(bearer) => bearer,
-        Err(why) => return Ok(turned_away(app, access, peer, way, &why).await),
-    };
-    let mut response = sent(&own_path(Some(to))?)?;
-    let cookie = begun(app, bearer, (None, None), peer, way).await?;
-    response.headers_mut().append(header::SET_COOKIE, cookie);
-    Ok(response)
-}
-
-/// Begins a session, notes it, and makes its cookie.
-async fn begun(
-    app: &App,
-    bearer: Bearer,
-    (token, ends_at): (Option<i64>, Option<Timestamp>),
-    peer: Option<IpAddr>,
-    way: &str,
-) -> Answer<HeaderValue> {
-    let id = bearer.id.clone();
-    let begun = app.session_begin(bearer, token, ends_at).await?;
-    let (secret, session) = begun.ok_or(AppError::Stopping)?;
-    let access = told_apart(app)?;
-    access.audit.noted(deed(app, &id, peer, Action::LogIn, way, "")).await?;
-    let left = session.ends_at.duration_since(session.begun_at).as_secs().clamp(0, MOST_COOKIE_S);
-    Ok(set_cookie(app, Some(&secret.text()), Duration::from_secs(left.unsigned_abs())))
+    way: &'static str,
+    /// The path where a browser is told in words that it was turned away; `None`: the answer says so itself.
+    page: Option<&'a str>,
 }
 
 /// Browsers keep a cookie for 400 days at most.
 const MOST_COOKIE_S: i64 = 400 * 24 * 3600;
 
-async fn turned_away(app: &App, access: &Access, peer: Option<IpAddr>, way: &str, why: &Refused) -> Response {
-    access.audit.note(deed(app, "", peer, Action::LogInFailed, way, &why.to_string()));
-    unauthorized(why)
+impl<'a> Door<'a> {
+    /// Of a way that leads over pages. A person who walks it wants a page, a program an answer.
+    fn of(app: &'a App, peer: Option<Extension<Peer>>, way: &'static str, to: &'a str, headers: &HeaderMap) -> Answer<Self> {
+        let wants = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+        let page = wants.is_some_and(|wants| wants.contains("text/html")).then_some(to);
+        Ok(Self { app, access: told_apart(app)?, peer: peer.map(|peer| peer.0.0.ip().to_canonical()), way, page })
+    }
+
+    fn turned_away(&self, why: &Refused) -> Response {
+        let asked = stranger(self.access, self.peer);
+        if asked.is_ok() {
+            self.access.audit.note(deed(self.app, "", self.peer, Action::LogInFailed, self.way, &why.to_string()));
+        }
+        let told = match (&asked, self.page) {
+            // The viewer has words for each; a fragment stays in the browser.
+            (asked, Some(to)) => {
+                let sign = if to.contains('#') { '&' } else { '#' };
+                sent(&format!("{to}{sign}log-in={}", if asked.is_ok() { why.reason() } else { "too_many" }))
+            }
+            (Ok(()), None) => Ok(unauthorized(why)),
+            (Err(problem), None) => Err(problem.clone()),
+        };
+        told.unwrap_or_else(IntoResponse::into_response)
+    }
+
+    /// Into a session, and on to where somebody wanted to go.
+    async fn came_back(&self, claims: Result<Claims, Refused>, to: &str, headers: &HeaderMap) -> Answer<Response> {
+        let bearer = match claims.and_then(|claims| self.access.bearer(claims)) {
+            Ok(bearer) => bearer,
+            Err(why) => return Ok(self.turned_away(&why)),
+        };
+        let mut response = sent(to)?;
+        let (cookie, _) = self.begun(bearer, (None, None), cookie(headers).and_then(Secret::parse)).await?;
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+        Ok(response)
+    }
+
+    /// Begins a session, notes it, and makes its cookie. The browser's session before it is over.
+    async fn begun(
+        &self,
+        bearer: Bearer,
+        (token, ends_at): (Option<i64>, Option<Timestamp>),
+        before: Option<Secret>,
+    ) -> Answer<(HeaderValue, SessionRecord)> {
+        let id = bearer.id.clone();
+        let begun = self.app.session_begin(bearer, token, ends_at).await?;
+        let (secret, session) = begun.ok_or(AppError::Stopping)?;
+        if let Some(before) = before {
+            self.app.session_end(before.digest()).await?;
+        }
+        self.access.audit.noted(deed(self.app, &id, self.peer, Action::LogIn, self.way, "")).await?;
+        let left = session.ends_at.duration_since(session.begun_at).as_secs().clamp(0, MOST_COOKIE_S);
+        Ok((set_cookie(self.app, Some(&secret.text()), Duration::from_secs(left.unsigned_abs())), session))
+    }
 }
 
 fn told_apart(app: &App) -> Answer<&Access> {
     let detail = "this server does not tell callers apart; [access] in its settings would";
     app.access().map(Arc::as_ref).ok_or_else(|| Problem::new(ProblemCode::NotFound, detail))
-}
-
-/// What links of this server begin with.
-fn base(app: &App, headers: &HeaderMap) -> String {
-    match &app.config.base_url {
-        Some(base) => base.clone(),
-        None => format!("http://{}", headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost")),
-    }
 }
 
 /// A path of this server, never another site's: no way to send somebody elsewhere with our name.

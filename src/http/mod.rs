@@ -164,7 +164,7 @@ table! {
     GET    Read    "/tiles/{layers}/{z}/{x}/{y}"        tiles::tile
     GET    Read    "/styles/{file}"                     assets::style
     GET    Read    "/sprites/{*path}"                   assets::sprite
-    GET    Read    "/fonts/{*path}"                     assets::font
+    GET    Open    "/fonts/{*path}"                     assets::font
     GET    Read    "/background.geojson"                assets::background
     GET    Read    "/layers/{id}"                       outside::features
     GET    Read    "/layers/{id}/{z}/{x}/{y}"           outside::layer_tile

@@ -103,7 +103,7 @@ pub async fn all(State(app): State<Arc<App>>, Caller(actor): Caller, _: Query<No
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "access", params(NoQuery), request_body(content = inline(TokenBody), content_type = "application/json"),
     responses((status = 201, body = TokenShape)))]
 pub async fn make(State(app): State<Arc<App>>, Caller(actor): Caller, _: Query<NoQuery>, request: Request) -> Answer<Response> {
-    own_page(request.headers())?;
+    own_page(&app, request.headers())?;
     let (_, bytes) = json_body(request, &["application/json"]).await?;
     let wanted = wanted(&bytes)?;
     let (record, secret) = app.token_make(&actor, wanted).await?;
@@ -123,7 +123,7 @@ pub async fn revoke(
     _: Query<NoQuery>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    own_page(&headers)?;
+    own_page(&app, &headers)?;
     Ok(json(&TokenShape::of(app.token_revoke(&actor, id).await?, None)))
 }
 

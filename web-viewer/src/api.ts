@@ -2,6 +2,7 @@
 
 import type { StyleSpecification } from 'maplibre-gl';
 import type { Room } from './wall';
+import { doubt } from './who';
 
 export type Position = [number, number];
 export type Box = [west: number, south: number, east: number, north: number];
@@ -105,7 +106,11 @@ export interface Facility {
 }
 export interface Category { kind: 'component' | 'matter' | 'organization'; code: string; name: string; icon: string }
 export interface Hit { kind: 'grid' | 'region' | 'facility' | 'case' | 'street' | 'address' | 'position'; code?: string | null; name: string; level?: string; path?: Place[]; grid?: string | null; position?: Position | null }
-export interface Located { grid: { code: string; name: string } | null; path: Place[] }
+export interface Located {
+  grid: { code: string; name: string } | null; path: Place[];
+  /** With an accuracy: where it may be, the likeliest first. They and `outside_probability` sum to 1. */
+  candidates?: { grid: string; probability: number }[]; outside_probability?: number;
+}
 
 /** What is counted in an area, or near a point: facilities and cases. */
 export type FoundKind = 'facility' | 'case';
@@ -149,6 +154,7 @@ async function json<T>(path: string, signal?: AbortSignal, body?: unknown): Prom
       throw new Problem('offline', 0, 'the answer broke off');
     });
   }
+  if (response.status === 401) void doubt();
   const told = await response.json().catch(() => ({})) as { code?: string; detail?: string; title?: string };
   throw new Problem(told.code ?? 'unknown', response.status, told.detail ?? told.title ?? response.statusText);
 }
@@ -219,6 +225,9 @@ export const api = {
   search: (q: string, signal?: AbortSignal) => json<List<Hit>>(withQuery('/api/v1/search', { q, limit: 10 }), signal),
   locate: ([lon, lat]: Position, at: string | null, signal?: AbortSignal) =>
     json<Located>(withQuery('/api/v1/locate', { lon: lon.toFixed(7), lat: lat.toFixed(7), crs: 'cgcs2000', at }), signal),
+  /** Where a device is, as it tells itself: WGS 84, and how far it may be wrong. */
+  locateDevice: ([lon, lat]: Position, accuracy_m: number, signal?: AbortSignal) =>
+    json<Located>(withQuery('/api/v1/locate', { lon: lon.toFixed(7), lat: lat.toFixed(7), crs: 'wgs84', accuracy_m: accuracy_m.toFixed(1) }), signal),
   /** The grids of another set that share land with a grid, the largest share first. */
   links: (grid: string, to: string, at: string | null, signal?: AbortSignal) =>
     all<SetLink>(withQuery(`/api/v1/grids/${code(grid)}/links`, { to, limit: PAGE, at }), signal),

@@ -31,6 +31,7 @@ import { baseShown, card, categories, categoryIcons, gridShown, link, live, meta
 import { shape, watchScreen } from './unit';
 import { App } from './ui/App';
 import { hasIcon } from './ui/Icon';
+import { doubt, me, watchCamera } from './who';
 import type { VectorTileSource } from 'maplibre-gl';
 
 /** How often the server is asked whether something changed. */
@@ -59,6 +60,8 @@ async function start(): Promise<void> {
   effect(() => { if (route.value.theme !== theme) location.reload(); });
 
   while (!(await ask())) await pause(RETRY_MS);
+  // Whoever found no server when they came is known only now.
+  if (!me.value) void doubt();
   const city = meta.data!;
   document.title = city.title;
   zone.value = city.time_zone;
@@ -125,6 +128,7 @@ async function start(): Promise<void> {
     note: shape.value === 'desk' ? 14 : 16,
   }), city.bbox);
   const { map } = made;
+  watchCamera(() => ({ address: location.pathname + location.search, center: map.getCenter().toArray(), zoom: map.getZoom() }));
   addClasses(map);
   addNames(map);
   addSpotlight(map, categoryIcons.value);
@@ -180,6 +184,8 @@ async function keepUp(refresh: Refresh, reloads: ReadonlySet<() => void>, again:
   };
   const reload = soon(() => { for (const each of reloads) each(); });
   hearNews(() => meta.data!.revision, (news: News) => {
+    // A stream ends with the session it was opened with.
+    if (news.kind === 'link' && live.value && !news.up) void doubt();
     if (news.kind === 'link') live.value = news.up;
     if (news.kind === 'told') heard = Math.max(heard, news.revision);
     if (news.kind === 'resync') {

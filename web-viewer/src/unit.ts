@@ -37,13 +37,13 @@ export function railSeam(of: Screen, cols: number): number | null {
   return seamNear(of.width, cols, rail, column);
 }
 
-/** Keeps `screen` and the CSS variables --u (a length) and --scale (a number) in step with the window. `told`: what the server knows of
-    the wall, as soon as it is known. */
-export function watchScreen(told: () => Room | null | undefined): void {
+/** Keeps `screen` and the CSS variables --u (a length) and --scale (a number) in step with the window, until it is stopped. `told`: what the
+    server knows of the wall, as soon as it is known. */
+export function watchScreen(told: () => Room | null | undefined): () => void {
   const measure = () => { screen.value = { width: innerWidth, height: innerHeight }; };
   measure();
   addEventListener('resize', measure);
-  effect(() => {
+  const stop = effect(() => {
     const { style, dataset } = document.documentElement, { wall } = route.value;
     style.setProperty('--u', `${unit.value}px`);
     style.setProperty('--scale', String(unit.value));
@@ -52,4 +52,5 @@ export function watchScreen(told: () => Room | null | undefined): void {
     document.documentElement.toggleAttribute('data-seam', seam !== null);
     if (seam !== null) style.setProperty('--seam', `${seam}px`);
   });
+  return () => { stop(); removeEventListener('resize', measure); };
 }

@@ -37,6 +37,30 @@ export const WORDS = {
   print: ['打印', 'Print'], contactCard: ['联系卡', 'Contact card'],
   cardTitle: ['网格联系卡', 'Grid contact card'], scanMe: ['扫码查看本网格', 'Scan for this grid'], toMap: ['打开地图', 'Open the map'], printed: ['打印时间', 'Printed'], phone: ['电话', 'Phone'], name: ['姓名', 'Name'], role: ['职责', 'Role'],
   code: ['编码', 'Code'], belongs: ['所属', 'Part of'], mapOf: ['网格范围图', 'Map of the grid'], offlineCard: ['服务器没有应答，稍后再试', 'The server does not answer. Please try again later.'],
+  logIn: ['登录', 'Log in'], logInWithToken: ['用令牌登录', 'Log in with the token'], loggingIn: ['正在登录', 'Logging in'], logOut: ['退出登录', 'Log out'], or: ['或', 'or'], accessToken: ['访问令牌', 'Access token'],
+  noAccount: ['没有账号或令牌，请联系平台管理员。', 'No account and no token? Ask whoever runs the platform.'], screen: ['屏幕', 'Screen'], seconds: ['秒', 's'],
+  why_ended: ['登录已失效：到了时限，或令牌已停用。请重新登录，画面会回到原处。', 'You are logged out: its time was over, or the token was revoked. Log in again and go on where you were.'],
+  why_screen: ['此屏的令牌已失效，请管理员重新登录本屏。', 'The token of this screen is no longer good. Someone has to log it in again.'],
+  why_idle: ['太久没有操作，已自动退出。请重新登录，画面会回到原处。', 'Nobody was here for a while, so you were logged out. Log in again and go on where you were.'],
+  why_out: ['已退出登录。', 'You are logged out.'],
+  why_invalid: ['统一认证没有放行，或登录耗时过长。请重新登录。', 'The other system let nobody in, or it took too long. Log in again.'],
+  why_invalid_token: ['没有这个访问令牌，请核对后重新输入。', 'There is no such token. Check it and try again.'],
+  why_ended_token: ['这个访问令牌已停用或过期，请向管理员要新的。', 'This token was revoked or has expired. Ask for a new one.'],
+  why_no_role: ['账号有效，但在本平台没有角色。请让管理员分配角色。', 'The account is good, but has no role here. Ask for one.'],
+  why_no_scope: ['账号有效，但没有指定可看的区域。请让管理员指定区域。', 'The account is good, but nobody said which part of the city it may see. Ask for it.'],
+  why_no_map: ['这个角色不能查看地图，请换一个账号。', 'this role may not see the map. Use another account.'],
+  why_no_cookie: ['浏览器没有保存登录状态，请允许本网站使用 Cookie。', 'The browser did not keep the session. Allow cookies for this site.'],
+  why_too_many: ['尝试次数过多，请稍候再试。', 'Too many tries. Wait a moment.'],
+  why_elsewhere: ['统一认证系统没有应答。请稍后再试，或改用访问令牌。', 'The other system does not answer. Try again later, or use a token.'],
+  why_foreign: ['服务器不认得这个网址，请管理员核对 base_url 和代理设置。', 'The server does not know itself under this address. Check base_url and the proxy.'],
+  why_silent: ['服务器没有应答，正在重试。', 'The server does not answer, trying again.'], why_failed: ['登录没有成功，请重试。', 'The log-in failed. Try again.'],
+  caller: ['当前用户', 'Who is logged in'], roles: ['角色', 'Roles'], mayInside: ['可看范围', 'May see'], wholeCity: ['全市', 'the whole city'], until: ['有效至', 'Until'],
+  role_viewer: ['查看', 'Viewer'], role_officer: ['网格员', 'Officer'], role_operator: ['坐席', 'Operator'], role_planner: ['规划', 'Planner'], role_admin: ['管理员', 'Administrator'], role_auditor: ['审计', 'Auditor'],
+  locate: ['定位', 'Where am I'], locating: ['正在定位', 'Finding the position'], hereIn: ['你在', 'You are in'], hereMaybe: ['你可能在', 'You may be in'],
+  where_insecure: ['浏览器只在安全连接下给出位置，请用 https 打开本页。', 'Browsers tell the position only over a secure connection: open this page over https.'],
+  where_denied: ['浏览器没有允许本页使用位置，请在网站设置中允许。', 'The browser may not tell this page the position. Allow it in the settings of the site.'],
+  where_unavailable: ['设备现在给不出位置，请稍后再试。', 'The device cannot tell its position now. Try again later.'],
+  where_coarse: ['位置太粗略，分不清在哪个网格', 'The position is too coarse to tell a grid'], where_failed: ['位置已得到，但服务器没有应答，请重试。', 'The position is known, but the server does not answer. Try again.'],
   wallCheck: ['大屏自检', 'Wall check'], wallGood: ['符合要求', 'as it should be'], wallBad: ['有不符合项', 'something is wrong'], wallScreen: ['屏幕', 'Screen'], wallCanvas: ['地图画布', 'Map canvas'],
   wallCard: ['显卡', 'Graphics'], wallFonts: ['字体', 'Fonts'], wallRoom: ['房间尺寸未给出', 'Size of the room not told'], wallLetters: ['字高', 'Letters'],
   outside: ['此处不在任何网格内', 'No grid here'],
@@ -72,6 +96,12 @@ export function sayValue(value: string): string {
 
 /** A member's role: `police` is also a kind of grid. */
 export function sayRole(role: string): string { return sayValue(role === 'police' ? 'police_officer' : role); }
+
+/** A caller's role: an officer of the platform is no officer of a team. */
+export function sayCallerRole(role: string): string {
+  const word = `role_${role}`;
+  return Object.hasOwn(WORDS, word) ? say(word as Word) : role;
+}
 
 /** What has a title in both languages, in that of the page. */
 export function titleOf({ title, title_en }: { title: string; title_en: string }): string { return [title, title_en][column()] || title; }

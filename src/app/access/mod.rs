@@ -49,6 +49,9 @@ pub enum Refused {
     /// Something, but not what this server gave, or not any more.
     #[error("{0}")]
     Invalid(&'static str),
+    /// Something that this server gave, and that was good once.
+    #[error("{0}")]
+    Ended(&'static str),
     /// Known, but nobody said what they are.
     #[error("{id:?} has none of this city's roles: {words}", words = Role::words())]
     NoRole {
@@ -64,6 +67,20 @@ pub enum Refused {
     /// The other system could not be asked.
     #[error("{0}")]
     Elsewhere(String),
+}
+
+impl Refused {
+    /// Its word, which programs may key on.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Invalid(_) => "invalid",
+            Self::Ended(_) => "ended",
+            Self::NoRole { .. } => "no_role",
+            Self::NoScope { .. } => "no_scope",
+            Self::Elsewhere(_) => "elsewhere",
+        }
+    }
 }
 
 /// What a request carries.
@@ -165,9 +182,9 @@ impl Access {
 
     fn of_session(&self, text: &str, now: Timestamp) -> Result<Known, Refused> {
         let hash = Secret::parse(text).map(|secret| secret.digest());
-        let session = hash.and_then(|hash| self.sessions.used(hash, now)).ok_or(Refused::Invalid("the session has ended"))?;
+        let session = hash.and_then(|hash| self.sessions.used(hash, now)).ok_or(Refused::Ended("the session has ended"))?;
         if session.token.is_some_and(|id| !self.tokens.is_good(id, now)) {
-            return Err(Refused::Invalid("the session has ended"));
+            return Err(Refused::Ended("the session has ended"));
         }
         let name = session.bearer.name.clone();
         let ends_at = Some(session.ends_at);

@@ -87,8 +87,8 @@ impl Tokens {
         let found = self.read(|all| all.get(&hash).cloned()).ok_or(Refused::Invalid("the token is none of this server's"))?;
         match is_good(&found, now) {
             true => Ok(found),
-            false if found.revoked_at.is_some() => Err(Refused::Invalid("the token was revoked")),
-            false => Err(Refused::Invalid("the token has ended")),
+            false if found.revoked_at.is_some() => Err(Refused::Ended("the token was revoked")),
+            false => Err(Refused::Ended("the token has ended")),
         }
     }
 

@@ -22,24 +22,24 @@ use wangge::domain::audit::{AuditRow, Verifier};
 use wangge::http::{Need, TABLE};
 
 /// A server that tells callers apart.
-struct Served {
+pub(super) struct Served {
     app: Arc<App>,
-    router: Router,
+    pub(super) router: Router,
     /// Of the command line of this machine.
-    local: String,
+    pub(super) local: String,
     _folder: tempfile::TempDir,
 }
 
 /// What a request carries.
 #[derive(Clone, Copy)]
-enum Carries<'a> {
+pub(super) enum Carries<'a> {
     Nothing,
     Bearer(&'a str),
     Cookie(&'a str),
 }
 
 impl Served {
-    async fn with(settings: &str, files: &[(&str, &str)]) -> Self {
+    pub(super) async fn with(settings: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();
@@ -53,7 +53,7 @@ impl Served {
         Self::with("[access]\n", &[]).await
     }
 
-    async fn ask(&self, method: &str, uri: &str, carries: Carries<'_>, body: Option<Value>) -> Answer {
+    pub(super) async fn ask(&self, method: &str, uri: &str, carries: Carries<'_>, body: Option<Value>) -> Answer {
         let mut request = Request::builder().method(method).uri(uri).header("host", "localhost:8080");
         request = match carries {
             Carries::Nothing => request,
@@ -70,12 +70,12 @@ impl Served {
         send(&self.router, request.body(body).unwrap()).await
     }
 
-    async fn get(&self, uri: &str, carries: Carries<'_>) -> Answer {
+    pub(super) async fn get(&self, uri: &str, carries: Carries<'_>) -> Answer {
         self.ask("GET", uri, carries, None).await
     }
 
     /// Makes a token: its key and its secret.
-    async fn token(&self, body: Value) -> (i64, String) {
+    pub(super) async fn token(&self, body: Value) -> (i64, String) {
         let made = self.ask("POST", "/api/v1/tokens", Carries::Bearer(&self.local), Some(body)).await;
         assert_eq!(made.status, 201, "{}", made.text());
         let made = made.json();
@@ -122,6 +122,7 @@ async fn every_route_wants_to_know_who_is_calling() {
     let open = BTreeSet::from([
         "/api/v1/log-ins",
         "/api/v1/session",
+        "/fonts/{*path}",
         "/healthz",
         "/log-in/cas",
         "/log-in/cas/back",
@@ -503,7 +504,7 @@ fn query(address: &str) -> HashMap<String, String> {
     pairs
 }
 
-fn cookie_of(answer: &Answer, name: &str) -> Option<String> {
+pub(super) fn cookie_of(answer: &Answer, name: &str) -> Option<String> {
     let all = answer.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.filter_map(|value| value.split(';').next()?.split_once('='));
     pairs.find(|(found, _)| *found == name).map(|(_, value)| value.to_owned())

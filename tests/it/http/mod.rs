@@ -15,6 +15,7 @@ mod grids;
 mod imports;
 mod locate;
 mod locate_streams;
+mod log_in;
 mod nearby;
 mod ogc;
 mod operation;

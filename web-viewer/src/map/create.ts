@@ -6,6 +6,7 @@ import workerUrl from 'maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url';
 import 'maplibre-gl/dist/maplibre-gl.css';
 import type { Box } from '../api';
 import { unit } from '../unit';
+import { takeCamera } from '../who';
 import { isSoftware, watchCanvas } from './canvas';
 import { PADDING } from './padding';
 
@@ -38,7 +39,9 @@ export async function createMap(container: HTMLElement, style: StyleSpecificatio
 /** How many zooms a person can go out beyond the whole city. Farther out there is nothing to see. */
 const OUT = 1;
 
-/** Shows a box, easing unless nothing may move. */
+/** Shows a box, easing unless nothing may move. Whoever had to log in again sees what they saw before. */
 export function show({ map, still }: Stage, [west, south, east, north]: Box): void {
+  const before = takeCamera();
+  if (before) return void map.jumpTo(before);
   map.fitBounds([[west, south], [east, north]], { padding: PADDING, maxZoom: 17, duration: still ? 0 : 1000, essential: false });
 }

@@ -1,6 +1,8 @@
-// Tiles of others that do not come: said on the map, and asked for again. Everything else that goes wrong is told in the console as ever.
+// Tiles of others that do not come: said on the map, and asked for again. A tile that is refused may mean that the session has ended.
+// Everything else that goes wrong is told in the console as ever.
 import type { GeoJSONSource, Map } from 'maplibre-gl';
 import { troubled } from '../state';
+import { doubt } from '../who';
 import { BASE, THEMATIC } from './basemaps';
 
 /** How often tiles that did not come are asked for again. */
@@ -10,7 +12,8 @@ export function watchTrouble(map: Map): void {
   const ofOthers = (source: string | undefined): source is string => !!source && (source.startsWith(BASE) || source.startsWith(THEMATIC));
   map.on('error', (event) => {
     const { sourceId } = event as { sourceId?: string };
-    if (!ofOthers(sourceId)) console.error(event.error);
+    if ((event.error as { status?: number }).status === 401) void doubt();
+    else if (!ofOthers(sourceId)) console.error(event.error);
     else if (!troubled.value.has(sourceId)) troubled.value = new Set([...troubled.value, sourceId]);
   });
   map.on('sourcedata', (event) => {

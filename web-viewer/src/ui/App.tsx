@@ -16,6 +16,7 @@ import { Thing } from './Thing';
 import { Tools } from './Tools';
 import { TopBar } from './TopBar';
 import { WallCheck } from './WallCheck';
+import { Whereabouts } from './Whereabouts';
 import { say } from '../words';
 
 /** Whose all of it is, one after the other; none is broken in two. */
@@ -39,7 +40,7 @@ export function App() {
       )}
       <main class="stage">
         <div class="scaled"><div id="map" /></div>
-        <div class="over top"><Breadcrumb /><div class="side"><div class="seek"><Tools /><Search /></div><Found /><Thing /></div></div>
+        <div class="over top"><Breadcrumb /><div class="side"><div class="seek"><Tools /><Search /></div><Whereabouts /><Found /><Thing /></div></div>
         <Lost />
         <WallCheck />
         <div class="over bottom"><Legend /><div class="foot">{baseShown.value?.parts.some((_, n) => troubled.value.has(`base-${baseShown.value!.id}-${n}`)) && <p class="trouble" role="status">{say('baseGone')}</p>}<Readout /><Credits /></div></div>

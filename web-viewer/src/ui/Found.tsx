@@ -6,6 +6,7 @@ import { Problem, type Near } from '../api';
 import { bearing, count, distance, position } from '../format';
 import { go, route } from '../route';
 import { categoryIcons, categoryNames, near, selected } from '../state';
+import { may } from '../who';
 import { say } from '../words';
 import { Block, Empty } from './Block';
 import { Icon } from './Icon';
@@ -75,7 +76,7 @@ function Inside({ area, close }: { area: Exclude<Area, { kind: 'near' }>; close:
           <Bars bars={[...of.categories].sort((a, b) => b.count - a.count).map(({ category, count: value }) => ({ key: category, label: nameOf(kindOf[of.kind], category), value }))} />
         </section>
       ))}
-      {total > 0 && (
+      {total > 0 && may('export') && (
         <p class="take">
           <button type="button" disabled={state.value === 'working'} onClick={() => void take('csv')}>CSV</button>
           <button type="button" disabled={state.value === 'working'} onClick={() => void take('geojson')}>GeoJSON</button>

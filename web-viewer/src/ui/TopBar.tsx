@@ -3,6 +3,7 @@ import { clock, dayAndTime } from '../format';
 import { go, route, THEMES } from '../route';
 import { link, meta, now } from '../state';
 import { say } from '../words';
+import { Caller, CallerPanel } from './Caller';
 
 /** The button says what it leads to. */
 const TO = { dark: 'toDark', light: 'toLight', print: 'toPrint' } as const;
@@ -20,7 +21,9 @@ export function TopBar() {
         <span>{say('dataTime')} <time>{clock(at)}</time></span>
         <button type="button" data-theme-next={theme} onClick={() => go({ theme })}>{say(TO[theme])}</button>
         <button type="button" lang={other} onClick={() => go({ lang: other })}>{other === 'en' ? 'English' : '中文'}</button>
+        <Caller />
       </p>
+      <CallerPanel />
     </header>
   );
 }

@@ -10,12 +10,12 @@ const FLAGS = [
 ];
 
 /** Runs `story` with the address of a server and a way to open pages; fails when a page threw, complained in its console (`tolerate`: but
-    for this), or asked another host. `base`: of a server of its own. */
-export async function withBrowser(story, { tolerate, base: own } = {}) {
+    for this), or asked another host (`also`: but for these). `base`: of a server of its own; `flags`: for Chromium. */
+export async function withBrowser(story, { tolerate, base: own, also = [], flags = [] } = {}) {
   if (!CHROMIUM) throw new Error('no Chromium found: install chromium and fonts-noto-cjk, or name it in CHROMIUM');
   const mock = own ?? process.env.BASE_URL ? null : await serve();
   const base = (own ?? process.env.BASE_URL ?? mock.base).replace(/\/$/, '');
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags] });
   const wrong = [];
   const open = async (width, height, query = '', { init, ...options } = {}) => {
     // Tabs of one context share their workers.
@@ -25,7 +25,7 @@ export async function withBrowser(story, { tolerate, base: own } = {}) {
     page.on('pageerror', (error) => wrong.push(`page error: ${error.stack ?? error}`));
     page.on('console', (message) => message.type() === 'error' && !tolerate?.test(`${message.text()} ${message.location().url}`) && wrong.push(`console: ${message.text()} ${message.location().url}`));
     page.on('request', (request) => {
-      if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(base)) wrong.push(`asked another host: ${request.url()}`);
+      if (!/^(data|blob):/.test(request.url()) && ![base, ...also].some((known) => request.url().startsWith(known))) wrong.push(`asked another host: ${request.url()}`);
     });
     await page.goto(query.startsWith('/') ? base + query : `${base}/${query}`);
     if (!query.startsWith('/')) await settled(page);
