@@ -228,10 +228,9 @@ pub async fn to_oidc(
     let to = own_path(query.to.as_deref())?;
     let door = Door::of(&app, peer, "oidc", &to, &headers)?;
     let back = format!("{}/log-in/oidc/back", base_url(&app.config, &headers));
-    let (page, state) = match door.access.oidc_page(&back).await {
-        Some(Ok(begun)) => begun,
-        Some(Err(why)) => return Ok(door.turned_away(&why)),
-        None => return Err(Problem::new(ProblemCode::NotFound, "the settings have no [oidc]")),
+    let (page, state) = match door.access.oidc_page(&back).await.unwrap_or(Err(Refused::Nobody)) {
+        Ok(begun) => begun,
+        Err(why) => return Ok(door.turned_away(&why)),
     };
     let mut response = sent(&page)?;
     // The way goes on in the browser that began it, and nowhere else.
@@ -313,9 +312,14 @@ const MOST_COOKIE_S: i64 = 400 * 24 * 3600;
 impl<'a> Door<'a> {
     /// Of a way that leads over pages. A person who walks it wants a page, a program an answer.
     fn of(app: &'a App, peer: Option<Extension<Peer>>, way: &'static str, to: &'a str, headers: &HeaderMap) -> Answer<Self> {
+        let access = told_apart(app)?;
+        let (oidc, cas) = (&access.callers.oidc, &access.callers.cas);
+        if !(way == "oidc" && oidc.is_some() || way == "cas" && cas.is_some()) {
+            return Err(Problem::new(ProblemCode::NotFound, format!("the settings have no [{way}]")));
+        }
         let wants = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
         let page = wants.is_some_and(|wants| wants.contains("text/html")).then_some(to);
-        Ok(Self { app, access: told_apart(app)?, peer: peer.map(|peer| peer.0.0.ip().to_canonical()), way, page })
+        Ok(Self { app, access, peer: peer.map(|peer| peer.0.0.ip().to_canonical()), way, page })
     }
 
     fn turned_away(&self, why: &Refused) -> Response {

@@ -124,6 +124,10 @@ let leaving = false;
 export function leave(why: Why | null): void {
   if (leaving) return;
   leaving = true;
+  beginAnew(why);
+}
+
+function beginAnew(why: Why | null): void {
   const left: Left = { why, screen: me.value?.screen ?? null, camera: why === 'out' ? null : camera() };
   sessionStorage.setItem(LEFT, JSON.stringify(left));
   location.reload();
@@ -146,11 +150,14 @@ export async function doubt(): Promise<void> {
 
 /** Ends the session. */
 export async function logOut(why: 'out' | 'idle'): Promise<void> {
+  if (leaving) return;
+  // What is refused from now on has its reason.
+  leaving = true;
   // A session that is over already, or a server that is gone: the page forgets all the same.
   await fetch('/api/v1/session', { method: 'DELETE' }).catch(() => null);
   // Whoever comes next is somebody else, perhaps: they begin at the top.
   if (why === 'out') history.replaceState(null, '', `/${format({ ...route.value, mode: { kind: 'top' }, at: null, area: null })}`);
-  leave(why);
+  beginAnew(why);
 }
 
 const ACTIVE = 'wangge-active';

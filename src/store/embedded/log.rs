@@ -174,7 +174,7 @@ async fn settle(conn: &mut SqliteConnection, next: &Meta) -> Result<bool, StoreE
 
 /// What the city says about itself.
 pub(super) async fn meta(conn: &mut SqliteConnection) -> Result<Meta, StoreError> {
-    let rows: Vec<(String, String)> = sqlx::query_as("SELECT key, value FROM meta WHERE key <> 'schema'")
+    let rows: Vec<(String, String)> = sqlx::query_as("SELECT key, value FROM meta WHERE key NOT IN ('schema', 'audit_begins_after')")
         .fetch_all(conn)
         .await
         .doing("reading the city's own data")?;

@@ -79,7 +79,11 @@ async fn a_browser_has_one_session() {
 
 #[tokio::test]
 async fn tokens_can_be_tried_so_often_and_a_good_one_is_always_taken() {
-    let served = Served::with("[access]\nrequests_per_second = 1.0\nrequests_at_once = 100.0\n", &[]).await;
+    let served = Served::with(
+        "[access]\nrequests_per_second = 1.0\nrequests_at_once = 100.0\n[oidc]\nissuer = \"http://127.0.0.1:9\"\nclient_id = \"wangge\"\n",
+        &[],
+    )
+    .await;
     let (_, token) = served.token(json!({ "name": "desk", "roles": ["viewer"] })).await;
     let mut statuses = Vec::new();
     for _ in 0..8 {

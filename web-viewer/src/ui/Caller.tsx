@@ -1,9 +1,9 @@
 // Who is logged in: the name in the top bar, and behind it roles, what they may see, until when, and the way out.
 import { signal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 import { api, Problem } from '../api';
 import { dayAndTime } from '../format';
-import { logOut, me } from '../who';
+import { logOut, me, type Me } from '../who';
 import { say, sayCallerRole } from '../words';
 
 const open = signal(false);
@@ -19,10 +19,12 @@ export function Caller() {
 }
 
 export function CallerPanel() {
-  const who = me.value, shown = open.value && who?.told_apart;
-  const panel = useRef<HTMLElement>(null);
-  useEffect(() => {
-    if (!shown) return;
+  const who = me.value;
+  return open.value && who?.told_apart ? <Panel who={who} /> : null;
+}
+
+function Panel({ who }: { who: Me }) {
+  useLayoutEffect(() => {
     void nameAll((who.within ?? []).slice(0, MOST));
     const close = (event: KeyboardEvent) => {
       if (event.key !== 'Escape' || event.defaultPrevented) return;
@@ -33,11 +35,10 @@ export function CallerPanel() {
     // Before the map, which goes a level up.
     addEventListener('keydown', close, { capture: true });
     return () => removeEventListener('keydown', close, { capture: true });
-  }, [shown]);
-  if (!shown) return null;
+  }, [who]);
   const { within } = who;
   return (
-    <section id="caller" class="caller-panel" ref={panel} aria-label={say('caller')}>
+    <section id="caller" class="caller-panel" aria-label={say('caller')}>
       <h2>{who.name ?? who.id}</h2>
       <dl>
         <dt>{say('roles')}</dt><dd>{who.roles.map(sayCallerRole).join(' · ')}</dd>

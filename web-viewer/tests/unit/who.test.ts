@@ -92,11 +92,12 @@ test('a page leaves why it went, what screen it was and what it showed, for the 
 test('whoever logs out leaves no camera, and the page forgets even when the server is gone', async () => {
   const replaced: string[] = [];
   vi.stubGlobal('history', { replaceState: (_: unknown, __: string, to: string) => replaced.push(to) });
-  const { logOut, takeLeft, watchCamera } = await who();
+  const { doubt, logOut, takeLeft, watchCamera } = await who();
   const { parse, route } = await import('../../src/route');
   route.value = parse('?grid=1&area=near,1,2&theme=light&wall=1');
   watchCamera(() => ({ address: '/', center: [1, 2], zoom: 3 }));
-  await logOut('out');
+  // The stream of news ends with the session, and is heard first.
+  await Promise.all([logOut('out'), doubt()]);
   expect(asked).toEqual(['DELETE /api/v1/session']);
   expect([reloads, takeLeft()]).toEqual([1, { why: 'out', screen: null, camera: null }]);
   expect(replaced, 'whoever comes next begins at the top').toEqual(['/?theme=light&wall=1']);
