@@ -10,7 +10,7 @@ const SAYS = '浏览器只在安全连接下给出位置，请用 https 打开�
 /** A name that leads to this machine, and is no localhost to the browser. */
 const NAME = 'city.test';
 
-const plain = await start({ port: PORT, access: '', settings: `base_url = "http://${NAME}:${PORT}"` });
+const plain = await start({ port: PORT, access: '', settings: `base_url = "http://${NAME}:${PORT}"\npublic = false` });
 try {
   await withBrowser(async ({ open }) => {
     const page = await open(1366, 768, '', { geolocation: { longitude: 122, latitude: 30 }, permissions: ['geolocation'] });
