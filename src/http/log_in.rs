@@ -176,7 +176,7 @@ pub async fn by_token(
 ) -> Answer<Response> {
     let access = told_apart(&app)?;
     own_page(&app, request.headers())?;
-    let before = cookie(request.headers()).and_then(Secret::parse);
+    let before = cookie(request.headers(), app.config.is_secure()).and_then(Secret::parse);
     let door = Door { app: &app, access, peer: peer.map(|peer| peer.0.0.ip().to_canonical()), way: "token", page: None };
     let (_, bytes) = json_body(request, &["application/json"]).await?;
     let mut members = Members::of(&bytes)?;
@@ -346,7 +346,8 @@ impl<'a> Door<'a> {
             Err(why) => return Ok(self.turned_away(&why)),
         };
         let mut response = sent(to)?;
-        let (cookie, _) = self.begun(bearer, (None, None), cookie(headers).and_then(Secret::parse)).await?;
+        let (cookie, _) =
+            self.begun(bearer, (None, None), cookie(headers, self.app.config.is_secure()).and_then(Secret::parse)).await?;
         response.headers_mut().append(header::SET_COOKIE, cookie);
         Ok(response)
     }

@@ -174,10 +174,11 @@ async fn settle(conn: &mut SqliteConnection, next: &Meta) -> Result<bool, StoreE
 
 /// What the city says about itself.
 pub(super) async fn meta(conn: &mut SqliteConnection) -> Result<Meta, StoreError> {
-    let rows: Vec<(String, String)> = sqlx::query_as("SELECT key, value FROM meta WHERE key NOT IN ('schema', 'audit_begins_after')")
-        .fetch_all(conn)
-        .await
-        .doing("reading the city's own data")?;
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT key, value FROM meta WHERE key NOT IN ('schema', 'audit_begins_after')")
+            .fetch_all(conn)
+            .await
+            .doing("reading the city's own data")?;
     let mut fields = serde_json::Map::new();
     for (key, json) in rows {
         let value = serde_json::from_str(&json).map_err(|error| StoreError::Corrupt(format!("{key} of the city: {error}")))?;
