@@ -105,7 +105,11 @@ impl View {
 
     /// What can be said about a place that nobody owns.
     pub fn outside(&self, told: LonLat) -> Outside {
-        let nearest = self.territory.nearest_grid(LatticePoint::nearest(told)).filter(|(ix, _)| self.sees_grid(*ix));
+        let p = LatticePoint::nearest(told);
+        let nearest = match self.sees_all() {
+            true => self.territory.nearest_grid(p),
+            false => self.territory.nearest_of(p, |ix| self.sees_grid(ix)),
+        };
         let swapped = LonLat::new(told.lat(), told.lon()).map(LatticePoint::nearest);
         Outside {
             nearest: nearest.map(|(ix, distance_m)| (self.territory.grid(ix).code.clone(), distance_m)),

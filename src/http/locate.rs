@@ -266,7 +266,7 @@ pub(super) fn answer<'v>(view: &'v View, found: &Found, told: LonLat, include: I
             .then(|| grid.map(|ix| shapes::rounded(territory.distance_to_border_m(ix, found.at)))),
         h3: include.h3.then(|| hex::cell(told)),
         neighbour: include.neighbour.then(|| {
-            let (next, distance_m) = territory.next_door(grid?, found.at).filter(|(ix, _)| view.sees_grid(*ix))?;
+            let (next, distance_m) = territory.next_door(grid?, found.at, |ix| view.sees_grid(ix))?;
             let next = territory.grid(next);
             Some(NextDoor { code: next.code.as_str(), name: &next.name, distance_m: shapes::rounded(distance_m) })
         }),

@@ -114,11 +114,7 @@ impl Territory {
         if let Some(ix) = self.grid_at(p) {
             return Some((ix, 0.0));
         }
-        let around = self.boxes.around?;
-        // Boxes come in the order of their distance in lattice units. A unit is at least this long in metres, wherever between `p` and
-        // the shore it is; the last factor is for the curvature of the way.
-        let shortest = [p.y, around.min.y, around.max.y].map(|y| LocalScale::at(f64::from(y)));
-        let unit_m = shortest.iter().map(|scale| scale.x_m.min(scale.y_m)).fold(f64::INFINITY, f64::min) * 0.99;
+        let unit_m = self.shortest_unit_m(p)?;
         let mut best: Option<(f64, OwnerIx, GridIx)> = None;
         for (piece, units2) in self.boxes.shore.nearest_neighbor_iter_with_distance_2(corner(p)) {
             if best.is_some_and(|(metres, ..)| units2.sqrt() * unit_m > metres) {
@@ -135,12 +131,40 @@ impl Territory {
         best.map(|(metres, _, grid)| (grid, metres))
     }
 
-    /// The grid across the nearest border of a grid that has a grid across, and the metres from a point to that border; of borders
-    /// equally far the least code. `None` when no grid is next to it. Cost: the grid's border.
-    pub fn next_door(&self, ix: GridIx, p: LatticePoint) -> Option<(GridIx, f64)> {
+    /// As [`Self::nearest_grid`], of some grids only, for a point in none of them. Cost: the borders of those whose boxes are within the
+    /// distance, and one look at every grid whose box is.
+    pub fn nearest_of(&self, p: LatticePoint, wanted: impl Fn(GridIx) -> bool) -> Option<(GridIx, f64)> {
+        let unit_m = self.shortest_unit_m(p)?;
+        let mut best: Option<(f64, OwnerIx, GridIx)> = None;
+        for (boxed, units2) in self.boxes.grids.nearest_neighbor_iter_with_distance_2(corner(p)) {
+            if best.is_some_and(|(metres, ..)| units2.sqrt() * unit_m > metres) {
+                break;
+            }
+            if !wanted(boxed.data) {
+                continue;
+            }
+            let found = (self.distance_to_border_m(boxed.data, p), self.grid(boxed.data).owner, boxed.data);
+            if best.is_none_or(|best| (found.0, found.1) < (best.0, best.1)) {
+                best = Some(found);
+            }
+        }
+        best.map(|(metres, _, grid)| (grid, metres))
+    }
+
+    /// Boxes come in the order of their distance in lattice units. A unit is at least this long in metres, wherever between a point and the
+    /// grids it is; the last factor is for the curvature of the way. `None` when there is no grid.
+    fn shortest_unit_m(&self, p: LatticePoint) -> Option<f64> {
+        let around = self.boxes.around?;
+        let shortest = [p.y, around.min.y, around.max.y].map(|y| LocalScale::at(f64::from(y)));
+        Some(shortest.iter().map(|scale| scale.x_m.min(scale.y_m)).fold(f64::INFINITY, f64::min) * 0.99)
+    }
+
+    /// The grid across the nearest border of a grid that has a `wanted` grid across, and the metres from a point to that border; of borders
+    /// equally far the least code. `None` when none is next to it. Cost: the grid's border.
+    pub fn next_door(&self, ix: GridIx, p: LatticePoint, wanted: impl Fn(GridIx) -> bool) -> Option<(GridIx, f64)> {
         let own = self.grid(ix).owner;
         let across = |arc: &Arc| match self.partition.owners[arc.across(own).at()?] {
-            Owner::Grid(other) => Some(other),
+            Owner::Grid(other) => Some(other).filter(|other| wanted(*other)),
             Owner::Region(_) | Owner::Void(_) => None,
         };
         let borders = self.borders.around(&self.partition, own).filter_map(|arc| {

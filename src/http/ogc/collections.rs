@@ -119,7 +119,7 @@ fn extent(view: &View, collection: Collection) -> Option<[f64; 4]> {
     let boxed = |around: Option<LatticeBox>| around.map(shapes::bbox);
     match collection {
         Collection::Regions | Collection::Grids if view.sees_all() => tilejson::bounds(&view.city),
-        Collection::Regions | Collection::Grids => boxed(view.grids().map(|(_, grid)| grid.bbox).reduce(LatticeBox::union)),
+        Collection::Regions | Collection::Grids => boxed(view.bbox()),
         Collection::Facilities => {
             let seen = view.city.facilities.iter().filter(|row| view.sees_facility(row));
             boxed(LatticeBox::around(seen.map(|row| row.at)))

@@ -24,6 +24,7 @@ mod outside;
 mod random_writes;
 mod regions;
 mod reload;
+mod scope;
 mod search;
 mod sets;
 mod tiles;
