@@ -8,14 +8,13 @@ use crate::domain::code::Code;
 use crate::domain::id::{Epoch, GridSet, Revision};
 use crate::domain::scope::Scope;
 use crate::geom::LatticeBox;
-use crate::live::event::{Change, ChangedTiles, LayerChange};
-use crate::live::filter::Filter;
+use crate::live::event::{Change, ChangedTiles, LayerChange, ScopedChange, Trace};
+use crate::live::filter::{Filter, Part};
 use crate::live::hub::{Viewer, Wake};
 use crate::territory::Territory;
 use crate::tiles::Layer;
-use crate::tiles::changed::{Changed, Tiles};
+use crate::tiles::changed::{self, Changed, Tiles};
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a viewer wants to hear of.
@@ -35,20 +34,28 @@ pub struct Asked {
 
 /// What one revision tells viewers of. Tiles of cases are not announced: cases will be.
 pub(super) fn change(city: &City, changed: &Changed, sets: Vec<(GridSet, Epoch)>) -> Change {
-    let told = |layers: &BTreeMap<Layer, Tiles>| -> Vec<LayerChange> {
-        let layers = layers.iter().filter(|(layer, _)| **layer != Layer::Cases);
-        layers
-            .map(|(layer, tiles)| LayerChange {
-                layer: layer.as_str(),
-                deepest: layer.zooms(city).map_or(0, |(_, deepest)| deepest),
-                tiles: match tiles {
-                    Tiles::Some(tiles) => ChangedTiles::Some(tiles.clone()),
-                    Tiles::All => ChangedTiles::All,
-                },
-            })
-            .collect()
-    };
-    Change { revision: city.revision, epoch: city.epoch(), sets, layers: told(&changed.layers), scoped: told(&changed.scoped) }
+    let deepest = |layer: &Layer| layer.zooms(city).map_or(0, |(_, deepest)| deepest);
+    let layers = changed.layers.iter().filter(|(layer, _)| **layer != Layer::Cases).map(|(layer, tiles)| LayerChange {
+        layer: layer.as_str(),
+        deepest: deepest(layer),
+        tiles: match tiles {
+            Tiles::Some(tiles) => ChangedTiles::Some(tiles.clone()),
+            Tiles::All => ChangedTiles::All,
+        },
+    });
+    let scoped = changed.scoped.keys().filter(|layer| **layer != Layer::Cases).map(|layer| ScopedChange {
+        layer: layer.as_str(),
+        deepest: deepest(layer),
+        traces: changed.traces.get(layer).map(|traces| {
+            let told = |trace: &changed::Trace| Trace {
+                path: Arc::clone(&trace.path),
+                category: trace.category.clone(),
+                tiles: trace.tiles.clone(),
+            };
+            traces.iter().map(told).collect()
+        }),
+    });
+    Change { revision: city.revision, epoch: city.epoch(), sets, layers: layers.collect(), scoped: scoped.collect() }
 }
 
 /// The grid set beside the hierarchy's that a change publishes, and as which epoch.
@@ -63,7 +70,6 @@ pub(super) fn set_of(change: &CityChange) -> Option<(GridSet, Epoch)> {
 #[derive(Debug)]
 pub struct Watching {
     published: Arc<Published>,
-    scope: Scope,
     within: Option<Code>,
     boxes: Vec<LatticeBox>,
     viewer: Viewer,
@@ -125,18 +131,15 @@ impl Watching {
             return;
         }
         self.epoch = territory.epoch;
-        for (known, now) in self.filter.areas.iter_mut().zip(areas(&territory, &self.scope, self.within.as_ref(), &self.boxes)) {
+        for (known, now) in self.filter.areas.iter_mut().zip(areas(&territory, self.within.as_ref(), &self.boxes)) {
             known.extend(now.into_iter().filter(|bbox| !known.contains(bbox)).collect::<Vec<_>>());
         }
     }
 }
 
 /// The places that a viewer hears of: one box of each list must be met.
-fn areas(territory: &Territory, scope: &Scope, within: Option<&Code>, boxes: &[LatticeBox]) -> Vec<Vec<LatticeBox>> {
+fn areas(territory: &Territory, within: Option<&Code>, boxes: &[LatticeBox]) -> Vec<Vec<LatticeBox>> {
     let mut areas = Vec::new();
-    if let Scope::Within(codes) = scope {
-        areas.push(codes.iter().filter_map(|code| box_of(territory, code)).collect());
-    }
     areas.extend(within.map(|code| box_of(territory, code).into_iter().collect()));
     if !boxes.is_empty() {
         areas.push(boxes.to_vec());
@@ -152,14 +155,15 @@ impl App {
             view.within(code.as_str())?;
         }
         let viewer = self.live.watch(asked.since).map_err(|_| AppError::Busy)?;
-        let areas = areas(&view.territory, &actor.scope, asked.within.as_ref(), &asked.boxes);
+        let areas = areas(&view.territory, asked.within.as_ref(), &asked.boxes);
+        let everything = actor.scope == Scope::All && actor.hidden.is_empty();
+        let part = (!everything).then(|| Part { scope: actor.scope.clone(), hidden: actor.hidden.clone() });
         Ok(Watching {
             published: Arc::clone(&self.published),
-            scope: actor.scope.clone(),
             within: asked.within,
             boxes: asked.boxes,
             viewer,
-            filter: Filter { tiles: asked.tiles, scoped: actor.scope != Scope::All, areas },
+            filter: Filter { tiles: asked.tiles, part, areas },
             epoch: view.territory.epoch,
             greeted: false,
             known: self.access().cloned().zip(asked.known).map(|(access, known)| StillThere {

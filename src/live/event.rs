@@ -1,10 +1,12 @@
 //! Events as they are sent: `text/event-stream` of the HTML standard, section 9.2.
 
 use super::filter::Filter;
+use crate::domain::code::Code;
 use crate::domain::id::{Epoch, GridSet, Revision};
 use crate::geom::TileId;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 /// Most addresses of one event; more are "all".
 pub const MOST_ADDRESSES: usize = 2_000;
@@ -40,8 +42,30 @@ pub struct Change {
     pub sets: Vec<(GridSet, Epoch)>,
     /// For those who see everything. No layer twice.
     pub layers: Vec<LayerChange>,
-    /// For those who see a part: these and some more.
-    pub scoped: Vec<LayerChange>,
+    /// For those who see a part: what changed on the land of whom.
+    pub scoped: Vec<ScopedChange>,
+}
+
+/// The changed tiles on one leaf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// Codes of the leaf and of all regions above it; empty outside every grid.
+    pub path: Arc<[Code]>,
+    /// Of facilities: their category.
+    pub category: Option<String>,
+    /// Which.
+    pub tiles: BTreeSet<TileId>,
+}
+
+/// The changed tiles of one layer, for those who see a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopedChange {
+    /// Name of the layer.
+    pub layer: &'static str,
+    /// Its deepest zoom.
+    pub deepest: u8,
+    /// Whose; none: all of the layer may show something else to any of them.
+    pub traces: Option<Vec<Trace>>,
 }
 
 impl Change {
@@ -57,7 +81,10 @@ impl Change {
             ChangedTiles::All => 0,
         };
         // A tile in a tree of tiles, its share of the nodes included, is about 20 bytes.
-        128 + self.layers.iter().chain(&self.scoped).map(|change| 64 + 20 * tiles(change)).sum::<usize>()
+        let traces = self.scoped.iter().flat_map(|change| change.traces.iter().flatten());
+        128 + self.layers.iter().map(|change| 64 + 20 * tiles(change)).sum::<usize>()
+            + 64 * self.scoped.len()
+            + traces.map(|trace| 128 + 20 * trace.tiles.len()).sum::<usize>()
     }
 }
 
@@ -87,15 +114,25 @@ pub(super) fn tiles<'c>(changes: impl Iterator<Item = &'c Change>, until: Revisi
     for change in changes {
         epoch = change.epoch;
         sets.extend(change.sets.iter().map(|(set, epoch)| (set, *epoch)));
-        for LayerChange { layer, deepest, tiles } in if filter.scoped { &change.scoped } else { &change.layers } {
-            let (known_deepest, known) = layers.entry(layer).or_insert((*deepest, ChangedTiles::Some(BTreeSet::new())));
-            *known_deepest = *deepest;
+        let mut add = |layer: &'static str, deepest: u8, tiles: Option<&BTreeSet<TileId>>| {
+            let (known_deepest, known) = layers.entry(layer).or_insert((deepest, ChangedTiles::Some(BTreeSet::new())));
+            *known_deepest = deepest;
             match (&mut *known, tiles) {
-                (ChangedTiles::Some(known), ChangedTiles::Some(tiles)) => {
-                    known.extend(tiles.iter().filter(|tile| filter.holds(**tile)));
-                }
+                (ChangedTiles::Some(known), Some(tiles)) => known.extend(tiles.iter().filter(|tile| filter.holds(**tile))),
                 (known, _) => *known = ChangedTiles::All,
             }
+        };
+        match &filter.part {
+            None => change.layers.iter().for_each(|LayerChange { layer, deepest, tiles }| match tiles {
+                ChangedTiles::Some(tiles) => add(layer, *deepest, Some(tiles)),
+                ChangedTiles::All => add(layer, *deepest, None),
+            }),
+            Some(part) => change.scoped.iter().for_each(|ScopedChange { layer, deepest, traces }| match traces {
+                Some(traces) => {
+                    traces.iter().filter(|trace| part.sees(trace)).for_each(|trace| add(layer, *deepest, Some(&trace.tiles)));
+                }
+                None => add(layer, *deepest, None),
+            }),
         }
     }
     let mut data = Vec::new();
@@ -223,7 +260,7 @@ mod tests {
         let change = |revision, layers: Vec<(&'static str, ChangedTiles)>| {
             let layers: Vec<LayerChange> =
                 layers.into_iter().map(|(layer, tiles)| LayerChange { layer, deepest: 16, tiles }).collect();
-            Change { revision: Revision(revision), epoch: Epoch(2), sets: vec![], scoped: layers.clone(), layers }
+            Change { revision: Revision(revision), epoch: Epoch(2), sets: vec![], scoped: vec![], layers }
         };
         let many: Vec<TileId> = (0..2001).map(|x| tile(14, 2 * x, 0)).collect();
         let changes = [

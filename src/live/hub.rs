@@ -272,7 +272,7 @@ mod tests {
     fn change(n: u64) -> Change {
         let tiles = ChangedTiles::Some([TileId::new(14, n as u32, 0).expect("in range")].into());
         let layers = vec![LayerChange { layer: "facilities", deepest: 16, tiles }];
-        Change { revision: Revision(n), epoch: Epoch(1), sets: vec![], scoped: layers.clone(), layers }
+        Change { revision: Revision(n), epoch: Epoch(1), sets: vec![], scoped: vec![], layers }
     }
 
     fn push(hub: &Hub, revisions: std::ops::RangeInclusive<u64>) {

@@ -13,7 +13,7 @@ use crate::city::clusters::{CLUSTER_MIN_ZOOM, POINT_ZOOM};
 use crate::city::{Change, City};
 use crate::domain::building::Site;
 use crate::domain::code::Code;
-use crate::domain::id::{GridIx, RegionIx};
+use crate::domain::id::{GridIx, RegionIx, Unit};
 use crate::geom::mercator::{MercatorPoint, PixelGrid, in_tiles, tile_at};
 use crate::geom::packed::Bounds;
 use crate::geom::{LatticeBox, LatticePoint, TileId};
@@ -22,6 +22,7 @@ use crate::territory::drawn::{DrawnZoom, Feature, MOST_STEPS, in_parallel};
 use borders::{Borders, Looks, code_of, edges_that_differ, grow_boxes, layer_of};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Above this many tiles of a layer the answer is "all of them": clients would not be told one by one either.
 pub const MOST_TILES: usize = 2_000;
@@ -44,7 +45,23 @@ pub struct Changed {
     /// it is on the map of all and may leave the grid of one, and one that a cluster of thousands does not feel may be alone in a
     /// part of it.
     pub scoped: BTreeMap<Layer, Tiles>,
+    /// Whose they are: what those who see a part are told of is theirs. A layer that is in `scoped` and not here changed for all of them.
+    pub traces: BTreeMap<Layer, Vec<Trace>>,
 }
+
+/// The tiles of what changed on one leaf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// Codes of the leaf and of all regions above it; empty outside every grid. Codes, since the boundaries may move on before it is told.
+    pub path: Arc<[Code]>,
+    /// Of facilities: their category.
+    pub category: Option<String>,
+    /// Where they are, and where they were.
+    pub tiles: BTreeSet<TileId>,
+}
+
+/// Above this many traces of a layer all who see a part are told that it changed.
+const MOST_TRACES: usize = 2_000;
 
 impl Changed {
     /// Whether a tile of a layer is among them, for a caller who sees everything or (`scoped`) a part.
@@ -67,11 +84,38 @@ impl Changed {
                 }
             }
         }
+        // A layer without traces in either of the two changed for all.
+        let untold = |one: &Self, layer: &Layer| one.scoped.contains_key(layer) && !one.traces.contains_key(layer);
+        let gone: Vec<Layer> = Layer::ALL.into_iter().filter(|layer| untold(self, layer) || untold(later, layer)).collect();
+        for (layer, traces) in &later.traces {
+            self.traces.entry(*layer).or_default().extend(traces.iter().cloned());
+        }
+        self.traces.retain(|layer, traces| !gone.contains(layer) && traces.len() <= MOST_TRACES);
     }
 
     /// Nothing changed on any map.
     pub fn is_empty(&self) -> bool {
         self.layers.is_empty() && self.scoped.is_empty()
+    }
+
+    /// Notes whose the changed tiles of a layer are. None, when they are too many.
+    fn trace(&mut self, city: &City, layer: Layer, owners: impl Iterator<Item = (Option<Unit>, Option<String>, Site)>) {
+        let mut traces: BTreeMap<(Option<Unit>, Option<String>), BTreeSet<TileId>> = BTreeMap::new();
+        let mut count = 0;
+        for (leaf, category, site) in owners {
+            let tiles = match &site {
+                Site::Point(at) => tiles_of(std::iter::once(*at), layer, city),
+                Site::Footprint(_) => tiles_with(std::iter::once(site), layer, city),
+            };
+            let Tiles::Some(tiles) = tiles else { return };
+            count += tiles.len();
+            traces.entry((leaf, category)).or_default().extend(tiles);
+            if traces.len() > MOST_TRACES || count > 2 * MOST_TILES {
+                return;
+            }
+        }
+        let traces = traces.into_iter().map(|((leaf, category), tiles)| Trace { path: path(&city.territory, leaf), category, tiles });
+        self.traces.insert(layer, traces.collect());
     }
 
     /// Of the candidates: those that differ, and all of them for narrower scopes.
@@ -108,7 +152,11 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
             };
             let ids = put.iter().map(|row| row.id).chain(removed.iter().copied());
             let looks = ids.map(|id| [look(old, id), look(new, id)]).filter(|[was, is]| was != is);
-            let tiles = tiles_of(looks.flatten().flatten().map(|look| look.0), Layer::Facilities, old);
+            let looks: Vec<_> = looks.flatten().flatten().collect();
+            let category = |category: u16| new.about.profile.categories.get(usize::from(category)).map(|known| known.code.clone());
+            let owners = looks.iter().map(|look| (look.1, category(look.2), Site::Point(look.0)));
+            changed.trace(new, Layer::Facilities, owners);
+            let tiles = tiles_of(looks.iter().map(|look| look.0), Layer::Facilities, old);
             changed.put(old, new, Layer::Facilities, tiles, &Borders::default());
         }
         Change::Cases { put, removed } => {
@@ -118,7 +166,9 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
             };
             let ids = put.iter().map(|case| case.record.id).chain(removed.iter().copied());
             let looks = ids.map(|id| [look(old, id), look(new, id)]).filter(|[was, is]| was != is);
-            let tiles = tiles_of(looks.flatten().flatten().map(|look| look.0), Layer::Cases, old);
+            let looks: Vec<_> = looks.flatten().flatten().collect();
+            changed.trace(new, Layer::Cases, looks.iter().map(|look| (look.1, None, Site::Point(look.0))));
+            let tiles = tiles_of(looks.iter().map(|look| look.0), Layer::Cases, old);
             changed.put(old, new, Layer::Cases, tiles, &Borders::default());
         }
         Change::Organizations { put, removed } => {
@@ -128,7 +178,9 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
             };
             let ids = put.iter().map(|record| record.id).chain(removed.iter().copied());
             let looks = ids.map(|id| [look(old, id), look(new, id)]).filter(|[was, is]| was != is);
-            let tiles = tiles_of(looks.flatten().flatten().map(|look| look.0), Layer::Organizations, old);
+            let looks: Vec<_> = looks.flatten().flatten().collect();
+            changed.trace(new, Layer::Organizations, looks.iter().map(|look| (look.1, None, Site::Point(look.0))));
+            let tiles = tiles_of(looks.iter().map(|look| look.0), Layer::Organizations, old);
             changed.put(old, new, Layer::Organizations, tiles, &Borders::default());
         }
         Change::Buildings { put, removed } => {
@@ -139,7 +191,9 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
             };
             let ids = put.iter().map(|record| record.id).chain(removed.iter().copied());
             let looks = ids.map(|id| [look(old, id), look(new, id)]).filter(|[was, is]| was != is);
-            let tiles = tiles_with(looks.flatten().flatten().map(|look| look.0), Layer::Buildings, old);
+            let looks: Vec<_> = looks.flatten().flatten().collect();
+            changed.trace(new, Layer::Buildings, looks.iter().map(|look| (look.1, None, look.0.clone())));
+            let tiles = tiles_with(looks.into_iter().map(|look| look.0), Layer::Buildings, old);
             changed.put(old, new, Layer::Buildings, tiles, &Borders::default());
         }
         Change::About(_) if old.about.profile != new.about.profile => {
@@ -149,6 +203,17 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
         Change::About(_) | Change::Staff(_) | Change::Addresses(_) => {}
     }
     changed
+}
+
+/// Codes of a leaf and of all regions above it.
+fn path(territory: &Territory, leaf: Option<Unit>) -> Arc<[Code]> {
+    let (own, above) = match leaf {
+        None => (None, None),
+        Some(Unit::Grid(ix)) => (Some(territory.grid(ix).code.clone()), territory.grid(ix).parent),
+        Some(Unit::Region(ix)) => (None, Some(ix)),
+    };
+    let above = territory.path(above).into_iter().map(|ix| territory.region(ix).code.clone());
+    above.chain(own).collect()
 }
 
 /// Whether every place has the same owner and every owner the same regions above it, so that every scope sees the same places.
