@@ -22,8 +22,6 @@ pub enum Action {
     Denied,
     /// Phones of staff were shown.
     ReadPhones,
-    /// Free texts of cases were shown as they were written.
-    ReadTexts,
     /// A layer was taken away as a file.
     Export,
     /// A file came in.
@@ -45,13 +43,12 @@ pub enum Action {
 }
 
 impl Action {
-    const TABLE: [(Self, &'static str); 15] = [
+    const TABLE: [(Self, &'static str); 14] = [
         (Self::LogIn, "log_in"),
         (Self::LogInFailed, "log_in_failed"),
         (Self::LogOut, "log_out"),
         (Self::Denied, "denied"),
         (Self::ReadPhones, "read_phones"),
-        (Self::ReadTexts, "read_texts"),
         (Self::Export, "export"),
         (Self::Import, "import"),
         (Self::Undo, "undo"),

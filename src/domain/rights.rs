@@ -50,6 +50,14 @@ impl Right {
         Self::TABLE[self as usize].1
     }
 
+    /// It opens what no part of the city has for itself: somebody who sees only a part may not do it, whatever their roles say.
+    pub fn is_of_whole_city(self) -> bool {
+        match self {
+            Self::Read | Self::Phones | Self::Texts | Self::Write | Self::Export => false,
+            Self::Import | Self::Plan | Self::Audit | Self::Metrics | Self::Admin => true,
+        }
+    }
+
     fn named(word: &str) -> Option<Self> {
         Self::TABLE.iter().find(|(_, known)| *known == word).map(|(right, _)| *right)
     }
@@ -94,6 +102,13 @@ impl Rights {
     /// Classes that may be seen, one bit each, in the order of the table.
     pub fn classes(self) -> u32 {
         self.classes
+    }
+
+    /// Without what only those may do who see the whole city.
+    #[must_use]
+    pub fn of_a_part(self) -> Self {
+        let whole = Right::TABLE.into_iter().filter(|(right, _)| right.is_of_whole_city());
+        Self { rights: whole.fold(self.rights, |rights, (right, _)| rights & !(1 << right as u16)), ..self }
     }
 
     /// Words of the rights, in their order.
@@ -222,6 +237,7 @@ mod tests {
         let both = roles.rights(&[Role::Viewer, Role::Auditor]);
         assert_eq!(both.words().collect::<Vec<_>>(), ["read", "audit"]);
         assert_eq!(both.common(viewer), viewer);
+        assert_eq!(both.of_a_part().words().collect::<Vec<_>>(), ["read"]);
     }
 
     #[test]

@@ -5,10 +5,11 @@ use super::error::{Answer, Problem, ProblemCode};
 use super::listen::Peer;
 use super::query::clipped;
 use super::{Need, needed};
-use crate::app::App;
 use crate::app::access::{Access, Known, Refused, Shown};
+use crate::app::{Actor, App};
 use crate::domain::audit::{Action, Deed};
 use crate::domain::hash::hash64;
+use crate::domain::rights::Right;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -41,11 +42,41 @@ pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -
         Ok(None) => {}
         Err(answer) => return *answer,
     }
+    let who = parts.extensions.get::<Known>().map(|known| Arc::clone(&known.actor));
+    let (peer, path) = (peer_of(&parts), parts.uri.path().to_owned());
+    let writes = !parts.method.is_safe();
     let mut response = next.run(Request::from_parts(parts, body)).await;
     if need != Need::Nothing {
         kept_private(response.headers_mut());
     }
+    let told = response.extensions_mut().remove::<Noted>();
+    if let Some(who) = who.filter(|_| response.status().is_success()) {
+        let done = match need {
+            Need::Right(Right::Write) => Some(Action::Write),
+            Need::Right(Right::Import) if path.ends_with("/undo") => Some(Action::Undo),
+            Need::Right(Right::Import) => Some(Action::Import),
+            _ => None,
+        };
+        let actions = told.map(|told| told.0).unwrap_or_default().into_iter().chain(done.filter(|_| writes));
+        actions.for_each(|action| access.audit.note(deed(&app, &who.id, peer, action, &path, "")));
+    }
     response
+}
+
+/// What an answer tells that the audit is to know of: put beside it by whoever made it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Noted(Vec<Action>);
+
+/// Notes that an answer tells phones of staff, if its caller may see them.
+pub(super) fn with_phones(mut response: Response, actor: &Actor) -> Response {
+    if actor.rights.has(Right::Phones) {
+        response.extensions_mut().get_or_insert_default::<Noted>().0.push(Action::ReadPhones);
+    }
+    response
+}
+
+fn peer_of(request: &Parts) -> Option<IpAddr> {
+    request.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical())
 }
 
 /// What one caller is answered is for no other: a cache that several share keeps none of it.
@@ -61,7 +92,7 @@ fn kept_private(headers: &mut HeaderMap) {
 async fn let_in(app: &App, access: &Access, request: &Parts, need: Need) -> Result<Option<Known>, Box<Response>> {
     let refused = |problem: Problem| Box::new(problem.into_response());
     let headers = &request.headers;
-    let peer = request.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+    let peer = peer_of(request);
     let shown = shown(app, headers, access, peer).map_err(refused)?;
     let by_cookie = matches!(shown, Some(Shown::Session(_)));
     let known = match shown {

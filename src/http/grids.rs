@@ -1,5 +1,6 @@
 //! `/api/v1/grids/…`: the card of a grid and its parts.
 
+use super::access::with_phones;
 use super::asof::{self, Boundaries};
 use super::buildings::BuildingShape;
 use super::caller::Caller;
@@ -222,9 +223,10 @@ pub async fn card(
     // A fraction of a millisecond, but superseded and past grids look up thousands of points, and each footprint is laid over the borders.
     let many = asked.view.city.buildings.grid_count(asked.ix) > MANY_BUILDINGS;
     if asked.superseded || asked.view.is_elsewhere() || many {
-        return Ok(app.compute.run(move || json(&card_of(&asked, period, now.as_ref()))).await.map_err(AppError::from)?);
+        let answer = app.compute.run(move || json(&card_of(&asked, period, now.as_ref()))).await.map_err(AppError::from)?;
+        return Ok(with_phones(answer, &actor));
     }
-    Ok(json(&card_of(&asked, period, None)))
+    Ok(with_phones(json(&card_of(&asked, period, None)), &actor))
 }
 
 /// How long a grid lived with this code: the touching periods around the epoch in question.
@@ -384,12 +386,13 @@ pub async fn team(
 ) -> Answer<Response> {
     let Asked { view, ix, .. } = asked(&app, &actor, &code, asof::boundaries!(query)).await?;
     let grid = view.territory.grid(ix);
-    Ok(json(&TeamAnswer {
+    let answer = json(&TeamAnswer {
         revision: view.city.revision.0,
         epoch: view.territory.epoch.0,
         grid: GridName::of(grid),
         team: Team::of(&view, view.city.staff.team(&grid.code)),
-    }))
+    });
+    Ok(with_phones(answer, &actor))
 }
 
 /// Grids with a common border, the longest first.

@@ -1,5 +1,6 @@
 //! `GET` and `POST /api/v1/locate`: which grid is this point in?
 
+use super::access::with_phones;
 use super::asof;
 use super::caller::Caller;
 use super::error::{Answer, Problem, ProblemCode};
@@ -176,12 +177,13 @@ pub async fn get(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query
     }
     let view = asof::boundaries!(query).view(&app, &actor).await?;
     let include = query.include.unwrap_or_default();
-    match accuracy_m {
+    let answer = match accuracy_m {
         Some(metres) if metres > SHARP_M => {
-            app.compute.run(move || located_one(&view, told, include, accuracy_m)).await.map_err(crate::app::AppError::from)?
+            app.compute.run(move || located_one(&view, told, include, accuracy_m)).await.map_err(crate::app::AppError::from)??
         }
-        _ => located_one(&view, told, include, accuracy_m),
-    }
+        _ => located_one(&view, told, include, accuracy_m)?,
+    };
+    Ok(if include.team { with_phones(answer, &actor) } else { answer })
 }
 
 /// Parameters that do not go with what was asked for, and why not.
@@ -208,7 +210,8 @@ async fn by_address(app: &App, actor: &crate::app::Actor, query: LocateQuery) ->
     let within = within.as_deref().map(|code| view.within(code)).transpose()?;
     let (address, include) = (address.unwrap_or_default(), include.unwrap_or_default());
     let work = move || locate_address::located(&view, &address, within.as_ref(), limit, include);
-    app.compute.run(work).await.map_err(crate::app::AppError::from)?
+    let answer = app.compute.run(work).await.map_err(crate::app::AppError::from)??;
+    Ok(if include.team { with_phones(answer, actor) } else { answer })
 }
 
 fn located_one(view: &View, told: LonLat, include: Include, accuracy_m: Option<f64>) -> Answer<Response> {

@@ -1,5 +1,6 @@
 //! `/api/v1/regions/…`: the hierarchy above the grids.
 
+use super::access::with_phones;
 use super::asof::{self, Boundaries};
 use super::caller::Caller;
 use super::error::{Answer, Problem};
@@ -93,7 +94,8 @@ pub async fn one(
     // A code that is not there is told before everything is placed.
     let (ix, _) = boundaries.view(&app, &actor).await?.region(&code)?;
     let view = boundaries.placed_view(&app, &actor).await?;
-    Ok(app.compute.run(move || json(&region_of(&view, ix))).await.map_err(AppError::from)?)
+    let answer = app.compute.run(move || json(&region_of(&view, ix))).await.map_err(AppError::from)?;
+    Ok(with_phones(answer, &actor))
 }
 
 fn region_of(view: &View, ix: RegionIx) -> RegionAnswer<'_> {

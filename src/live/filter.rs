@@ -1,8 +1,8 @@
 //! What a viewer wants to hear of.
 
-use crate::geom::mercator::{BUFFER, lattice_box};
 use super::event::Trace;
 use crate::domain::scope::{Hidden, Scope};
+use crate::geom::mercator::{BUFFER, lattice_box};
 use crate::geom::{LatticeBox, TileId};
 
 /// Viewers with the same filter are sent the same bytes.

@@ -34,7 +34,7 @@ async fn ask(cache: &TileCache, compute: &Compute, city: &Arc<City>, tile: TileI
 
 /// A change of one layer's tiles for everyone.
 fn at_once(layer: Layer, tiles: Tiles) -> Arc<Changed> {
-    Arc::new(Changed { layers: [(layer, tiles.clone())].into(), scoped: [(layer, tiles)].into(), traces: BTreeMap::new() })
+    Arc::new(Changed { layers: [(layer, tiles.clone())].into(), scoped: [(layer, tiles)].into(), traces: Default::default() })
 }
 
 fn some_tile(city: &City) -> TileId {

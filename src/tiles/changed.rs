@@ -114,7 +114,8 @@ impl Changed {
                 return;
             }
         }
-        let traces = traces.into_iter().map(|((leaf, category), tiles)| Trace { path: path(&city.territory, leaf), category, tiles });
+        let traces =
+            traces.into_iter().map(|((leaf, category), tiles)| Trace { path: path(&city.territory, leaf), category, tiles });
         self.traces.insert(layer, traces.collect());
     }
 
@@ -153,7 +154,8 @@ pub fn changed(old: &City, new: &City, change: &Change) -> Changed {
             let ids = put.iter().map(|row| row.id).chain(removed.iter().copied());
             let looks = ids.map(|id| [look(old, id), look(new, id)]).filter(|[was, is]| was != is);
             let looks: Vec<_> = looks.flatten().flatten().collect();
-            let category = |category: u16| new.about.profile.categories.get(usize::from(category)).map(|known| known.code.clone());
+            let category =
+                |category: u16| new.about.profile.categories.get(usize::from(category)).map(|known| known.code.clone());
             let owners = looks.iter().map(|look| (look.1, category(look.2), Site::Point(look.0)));
             changed.trace(new, Layer::Facilities, owners);
             let tiles = tiles_of(looks.iter().map(|look| look.0), Layer::Facilities, old);

@@ -267,6 +267,7 @@ impl Access {
         let rights = self.callers.roles.rights(&roles);
         // A screen only shows.
         let rights = if screen.is_some() { rights.common(Rights::READING) } else { rights };
+        let rights = if scope == Scope::All { rights } else { rights.of_a_part() };
         let hidden = self.callers.roles.hidden(rights).into_iter().collect();
         Arc::new(Actor { id, roles, rights, scope, hidden, screen })
     }
