@@ -8,13 +8,12 @@ use super::json::{base_url, json};
 use super::listen::Peer;
 use super::members::Members;
 use super::query::{NoQuery, Query, decoded, query};
-use crate::app::access::{Access, Claims, Known, Refused, Shown};
+use crate::app::access::{Access, Bearer, Claims, Known, Refused, SessionRecord, Shown};
 use crate::app::{App, AppError};
 use crate::domain::audit::Action;
 use crate::domain::percent::encoded;
 use crate::domain::scope::Scope;
 use crate::domain::secret::Secret;
-use crate::store::callers::{Bearer, SessionRecord};
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -105,10 +104,10 @@ query! {
 query! {
     /// What the page of CAS sends back.
     pub struct CasQuery {
+        /// The state that it was given.
+        state: Option<String>,
         /// Whose it is, its server says.
         ticket: Option<String>,
-        /// A path of this server.
-        to: Option<String>,
     }
 }
 
@@ -233,11 +232,7 @@ pub async fn to_oidc(
         Err(why) => return Ok(door.turned_away(&why)),
     };
     let mut response = sent(&page)?;
-    // The way goes on in the browser that began it, and nowhere else.
-    let also = if app.config.is_secure() { "; Secure" } else { "" };
-    let value = format!("{STATE}={}.{}; Path=/log-in; HttpOnly; SameSite=Lax{also}; Max-Age=600", state.text(), encoded(&to));
-    let value = HeaderValue::from_str(&value).map_err(|_| Problem::bad_parameter("to", "has signs that it cannot have"))?;
-    response.headers_mut().insert(header::SET_COOKIE, value);
+    response.headers_mut().insert(header::SET_COOKIE, remembered(&app, &state, &to));
     Ok(response)
 }
 
@@ -249,19 +244,12 @@ pub async fn from_oidc(
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let begun_here = pairs.find(|(name, _)| *name == STATE).and_then(|(_, value)| value.split_once('.'));
-    let (state, to) = match (begun_here, query.state.as_deref()) {
-        (Some((state, to)), Some(told)) if state == told => {
-            (Some(state), decoded(to).map_or_else(|| "/".to_owned(), Cow::into_owned))
-        }
-        _ => (None, "/".to_owned()),
-    };
+    let begun = begun_here(&headers, query.state.as_deref());
+    let (state, to) = begun.map_or((None, "/".to_owned()), |(state, to)| (Some(state), to));
     let to = own_path(Some(&to))?;
     let door = Door::of(&app, peer, "oidc", &to, &headers)?;
     let claims = match (state, &query.code, &query.error) {
-        (None, _, _) => Err(Refused::Invalid("this log-in was not begun in this browser; begin again")),
+        (None, _, _) => Err(NOT_HERE),
         (Some(state), Some(code), None) => door.access.oidc_claims(state, code, app.clock.now()).await,
         _ => Err(Refused::Invalid("the log-in page let nobody in")),
     };
@@ -271,10 +259,12 @@ pub async fn from_oidc(
 /// To the log-in page of CAS.
 #[utoipa::path(get, path = "/log-in/cas", tag = "access", params(ToQuery), responses((status = 303)))]
 pub async fn to_cas(State(app): State<Arc<App>>, Query(query): Query<ToQuery>, headers: HeaderMap) -> Answer<Response> {
-    let access = told_apart(&app)?;
-    let service = cas_service(&app, &headers, &own_path(query.to.as_deref())?);
-    let page = access.cas_page(&service);
-    sent(&page.ok_or_else(|| Problem::new(ProblemCode::NotFound, "the settings have no [cas]"))?)
+    let to = own_path(query.to.as_deref())?;
+    let state = Secret::random().map_err(|error| Problem::new(ProblemCode::Internal, error.to_string()))?;
+    let page = told_apart(&app)?.cas_page(&cas_service(&app, &headers, &state.text()));
+    let mut response = sent(&page.ok_or_else(|| Problem::new(ProblemCode::NotFound, "the settings have no [cas]"))?)?;
+    response.headers_mut().insert(header::SET_COOKIE, remembered(&app, &state, &to));
+    Ok(response)
 }
 
 /// Back from the log-in page of CAS.
@@ -285,15 +275,41 @@ pub async fn from_cas(
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let to = own_path(query.to.as_deref())?;
+    let begun = begun_here(&headers, query.state.as_deref());
+    let (state, to) = begun.map_or((None, "/".to_owned()), |(state, to)| (Some(state), to));
+    let to = own_path(Some(&to))?;
     let door = Door::of(&app, peer, "cas", &to, &headers)?;
-    let service = cas_service(&app, &headers, &to);
-    let claims = door.access.cas_claims(&service, query.ticket.as_deref().unwrap_or_default()).await;
+    let claims = match state {
+        // CAS itself binds a ticket to no browser: somebody else's would let its finder in as them, unseen.
+        None => Err(NOT_HERE),
+        Some(state) => {
+            let service = cas_service(&app, &headers, state);
+            door.access.cas_claims(&service, query.ticket.as_deref().unwrap_or_default()).await
+        }
+    };
     door.came_back(claims, &to, &headers).await
 }
 
-fn cas_service(app: &App, headers: &HeaderMap, to: &str) -> String {
-    format!("{}/log-in/cas/back?to={}", base_url(&app.config, headers), encoded(to))
+fn cas_service(app: &App, headers: &HeaderMap, state: &str) -> String {
+    format!("{}/log-in/cas/back?state={}", base_url(&app.config, headers), encoded(state))
+}
+
+const NOT_HERE: Refused = Refused::Invalid("this log-in was not begun in this browser; begin again");
+
+/// The cookie of a log-in elsewhere: its way goes on in the browser that began it, and nowhere else, and ends where somebody wanted to go.
+fn remembered(app: &App, state: &Secret, to: &str) -> HeaderValue {
+    let also = if app.config.is_secure() { "; Secure" } else { "" };
+    let value = format!("{STATE}={}.{}; Path=/log-in; HttpOnly; SameSite=Lax{also}; Max-Age=600", state.text(), encoded(to));
+    HeaderValue::from_str(&value).expect("hexadecimal digits and a percent-encoded text are a header value")
+}
+
+/// The state that came back, when it is that of the cookie, and where to go.
+fn begun_here<'a>(headers: &HeaderMap, told: Option<&'a str>) -> Option<(&'a str, String)> {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let (state, to) = pairs.find(|(name, _)| *name == STATE)?.1.split_once('.')?;
+    let told = told.filter(|told| *told == state)?;
+    Some((told, decoded(to).map_or_else(|| "/".to_owned(), Cow::into_owned)))
 }
 
 /// Where somebody stands who wants to come in, and by which way.

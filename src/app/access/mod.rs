@@ -9,6 +9,8 @@ pub mod rates;
 pub mod sessions;
 pub mod tokens;
 
+pub use crate::store::callers::{Bearer, SessionRecord, TokenRecord};
+
 use super::{App, AppError};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -18,7 +20,6 @@ use crate::domain::rights::{Right, Rights};
 use crate::domain::scope::{Actor, Role, Scope};
 use crate::domain::secret::{Digest, Secret};
 use crate::store::Store;
-use crate::store::callers::Bearer;
 use jiff::Timestamp;
 use std::net::IpAddr;
 use std::sync::Arc;

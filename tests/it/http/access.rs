@@ -574,17 +574,23 @@ async fn a_browser_logs_in_by_cas() {
     let place = sent.headers["location"].to_str().unwrap();
     assert!(place.starts_with(&format!("{address}/login?service=")), "{place}");
     let service = query(place)["service"].clone();
-    let back = async |ticket: &str| {
+    let begun_here = cookie_of(&sent, "wangge_state").unwrap();
+    let back = async |ticket: &str, cookie: &str| {
         let uri = format!("{}&ticket={ticket}", service.strip_prefix("http://localhost:8080").unwrap());
-        served.get(&uri, Carries::Nothing).await
+        let request = Request::get(uri).header("host", "localhost:8080").header("cookie", format!("wangge_state={cookie}"));
+        send(&served.router, request.body(Body::empty()).unwrap()).await
     };
-    let came = back("ST-good").await;
+    // Somebody else's ticket, on a page of theirs: nobody is let in as them, and the ticket is not even asked for.
+    assert_eq!(back("ST-good", "").await.status, 401);
+    assert_eq!(back("ST-good", &begun_here.replace("wgs_", "wgs_0")).await.status, 401);
+    assert_eq!(asked.lock().unwrap().len(), 0);
+    let came = back("ST-good", &begun_here).await;
     assert_eq!((came.status.as_u16(), came.headers["location"].to_str().unwrap()), (303, "/?grid=1"), "{}", came.text());
     assert_eq!(asked.lock().unwrap()[0]["service"], service, "the ticket is asked for as it was given");
     let me = served.get("/api/v1/me", Carries::Cookie(&cookie_of(&came, "wangge").unwrap())).await.ok();
     assert_eq!((&me["id"], &me["roles"]), (&json!("wang"), &json!(["operator"])));
     for bad in ["ST-bad", "", "ST-%26x"] {
-        assert_eq!(back(bad).await.status, 401, "{bad}");
+        assert_eq!(back(bad, &begun_here).await.status, 401, "{bad}");
     }
 }
 

@@ -27,8 +27,10 @@ async fn whoever_is_turned_away_on_a_page_is_led_back_and_told_why() {
         ("/log-in/oidc?to=/?grid=1", "", "/?grid=1#log-in=elsewhere"),
         ("/log-in/oidc/back?state=x&code=y", "", "/#log-in=invalid"),
         ("/log-in/oidc/back?state=x&error=access_denied", "wangge_state=x.%2Fg%2F1", "/g/1#log-in=invalid"),
-        ("/log-in/cas/back?to=/?grid=1&ticket=ST-1", "", "/?grid=1#log-in=elsewhere"),
-        ("/log-in/cas/back?to=/%23a", "", "/#a&log-in=invalid"),
+        ("/log-in/cas/back?state=x&ticket=ST-1", "wangge_state=x.%2F%3Fgrid%3D1", "/?grid=1#log-in=elsewhere"),
+        ("/log-in/cas/back?state=x", "a=b; wangge_state=x.%2F%23a", "/#a&log-in=invalid"),
+        ("/log-in/cas/back?state=y&ticket=ST-1", "wangge_state=x.%2F%3Fgrid%3D1", "/#log-in=invalid"),
+        ("/log-in/cas/back?ticket=ST-1", "", "/#log-in=invalid"),
     ] {
         let answer = page(&served, uri, cookie).await;
         assert_eq!((answer.status.as_u16(), answer.headers["location"].to_str().unwrap()), (303, place), "{uri}");
