@@ -19,7 +19,10 @@ export interface Meta {
   time_zone?: string;
   /** From the top down; the last level is that of the grids. No zooms: the level has no regions. */
   scheme: { levels: { name: string; minzoom?: number | null; count?: number }[] };
+  /** Regions with nothing above them that the caller may see. */
   root: string[];
+  /** Grids of that kind; absent from an older server. */
+  root_grids?: string[];
   bbox: Box | null;
   counts: Counts;
   revision: number;

@@ -63,6 +63,11 @@ async function start(): Promise<void> {
   // Whoever found no server when they came is known only now.
   if (!me.value) void doubt();
   const city = meta.data!;
+  // Whoever may see one grid only is there at once.
+  if (route.value.mode.kind === 'top' && city.root.length === 0 && city.root_grids?.length === 1) {
+    route.value = { ...route.value, mode: { kind: 'grid', code: city.root_grids[0]! } };
+    history.replaceState(null, '', location.pathname + format(route.value));
+  }
   document.title = city.title;
   zone.value = city.time_zone;
   const styled = persistently(() => api.style(theme));

@@ -1,12 +1,12 @@
 // A mode is a function: it loads what it shows, draws it, and leaves nothing behind when its signal aborts.
 import { effect } from '@preact/signals';
-import { api, Problem, type Child, type Region, type SetLink } from './api';
+import { api, Problem, type Child, type Counts, type GridCard, type Region, type SetLink } from './api';
 import { drawClasses, onlyPressing } from './map/classes';
 import { show, type Stage } from './map/create';
 import { drawCases, drawFacilities, drawUrgent, light, spotlight, type Outline } from './map/spotlight';
 import { loadTogether, type First } from './resource';
 import { go, route, type Mode } from './route';
-import { below, card, cases, categoryShown, children, classed, facilities, facilitiesDrawn, groupsShown, links, listed, meta, narrowed, notice, otherSets, region } from './state';
+import { below, card, cases, categoryShown, children, classed, facilities, facilitiesDrawn, gridLevel, groupsShown, links, listed, meta, narrowed, notice, otherSets, region, tops } from './state';
 
 /** Where a route leads, and the boundaries of when. */
 export interface Place { mode: Mode; at: string | null }
@@ -31,7 +31,7 @@ const TOP = '';
 /** Shows what a route names. `arrive` is called when it can be shown; until then the mode before stays. */
 export async function enter({ mode, at }: Place, context: Context, signal: AbortSignal, arrive: () => void): Promise<void> {
   const roots = meta.data?.root ?? [];
-  const target: Mode = mode.kind === 'top' && roots.length === 1 ? { kind: 'region', code: roots[0]! } : mode;
+  const target: Mode = mode.kind === 'top' && roots.length === 1 && tops.value.length === 1 ? { kind: 'region', code: roots[0]! } : mode;
   if (target.kind === 'grid') await enterGrid(target.code, at, context, signal, arrive);
   else await enterRegion(target.kind === 'region' ? target.code : TOP, at, context, signal, arrive);
 }
@@ -39,7 +39,7 @@ export async function enter({ mode, at }: Place, context: Context, signal: Abort
 async function enterRegion(code: string, at: string | null, { stage: coming, onChange }: Context, signal: AbortSignal, arrive: () => void): Promise<void> {
   const isTop = code === TOP || meta.data!.root.includes(code);
   const load = (first?: First) => {
-    const parts = code === TOP ? roots(at, signal) : api.children(code, at, signal);
+    const parts: Promise<Child[]> = code === TOP ? roots(at, signal) : api.children(code, at, signal);
     return loadTogether([
       [region, code === TOP ? parts.then(whole) : api.region(code, at, signal)],
       [children, parts],
@@ -104,10 +104,21 @@ function leaveNothing(stage: Stage, signal: AbortSignal): void {
   });
 }
 
-/** The top regions, or why there are none. */
-async function roots(at: string | null, signal: AbortSignal): Promise<Region[]> {
-  if (!meta.data!.bbox) throw new Problem('no_boundaries', 404, 'no boundaries have been imported');
-  return Promise.all(meta.data!.root.map((root) => api.region(root, at, signal)));
+/** The top regions, and the grids that stand beside them, or why there are none. */
+async function roots(at: string | null, signal: AbortSignal): Promise<Child[]> {
+  const { bbox, root, root_grids = [] } = meta.data!;
+  if (!bbox) throw new Problem('no_boundaries', 404, 'no boundaries have been imported');
+  return Promise.all([...root.map((code) => api.region(code, at, signal)), ...root_grids.map(async (code) => asChild(await api.card(code, at, signal)))]);
+}
+
+/** A grid by its card, as it stands among the parts of a region. */
+export function asChild({ grid, team, facilities, open_cases }: GridCard): Child {
+  const { code, name, kind, bbox, households, population, area_m2 } = grid;
+  const counts: Counts = {
+    grids: 1, facilities: facilities.total, open_cases: open_cases.total, overdue: open_cases.overdue, households: households ?? 0, population: population ?? 0,
+    staff: (team.leader ? 1 : 0) + team.officers.length + team.members.length, area_m2,
+  };
+  return { code, name, level: gridLevel.value, kind, bbox, counts };
 }
 
 /** The whole city as a region. */
@@ -165,5 +176,5 @@ async function linksOf(code: string, at: string | null, signal: AbortSignal): Pr
 export function up(path: readonly { code: string }[]): void {
   const parent = path.at(-2);
   if (parent) go({ mode: { kind: 'region', code: parent.code } });
-  else if (path.length === 0 || !meta.data?.root.includes(path[0]!.code)) go({ mode: { kind: 'top' } });
+  else if (path.length === 0 || tops.value.length !== 1 || !tops.value.includes(path[0]!.code)) go({ mode: { kind: 'top' } });
 }

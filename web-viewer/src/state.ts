@@ -79,14 +79,22 @@ export const troubled = signal<ReadonlySet<string>>(new Set());
 /** The thing of a thematic layer that was clicked. */
 export const thing = signal<{ layer: string; properties: Record<string, unknown> } | null>(null);
 
+/** Codes that have nothing above them that the caller may see. */
+export const tops = computed(() => [...meta.data?.root ?? [], ...meta.data?.root_grids ?? []]);
+
+/** Of places from the top down those where the caller may go: what lies above their part of the city is no place of theirs. */
+export function reachable<T extends { code: string }>(places: readonly T[]): T[] {
+  return places.slice(Math.max(0, places.findIndex(({ code }) => tops.value.includes(code))));
+}
+
 /** From the top region to the one shown, the grid last. */
 export const path = computed<Place[]>(() => {
   if (gridShown.value) {
     const grid = card.data?.grid;
-    return grid ? [...card.data!.path, { level: gridLevel.value, code: grid.code, name: grid.name || grid.code }] : [];
+    return grid ? reachable([...card.data!.path, { level: gridLevel.value, code: grid.code, name: grid.name || grid.code }]) : [];
   }
   const here = region.data;
-  return here ? [...here.path.filter((place) => place.code !== here.code), { level: here.level, code: here.code, name: here.name || here.code }] : [];
+  return here ? reachable([...here.path.filter((place) => place.code !== here.code), { level: here.level, code: here.code, name: here.name || here.code }]) : [];
 });
 
 /** Names of categories, components and matters apart: the same digits exist in both. */

@@ -62,13 +62,7 @@ export function parseFragment(hash: string): Fragment {
   return told;
 }
 
-function decodedOr(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
+function decodedOr(text: string): string { return kindly(() => decodeURIComponent(text)) ?? text; }
 
 /** Takes it out of the address and of the history, before anything else happens. */
 export function takeFragment(): Fragment {
@@ -94,15 +88,22 @@ export interface Camera { address: string; center: [number, number]; zoom: numbe
 
 const LEFT = 'wangge-left';
 
-/** What was left behind; once. */
-export function takeLeft(): Left | null {
-  const text = sessionStorage.getItem(LEFT);
-  sessionStorage.removeItem(LEFT);
+/** A browser that keeps nothing throws where it should keep something. */
+function kindly<T>(act: () => T): T | null {
   try {
-    return text ? JSON.parse(text) as Left : null;
+    return act();
   } catch {
     return null;
   }
+}
+
+/** What was left behind; once. */
+export function takeLeft(): Left | null {
+  return kindly(() => {
+    const text = sessionStorage.getItem(LEFT);
+    sessionStorage.removeItem(LEFT);
+    return text ? JSON.parse(text) as Left : null;
+  });
 }
 
 /** What the map shows now. */
@@ -129,7 +130,7 @@ export function leave(why: Why | null): void {
 
 function beginAnew(why: Why | null): void {
   const left: Left = { why, screen: me.value?.screen ?? null, camera: why === 'out' ? null : camera() };
-  sessionStorage.setItem(LEFT, JSON.stringify(left));
+  kindly(() => sessionStorage.setItem(LEFT, JSON.stringify(left)));
   location.reload();
 }
 
@@ -166,18 +167,17 @@ const LOOK_MS = 5_000;
 
 /** Ends the session of a page that nobody touches, in none of the browser's tabs. */
 export function watchIdle(): void {
-  const touched = () => localStorage.setItem(ACTIVE, String(Date.now()));
   let last = 0;
   const soon = () => {
     if (Date.now() - last < LOOK_MS) return;
     last = Date.now();
-    touched();
+    kindly(() => localStorage.setItem(ACTIVE, String(last)));
   };
-  touched();
+  soon();
   for (const kind of ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart']) addEventListener(kind, soon, { capture: true, passive: true });
   setInterval(() => {
     const idle_s = me.value?.idle_s;
-    if (idle_s && Date.now() - Number(localStorage.getItem(ACTIVE) ?? 0) >= idle_s * 1000) void logOut('idle');
+    if (idle_s && Date.now() - Math.max(last, Number(kindly(() => localStorage.getItem(ACTIVE)))) >= idle_s * 1000) void logOut('idle');
   }, LOOK_MS);
   // A page that comes back out of the browser's cache may be that of somebody who left.
   addEventListener('pageshow', (event) => { if (event.persisted) void doubt(); });

@@ -14,7 +14,7 @@ export const WORDS = {
   team: ['网格团队', 'Team'], noTeam: ['未配备团队', 'No team assigned'],
   more: ['还有', 'More:'], fold: ['收起', 'Fold'],
   noCases: ['无未结案件', 'No open cases'], noFacilities: ['无设施', 'No facilities'], noNeighbours: ['无相邻网格', 'No neighbours'], noParts: ['无下级区域', 'No parts'],
-  loading: ['正在读取', 'Loading'], failed: ['读取失败', 'Could not load'], retrying: ['正在重试', 'trying again'], unknownCode: ['没有这个编码', 'No such code'], noCity: ['尚未导入边界数据', 'No boundaries have been imported'],
+  loading: ['正在读取', 'Loading'], failed: ['读取失败', 'Could not load'], retrying: ['正在重试', 'trying again'], unknownCode: ['没有这个编码', 'No such code'], noCity: ['尚未导入边界数据', 'No boundaries have been imported'], nothingToSee: ['你可看的范围内没有区域', 'Nothing lies in what you may see'],
   search: ['编码、名称、坐标', 'Code, name, position'], searchLabel: ['查找', 'Search'], noHits: ['没有找到', 'Nothing found'],
   otherFacilities: ['其他设施', 'Other facilities'],
   asOf: ['历史边界', 'Boundaries of'], live: ['回到今天', 'Back to today'], superseded: ['已撤销', 'Superseded'], successors: ['现为', 'Now'],

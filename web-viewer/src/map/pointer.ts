@@ -3,7 +3,7 @@ import type { Map, MapMouseEvent } from 'maplibre-gl';
 import { api, Problem, type Located, type Position } from '../api';
 import { beidouLevel } from '../format';
 import { go, route, type Mode } from '../route';
-import { cases, meta, notice, path, picked, pointer, thing, tool, zoom } from '../state';
+import { cases, meta, notice, path, picked, pointer, reachable, thing, tool, zoom } from '../state';
 import { THEMATIC } from './basemaps';
 import { SELECTED_CASES, SELECTED_FACILITIES } from './spotlight';
 
@@ -58,7 +58,8 @@ function gridZoom(): number { return meta.data?.scheme.levels.at(-1)?.minzoom ??
 /** What a click on land means: one step down from what it shares with the place shown; where grids are drawn large, the grid itself. */
 export function meant({ grid, path: above }: Located, here: readonly { code: string }[], large: boolean): Mode | null {
   const shown = new Set(here.map((place) => place.code));
-  const step = large && grid ? undefined : above.find((place) => !shown.has(place.code));
+  const chain = reachable<{ code: string }>(grid ? [...above, grid] : above);
+  const step = large && grid ? undefined : chain.find((place) => place.code !== grid?.code && !shown.has(place.code));
   if (step) return { kind: 'region', code: step.code };
   return grid && !(shown.has(grid.code)) ? { kind: 'grid', code: grid.code } : null;
 }

@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { clock } from '../format';
 import type { Resource } from '../resource';
 import { link, now } from '../state';
+import { me } from '../who';
 import { say } from '../words';
 
 /** Data that was last known to be true longer ago shows its own time. The server confirms with every answer that nothing changed. */
@@ -25,7 +26,7 @@ export function Block({ title, of, class: name = '', children }: BlockProps) {
 export function nothingYet(problem: string | null): string {
   if (problem === null) return say('loading');
   if (problem === 'unknown_code' || problem === 'not_found') return say('unknownCode');
-  if (problem === 'no_boundaries') return say('noCity');
+  if (problem === 'no_boundaries') return say(me.value?.within ? 'nothingToSee' : 'noCity');
   return `${problem === 'offline' ? say('unlinked') : say('failed')} · ${say('retrying')}`;
 }
 

@@ -1,17 +1,19 @@
 // Where this is, from the top down; every step is a way back.
 import { go, route } from '../route';
-import { meta, path, shown } from '../state';
+import { meta, path, shown, tops } from '../state';
 import { say } from '../words';
 import { Icon } from './Icon';
 import { up } from '../modes';
 
 export function Breadcrumb() {
   const places = path.value;
+  // Several tops: what they stand in is the whole that the caller may see.
+  const several = tops.value.length > 1 && places.length > 0 && places[0]!.code !== '';
   return (
     <nav class="breadcrumb" aria-label={say('breadcrumb')}>
-      {(places.length > 1 || (shown.value && places.length === 0)) && <button type="button" class="back" aria-label={say('up')} onClick={() => up(path.value)}><Icon name="back" /></button>}
+      {(places.length > 1 || several || (shown.value && places.length === 0)) && <button type="button" class="back" aria-label={say('up')} onClick={() => up(path.value)}><Icon name="back" /></button>}
       <ol>
-        {shown.value && places.length === 0 && <li><button type="button" onClick={() => go({ mode: { kind: 'top' } })}>{meta.data?.title}</button></li>}
+        {(several || (shown.value && places.length === 0)) && <li><button type="button" onClick={() => go({ mode: { kind: 'top' } })}>{meta.data?.title}</button></li>}
         {places.map(({ code, name }, n) => (
           <li key={code}>
             {n === places.length - 1 ? <span aria-current="location">{name}</span>

@@ -1,9 +1,11 @@
 // The program with settings of a story: PROGRAM and DATA name what is started. And what speaks to it without a browser.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { createHmac } from 'node:crypto';
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash, createHmac, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -20,27 +22,55 @@ export function signed(sub, roles, within = '*') {
   return `${text}.${createHmac('sha256', SECRET).update(text).digest('base64url')}`;
 }
 
-/** Starts it on a port of this machine; `settings` go before the tables of callers. */
-export async function start({ port, settings = '', access = ACCESS, args = [] }) {
+/** Asks without a browser; `tls`: the certificate of the authority that is trusted, and no other. */
+function call(base, address, tls, method, path, headers = {}, body) {
+  const { hostname, host, port, protocol } = new URL(base);
+  return new Promise((resolve, reject) => {
+    const sent = (protocol === 'https:' ? https : http).request({
+      method, path, host: address, port, headers: { host, ...headers, ...(body && { 'content-type': 'application/json' }) }, ...(tls && { ca: tls, servername: hostname }),
+    }, async (answer) => {
+      let text = '';
+      for await (const piece of answer.setEncoding('utf8')) text += piece;
+      resolve({ status: answer.statusCode, text });
+    });
+    sent.on('error', reject);
+    sent.end(body && JSON.stringify(body));
+  });
+}
+
+/** Starts it on an address of this machine. `settings` go before the tables of callers. `name`: over TLS under this name, with a certificate
+    of an authority of its own. */
+export async function start({ port, settings = '', access = ACCESS, address = '127.0.0.1', name }) {
   const folder = mkdtempSync(join(tmpdir(), 'wangge-story-'));
   writeFileSync(join(folder, 'secret'), SECRET);
+  chmodSync(join(folder, 'secret'), 0o600);
   writeFileSync(join(folder, 'wangge.toml'), `${settings}\n${access}`);
-  const program = spawn(process.env.PROGRAM, ['serve', '--config', join(folder, 'wangge.toml'), '--data', process.env.DATA, '--listen', `127.0.0.1:${port}`, '--log', 'error', ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
-  const base = `http://127.0.0.1:${port}`;
+  const args = [];
+  let authority, spki;
+  if (name) {
+    execFileSync(process.env.PROGRAM, ['cert', 'make', '--host', name, '--out', folder], { stdio: ['ignore', 'ignore', 'inherit'] });
+    args.push('--tls-cert', join(folder, 'server.pem'), '--tls-key', join(folder, 'server.key'));
+    authority = readFileSync(join(folder, 'ca.pem'));
+    // As Chromium names a key that it shall trust: it has no list of authorities that a test could add to.
+    const key = new X509Certificate(readFileSync(join(folder, 'server.pem'))).publicKey.export({ type: 'spki', format: 'der' });
+    spki = createHash('sha256').update(key).digest('base64');
+  }
+  const program = spawn(process.env.PROGRAM, ['serve', '--config', join(folder, 'wangge.toml'), '--data', process.env.DATA, '--listen', `${address}:${port}`, '--log', 'error', ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const base = name ? `https://${name}:${port}` : `http://${address}:${port}`;
   const stop = async () => {
     if (program.exitCode === null && program.kill()) await once(program, 'exit');
     rmSync(folder, { recursive: true, force: true });
   };
-  while (!(await fetch(`${base}/readyz`).then((answer) => answer.ok, () => false))) {
+  const reach = (method, path, headers, body) => call(base, address, authority, method, path, headers, body);
+  while (!(await reach('GET', '/readyz').then(({ status }) => status === 200, () => false))) {
     assert.equal(program.exitCode, null, 'the server starts');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   /** Asks as an administrator. */
   const ask = async (method, path, body) => {
-    const headers = { authorization: `Bearer ${signed('admin', ['admin'])}`, ...(body && { 'content-type': 'application/json' }) };
-    const answer = await fetch(base + path, { method, headers, ...(body && { body: JSON.stringify(body) }) });
-    assert(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
-    return answer.json();
+    const { status, text } = await reach(method, path, { authorization: `Bearer ${signed('admin', ['admin'])}` }, body);
+    assert(status >= 200 && status < 300, `${method} ${path}: ${status} ${text}`);
+    return JSON.parse(text);
   };
-  return { base, folder, ask, stop };
+  return { base, folder, ask, stop, spki };
 }

@@ -1,5 +1,5 @@
 // Where am I: the device's position and its accuracy lead to a grid, or to the choice between two; over plain http the page says in one
-// sentence what is missing.
+// sentence what is missing, over TLS under the same name it finds its grid.
 import assert from 'node:assert/strict';
 import { settled, withBrowser } from './browser.mjs';
 import { start } from './program.mjs';
@@ -23,6 +23,30 @@ try {
   }, { base: `http://${NAME}:${PORT}`, flags: [`--host-resolver-rules=MAP ${NAME} 127.0.0.1`] });
 } finally {
   await plain.stop();
+}
+
+// A second address, TLS with an authority of its own, callers: as phones in the field reach it.
+const safe = await start({ port: PORT, name: NAME, address: '127.0.0.2', settings: `base_url = "https://${NAME}:${PORT}"\npublic = false` });
+try {
+  const { token } = await safe.ask('POST', '/api/v1/tokens', { name: '外勤', roles: ['officer'] });
+  const [{ grid: code }] = (await safe.ask('GET', '/api/v1/cases?limit=1')).items;
+  const { grid } = await safe.ask('GET', `/api/v1/grids/${code}`);
+  const [longitude, latitude] = grid.label_point;
+  await withBrowser(async ({ open }) => {
+    const page = await open(390, 844, `/#token=${token}`, { geolocation: { longitude, latitude, accuracy: 1 }, permissions: ['geolocation'] });
+    await settled(page);
+    assert.equal(await page.evaluate(() => isSecureContext), true);
+    const [cookie] = await page.context().cookies();
+    assert.deepEqual([cookie.name, cookie.secure, cookie.httpOnly, cookie.sameSite], ['__Host-wangge', true, true, 'Lax']);
+    await page.evaluate(() => document.querySelector('[data-tool=locate]').click());
+    await page.waitForFunction((of) => document.documentElement.dataset.shown === `?grid=${of}`, code);
+    assert.equal(await page.textContent('.whereabouts .maybe .label'), grid.name);
+    // The stream of news and the tiles came, too.
+    await settled(page);
+    assert(await page.evaluate(() => window.wangge.map.queryRenderedFeatures({ layers: ['land'] }).length > 0));
+  }, { base: safe.base, flags: [`--host-resolver-rules=MAP ${NAME} 127.0.0.2`, `--ignore-certificate-errors-spki-list=${safe.spki}`], tolerate: /status of 401.*\/api\/v1\/me/ });
+} finally {
+  await safe.stop();
 }
 
 const near = await start({ port: PORT, access: '' });

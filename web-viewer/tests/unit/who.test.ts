@@ -89,6 +89,25 @@ test('a page leaves why it went, what screen it was and what it showed, for the 
   expect(takeCamera(), 'another place').toBeNull();
 });
 
+test('a browser that keeps nothing shows the page all the same', async () => {
+  const never = () => { throw new Error('SecurityError'); };
+  for (const store of ['sessionStorage', 'localStorage']) vi.stubGlobal(store, { getItem: never, setItem: never, removeItem: never });
+  vi.stubGlobal('addEventListener', () => undefined);
+  vi.useFakeTimers();
+  const { takeLeft, watchIdle, me, leave } = await who();
+  expect(takeLeft()).toBeNull();
+  watchIdle();
+  me.value = { ...somebody, screen: null, idle_s: 60 } as unknown as typeof me.value;
+  await vi.advanceTimersByTimeAsync(59_000);
+  expect(asked).toEqual([]);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(asked, 'and still ends when nobody touches it').toEqual(['DELETE /api/v1/session']);
+  expect(reloads).toBe(1);
+  leave('ended');
+  expect(reloads).toBe(1);
+  vi.useRealTimers();
+});
+
 test('whoever logs out leaves no camera, and the page forgets even when the server is gone', async () => {
   const replaced: string[] = [];
   vi.stubGlobal('history', { replaceState: (_: unknown, __: string, to: string) => replaced.push(to) });
