@@ -1,17 +1,20 @@
 //! `wangge export`.
 
 use super::{Failure, Outcome, out};
+use crate::app::Actor;
 use crate::app::exports::{self, ExportError, Format, Order, RowFormat, Step, TextCode, Watch};
 use crate::app::history::AsOf;
 use crate::app::imports::instant_named;
 use crate::clock::Clock;
+use crate::config::access::roles_table;
 use crate::domain::code::Code;
 use crate::domain::id::Epoch;
+use crate::domain::scope::Role;
 use crate::geom::NamedCrs;
 use crate::interchange::outgoing::WriteError;
 use crate::store::{Access, Store};
 use clap::ValueEnum;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// In which format.
@@ -70,6 +73,12 @@ pub(super) struct Args {
     /// facilities,cases,organizations,buildings. Default: all that the format can hold (of tiles the first four).
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     layers: Vec<String>,
+    /// No more than this role may see: without classes of facilities, phones and numbers in texts that it has no right to. Default: all.
+    #[arg(long = "as", value_name = "ROLE")]
+    role: Option<Role>,
+    /// The table of roles, when it is not the one that comes with the program.
+    #[arg(long, value_name = "FILE", requires = "role")]
+    roles: Option<PathBuf>,
     /// Only what is at or below a region or grid.
     #[arg(long, value_name = "CODE")]
     within: Option<Code>,
@@ -110,6 +119,15 @@ pub(super) struct Args {
     force: bool,
 }
 
+/// Who sees what a role sees of the whole city.
+fn actor(role: Option<Role>, roles: Option<&Path>) -> Result<Actor, Failure> {
+    let Some(role) = role else { return Ok(Actor::local()) };
+    let table = roles_table(roles).map_err(Failure::Usage)?;
+    let rights = table.rights(&[role]);
+    let hidden = table.hidden(rights).into_iter().collect();
+    Ok(Actor { id: role.to_string(), roles: vec![role], rights, hidden, ..Actor::local() })
+}
+
 /// Faults that are listed.
 const LISTED: usize = 10;
 
@@ -132,6 +150,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let order = Order {
         format: args.format.into(),
         layers: args.layers,
+        actor: actor(args.role, args.roles.as_deref())?,
         within: args.within,
         as_of,
         level: args.level,

@@ -340,6 +340,15 @@ fn gateway(keys: ProxyKeys) -> Result<Gateway, String> {
     })
 }
 
+/// A table of roles: a city's own, or the one that comes with the program.
+pub fn roles_table(path: Option<&Path>) -> Result<Roles, String> {
+    let text = match path {
+        None => ROLES.to_owned(),
+        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?,
+    };
+    toml::from_str(&text).map_err(|error| error.message().to_owned())
+}
+
 /// What the tables say; `None`: callers are not told apart, and the server is this machine's alone.
 pub(super) fn callers(tables: Tables, folder: &Path) -> Result<Option<Callers>, String> {
     let other = tables.others();
@@ -349,14 +358,8 @@ pub(super) fn callers(tables: Tables, folder: &Path) -> Result<Option<Callers>, 
             None => Ok(None),
         };
     };
-    let text = match &access.roles {
-        None => ROLES.to_owned(),
-        Some(path) => {
-            let path = folder.join(path);
-            std::fs::read_to_string(&path).map_err(|error| format!("[access] roles {}: {error}", path.display()))?
-        }
-    };
-    let roles: Roles = toml::from_str(&text).map_err(|error| format!("[access] roles: {}", error.message()))?;
+    let path = access.roles.as_ref().map(|path| folder.join(path));
+    let roles = roles_table(path.as_deref()).map_err(|why| format!("[access] roles: {why}"))?;
     let idle = between("[access] idle_minutes", access.idle_minutes.unwrap_or(30), 1, 24 * 60)?;
     let longest = between("[access] session_hours", access.session_hours.unwrap_or(12), 1, 24 * 366)?;
     let audit_days = access.audit_days.unwrap_or(LEAST_DAYS);

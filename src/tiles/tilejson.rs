@@ -2,7 +2,9 @@
 
 use super::layer::{Layer, Layers};
 use crate::city::City;
+use crate::domain::id::GridIx;
 use crate::geom::LatticeBox;
+use crate::territory::Territory;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -91,6 +93,12 @@ pub fn bounds(city: &City) -> Option<[f64; 4]> {
     let territory = &city.territory;
     let boxes = territory.grids.iter().map(|grid| grid.bbox).chain(territory.regions.iter().filter_map(|region| region.bbox));
     boxes.reduce(LatticeBox::union).map(degrees)
+}
+
+/// The box around the land of some grids, as [`bounds`].
+pub fn bounds_of(territory: &Territory, wanted: impl Fn(GridIx) -> bool) -> Option<[f64; 4]> {
+    let grids = territory.grids.iter().enumerate().filter(|(at, _)| wanted(GridIx(*at as u32)));
+    grids.map(|(_, grid)| grid.bbox).reduce(LatticeBox::union).map(degrees)
 }
 
 fn degrees(bbox: LatticeBox) -> [f64; 4] {

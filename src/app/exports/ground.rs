@@ -1,19 +1,22 @@
 //! What an export is made from: the city of one revision in the boundaries asked for, and which records are wanted.
 
 use super::{ExportError, Kind, Order, usage};
-use crate::app::AppError;
 use crate::app::history::AsOf;
 use crate::app::view::Within;
+use crate::app::{Actor, AppError};
 use crate::city::standing::{Record, unit_of};
-use crate::city::{Buildings, Households};
+use crate::city::{Buildings, Households, Sight};
 use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
+use crate::domain::category::CodeProfile;
 use crate::domain::code::Code;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, Unit};
 use crate::domain::organization::OrganizationRecord;
+use crate::domain::private::masked;
 use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::region::RegionRecord;
+use crate::domain::rights::Right;
 use crate::domain::staff::StaffRecord;
 use crate::geom::{Area, LatticePoint};
 use crate::interchange::outgoing::About;
@@ -49,6 +52,8 @@ pub(super) struct Ground {
     pub(super) territory: Territory,
     /// As they are now.
     buildings: Buildings,
+    sight: Sight,
+    actor: Actor,
     within: Option<Within>,
     /// Places in the boundary set.
     regions: Vec<usize>,
@@ -76,8 +81,8 @@ impl City {
             None => None,
         };
         let set = set.unwrap_or_else(|| BoundarySet { scheme: meta.scheme.clone(), ..BoundarySet::default() });
-        let (order, buildings) = (order.clone(), view.buildings().await?);
-        let ground = tokio::task::spawn_blocking(move || Ground::new(set, epoch, buildings, &order)).await??;
+        let (order, buildings, profile) = (order.clone(), view.buildings().await?, meta.profile.clone());
+        let ground = tokio::task::spawn_blocking(move || Ground::new((set, epoch), buildings, &profile, &order)).await??;
         Ok(Self { view, meta, epoch, ground: Arc::new(ground) })
     }
 
@@ -93,17 +98,17 @@ impl City {
 }
 
 impl Ground {
-    fn new(set: BoundarySet, epoch: Epoch, buildings: Vec<BuildingRecord>, order: &Order) -> Result<Self, ExportError> {
+    fn new(
+        (set, epoch): (BoundarySet, Epoch),
+        buildings: Vec<BuildingRecord>,
+        profile: &CodeProfile,
+        order: &Order,
+    ) -> Result<Self, ExportError> {
         let territory = Territory::build(epoch, &set).map_err(|faults| AppError::Damaged { epoch, faults })?;
         let buildings = Buildings::new(buildings.into_iter().map(Arc::new), &territory);
-        let within = match &order.within {
-            None => None,
-            Some(code) => Some(Within::of(&territory, code.as_str()).ok_or_else(|| AppError::UnknownCode {
-                what: "region or grid",
-                code: code.to_string(),
-                epoch,
-            })?),
-        };
+        let actor = order.actor.clone();
+        let sight = Sight::of(&territory, profile, &actor.scope, &actor.hidden);
+        let within = order.within.as_ref().map(|code| within_of(&territory, &sight, code)).transpose()?;
         if let Some(level) = &order.level
             && !set.scheme.levels()[..set.scheme.grid_level()].iter().any(|known| known.name == *level)
         {
@@ -111,7 +116,7 @@ impl Ground {
                 set.scheme.levels()[..set.scheme.grid_level()].iter().map(|level| level.name.as_str()).collect();
             return Err(usage(format!("there is no level {level:?} of regions: one of {}", levels.join(", "))));
         }
-        let wanted = |unit: Option<Unit>| within.as_ref().is_none_or(|within| unit.is_some_and(|unit| within.holds(unit)));
+        let wanted = |unit: Option<Unit>| is_wanted(&sight, within.as_ref(), unit);
         let regions = set.regions.iter().enumerate().filter(|(_, region)| {
             order.level.as_ref().is_none_or(|level| region.level == *level)
                 && wanted(territory.region_ix(region.code.as_str()).map(Unit::Region))
@@ -119,19 +124,14 @@ impl Ground {
         let grids =
             set.grids.iter().enumerate().filter(|(_, grid)| wanted(territory.grid_ix(grid.code.as_str()).map(Unit::Grid)));
         let (regions, grids) = (regions.map(|(at, _)| at).collect(), grids.map(|(at, _)| at).collect());
-        let enclosed = within.as_ref().map(|within| enclosed(&territory, within));
+        let some = within.is_some() || !sight.is_everywhere();
+        let enclosed = some.then(|| enclosed(&territory, |unit| wanted(Some(unit))));
         let voids = (0..set.voids.len()).filter(|at| enclosed.as_ref().is_none_or(|enclosed| enclosed.contains(at))).collect();
-        Ok(Self { set, territory, buildings, within, regions, grids, voids })
+        Ok(Self { set, territory, buildings, sight, actor, within, regions, grids, voids })
     }
 
     fn wants(&self, unit: Option<Unit>) -> bool {
-        self.within.as_ref().is_none_or(|within| unit.is_some_and(|unit| within.holds(unit)))
-    }
-
-    fn unit(&self, code: &Code) -> Option<Unit> {
-        let code = code.as_str();
-        let region = self.territory.region_ix(code).map(Unit::Region);
-        region.or_else(|| self.territory.grid_ix(code).map(Unit::Grid))
+        is_wanted(&self.sight, self.within.as_ref(), unit)
     }
 
     /// The leaf at a point, and its grid's code.
@@ -145,7 +145,7 @@ impl Ground {
     fn facility(&self, mut record: FacilityRecord) -> Option<FacilityRecord> {
         let (leaf, grid) = self.placed(record.at);
         record.grid = grid;
-        self.wants(leaf).then_some(record)
+        (self.wants(leaf) && !self.actor.hidden.holds(&record.category)).then_some(record)
     }
 
     /// A case in these boundaries, when it is wanted.
@@ -156,8 +156,12 @@ impl Ground {
                 record.grid = grid;
                 leaf
             }
-            None => record.within.as_ref().and_then(|code| self.unit(code)),
+            None => record.within.as_ref().and_then(|code| self.territory.unit(code.as_str())),
         };
+        if !self.actor.rights.has(Right::Texts) {
+            record.text = masked(&record.text).into_owned();
+            record.address_text = record.address_text.map(|text| masked(&text).into_owned());
+        }
         self.wants(unit).then_some(record)
     }
 
@@ -178,8 +182,10 @@ impl Ground {
         Households::of(&self.territory, &self.buildings, ix).shown()
     }
 
-    fn staff(&self, record: &StaffRecord) -> bool {
-        self.wants(self.unit(&record.assigned))
+    /// Somebody of the staff, when they are wanted.
+    fn staff(&self, mut record: StaffRecord) -> Option<StaffRecord> {
+        record.phone = record.phone.filter(|_| self.actor.rights.has(Right::Phones));
+        self.wants(self.territory.unit(record.assigned.as_str())).then_some(record)
     }
 
     /// A region's record and its land: what lies below it, else the outline it came with.
@@ -197,8 +203,19 @@ impl Ground {
     }
 }
 
-/// Voids with neighbours at or below a code and none elsewhere.
-fn enclosed(territory: &Territory, within: &Within) -> HashSet<usize> {
+/// The subtree of a code that the caller sees.
+pub(super) fn within_of(territory: &Territory, sight: &Sight, code: &Code) -> Result<Within, ExportError> {
+    let found = territory.unit(code.as_str()).filter(|unit| sight.unit(*unit));
+    let unknown = || AppError::UnknownCode { what: "region or grid", code: code.to_string(), epoch: territory.epoch }.into();
+    found.map(|unit| Within::at(territory, unit)).ok_or_else(unknown)
+}
+
+fn is_wanted(sight: &Sight, within: Option<&Within>, unit: Option<Unit>) -> bool {
+    sight.at(unit) && within.is_none_or(|within| unit.is_some_and(|unit| within.holds(unit)))
+}
+
+/// Voids with neighbours that are wanted and no others.
+fn enclosed(territory: &Territory, wanted: impl Fn(Unit) -> bool) -> HashSet<usize> {
     let owner = |ix: OwnerIx| ix.at().map(|at| territory.partition.owners[at]);
     let mut inside: HashMap<usize, bool> = HashMap::new();
     for arc in territory.partition.arcs() {
@@ -210,7 +227,7 @@ fn enclosed(territory: &Territory, within: &Within) -> HashSet<usize> {
                 Some(Owner::Void(_)) | None => continue,
             };
             let all = inside.entry(void as usize).or_insert(true);
-            *all &= within.holds(unit);
+            *all &= wanted(unit);
         }
     }
     inside.into_iter().filter(|(_, all)| *all).map(|(void, _)| void).collect()
@@ -313,7 +330,7 @@ impl Reading {
                     self.staff = Some(city.view.staff().await?.into_iter());
                 }
                 let some = batch(&mut self.staff);
-                Ok(some.map(|some| Records::Staff(some.into_iter().filter(|record| ground.staff(record)).collect())))
+                Ok(some.map(|some| Records::Staff(some.into_iter().filter_map(|record| ground.staff(record)).collect())))
             }
         }
     }

@@ -10,8 +10,8 @@ pub use crate::interchange::fields::Kind;
 pub use crate::interchange::outgoing::Format as RowFormat;
 pub use crate::interchange::text::TextCode;
 
-use super::AppError;
 use super::history::AsOf;
+use super::{Actor, AppError};
 use crate::domain::code::Code;
 use crate::geom::crs::Crs;
 use crate::geom::file_crs::Frame;
@@ -81,6 +81,8 @@ pub struct Order {
     pub format: Format,
     /// Names of layers; none: all that the format can hold, where it can hold several.
     pub layers: Vec<String>,
+    /// Who asks for it: no more is in it than they may see.
+    pub actor: Actor,
     /// Only what is at or below a region or grid.
     pub within: Option<Code>,
     /// In which boundaries. Facilities, staff and cases are today's.
@@ -107,6 +109,7 @@ impl Order {
         Self {
             format,
             layers: layers.iter().map(|name| (*name).to_owned()).collect(),
+            actor: Actor::local(),
             within: None,
             as_of: AsOf::Now,
             level: None,

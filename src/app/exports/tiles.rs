@@ -1,11 +1,11 @@
 //! All tiles of some layers in one file.
 
-use super::ground::epoch_of;
+use super::ground::{epoch_of, within_of};
 use super::{ExportError, Order, Report, Step, Watch, usage};
-use crate::app::view::Within;
 use crate::app::{AppError, load};
-use crate::city::{Change, City};
+use crate::city::{Change, City, Sight};
 use crate::compute::Compute;
+use crate::domain::id::{GridIx, Unit};
 use crate::domain::scope::{Hidden, Scope};
 use crate::geom::mercator::{MercatorPoint, PixelGrid};
 use crate::geom::{LatticeBox, LatticePoint, TileId};
@@ -13,7 +13,7 @@ use crate::interchange::outgoing::pmtiles::{About, PmtilesWriter, gzip, number};
 use crate::store::Store;
 use crate::territory::Territory;
 use crate::tiles::layer::Layer;
-use crate::tiles::tilejson::{TileJson, bounds};
+use crate::tiles::tilejson::{TileJson, bounds, bounds_of};
 use crate::tiles::{Fields, Layers, TileRequest, build};
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
@@ -38,19 +38,19 @@ pub(super) async fn write(
     watch(Step::Opening);
     let compute = Compute::new(JOBS);
     let city = Arc::new(city(store, order, now, &compute).await?);
-    let scope = match &order.within {
-        None => Scope::All,
-        Some(code) => {
-            if Within::of(&city.territory, code.as_str()).is_none() {
-                let (code, epoch) = (code.to_string(), city.territory.epoch);
-                return Err(AppError::UnknownCode { what: "region or grid", code, epoch }.into());
-            }
-            Scope::Within(vec![code.clone()])
-        }
+    let sight = Sight::of(&city.territory, &city.about.profile, &order.actor.scope, &order.actor.hidden);
+    let (scope, within) = match &order.within {
+        None => (order.actor.scope.clone(), None),
+        Some(code) => (Scope::Within(vec![code.clone()]), Some(within_of(&city.territory, &sight, code)?)),
     };
     let nothing = || usage(format!("there is nothing to draw in the layers {layers}"));
     let (first, last) = layers.zooms(&city).ok_or_else(nothing)?;
-    let around = bounds(&city).ok_or_else(nothing)?;
+    let seen = |grid: GridIx| sight.grid(grid) && within.as_ref().is_none_or(|within| within.holds(Unit::Grid(grid)));
+    let around = match scope {
+        Scope::All => bounds(&city),
+        Scope::Within(_) => bounds_of(&city.territory, seen),
+    };
+    let around = around.ok_or_else(nothing)?;
     let zooms = (order.zooms.0.map_or(first, |zoom| zoom.max(first)), order.zooms.1.map_or(last, |zoom| zoom.min(last)));
     if zooms.0 > zooms.1 {
         return Err(usage(format!("the layers {layers} have the zooms {first} to {last}")));
@@ -63,8 +63,9 @@ pub(super) async fn write(
         let tiles = tokio::task::spawn_blocking(move || candidates(&asked, layers, zoom)).await?;
         for some in tiles.chunks(TOGETHER * JOBS) {
             let jobs = some.chunks(TOGETHER).map(|some| {
-                let (city, scope, some) = (Arc::clone(&city), scope.clone(), some.to_vec());
-                compute.run(move || built(&city, layers, &scope, some))
+                let (city, some) = (Arc::clone(&city), some.to_vec());
+                let sees = (scope.clone(), order.actor.hidden.clone());
+                compute.run(move || built(&city, layers, &sees, some))
             });
             let built = try_join_all(jobs).await.map_err(AppError::from)?;
             (writer, written) = tokio::task::spawn_blocking(move || {
@@ -106,12 +107,12 @@ async fn city(store: &Store, order: &Order, now: Timestamp, compute: &Compute) -
 
 type Built = (TileId, std::io::Result<Vec<u8>>);
 
-fn built(city: &City, layers: Layers, scope: &Scope, tiles: Vec<TileId>) -> Vec<Built> {
+fn built(city: &City, layers: Layers, (scope, hidden): &(Scope, Hidden), tiles: Vec<TileId>) -> Vec<Built> {
     tiles
         .into_iter()
         .filter_map(|tile| {
             let bytes =
-                build(city, &TileRequest { tile, layers, fields: Fields::ALL, scope: scope.clone(), hidden: Hidden::default() });
+                build(city, &TileRequest { tile, layers, fields: Fields::ALL, scope: scope.clone(), hidden: hidden.clone() });
             (!bytes.is_empty()).then(|| (tile, gzip(&bytes)))
         })
         .collect()

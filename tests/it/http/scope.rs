@@ -17,6 +17,7 @@ use axum::http::Request;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use wangge::app::exports::{self, Format, Order, RowFormat};
 use wangge::app::facility_writes::{Meant, Patch};
 use wangge::app::live::{Asked, Watching};
 use wangge::app::{Actor, App};
@@ -600,4 +601,50 @@ async fn a_viewer_hears_nothing_of_what_is_outside_of_its_scope() {
         }
     }
     assert!(silent > 20 && heard > 200, "{silent} writes that were not heard, {heard} tiles");
+}
+
+/// Exports are read line by line, without what the two cities number on their own.
+async fn exported(store: &Store, actor: &Actor, format: Format, layer: &str) -> Result<BTreeSet<String>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out");
+    let order = Order { actor: actor.clone(), derived: true, ..Order::new(format, &[layer]) };
+    let watch: exports::Watch = Arc::new(|_| {});
+    let done = exports::run(store, &order, (None, &path, false), city::now(), &watch).await;
+    done.map_err(|error| error.to_string())?;
+    let text = std::fs::read(&path).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    Ok(text.lines().filter(|line| !line.contains("revision")).map(str::to_owned).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_holds_no_more_than_its_actor_may_see() {
+    let seed = std::env::var("SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let mut random = Random(seed);
+    let made = demo_city();
+    let territory = Territory::build(Epoch(1), &made.boundaries).unwrap();
+    let mut codes: Vec<String> = territory.regions.iter().map(|region| region.code.to_string()).collect();
+    codes.extend(territory.grids.iter().map(|grid| grid.code.to_string()));
+    let whole = made.store(None).await;
+    let layers = ["regions", "grids", "facilities", "staff", "households", "cases", "organizations", "buildings"];
+    let mut lines = 0;
+    for number in 0..9 {
+        let actor = actor(&mut random, &codes, number);
+        let sight = Sight::of(&territory, &made.meta.profile, &actor.scope, &actor.hidden);
+        let gone = made.store(Some((&sight, &territory, Ground::Gone))).await;
+        for layer in layers {
+            for format in [Format::Rows(RowFormat::Csv), Format::Rows(RowFormat::GeoJsonSeq)] {
+                let is = exported(&whole, &actor, format, layer).await;
+                // Above what is seen there are regions, and what they came with; they are not in the file either.
+                let should = exported(&gone, &actor, format, layer).await;
+                assert_eq!(is, should, "{layer} {} {:?} {:?}", format.as_str(), actor.scope, actor.hidden);
+                lines += is.map_or(0, |lines| lines.len());
+            }
+        }
+        let phones = exported(&whole, &actor, Format::Rows(RowFormat::Csv), "staff").await.unwrap();
+        let shown = phones.iter().any(|line| line.contains("000-"));
+        assert_eq!(shown, actor.rights.has(Right::Phones) && phones.len() > 1, "{phones:?}");
+        let cases = exported(&whole, &actor, Format::Rows(RowFormat::Csv), "cases").await.unwrap();
+        assert_eq!(cases.iter().any(|line| line.contains("1380000")), actor.rights.has(Right::Texts) && cases.len() > 1);
+    }
+    assert!(lines > 10_000, "{lines}");
 }
