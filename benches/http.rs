@@ -187,7 +187,7 @@ async fn main() {
         return writes().await;
     }
     let app = app().await;
-    let listener = wangge::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = wangge::http::bind("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
     let address = listener.local_addr().unwrap();
     let echo = |length: usize| {
         let body: &'static str = Box::leak("x".repeat(length).into_boxed_str());
@@ -293,7 +293,7 @@ fn holds(bytes: &[u8], part: &[u8]) -> bool {
 async fn writes() {
     let folder = tempfile::tempdir().unwrap();
     let app = written_to(folder.path()).await;
-    let listener = wangge::http::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = wangge::http::bind("127.0.0.1:0".parse().unwrap(), false).await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(wangge::http::serve(listener, wangge::http::router(app), std::future::pending()));
     let mut writer = TcpStream::connect(address).await.unwrap();

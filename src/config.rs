@@ -4,6 +4,7 @@
 pub mod access;
 pub mod layers;
 pub mod outside;
+pub mod tls;
 
 use access::{AccessKeys, Callers, CasKeys, JwtKeys, OidcKeys, ProxyKeys, Tables, UserKeys};
 use layers::{Layer, LayerKeys};
@@ -11,14 +12,29 @@ use outside::{Basemap, BasemapKeys};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use tls::{Tls, TlsKeys};
 
 /// What `serve` needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The city's file.
     pub data: PathBuf,
-    /// Where to listen. Loopback only, until callers can be told apart.
+    /// Where to listen; see [`Config::may_listen`].
     pub listen: SocketAddr,
+    /// The certificate that is shown; `None`: plain HTTP.
+    pub tls: Option<Tls>,
+    /// The certificate of the authority behind it, which callers may take from here.
+    pub tls_ca: Option<PathBuf>,
+    /// A proxy in front has TLS, and all connections come from it.
+    pub behind_proxy: bool,
+    /// How many connections there may be: at one time, and of one address.
+    pub connections: (usize, usize),
+    /// Files of the settings that hold secrets: nobody but the server reads them.
+    pub secret_files: Vec<PathBuf>,
+    /// Where backups are put, for those who look whether there are any.
+    pub backup_folder: Option<PathBuf>,
+    /// From so many bytes of memory on requests are put off; `None`: never.
+    pub memory_limit_bytes: Option<u64>,
     /// What links begin with behind a proxy, without a slash at the end; absent: `http://<Host>`.
     pub base_url: Option<String>,
     /// Most bytes of the tile cache.
@@ -128,6 +144,12 @@ struct File {
     proxy: Option<ProxyKeys>,
     oidc: Option<OidcKeys>,
     cas: Option<CasKeys>,
+    tls: TlsKeys,
+    behind_proxy: bool,
+    connections: Option<usize>,
+    connections_of_one_address: Option<usize>,
+    memory_limit_mb: Option<u64>,
+    backup_folder: Option<PathBuf>,
 }
 
 /// Most screens of a splice in a row or a column.
@@ -167,16 +189,18 @@ impl Config {
         path.into()
     }
 
-    /// Whether browsers reach the server over TLS.
-    pub fn is_secure(&self) -> bool {
-        self.base_url.as_deref().is_some_and(|base| base.starts_with("https://"))
-    }
-
     /// Defaults for a file.
     pub fn new(data: PathBuf) -> Self {
         Self {
             data,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            tls: None,
+            tls_ca: None,
+            behind_proxy: false,
+            connections: (4096, 512),
+            secret_files: Vec::new(),
+            backup_folder: None,
+            memory_limit_bytes: None,
             base_url: None,
             tile_cache_bytes: 256 << 20,
             body_limit_bytes: 8 << 20,
@@ -212,7 +236,17 @@ impl Config {
         }
         let tables =
             Tables { access: file.access, user: file.user, jwt: file.jwt, proxy: file.proxy, oidc: file.oidc, cas: file.cas };
+        let (tls, tls_ca) = file.tls.told(folder)?;
+        let keys = file.basemap.iter().filter_map(BasemapKeys::key_file).chain(file.layer.iter().filter_map(LayerKeys::key_file));
+        let secret_files = tables.secret_files().chain(keys).map(|path| folder.join(path)).collect();
         Ok(Self {
+            secret_files,
+            backup_folder: file.backup_folder.map(|path| folder.join(path)),
+            tls,
+            tls_ca,
+            behind_proxy: file.behind_proxy,
+            connections: connections(file.connections, file.connections_of_one_address, default.connections)?,
+            memory_limit_bytes: file.memory_limit_mb.map(memory_limit_bytes).transpose()?,
             listen: file.listen.unwrap_or(default.listen),
             base_url: file.base_url.as_deref().map(base_url).transpose()?,
             tile_cache_bytes: file.tile_cache_mb.map_or(Ok(default.tile_cache_bytes), tile_cache_bytes)?,
@@ -256,13 +290,16 @@ impl Config {
     }
 
     /// Refuses a map that others see without its number and its owners. Others see it when its links name another host than this machine,
-    /// or when the operator says so.
+    /// when it listens on another address than this machine's own, or when the operator says so.
     pub fn may_be_seen(&self) -> Result<(), NotApproved> {
         let abroad = self.base_url.as_deref().filter(|base| !is_loopback(host(base)));
+        let reached = !self.listen.ip().to_canonical().is_loopback();
         let why = match (self.public, abroad) {
-            (Some(false), _) | (None, None) => return Ok(()),
+            (Some(false), _) => return Ok(()),
             (Some(true), _) => "public is true".to_owned(),
             (None, Some(base)) => format!("base_url is {base}"),
+            (None, None) if reached => format!("listen is {}", self.listen),
+            (None, None) => return Ok(()),
         };
         let approval = self.map_approval.is_none().then_some("map_approval (审图号, the number under which it was approved)");
         let owners = self.attribution.is_empty().then_some("attribution (whose map it is)");
@@ -272,7 +309,7 @@ impl Config {
 }
 
 /// The host of an `http` address, without user, port and brackets.
-fn host(address: &str) -> &str {
+pub fn host(address: &str) -> &str {
     let authority = address.split_once("://").map_or(address, |(_, rest)| rest);
     let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -284,6 +321,27 @@ fn host(address: &str) -> &str {
 
 fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Connections at one time and of one address.
+fn connections(all: Option<usize>, of_one: Option<usize>, default: (usize, usize)) -> Result<(usize, usize), String> {
+    let all = all.unwrap_or(default.0);
+    let of_one = of_one.unwrap_or(default.1.min(all));
+    if !(16..=1 << 20).contains(&all) || of_one < 4 || of_one > all {
+        return Err(format!(
+            "connections is {all} and connections_of_one_address {of_one}; they may be 16 to {}, and 4 up to that",
+            1 << 20
+        ));
+    }
+    Ok((all, of_one))
+}
+
+/// Bytes of memory from which on requests are put off.
+fn memory_limit_bytes(mb: u64) -> Result<u64, String> {
+    if !(16..=MOST_CACHE_MB as u64).contains(&mb) {
+        return Err(format!("memory_limit_mb is {mb}; it may be 16 to {MOST_CACHE_MB}"));
+    }
+    Ok(mb << 20)
 }
 
 /// Bytes of a tile cache of so many megabytes.

@@ -1,5 +1,6 @@
 //! `wangge import`.
 
+use super::client::Server;
 use super::{Failure, Outcome, out};
 use crate::app::imports::{self, Accept, BoundaryTerms, Kind, Order, Report, Status, Step, Watch};
 use crate::clock::Clock;
@@ -172,8 +173,8 @@ pub(super) async fn run(args: Args) -> Outcome {
     period(&args, "UTC")?;
     let (store, fresh) = match open(&args, &order).await? {
         Ground::File(store, fresh) => (store, fresh),
-        Ground::Server(address) => {
-            let (report, args) = super::remote::import(args, address).await?;
+        Ground::Server(server) => {
+            let (report, args) = super::remote::import(args, server).await?;
             return told(&args, &report).await;
         }
     };
@@ -211,7 +212,7 @@ enum Ground {
     /// The data file, and whether it was made just now.
     File(Store, bool),
     /// The server that has it, by its address.
-    Server(String),
+    Server(Server),
 }
 
 fn order(args: &Args) -> Result<Order, Failure> {
@@ -257,7 +258,7 @@ async fn open(args: &Args, order: &Order) -> Result<Ground, Failure> {
     match Store::open(&args.data, access).await {
         Ok(store) => Ok(Ground::File(store, false)),
         Err(StoreError::InUse(path)) => match Store::announced(&path) {
-            Some(address) => Ok(Ground::Server(address)),
+            Some(announced) => Ok(Ground::Server(Server::of(announced)?)),
             None => Err(StoreError::InUse(path).into()),
         },
         Err(StoreError::Missing(_)) => {

@@ -2,16 +2,22 @@
 //!
 //! Exit codes: 0 done, 1 refused or faults found, 2 wrong usage.
 
+mod audit;
 mod backup;
+mod cert;
 mod check;
+mod client;
 mod demo;
+mod doctor;
 mod export;
 mod import;
 mod link;
 mod locate;
+mod machine;
 mod out;
 mod remote;
 mod serve;
+mod token;
 mod try_out;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +48,17 @@ enum Command {
     Check(check::Args),
     /// Lays two grid sets over each other and tells which grid lies in which.
     Link(link::Args),
+    /// Makes, lists and revokes tokens: secrets that stand for a caller.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Checks and writes out who did what.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Looks at everything that a server needs, and says what is wrong and how it is mended.
+    Doctor(doctor::Args),
+    /// Makes certificates for TLS.
+    #[command(subcommand)]
+    Cert(cert::Command),
     /// Finds the grid of every position of a CSV table; writes the table to standard output with the columns grid and error.
     Locate(locate::Args),
     /// Copies the data file while it is in use.
@@ -85,6 +102,10 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Check(args) => block_on(check::run(args)),
         Command::Link(args) => block_on(link::run(args)),
+        Command::Token(command) => block_on(token::run(command)),
+        Command::Audit(command) => block_on(audit::run(command)),
+        Command::Doctor(args) => block_on(doctor::run(args)),
+        Command::Cert(command) => cert::run(command),
         Command::Locate(args) => block_on(locate::run(args)),
         Command::Backup(args) => block_on(backup::backup(args)),
         Command::Restore(args) => block_on(backup::restore(args)),

@@ -1,8 +1,8 @@
-//! `wangge import` beside a running server: the same import through its HTTP interface. The client speaks as much HTTP/1.1 (RFC 9112) as
-//! our own server needs: one request a connection, answers with a length.
+//! `wangge import` beside a running server: the same import through its HTTP interface.
 
+use super::client::Server;
 use super::import::{Args, words};
-use super::{Failure, out};
+use super::{Failure, client, out};
 use crate::app::imports::{Kind, Report, Step};
 use crate::domain::percent::encoded;
 use crate::interchange::profile::BUILTIN;
@@ -13,8 +13,6 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long the server may take for the head of an answer.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is asked how far it is.
 const PACE: Duration = Duration::from_millis(200);
 /// Between the parts of the body; nothing a file could end with by chance matters, since lengths are not searched for in it here.
@@ -24,8 +22,8 @@ const BOUNDARY: &str = "wangge-7f3a9c51d2e84b06";
 const SCHEMES: [&str; 2] = ["cn", "plain"];
 
 /// Sends the files and waits for the report.
-pub(super) async fn import(args: Args, address: String) -> Result<(Report, Args), Failure> {
-    tokio::task::spawn_blocking(move || sent(&args, &address).map(|report| (report, args))).await?
+pub(super) async fn import(args: Args, server: Server) -> Result<(Report, Args), Failure> {
+    tokio::task::spawn_blocking(move || sent(&args, &server).map(|report| (report, args))).await?
 }
 
 /// A part of the body.
@@ -35,32 +33,29 @@ struct Part {
     size: u64,
 }
 
-fn sent(args: &Args, address: &str) -> Result<Report, Failure> {
+fn sent(args: &Args, server: &Server) -> Result<Report, Failure> {
     let parts = parts(args)?;
     let end = format!("--{BOUNDARY}--\r\n");
     let total: u64 = parts.iter().map(|part| part.head.len() as u64 + part.size + 2).sum::<u64>() + end.len() as u64;
     let bar = out::byte_bar(total);
     bar.set_message("sending");
-    let mut stream = connect(address)?;
-    let head = format!(
-        "POST /api/v1/imports?{} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n\
-         Content-Length: {total}\r\n\r\n",
-        query(args)
-    );
+    let mut stream = server.connect()?;
+    let media_type = format!("multipart/form-data; boundary={BOUNDARY}");
+    let head = server.head("POST", &format!("/api/v1/imports?{}", query(args)), Some((&media_type, total)));
     let written = write_body(&mut stream, &head, &parts, &end, &bar);
     // A server that refuses answers before it has read all of it.
-    let answer = match (answer(&mut stream), written) {
+    let answer = match (client::answer(&mut stream), written) {
         (Ok(answer), _) => answer,
         (Err(_), Err(failure)) => return Err(failure),
         (Err(failure), Ok(())) => return Err(failure),
     };
     let begun = answer.ok()?;
-    let Some(id) = begun["id"].as_i64() else { return Err(Failure::Failed(format!("{address} is no wangge server"))) };
+    let Some(id) = begun["id"].as_i64() else { return Err(Failure::Failed(format!("{} is no wangge server", server.address))) };
     let place = format!("/api/v1/imports/{id}");
     // By this number it is looked up, and taken back: POST …/undo.
-    out::note(&format!("import {id}: http://{address}{place}"));
+    out::note(&format!("import {id}: http://{}{place}", server.address));
     let report = loop {
-        let import = get(address, &place)?.ok()?;
+        let import = server.get(&place)?.ok()?;
         match import["state"].as_str() {
             Some("queued") => bar.set_message(format!("waiting for {} others", import["ahead"])),
             Some("running") => {
@@ -72,7 +67,7 @@ fn sent(args: &Args, address: &str) -> Result<Report, Failure> {
                     bar.set_message(words(step));
                 }
             }
-            Some("done") => break get(address, &format!("{place}/report"))?.ok()?,
+            Some("done") => break server.get(&format!("{place}/report"))?.ok()?,
             _ => {
                 bar.finish_and_clear();
                 let why = import["error"].as_str().unwrap_or("the server does not say why");
@@ -185,14 +180,6 @@ fn part(field: &str, path: PathBuf) -> Result<Part, Failure> {
     Ok(Part { head, path, size })
 }
 
-fn connect(address: &str) -> Result<TcpStream, Failure> {
-    let told = |error: std::io::Error| Failure::Failed(format!("the server at {address} does not answer: {error}"));
-    let stream = TcpStream::connect(address).map_err(told)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(told)?;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(told)?;
-    Ok(stream)
-}
-
 fn write_body(
     stream: &mut TcpStream,
     head: &str,
@@ -220,52 +207,4 @@ fn write_body(
         stream.write_all(b"\r\n").map_err(broken)?;
     }
     stream.write_all(end.as_bytes()).map_err(broken)
-}
-
-/// An answer of the server.
-struct Answer {
-    status: u16,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    /// The JSON of a success; a refusal in its own words.
-    fn ok(self) -> Result<Value, Failure> {
-        let body: Value = serde_json::from_slice(&self.body).unwrap_or(Value::Null);
-        let detail = || body["detail"].as_str().map_or_else(|| format!("status {}", self.status), str::to_owned);
-        match self.status {
-            200..300 => Ok(body),
-            400 | 413 | 415 => Err(Failure::Usage(format!("the server refuses it: {}", detail()))),
-            _ => Err(Failure::Failed(format!("the server: {}", detail()))),
-        }
-    }
-}
-
-fn get(address: &str, path: &str) -> Result<Answer, Failure> {
-    let mut stream = connect(address)?;
-    let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream
-        .write_all(head.as_bytes())
-        .map_err(|error| Failure::Failed(format!("the connection to the server broke off: {error}")))?;
-    answer(&mut stream)
-}
-
-/// Reads to the end of the connection: that is where an answer ends.
-fn answer(stream: &mut TcpStream) -> Result<Answer, Failure> {
-    let broken = || Failure::Failed("the server broke off; the import may go on, or be found in its list".to_owned());
-    let mut bytes = Vec::new();
-    let ended = stream.read_to_end(&mut bytes);
-    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").ok_or_else(broken)?;
-    let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
-    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
-    let length = text.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        if name.eq_ignore_ascii_case("content-length") { value.trim().parse::<usize>().ok() } else { None }
-    });
-    let body = bytes.split_off(head + 4);
-    match length {
-        Some(length) if body.len() >= length => Ok(Answer { status, body: body[..length].to_vec() }),
-        None if ended.is_ok() => Ok(Answer { status, body }),
-        _ => Err(broken()),
-    }
 }

@@ -1,10 +1,12 @@
 //! `wangge serve`.
 
-use super::{Failure, Outcome, out};
+use super::{Failure, Outcome, machine, out};
 use crate::app::App;
 use crate::clock::Clock;
+use crate::config::tls::Tls;
 use crate::config::{Config, base_url, tile_cache_bytes};
-use crate::http;
+use crate::http::tls::Tls as Certificate;
+use crate::http::{self, Door, Room};
 use crate::store::{Access, Store, StoreError};
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -22,9 +24,22 @@ pub(super) struct Args {
     /// The city's data file [default: city.gpkg].
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// Where to listen: a loopback address, until there is access control [default: 127.0.0.1:8080].
+    /// Where to listen. Another address than this machine's own needs [access] in the settings, and TLS or --behind-proxy
+    /// [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// The certificate for TLS, as PEM, with what leads to its authority behind it; read again when it changes.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// The certificate of the authority, as PEM, that people may take from /ca (wangge cert make).
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+    /// A proxy in front has TLS, and nobody else reaches this address.
+    #[arg(long)]
+    behind_proxy: bool,
     /// What links begin with when a proxy stands in front, for example https://map.example/wangge. Others see such a map: the settings
     /// must tell its approval number (map_approval) and whose it is (attribution).
     #[arg(long, value_name = "URL")]
@@ -48,6 +63,19 @@ pub(super) async fn run(args: Args) -> Outcome {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
+    let (open_files, spare) = (machine::raise_open_files(), 256);
+    let (mut all, of_one) = config.connections;
+    if let Some(files) = open_files.and_then(|files| usize::try_from(files).ok()).filter(|files| *files < all + spare) {
+        all = files.saturating_sub(spare).max(16);
+        tracing::warn!(files, connections = all, "the system allows few open files (ulimit -n), and so fewer connections");
+    }
+    let tls = match &config.tls {
+        Some(Tls { cert, key }) => Some(Certificate::open(cert, key).map_err(|error| Failure::Usage(error.to_string()))?),
+        None => None,
+    };
+    if let Some(ca) = &config.tls_ca {
+        http::tls::facts(ca).map_err(|error| Failure::Usage(error.to_string()))?;
+    }
     // The socket first: an address that is taken or refused is told before a large city is loaded.
     let listener = http::bind(config.listen, config.callers.is_some())
         .await
@@ -56,21 +84,36 @@ pub(super) async fn run(args: Args) -> Outcome {
     let store =
         Store::open(&config.data, Access::Serve).await.map_err(|error| match (&error, Store::announced(&config.data)) {
             (StoreError::InUse(path), Some(other)) => {
-                Failure::Failed(format!("{} is served already, at http://{other}", path.display()))
+                Failure::Failed(format!("{} is served already, at http://{}", path.display(), other.address))
             }
             _ => error.into(),
         })?;
     let app = Arc::new(App::open(store, config, Clock::System).await?);
     app.sweep_uploads();
-    app.store.announce(&address.to_string())?;
-    answer(app, listener, address).await
+    let tells_apart = !app.config.behind_proxy && app.config.callers.as_ref().is_none_or(|callers| callers.gateway.is_none());
+    let mut doors = vec![Door { listener, tls, tells_apart }];
+    let mut own = address;
+    if doors[0].tls.is_some() || !address.ip().is_loopback() {
+        // For the other commands of this program, which speak plain HTTP and know no name of this machine.
+        let listener = http::bind(SocketAddr::from(([127, 0, 0, 1], 0)), true).await?;
+        own = listener.local_addr()?;
+        doors.push(Door { listener, tls: None, tells_apart: true });
+    }
+    let secret = app.access().map(|access| access.local().text());
+    app.store.announce(&own.to_string(), secret.as_deref())?;
+    answer_within(app, doors, address, Room { all, of_one: of_one.min(all) }).await
 }
 
 /// Says where the city is to be seen, and answers until the process is asked to end.
-pub(super) async fn answer(app: Arc<App>, listener: tokio::net::TcpListener, address: SocketAddr) -> Outcome {
+pub(super) async fn answer(app: Arc<App>, doors: Vec<Door>, address: SocketAddr) -> Outcome {
+    answer_within(app, doors, address, Room::default()).await
+}
+
+async fn answer_within(app: Arc<App>, doors: Vec<Door>, address: SocketAddr, room: Room) -> Outcome {
+    let scheme = app.config.scheme();
     let city = app.published.load();
     out::note(&format!(
-        "{}{}: epoch {}, {} grids, {} facilities, {} open cases\nhttp://{address}",
+        "{}{}: epoch {}, {} grids, {} facilities, {} open cases\n{scheme}://{address}",
         city.about.title,
         if city.about.synthetic { " (演示数据, synthetic)" } else { "" },
         city.epoch(),
@@ -80,6 +123,11 @@ pub(super) async fn answer(app: Arc<App>, listener: tokio::net::TcpListener, add
     ));
     let ahead = Arc::clone(&app);
     tokio::spawn(async move { ahead.draw_ahead().await });
+    if let Some(limit) = app.config.memory_limit_bytes {
+        tokio::spawn(http::pressure::watch_memory(limit));
+    }
+    let keeping = Arc::clone(&app);
+    tokio::spawn(async move { keeping.keep_sessions().await });
     let closing = Arc::clone(&app);
     let stop = async move {
         stopped().await;
@@ -87,7 +135,10 @@ pub(super) async fn answer(app: Arc<App>, listener: tokio::net::TcpListener, add
         closing.end_streams();
     };
     let uploads = app.config.uploads();
-    http::serve(listener, http::router(app), stop).await;
+    http::serve_all(doors, room, http::router(Arc::clone(&app)), stop).await;
+    if let Err(error) = app.sessions_keep().await {
+        tracing::warn!(%error, "when sessions were used last is not stored");
+    }
     // Reports of this run; what is kept of them is in the store.
     let _ = std::fs::remove_dir_all(uploads);
     Ok(true)
@@ -107,6 +158,12 @@ fn config(args: &Args) -> Result<Config, Failure> {
         config.base_url = Some(base_url(url).map_err(|why| Failure::Usage(format!("--base-url: {why}")))?);
     }
     config.upload_limit_bytes = args.upload_limit_mb.map_or(config.upload_limit_bytes, |mb| mb.saturating_mul(1 << 20));
+    if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        config.tls = Some(Tls { cert: cert.clone(), key: key.clone() });
+    }
+    config.tls_ca = args.tls_ca.clone().or(config.tls_ca);
+    config.behind_proxy |= args.behind_proxy;
+    config.may_listen().map_err(|error| Failure::Usage(error.to_string()))?;
     config.may_be_seen().map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(config)
 }

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::domain::scheme::Scheme;
 use crate::domain::scope::Actor;
 use crate::geom::NamedCrs;
-use crate::http;
+use crate::http::{self, Door};
 use crate::interchange::{RawRecord, RawShape, Reader, Reading};
 use crate::store::{Access, Meta, Store};
 use serde_json::Value;
@@ -126,11 +126,12 @@ async fn shown(args: Args, folder: &Path) -> Outcome {
     store.close().await?;
     let config = Config { listen: args.listen, ..Config::new(data.clone()) };
     let app = Arc::new(App::open(Store::open(&data, Access::Serve).await?, config, Clock::System).await?);
-    app.store.announce(&address.to_string())?;
+    app.store.announce(&address.to_string(), None)?;
     if !args.no_browser {
         open(&format!("http://{address}/"));
     }
-    serve::answer(app, listener, address).await
+    let door = Door { listener, tls: None, tells_apart: true };
+    serve::answer(app, vec![door], address).await
 }
 
 async fn import(store: &Store, order: Order) -> Result<Report, Failure> {

@@ -266,6 +266,12 @@ pub(super) struct Tables {
 }
 
 impl Tables {
+    /// The files that hold secrets.
+    pub(super) fn secret_files(&self) -> impl Iterator<Item = &PathBuf> {
+        let jwt = self.jwt.as_ref().and_then(|jwt| jwt.secret_file.as_ref());
+        jwt.into_iter().chain(self.oidc.as_ref().and_then(|oidc| oidc.client_secret_file.as_ref()))
+    }
+
     fn others(&self) -> Option<&'static str> {
         let given = [
             ("[[user]]", !self.user.is_empty()),

@@ -115,6 +115,13 @@ pub(super) struct LayerKeys {
     everyone: bool,
 }
 
+impl LayerKeys {
+    /// The file that holds its key.
+    pub(super) fn key_file(&self) -> Option<&PathBuf> {
+        self.key_file.as_ref()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {

@@ -128,6 +128,13 @@ pub(super) struct BasemapKeys {
     tile_size: Option<u16>,
 }
 
+impl BasemapKeys {
+    /// The file that holds its key.
+    pub(super) fn key_file(&self) -> Option<&PathBuf> {
+        self.key_file.as_ref()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum BasemapKind {

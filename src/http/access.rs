@@ -1,7 +1,7 @@
 //! Who may come in: what a request carries becomes its [`Caller`], or an answer that says why not. Stands before every route.
 
 use super::caller::Caller;
-use super::error::{Answer, Problem, ProblemCode};
+use super::error::{Answer, Problem, ProblemCode, RETRY_AFTER};
 use super::listen::Peer;
 use super::query::clipped;
 use super::{Need, needed};
@@ -173,8 +173,7 @@ pub(super) fn set_cookie(app: &App, secret: Option<&str>, lasts: Duration) -> He
 fn asked(access: &Access, who: &str, share: f64) -> Answer<()> {
     access.rates.ask(hash64(who.as_bytes()), share, Instant::now()).map_err(|wait| {
         let seconds = wait.as_secs_f64().ceil() as u64;
-        Problem::new(ProblemCode::TooManyRequests, format!("too many requests; again in {seconds} s"))
-            .with("retry_after_s", seconds)
+        Problem::new(ProblemCode::TooManyRequests, format!("too many requests; again in {seconds} s")).with(RETRY_AFTER, seconds)
     })
 }
 

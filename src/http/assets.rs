@@ -1,6 +1,7 @@
 //! Files that the viewer's build made: the page, styles, sprites, fonts. They are part of the program.
 
 use super::error::{Answer, Problem, ProblemCode};
+use super::headers::VIEWER;
 use super::json::base_url;
 use super::path::InPath;
 use super::query::{NoQuery, Query};
@@ -21,15 +22,15 @@ use std::sync::{Arc, LazyLock};
 #[allow_missing = true]
 struct Viewer;
 
-/// Pages run only what comes with them: no other site, no inline script.
-const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'self'; script-src 'self'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; frame-ancestors 'none'",
-);
-
 /// The page that says that there is no page.
 const NO_VIEWER: &str = "<!doctype html><meta charset=utf-8><title>wangge</title>\
     <p>This program was built without the viewer: run <code>make viewer</code>, then build again.\
     <p>The API is here: <a href=/docs>/docs</a>";
+
+/// How many subsets of fonts are part of the program, and whether the page is.
+pub fn embedded_files() -> (usize, bool) {
+    (Viewer::iter().filter(|path| path.ends_with(".woff2")).count(), Viewer::get("index.html").is_some())
+}
 
 /// A file of the viewer; `/` is its page, and `/g/{code}` that of one grid.
 pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Answer<Response> {
@@ -137,9 +138,7 @@ fn embedded(path: &str, headers: &HeaderMap) -> Option<Response> {
     // Names under assets/ carry a hash of the content.
     let tag = format!("\"{tag}{}\"", encoding.map(|coding| format!("-{coding}")).unwrap_or_default());
     let mut response = tagged(data, &tag, plain.metadata.mimetype(), encoding, path.starts_with("assets/"), headers);
-    if path.ends_with(".html") {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
-    }
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, VIEWER);
     Some(response)
 }
 

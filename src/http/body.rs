@@ -1,13 +1,27 @@
 //! Request bodies with a bound: read up to a limit and cut off there; checked for their type; parsed with the place of the fault.
 
 use super::error::{Answer, Problem, ProblemCode};
+use super::pressure::{BodyRoom, body_room};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
+use futures_util::StreamExt;
 use std::time::Duration;
 
 /// How long a body, or the next piece of a streamed one, may take to arrive.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A body, and its share of the memory that all of them have.
+struct Whole {
+    bytes: Vec<u8>,
+    _room: Vec<BodyRoom>,
+}
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
 
 /// The whole body, at most `limit` bytes. A longer one is refused at its stated length, or cut off when it says none.
 pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Answer<Bytes> {
@@ -15,17 +29,25 @@ pub async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Answer<Bytes
     if stated.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
-    let read = tokio::time::timeout(PATIENCE, axum::body::to_bytes(body, limit)).await.map_err(|_| timed_out())?;
-    read.map_err(|error| {
-        use std::error::Error;
-        // The only cause that axum gives a source of this name; everything else is a broken connection or transfer coding.
-        let cut = error.source().is_some_and(|source| source.to_string().contains("length limit exceeded"));
-        if cut {
-            too_large(limit)
-        } else {
-            Problem::new(ProblemCode::BodyUnreadable, "the body ended early or could not be read")
+    tokio::time::timeout(PATIENCE, whole(body, limit)).await.map_err(|_| timed_out())?
+}
+
+async fn whole(body: Body, limit: usize) -> Answer<Bytes> {
+    let (mut bytes, mut room) = (Vec::new(), Vec::new());
+    let mut pieces = body.into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        let unreadable = |_| Problem::new(ProblemCode::BodyUnreadable, "the body ended early or could not be read");
+        let piece = piece.map_err(unreadable)?;
+        if piece.len() > limit - bytes.len() {
+            return Err(too_large(limit));
         }
-    })
+        // What is there takes room, not what is announced: an announcement costs nobody anything.
+        while bytes.len() + piece.len() > room.len() * BodyRoom::BYTES {
+            room.push(body_room()?);
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(Bytes::from_owner(Whole { bytes, _room: room }))
 }
 
 /// Refuses a body in a content coding: none is decoded.

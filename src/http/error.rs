@@ -104,6 +104,9 @@ pub struct Problem {
     members: Map<String, Value>,
 }
 
+/// The member that says after how many seconds it may be tried again; the header `Retry-After` says the same.
+pub const RETRY_AFTER: &str = "retry_after_s";
+
 /// Handlers answer with `?`; a problem is small beside a response.
 pub type Answer<T> = Result<T, Problem>;
 
@@ -153,6 +156,8 @@ impl Problem {
     /// The body and headers of the answer, with the id of its request, in place of what `response` held.
     pub(super) fn write_into(self, response: &mut Response, request_id: Option<&str>) {
         let status = self.code.status();
+        let again = self.members.get(RETRY_AFTER).and_then(Value::as_u64);
+        let again = again.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(1));
         let mut body = json!({
             "type": format!("/docs#{}", self.code.as_str()),
             "title": self.code.title(),
@@ -171,9 +176,7 @@ impl Problem {
         headers.remove(header::CONTENT_LENGTH);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
+        headers.extend(again.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds))));
     }
 }
 

@@ -1,7 +1,8 @@
 //! What stands around every route: request id, `Host` check, time limit, panics turned into problems, metrics, log.
 
 use super::error::{Problem, ProblemCode};
-use super::metrics;
+use super::listen::Reached;
+use super::{headers, metrics, pressure};
 use crate::app::App;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -37,8 +38,12 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
     // Files of an import may take long; each piece of them has its own limit.
     let uploads = method == Method::POST && route.as_ref().is_some_and(|route| route.as_str() == super::imports::ADDRESS);
     let limit = if uploads { UPLOAD_LIMIT } else { HANDLER_LIMIT };
-    let mut response = match own_host(request.uri(), request.headers(), app.config.base_url.as_deref()) {
-        Ok(()) => answered(next.run(request), limit, &id).await,
+    let reached = request.extensions().get::<Reached>();
+    let tls = reached.is_some_and(|reached| reached.certificate.is_some());
+    let vital = route.as_ref().is_some_and(|route| matches!(route.as_str(), "/healthz" | "/readyz" | "/metrics"));
+    let taken = own_host(request.uri(), request.headers(), app.config.base_url.as_deref(), reached);
+    let mut response = match taken.and_then(|()| pressure::room(vital)) {
+        Ok(_room) => answered(next.run(request), limit, &id).await,
         Err(problem) => problem.into_response(),
     };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
@@ -56,9 +61,7 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
     }
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // What says nothing of its own may be kept but not shown again without asking.
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    headers::protect(headers, tls);
     response
 }
 
@@ -89,9 +92,10 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     })
 }
 
-/// Until there is access control the server is this machine's only. A page of another site that makes its name resolve to
-/// 127.0.0.1 (DNS rebinding) still sends its own name in `Host`, and is refused. A proxy in front has the name of `base_url`.
-fn own_host(uri: &Uri, headers: &HeaderMap, base_url: Option<&str>) -> Result<(), Problem> {
+/// A page of another site that makes its name resolve to this machine (DNS rebinding) still sends its own name in `Host`, and is refused.
+/// Ours are the names of this machine, that of `base_url`, which a proxy in front has, those of the certificate that the client was shown,
+/// and the address that it reached.
+fn own_host(uri: &Uri, headers: &HeaderMap, base_url: Option<&str>, reached: Option<&Reached>) -> Result<(), Problem> {
     let mut named =
         headers.get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or("?")).chain(uri.authority().map(|a| a.as_str()));
     let public = base_url.and_then(|base| base.parse::<Uri>().ok()).and_then(|base| base.into_parts().authority);
@@ -100,13 +104,21 @@ fn own_host(uri: &Uri, headers: &HeaderMap, base_url: Option<&str>) -> Result<()
             .as_ref()
             .is_some_and(|public| public.as_str().eq_ignore_ascii_case(host) || public.host().eq_ignore_ascii_case(host))
     };
-    match named.find(|host| !is_loopback(host) && !is_public(host)) {
+    let is_shown = |host: &str| {
+        let (Some(name), Some(reached)) = (without_port(host), reached) else { return false };
+        let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+        bare.parse::<IpAddr>().is_ok_and(|address| address.to_canonical() == reached.at.ip().to_canonical())
+            || reached.certificate.as_ref().is_some_and(|facts| facts.names.hold(name))
+    };
+    match named.find(|host| !is_loopback(host) && !is_public(host) && !is_shown(host)) {
         None => Ok(()),
         Some(host) => {
             let shown: String = host.chars().take(128).collect();
             Err(Problem::new(
                 ProblemCode::ForeignHost,
-                format!("{shown:?} is not this machine; only loopback names and the host of base_url are answered"),
+                format!(
+                    "{shown:?} is not this machine; the names of this machine, of its certificate and of base_url are answered"
+                ),
             )
             .with("allowed", vec!["localhost", "127.0.0.1", "[::1]"]))
         }
@@ -115,17 +127,19 @@ fn own_host(uri: &Uri, headers: &HeaderMap, base_url: Option<&str>) -> Result<()
 
 /// `localhost`, `127.x.x.x` or `[::1]`, with or without a port.
 fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !name.is_empty() && !port.ends_with(']') => {
-            if !port.bytes().all(|b| b.is_ascii_digit()) {
-                return false;
-            }
-            name
-        }
-        _ => host,
-    };
+    let Some(name) = without_port(host) else { return false };
     let address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
     name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The name of a host that may have a port; `None`: what stands there is no port.
+fn without_port(host: &str) -> Option<&str> {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !name.is_empty() && !port.ends_with(']') => {
+            port.bytes().all(|b| b.is_ascii_digit()).then_some(name)
+        }
+        _ => Some(host),
+    }
 }
 
 #[cfg(test)]
@@ -157,12 +171,34 @@ mod tests {
     fn a_proxy_has_the_name_of_the_base_url() {
         let answered = |host: &'static str, base: &str| {
             let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
-            own_host(&Uri::from_static("/healthz"), &headers, Some(base)).is_ok()
+            own_host(&Uri::from_static("/healthz"), &headers, Some(base), None).is_ok()
         };
         let base = "https://Map.example:8443/wangge";
         assert!(answered("map.example", base) && answered("MAP.EXAMPLE:8443", base) && answered("localhost:8080", base));
         assert!(!answered("map.example:80", base) && !answered("evil.example", base) && !answered("map.example.evil", base));
         assert!(!answered("map.example", "https://localhost/map.example"));
+    }
+
+    #[test]
+    fn a_server_answers_to_the_names_of_its_certificate_and_to_the_address_it_is_reached_at() {
+        use crate::http::tls::{Facts, Names};
+        use jiff::Timestamp;
+        let names = Names { dns: vec!["map.example".to_owned()], addresses: vec![IpAddr::from([10, 0, 0, 7])] };
+        let (begins_at, ends_at) = (Timestamp::UNIX_EPOCH, Timestamp::MAX);
+        let certificate = Some(Arc::new(Facts { names, begins_at, ends_at, subject: String::new() }));
+        let shown = Reached { at: "10.0.0.8:8443".parse().expect("an address"), certificate };
+        let plain = Reached { certificate: None, ..shown.clone() };
+        let answered = |host: &'static str, reached: &Reached| {
+            let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
+            own_host(&Uri::from_static("/healthz"), &headers, None, Some(reached)).is_ok()
+        };
+        for host in ["map.example", "MAP.example:8443", "10.0.0.7:8443", "10.0.0.8", "10.0.0.8:8443", "localhost:1"] {
+            assert!(answered(host, &shown), "{host}");
+        }
+        for host in ["map.example:x", "evil.example", "x.map.example", "10.0.0.9", ""] {
+            assert!(!answered(host, &shown), "{host}");
+        }
+        assert!(answered("10.0.0.8", &plain) && !answered("map.example", &plain) && !answered("10.0.0.7", &plain));
     }
 
     #[test]

@@ -112,7 +112,7 @@ pub fn base_url(config: &Config, headers: &HeaderMap) -> String {
         Some(base) => base.clone(),
         None => {
             let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-            host.map_or_else(|| format!("http://{}", config.listen), |host| format!("http://{host}"))
+            format!("{}://{}", config.scheme(), host.map_or_else(|| config.listen.to_string(), str::to_owned))
         }
     }
 }

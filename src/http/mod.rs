@@ -5,6 +5,7 @@ pub mod access;
 pub mod asof;
 pub mod assets;
 pub mod audit;
+pub mod authority;
 pub mod beidou;
 pub mod body;
 pub mod buildings;
@@ -17,6 +18,7 @@ pub mod facilities;
 pub mod facility_writes;
 pub mod grids;
 pub mod guard;
+mod headers;
 pub mod imports;
 pub mod json;
 pub mod links;
@@ -38,12 +40,16 @@ pub mod organizations;
 pub mod outlines;
 pub mod outside;
 pub mod path;
+mod places;
+pub mod pressure;
 pub mod query;
 pub mod regions;
 pub mod search;
 pub mod select;
 pub mod shapes;
+mod steady;
 pub mod tiles;
+pub mod tls;
 pub mod tokens;
 
 use crate::app::App;
@@ -58,7 +64,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use caller::Caller;
-pub use listen::{bind, serve};
+pub use listen::{Door, bind, serve, serve_all};
+pub use places::Room;
 
 /// What a caller needs for a route, where callers are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +161,8 @@ table! {
     GET    Open    "/log-in/oidc/back"                  log_in::from_oidc
     GET    Open    "/log-in/cas"                        log_in::to_cas
     GET    Open    "/log-in/cas/back"                   log_in::from_cas
+    GET    Open    "/ca"                                authority::page
+    GET    Open    "/ca.crt"                            authority::file
     GET    Admin   "/api/v1/tokens"                     tokens::all
     POST   Admin   "/api/v1/tokens"                     tokens::make
     DELETE Admin   "/api/v1/tokens/{id}"                tokens::revoke

@@ -22,6 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
     tags(
         (name = "lookup", description = "Which grid is this point in?"),
         (name = "city", description = "Regions, grids, facilities, cases."),
+        (name = "access", description = "Who is calling: log-ins, tokens, the audit."),
         (name = "ogc", description = "OGC API – Features and Tiles, for GIS programs."),
         (name = "map", description = "Tiles, styles, sprites, fonts; maps and layers of others."),
         (name = "operation", description = "For those who keep the server running."),

@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod archive;
+pub mod audit_log;
 pub mod boundaries;
 pub mod buildings;
 pub mod csv;

@@ -54,6 +54,15 @@ pub enum Access {
     Read,
 }
 
+/// What the server that uses a data file says to programs of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// Where it answers.
+    pub address: String,
+    /// What it wants to be shown; `None`: nothing. An error: why this program may not know.
+    pub secret: Result<Option<String>, String>,
+}
+
 /// Facilities of any number on their way in: nothing is visible before `finish`, and nothing is left of it when it is dropped before.
 #[derive(Debug)]
 pub struct FacilityLoad {
@@ -505,16 +514,17 @@ impl Store {
         }
     }
 
-    /// Writes beside the data file where its server answers, for programs that find the file in use. Taken back with the lock.
-    pub fn announce(&self, address: &str) -> Result<(), StoreError> {
+    /// Writes beside the data file where its server answers, for programs that find the file in use, and what they show to it, in a file
+    /// that only this user reads. Taken back with the lock.
+    pub fn announce(&self, address: &str, secret: Option<&str>) -> Result<(), StoreError> {
         match self {
             Self::Memory(_) => Ok(()),
-            Self::Embedded(store) => store.announce(address),
+            Self::Embedded(store) => store.announce(address, secret),
         }
     }
 
     /// Where the server that uses a data file answers, if it says so.
-    pub fn announced(path: &Path) -> Option<String> {
+    pub fn announced(path: &Path) -> Option<Announced> {
         embedded::announced(path)
     }
 

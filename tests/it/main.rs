@@ -15,6 +15,7 @@ mod coverages;
 mod crash;
 mod crash_writes;
 mod demo;
+mod doctor;
 mod exports;
 mod fuzz;
 mod gdal;

@@ -148,6 +148,42 @@ impl Filter {
     }
 }
 
+async fn rows(store: &Store, filter: &Filter, after: u64, limit: usize) -> Result<(Vec<AuditRow>, Option<u64>), StoreError> {
+    let (mut found, mut last) = (Vec::new(), after);
+    loop {
+        let rows = store.audit_after(last, PAGE).await?;
+        let Some(end) = rows.last().map(|row| row.number) else { return Ok((found, None)) };
+        for row in rows {
+            let number = row.number;
+            if filter.wants(&row) {
+                if found.len() == limit {
+                    return Ok((found, Some(last)));
+                }
+                found.push(row);
+            }
+            last = number;
+        }
+        last = last.max(end);
+    }
+}
+
+/// The same from a file that no server has; what was read is noted in it, once at the end.
+pub async fn read_in(
+    store: &Store,
+    filter: &Filter,
+    after: u64,
+    limit: usize,
+    now: Timestamp,
+) -> Result<(Vec<AuditRow>, Option<u64>), StoreError> {
+    let (found, next) = rows(store, filter, after, limit).await?;
+    if next.is_none() {
+        let detail = json!({ "actor": filter.actor, "action": filter.action, "from": filter.from, "until": filter.until });
+        let (action, object) = (Action::ReadAudit, "audit".to_owned());
+        store.audit_append(vec![Deed { at: now, actor: Actor::local().id, address: None, action, object, detail }]).await?;
+    }
+    Ok((found, next))
+}
+
 impl App {
     /// Rows behind a number that pass, at most so many; the number to go on from, when there are more rows.
     pub async fn audit_rows(
@@ -158,22 +194,7 @@ impl App {
         limit: usize,
     ) -> Result<(Vec<AuditRow>, Option<u64>), AppError> {
         actor.needs(Right::Audit)?;
-        let (mut found, mut last) = (Vec::new(), after);
-        loop {
-            let rows = self.store.audit_after(last, PAGE).await?;
-            let Some(end) = rows.last().map(|row| row.number) else { return Ok((found, None)) };
-            for row in rows {
-                let number = row.number;
-                if filter.wants(&row) {
-                    if found.len() == limit {
-                        return Ok((found, Some(last)));
-                    }
-                    found.push(row);
-                }
-                last = number;
-            }
-            last = last.max(end);
-        }
+        Ok(rows(&self.store, filter, after, limit).await?)
     }
 
     /// Notes a deed of a caller, durably; nothing where callers are not told apart.

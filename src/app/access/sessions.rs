@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Most sessions at one time; the one that was not used longest goes first.
 const MOST: usize = 20_000;
 
+/// How often is stored when they were used.
+const KEEP: Duration = Duration::from_secs(60);
+
 /// All sessions.
 pub(in crate::app) struct Sessions {
     idle: SignedDuration,
@@ -151,6 +154,16 @@ impl App {
         self.store.sessions_write(Vec::new(), vec![hash]).await?;
         self.live.recheck();
         Ok(Some(gone.bearer))
+    }
+
+    /// Keeps the sessions in the store as they are, from minute to minute, without end.
+    pub async fn keep_sessions(&self) {
+        loop {
+            tokio::time::sleep(KEEP).await;
+            if let Err(error) = self.sessions_keep().await {
+                tracing::warn!(%error, "when sessions were used last is not stored");
+            }
+        }
     }
 
     /// Stores when sessions were used, and forgets those that ended.

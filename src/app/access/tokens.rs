@@ -116,10 +116,7 @@ impl App {
         let access = self.administered(actor)?;
         let now = self.clock.now();
         if access.tokens.read(|all| all.values().filter(|token| is_good(token, now)).count()) >= MOST_TOKENS {
-            return Err(AppError::Refused {
-                field: "name",
-                detail: format!("there are {MOST_TOKENS} tokens already; revoke some"),
-            });
+            return Err(too_many());
         }
         if !self.view(actor).sees_scope(&wanted.scope) {
             return Err(AppError::Refused { field: "within", detail: "is more than whoever makes the token may see".to_owned() });
@@ -128,8 +125,7 @@ impl App {
         let mut record = wanted.record(secret.digest(), actor, now)?;
         record.id = self.store.token_add(record.clone()).await?;
         access.tokens.put(record.clone());
-        let detail = json!({ "id": record.id, "roles": record.roles, "scope": record.scope, "screen": record.screen });
-        access.audit.noted(deed(actor, now, Action::TokenMade, &record.name, detail)).await?;
+        access.audit.noted(made(&record, actor, now)).await?;
         Ok((record, secret))
     }
 
@@ -163,6 +159,38 @@ impl App {
             .map(Arc::as_ref)
             .ok_or_else(|| AppError::Refused { field: "access", detail: "the settings have no [access]".to_owned() })
     }
+}
+
+/// Makes a token in a file that no server has.
+pub async fn made_in(store: &Store, wanted: Wanted, now: Timestamp) -> Result<(TokenRecord, Secret), AppError> {
+    let actor = Actor::local();
+    let good = store.tokens().await?.iter().filter(|token| is_good(token, now)).count();
+    if good >= MOST_TOKENS {
+        return Err(too_many());
+    }
+    let secret = Secret::random().map_err(|error| AppError::Outside(error.to_string()))?;
+    let mut record = wanted.record(secret.digest(), &actor, now)?;
+    record.id = store.token_add(record.clone()).await?;
+    store.audit_append(vec![made(&record, &actor, now)]).await?;
+    Ok((record, secret))
+}
+
+/// Revokes a token in a file that no server has.
+pub async fn revoked_in(store: &Store, id: i64, now: Timestamp) -> Result<TokenRecord, AppError> {
+    let found = store.tokens().await?.into_iter().find(|token| token.id == id);
+    let found = found.ok_or(AppError::UnknownId { what: "token", id })?;
+    store.token_revoke(id, now).await?;
+    store.audit_append(vec![deed(&Actor::local(), now, Action::TokenRevoked, &found.name, json!({ "id": id }))]).await?;
+    Ok(TokenRecord { revoked_at: found.revoked_at.or(Some(now)), ..found })
+}
+
+fn too_many() -> AppError {
+    AppError::Refused { field: "name", detail: format!("there are {MOST_TOKENS} tokens already; revoke some") }
+}
+
+fn made(record: &TokenRecord, actor: &Actor, now: Timestamp) -> Deed {
+    let detail = json!({ "id": record.id, "roles": record.roles, "scope": record.scope, "screen": record.screen });
+    deed(actor, now, Action::TokenMade, &record.name, detail)
 }
 
 fn deed(actor: &Actor, at: Timestamp, action: Action, object: &str, detail: serde_json::Value) -> Deed {

@@ -33,7 +33,7 @@ pub(super) use bulk::EmbeddedLoad;
 pub use handed_out::HandedOut;
 pub(super) use view::EmbeddedView;
 
-use super::{Access, Meta, StoreError};
+use super::{Access, Announced, Meta, StoreError};
 use crate::domain::grid::GridRecord;
 use crate::domain::id::GridSet;
 use crate::domain::region::RegionRecord;
@@ -55,6 +55,9 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// Transactions of a large write between two breaths: some megabytes of log.
 const BREATH: u32 = 8;
+
+/// Behind the name of the data file: what programs of this machine show to its server.
+const SECRET: &str = ".secret";
 
 /// SQLite's result code `SQLITE_NOTADB`.
 const NOT_A_DATABASE: &str = "26";
@@ -101,15 +104,21 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// The lock beside a data file, held until it is dropped.
+/// The lock beside a data file, held until it is dropped; what a server shows to programs of this machine goes with it.
 #[derive(Debug)]
-struct Lock(File);
+struct Lock {
+    file: File,
+    secret: PathBuf,
+}
 
 impl Drop for Lock {
     /// Closing is not enough: a child process that is just being started has the file open too, until it runs its own program.
     fn drop(&mut self) {
-        let _ = self.0.set_len(0);
-        if let Err(error) = self.0.unlock() {
+        let _ = self.file.set_len(0);
+        if let Err(error) = remove_files(std::slice::from_ref(&self.secret)) {
+            tracing::warn!(%error, "the secret beside the data file stays behind; it is good for nothing any more");
+        }
+        if let Err(error) = self.file.unlock() {
             tracing::warn!(%error, "the lock beside the data file is given back only at the end of the process");
         }
     }
@@ -127,7 +136,9 @@ fn lock(path: &Path) -> Result<Lock, StoreError> {
         Ok(()) => {
             // What a program that was killed wrote about itself.
             file.set_len(0).doing(&format!("emptying the lock beside {}", path.display()))?;
-            Ok(Lock(file))
+            let secret = beside(path, SECRET);
+            remove_files(std::slice::from_ref(&secret))?;
+            Ok(Lock { file, secret })
         }
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse(path.to_owned())),
         Err(std::fs::TryLockError::Error(error)) => Err(error).doing(&format!("locking {}", path.display())),
@@ -313,12 +324,15 @@ impl EmbeddedStore {
         if self.shared.access == Access::Read || self.shared.readers.is_closed() { Err(StoreError::ReadOnly) } else { Ok(()) }
     }
 
-    pub(super) fn announce(&self, address: &str) -> Result<(), StoreError> {
+    pub(super) fn announce(&self, address: &str, secret: Option<&str>) -> Result<(), StoreError> {
         use std::io::{Seek, Write};
         let doing = "writing the address into the lock beside the file";
         let held = self.shared.lock.lock().expect("nothing panics while it holds the lock");
-        let Some(Lock(file)) = held.as_ref() else { return Err(StoreError::ReadOnly) };
-        let mut file = file;
+        let Some(lock) = held.as_ref() else { return Err(StoreError::ReadOnly) };
+        if let Some(secret) = secret {
+            own_file(&lock.secret, secret).doing(&format!("writing {}", lock.secret.display()))?;
+        }
+        let mut file = &lock.file;
         file.set_len(0).doing(doing)?;
         file.rewind().doing(doing)?;
         file.write_all(address.as_bytes()).doing(doing)
@@ -330,9 +344,26 @@ impl EmbeddedStore {
 }
 
 /// What the holder of the lock beside a data file says about where it answers.
-pub(super) fn announced(path: &Path) -> Option<String> {
+pub(super) fn announced(path: &Path) -> Option<Announced> {
     let text = std::fs::read_to_string(beside(path, ".lock")).ok()?;
-    Some(text.trim().to_owned()).filter(|address| !address.is_empty())
+    let address = Some(text.trim().to_owned()).filter(|address| !address.is_empty())?;
+    let place = beside(path, SECRET);
+    let secret = match std::fs::read_to_string(&place) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}; it is read by the user that the server runs as", place.display())),
+    };
+    Some(Announced { address, secret })
+}
+
+/// A new file that only its owner reads.
+fn own_file(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
 }
 
 /// Removes a data file with its lock.

@@ -4,6 +4,7 @@ mod access;
 mod addresses;
 mod bad_input;
 mod beidou;
+mod bounds;
 mod buildings;
 mod changes;
 pub(crate) mod city;
@@ -28,6 +29,7 @@ mod scope;
 mod search;
 mod sets;
 mod tiles;
+mod transport;
 
 use axum::Router;
 use axum::body::Body;
