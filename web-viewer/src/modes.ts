@@ -6,7 +6,7 @@ import { show, type Stage } from './map/create';
 import { drawCases, drawFacilities, drawUrgent, light, spotlight, type Outline } from './map/spotlight';
 import { loadTogether, type First } from './resource';
 import { go, route, type Mode } from './route';
-import { below, card, cases, categoryShown, children, classed, facilities, facilitiesDrawn, gridLevel, groupsShown, links, listed, meta, narrowed, notice, otherSets, region, tops } from './state';
+import { below, card, cases, categoryShown, children, classed, facilities, facilitiesDrawn, gridLevel, groupsShown, links, listed, meta, narrowed, notice, otherSets, region, tops, wholeName } from './state';
 
 /** Where a route leads, and the boundaries of when. */
 export interface Place { mode: Mode; at: string | null }
@@ -121,10 +121,10 @@ export function asChild({ grid, team, facilities, open_cases }: GridCard): Child
   return { code, name, level: gridLevel.value, kind, bbox, counts };
 }
 
-/** The whole city as a region. */
+/** All that the caller may see as a region. */
 function whole(): Region {
-  const { title, bbox, counts, revision, epoch } = meta.data!;
-  return { level: '', code: TOP, name: title, path: [], bbox, counts, revision, epoch };
+  const { bbox, counts, revision, epoch } = meta.data!;
+  return { level: '', code: TOP, name: wholeName.value, path: [], bbox, counts, revision, epoch };
 }
 
 async function enterGrid(code: string, at: string | null, { stage: coming, onChange }: Context, signal: AbortSignal, arrive: () => void): Promise<void> {

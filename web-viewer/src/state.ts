@@ -4,7 +4,8 @@ import { route } from './route';
 import type { Basemap, Case, Category, Child, Facility, FacilityGroup, GridCard, Meta, Near, Place, Position, Region, Selected, SetLink, ThematicLayer } from './api';
 import { isPassing, Resource } from './resource';
 import type { Route } from './route';
-import { OTHERS } from './words';
+import { me } from './who';
+import { OTHERS, say } from './words';
 
 export const meta = new Resource<Meta>();
 export const categories = signal<Category[]>([]);
@@ -81,6 +82,9 @@ export const thing = signal<{ layer: string; properties: Record<string, unknown>
 
 /** Codes that have nothing above them that the caller may see. */
 export const tops = computed(() => [...meta.data?.root ?? [], ...meta.data?.root_grids ?? []]);
+
+/** What all that the caller may see is called. A part is not told as the whole city. */
+export const wholeName = computed(() => (me.value?.within ? say('myPart') : meta.data?.title ?? ''));
 
 /** Of places from the top down those where the caller may go: what lies above their part of the city is no place of theirs. */
 export function reachable<T extends { code: string }>(places: readonly T[]): T[] {

@@ -54,7 +54,7 @@ export const WORDS = {
   why_elsewhere: ['统一认证系统没有应答。请稍后再试，或改用访问令牌。', 'The other system does not answer. Try again later, or use a token.'],
   why_foreign: ['服务器不认得这个网址，请管理员核对 base_url 和代理设置。', 'The server does not know itself under this address. Check base_url and the proxy.'],
   why_silent: ['服务器没有应答，正在重试。', 'The server does not answer, trying again.'], why_failed: ['登录没有成功，请重试。', 'The log-in failed. Try again.'],
-  caller: ['当前用户', 'Who is logged in'], roles: ['角色', 'Roles'], mayInside: ['可看范围', 'May see'], wholeCity: ['全市', 'the whole city'], until: ['有效至', 'Until'],
+  caller: ['当前用户', 'Who is logged in'], roles: ['角色', 'Roles'], myPart: ['我的范围', 'My part of the city'], mayInside: ['可看范围', 'May see'], wholeCity: ['全市', 'the whole city'], until: ['有效至', 'Until'],
   role_viewer: ['查看', 'Viewer'], role_officer: ['网格员', 'Officer'], role_operator: ['坐席', 'Operator'], role_planner: ['规划', 'Planner'], role_admin: ['管理员', 'Administrator'], role_auditor: ['审计', 'Auditor'],
   locate: ['定位', 'Where am I'], locating: ['正在定位', 'Finding the position'], hereIn: ['你在', 'You are in'], hereMaybe: ['你可能在', 'You may be in'],
   where_insecure: ['浏览器只在安全连接下给出位置，请用 https 打开本页。', 'Browsers tell the position only over a secure connection: open this page over https.'],

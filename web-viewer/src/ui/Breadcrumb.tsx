@@ -1,6 +1,6 @@
 // Where this is, from the top down; every step is a way back.
 import { go, route } from '../route';
-import { meta, path, shown, tops } from '../state';
+import { path, shown, tops, wholeName } from '../state';
 import { say } from '../words';
 import { Icon } from './Icon';
 import { up } from '../modes';
@@ -13,7 +13,7 @@ export function Breadcrumb() {
     <nav class="breadcrumb" aria-label={say('breadcrumb')}>
       {(places.length > 1 || several || (shown.value && places.length === 0)) && <button type="button" class="back" aria-label={say('up')} onClick={() => up(path.value)}><Icon name="back" /></button>}
       <ol>
-        {(several || (shown.value && places.length === 0)) && <li><button type="button" onClick={() => go({ mode: { kind: 'top' } })}>{meta.data?.title}</button></li>}
+        {(several || (shown.value && places.length === 0)) && <li><button type="button" onClick={() => go({ mode: { kind: 'top' } })}>{wholeName.value}</button></li>}
         {places.map(({ code, name }, n) => (
           <li key={code}>
             {n === places.length - 1 ? <span aria-current="location">{name}</span>

@@ -9,7 +9,7 @@ const PORT = Number(process.env.LOST_PORT ?? 18081) + 15;
 const server = await start({ port: PORT });
 try {
   const { ask, base } = server;
-  const { root: [top], title } = await ask('GET', '/api/v1/meta');
+  const { root: [top] } = await ask('GET', '/api/v1/meta');
   const below = async (code) => (await ask('GET', `/api/v1/regions/${code}/children`)).items;
   let communities = await below(top);
   while (!(await below(communities[0].code))[0].kind) communities = (await Promise.all(communities.map(({ code }) => below(code)))).flat();
@@ -47,12 +47,12 @@ try {
     // A region and a grid of another: both are tops, and together the whole.
     const two = await as('two');
     const card = await ask('GET', `/api/v1/grids/${alone.code}`);
-    assert((await sentence(two)).startsWith(`${title}未结${counts.open_cases + card.open_cases.total}·`), await sentence(two));
+    assert((await sentence(two)).startsWith(`我的范围未结${counts.open_cases + card.open_cases.total}·`), await sentence(two));
     assert.equal(await two.locator('.parts .rows li').count(), 2);
     await two.locator('.parts .rows button', { hasText: alone.name }).click();
     await two.waitForFunction((code) => document.documentElement.dataset.shown === `?grid=${code}`, alone.code);
     await settled(two);
-    assert.deepEqual(await crumbs(two), [title, alone.name]);
+    assert.deepEqual(await crumbs(two), ['我的范围', alone.name]);
     await two.click('.breadcrumb .back');
     await two.waitForFunction(() => document.documentElement.dataset.shown === '');
     await settled(two);
