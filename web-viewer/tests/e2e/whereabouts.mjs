@@ -26,7 +26,7 @@ try {
 }
 
 // A second address, TLS with an authority of its own, callers: as phones in the field reach it.
-const safe = await start({ port: PORT, name: NAME, address: '127.0.0.2', settings: `base_url = "https://${NAME}:${PORT}"\npublic = false` });
+const safe = await start({ port: PORT, name: NAME, address: '127.0.0.2' });
 try {
   const { token } = await safe.ask('POST', '/api/v1/tokens', { name: '外勤', roles: ['officer'] });
   const [{ grid: code }] = (await safe.ask('GET', '/api/v1/cases?limit=1')).items;
