@@ -1,18 +1,24 @@
 //! `wangge serve`.
 
 use super::{Failure, Outcome, machine, out};
-use crate::app::App;
+use crate::app::{Actor, App};
 use crate::clock::Clock;
 use crate::config::tls::Tls;
 use crate::config::{Config, base_url, tile_cache_bytes};
+use crate::domain::audit::Action;
 use crate::http::tls::Tls as Certificate;
 use crate::http::{self, Door, Room};
 use crate::store::{Access, Store, StoreError};
+use serde_json::json;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
 
 /// The map, the API and the tiles of one city. While it runs the data file is its own: `wangge import` goes through its HTTP interface;
 /// check, locate and backup read beside it.
@@ -50,7 +56,8 @@ pub(super) struct Args {
     /// Most megabytes of the files of one import [default: 2048].
     #[arg(long, value_name = "MB")]
     upload_limit_mb: Option<u64>,
-    /// What is logged, to standard error: error, warn, info or debug, also by module. `wangge::access=debug` gives a line a request.
+    /// What is logged, to standard error: error, warn, info or debug, also by module. `wangge::access=debug` gives a line a request. Of
+    /// other people's parts of the program only warnings are told, whatever is asked for: the rest could hold secrets.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
 }
@@ -58,11 +65,10 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Outcome {
     let config = config(&args)?;
     let filter = EnvFilter::try_new(&args.log).map_err(|error| Failure::Usage(format!("--log {:?}: {error}", args.log)))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    // What others' crates say in detail may hold whatever passes through them: heads with secrets, bodies with positions.
+    let of_ours = filter_fn(|about| about.target().starts_with("wangge") || *about.level() <= Level::WARN);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    tracing_subscriber::registry().with(lines.with_filter(filter.and(of_ours))).init();
     let (open_files, spare) = (machine::raise_open_files(), 256);
     let (mut all, of_one) = config.connections;
     if let Some(files) = open_files.and_then(|files| usize::try_from(files).ok()).filter(|files| *files < all + spare) {
@@ -121,6 +127,8 @@ async fn answer_within(app: Arc<App>, doors: Vec<Door>, address: SocketAddr, roo
         city.facilities.len(),
         city.cases.len(),
     ));
+    let (local, about) = (Actor::local(), json!({ "version": env!("CARGO_PKG_VERSION"), "listen": address.to_string() }));
+    app.noted(&local, None, Action::Server, "start", about).await?;
     let ahead = Arc::clone(&app);
     tokio::spawn(async move { ahead.draw_ahead().await });
     if let Some(limit) = app.config.memory_limit_bytes {
@@ -139,6 +147,7 @@ async fn answer_within(app: Arc<App>, doors: Vec<Door>, address: SocketAddr, roo
     if let Err(error) = app.sessions_keep().await {
         tracing::warn!(%error, "when sessions were used last is not stored");
     }
+    app.noted(&local, None, Action::Server, "end", json!({})).await?;
     // Reports of this run; what is kept of them is in the store.
     let _ = std::fs::remove_dir_all(uploads);
     Ok(true)

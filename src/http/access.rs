@@ -221,6 +221,9 @@ pub(super) fn unauthorized(why: &Refused) -> Response {
     response
 }
 
+/// Where codes of places are looked up.
+const BEIDOU: &str = "/api/v1/beidou/";
+
 /// A deed without more than a reason.
 pub(super) fn deed(app: &App, actor: &str, peer: Option<IpAddr>, action: Action, path: &str, why: &str) -> Deed {
     Deed {
@@ -228,7 +231,8 @@ pub(super) fn deed(app: &App, actor: &str, peer: Option<IpAddr>, action: Action,
         actor: actor.to_owned(),
         address: peer.map(|peer| peer.to_string()),
         action,
-        object: path.chars().take(200).collect(),
+        // What stands behind it is a position.
+        object: if path.starts_with(BEIDOU) { BEIDOU.to_owned() } else { path.chars().take(200).collect() },
         detail: json!({ "why": why }),
     }
 }

@@ -33,7 +33,6 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
     let id = request_id(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
-    let path = tracing::enabled!(target: "wangge::access", tracing::Level::DEBUG).then(|| request.uri().path().to_owned());
 
     // Files of an import may take long; each piece of them has its own limit.
     let uploads = method == Method::POST && route.as_ref().is_some_and(|route| route.as_str() == super::imports::ADDRESS);
@@ -52,9 +51,9 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
 
     let status = response.status();
     metrics::count(route.as_ref().map(MatchedPath::as_str), status, started.elapsed());
-    if let Some(path) = path {
-        tracing::debug!(target: "wangge::access", %method, path, status = status.as_u16(), request_id = ?id, duration_us = started.elapsed().as_micros());
-    }
+    // The route, not the path: a code of BeiDou in it is a position.
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    tracing::debug!(target: "wangge::access", %method, route, status = status.as_u16(), request_id = ?id, duration_us = started.elapsed().as_micros());
     if status == StatusCode::NO_CONTENT {
         // RFC 9110 §8.6: it has no Content-Length. The router derives one from every body whose size it knows.
         *response.body_mut() = Body::from_stream(futures_util::stream::empty::<Result<Bytes, Infallible>>());

@@ -44,7 +44,7 @@ pub(super) struct KeySet {
 enum From {
     Given,
     File(PathBuf),
-    Url { upstream: Upstream, address: String },
+    Url { upstream: Box<Upstream>, address: String },
 }
 
 /// The algorithm of a public key; `None`: not one for signatures that this program checks.
@@ -89,7 +89,7 @@ impl KeySet {
 
     /// Keys at an address, fetched when the first token comes.
     pub(super) fn at(address: String, authorities: Option<&Path>) -> Result<Self, String> {
-        let upstream = Upstream::new(authorities).map_err(|error| error.to_string())?;
+        let upstream = Box::new(Upstream::new(authorities).map_err(|error| error.to_string())?);
         Ok(Self::new(From::Url { upstream, address }, Vec::new(), None))
     }
 

@@ -17,6 +17,7 @@ mod imports;
 mod locate;
 mod locate_streams;
 mod log_in;
+mod logs;
 mod nearby;
 mod ogc;
 mod operation;
