@@ -596,10 +596,10 @@ async fn a_browser_logs_in_by_cas() {
     }
 }
 
-async fn validate(
-    State(asked): State<Arc<Mutex<Vec<HashMap<String, String>>>>>,
-    Query(query): Query<HashMap<String, String>>,
-) -> String {
+/// What was sent in forms.
+type Forms = Arc<Mutex<Vec<HashMap<String, String>>>>;
+
+async fn validate(State(asked): State<Forms>, Query(query): Query<HashMap<String, String>>) -> String {
     let good = query["ticket"] == "ST-good";
     asked.lock().unwrap().push(query);
     let said = if good {
