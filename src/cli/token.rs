@@ -246,7 +246,8 @@ fn end_of(text: &str, zone: &str) -> Result<Timestamp, Failure> {
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Ok(instant);
     }
-    let day: Date = text.parse().map_err(|_| bad())?;
+    // A day alone: a time of day without an offset is nobody's instant.
+    let day = text.parse::<Date>().ok().filter(|_| text.len() == "2026-12-31".len()).ok_or_else(bad)?;
     let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
     let next = day.tomorrow().and_then(|next| next.to_zoned(zone));
     next.map(|next| next.timestamp()).map_err(|_| bad())
