@@ -53,8 +53,8 @@ impl Right {
     /// It opens what no part of the city has for itself: somebody who sees only a part may not do it, whatever their roles say.
     pub fn is_of_whole_city(self) -> bool {
         match self {
-            Self::Read | Self::Phones | Self::Texts | Self::Write | Self::Export => false,
-            Self::Import | Self::Plan | Self::Audit | Self::Metrics | Self::Admin => true,
+            Self::Read | Self::Phones | Self::Texts | Self::Write | Self::Export | Self::Admin => false,
+            Self::Import | Self::Plan | Self::Audit | Self::Metrics => true,
         }
     }
 
@@ -97,6 +97,11 @@ impl Rights {
     /// Those that both have.
     pub fn common(self, other: Self) -> Self {
         Self { rights: self.rights & other.rights, classes: self.classes & other.classes }
+    }
+
+    /// Whether there is nothing among them that the other have not.
+    pub fn are_among(self, other: Self) -> bool {
+        self.common(other) == self
     }
 
     /// Classes that may be seen, one bit each, in the order of the table.
@@ -237,6 +242,7 @@ mod tests {
         let both = roles.rights(&[Role::Viewer, Role::Auditor]);
         assert_eq!(both.words().collect::<Vec<_>>(), ["read", "audit"]);
         assert_eq!(both.common(viewer), viewer);
+        assert!(viewer.are_among(both) && !both.are_among(viewer) && both.are_among(Rights::ALL));
         assert_eq!(both.of_a_part().words().collect::<Vec<_>>(), ["read"]);
     }
 

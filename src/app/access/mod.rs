@@ -262,13 +262,18 @@ impl Access {
         Ok(Bearer { id, name, roles, scope, screen: None })
     }
 
+    /// What somebody with these roles may do in this part of the city.
+    pub(super) fn rights(&self, roles: &[Role], scope: &Scope) -> Rights {
+        let rights = self.callers.roles.rights(roles);
+        if *scope == Scope::All { rights } else { rights.of_a_part() }
+    }
+
     /// The actor that somebody is.
     pub(super) fn actor(&self, bearer: Bearer) -> Arc<Actor> {
         let Bearer { id, name: _, roles, scope, screen } = bearer;
-        let rights = self.callers.roles.rights(&roles);
+        let rights = self.rights(&roles, &scope);
         // A screen only shows.
         let rights = if screen.is_some() { rights.common(Rights::READING) } else { rights };
-        let rights = if scope == Scope::All { rights } else { rights.of_a_part() };
         let hidden = self.callers.roles.hidden(rights).into_iter().collect();
         Arc::new(Actor { id, roles, rights, scope, hidden, screen })
     }

@@ -121,6 +121,10 @@ impl App {
         if !self.view(actor).sees_scope(&wanted.scope) {
             return Err(AppError::Refused { field: "within", detail: "is more than whoever makes the token may see".to_owned() });
         }
+        let given = access.rights(&wanted.roles, &wanted.scope);
+        if !given.are_among(actor.rights) {
+            return Err(AppError::Refused { field: "roles", detail: "may do more than whoever makes the token".to_owned() });
+        }
         let secret = Secret::random().map_err(|error| AppError::Outside(error.to_string()))?;
         let mut record = wanted.record(secret.digest(), actor, now)?;
         record.id = self.store.token_add(record.clone()).await?;
@@ -129,10 +133,12 @@ impl App {
         Ok((record, secret))
     }
 
-    /// All tokens that ever were.
+    /// All tokens that ever were, of the actor's part of the city.
     pub fn tokens(&self, actor: &Actor) -> Result<Vec<TokenRecord>, AppError> {
         let access = self.administered(actor)?;
-        let mut all: Vec<TokenRecord> = access.tokens.read(|all| all.values().cloned().collect());
+        let view = self.view(actor);
+        let seen = |token: &&TokenRecord| view.sees_scope(&token.scope);
+        let mut all: Vec<TokenRecord> = access.tokens.read(|all| all.values().filter(seen).cloned().collect());
         all.sort_by_key(|token| token.id);
         Ok(all)
     }
@@ -142,6 +148,7 @@ impl App {
         let access = self.administered(actor)?;
         let now = self.clock.now();
         let found = access.tokens.read(|all| all.values().find(|token| token.id == id).cloned());
+        let found = found.filter(|token| self.view(actor).sees_scope(&token.scope));
         let found = found.ok_or(AppError::UnknownId { what: "token", id })?;
         // In memory first: whatever the disk does, it is good for nothing from here on.
         access.tokens.revoke(id, now);

@@ -248,6 +248,18 @@ async fn a_token_sees_its_part_of_the_city_and_gives_no_more_away() {
         let made = served.ask("POST", "/api/v1/tokens", Carries::Bearer(&admin), Some(body)).await;
         assert_eq!(made.status.as_u16(), status, "{}", made.text());
     }
+    // It knows of no token beside its part, and what it makes may do no more than itself.
+    let listed = served.get("/api/v1/tokens", Carries::Bearer(&admin)).await.ok();
+    let names: Vec<&str> = listed["items"].as_array().unwrap().iter().map(|token| token["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["officer 7", "admin of one grid", "x"]);
+    let (other, _) = served.token(json!({ "name": "officer 8", "roles": ["officer"], "within": [GRID_2] })).await;
+    let revoked = served.ask("DELETE", &format!("/api/v1/tokens/{other}"), Carries::Bearer(&admin), None).await;
+    revoked.problem(404, "unknown_id");
+    served.get("/api/v1/audit", Carries::Bearer(&admin)).await.problem(403, "denied");
+    let (_, admin) = served.token(json!({ "name": "admin", "roles": ["admin"] })).await;
+    let body = json!({ "name": "y", "roles": ["auditor"] });
+    let refused = served.ask("POST", "/api/v1/tokens", Carries::Bearer(&admin), Some(body)).await;
+    assert_eq!(refused.problem(400, "bad_field")["field"], "roles");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What every store promises. Each function is run over every implementation.
 
 use super::Bed;
+pub(super) use super::callers::*;
 use super::world::*;
 use std::collections::{BTreeSet, HashMap};
 use wangge::domain::address::AddressRecord;

@@ -1,5 +1,6 @@
 //! The store: one suite of promises over every implementation, and what only a file has to promise.
 
+mod callers;
 mod contract;
 mod differential;
 mod file;
@@ -97,4 +98,7 @@ over_every_store!(
     addresses_count_their_versions_and_need_no_epoch,
     the_log_has_no_holes_and_imports_keep_their_reports,
     writers_at_the_same_time_lose_nothing,
+    tokens_come_back_whole_and_are_revoked_once,
+    sessions_are_written_over_and_end,
+    the_audit_is_one_chain_that_loses_only_its_beginning,
 );
