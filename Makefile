@@ -40,6 +40,7 @@ bench: ## measure, with the twins beside us; write what changed into benches/REA
 	cargo bench --bench tiles
 	cargo bench --bench store
 	cargo bench --bench http
+	cargo bench --bench scope
 
 peers: build ## measure beside Martin, PostGIS, DuckDB (got from Debian, crates.io, PyPI): PRESET=prefecture, ROUNDS, SECONDS_EACH (about 15 minutes)
 	WANGGE=$(WANGGE) PRESET=$(if $(filter zhoushan,$(PRESET)),prefecture,$(PRESET)) bash benches/peers/run.sh

@@ -192,7 +192,7 @@ impl App {
                 return Ok(written);
             }
             let record = self.patched(actor, &view, &empty, patch.clone())?;
-            let _naming = self.code_checked(&empty, &record).await?;
+            let _naming = self.code_checked(actor, &empty, &record).await?;
             self.applier.alive()?;
             match self.store.facility_write(head, FacilityWrite::Put(Box::new(record)), once.clone()).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
@@ -221,7 +221,7 @@ impl App {
             let before = self.facility(actor, id).await?;
             meant.checked(before.version)?;
             let record = self.patched(actor, &view, &before, patch.clone())?;
-            let _naming = self.code_checked(&before, &record).await?;
+            let _naming = self.code_checked(actor, &before, &record).await?;
             self.applier.alive()?;
             match self.store.facility_write(head, FacilityWrite::Put(Box::new(record)), once.clone()).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
@@ -326,6 +326,7 @@ impl App {
     /// Nobody else has the code that a facility takes. Nobody takes it while the answer is held.
     async fn code_checked(
         &self,
+        actor: &Actor,
         before: &FacilityRecord,
         record: &FacilityRecord,
     ) -> Result<Option<tokio::sync::MutexGuard<'_, ()>>, AppError> {
@@ -338,7 +339,11 @@ impl App {
             city.facilities.iter().find(named).map(|row| row.id)
         });
         match holder.await? {
-            Some(id) => Err(AppError::CodeTaken { code, id: id.0 }),
+            Some(id) => {
+                let city = self.published.load();
+                let seen = city.facilities.facility(id).is_some_and(|row| self.view(actor).sees_facility(row));
+                Err(AppError::CodeTaken { code, id: seen.then_some(id.0) })
+            }
             None => Ok(Some(naming)),
         }
     }

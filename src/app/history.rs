@@ -2,13 +2,14 @@
 
 use super::view::View;
 use super::{Actor, App, AppError};
-use crate::city::City;
+use crate::city::{City, Sight};
 use crate::domain::code::Code;
 use crate::domain::grid::GridKind;
 use crate::domain::hash::hash64;
 use crate::domain::id::{Epoch, GridIx, GridSet, Revision};
 use crate::domain::period::Period;
 use crate::domain::records::{BoundarySet, EpochRecord};
+use crate::domain::scope::Scope;
 use crate::geom::{LatticePoint, measure};
 use crate::store::epoch_at;
 use crate::territory::Territory;
@@ -90,8 +91,10 @@ impl App {
                 });
             };
             let territory = self.recorded(set, as_of).await?;
+            let city = self.as_seen_today(city, actor, None).await?;
             return Ok(View::new(city, territory, actor));
         };
+        let today = Arc::clone(&in_force);
         let territory = match as_of {
             AsOf::Now => in_force,
             AsOf::Epoch(epoch) if epoch == in_force.epoch => in_force,
@@ -102,7 +105,27 @@ impl App {
                 if found.epoch == in_force.epoch { in_force } else { found }
             }
         };
+        if Arc::ptr_eq(&territory, &today) {
+            return Ok(View::new(city, territory, actor));
+        }
+        let city = self.as_seen_today(city, actor, Some(today)).await?;
         Ok(View::new(city, territory, actor))
+    }
+
+    /// What stands in past boundaries stands there today: whoever sees a part of the city sees of it what they see today, `territory` the
+    /// boundaries in force of the set asked for. Cost: a look at everything, for those only.
+    async fn as_seen_today(
+        &self,
+        city: Arc<City>,
+        actor: &Actor,
+        territory: Option<Arc<Territory>>,
+    ) -> Result<Arc<City>, AppError> {
+        if actor.scope == Scope::All {
+            return Ok(city);
+        }
+        let territory = territory.unwrap_or_else(|| Arc::clone(&city.territory));
+        let sight = Sight::of(&territory, &city.about.profile, &actor.scope, &actor.hidden);
+        Ok(self.compute.run(move || Arc::new(city.seen(&sight, &territory))).await?)
     }
 
     /// The boundaries of a set as the list of epochs has them.
@@ -129,6 +152,12 @@ impl App {
         let view = self.view_as_of(actor, set, as_of).await?;
         if !view.is_elsewhere() {
             return Ok(view);
+        }
+        if actor.scope != Scope::All {
+            let (seen, territory) = (Arc::clone(&view.city), Arc::clone(&view.territory));
+            let city = self.compute.run(move || Arc::new(seen.placed_in(&territory))).await?;
+            let territory = Arc::clone(&city.territory);
+            return Ok(View::new(city, territory, actor));
         }
         let mut kept = self.history.placed.lock().await;
         let fits = |city: &&Arc<City>| city.revision == view.city.revision && Arc::ptr_eq(&city.territory, &view.territory);

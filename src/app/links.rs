@@ -50,9 +50,14 @@ impl Links {
         &self.overlap.from[ix.at()]
     }
 
-    /// How many grids of `to` have their main link to this one of `from`.
-    pub fn main_of(&self, ix: GridIx) -> u32 {
-        self.main_of[ix.at()]
+    /// How many of the `seen` grids of `to` have their main link to this one of `from`.
+    pub fn main_of(&self, ix: GridIx, seen: impl Fn(GridIx) -> bool) -> u32 {
+        if self.main_of[ix.at()] == 0 {
+            return 0;
+        }
+        let theirs = |other: GridIx| self.overlap.to[other.at()].main().is_some_and(|main| main.other == ix);
+        let links = self.linked(ix).links.iter().map(|link| link.other);
+        links.filter(|other| theirs(*other) && seen(*other)).count() as u32
     }
 
     /// The share of the other grid's land that is common.

@@ -179,12 +179,12 @@ pub enum AppError {
         detail: String,
     },
     /// Take another code, or change the one that has it.
-    #[error("facility {id} has the code {code:?} already")]
+    #[error("{} has the code {code:?} already", .id.map_or("a facility that you do not see".to_owned(), |id| format!("facility {id}")))]
     CodeTaken {
         /// As given.
         code: String,
-        /// Who has it.
-        id: i64,
+        /// Who has it, when the caller sees it.
+        id: Option<i64>,
     },
     /// Undo what came later first, or leave it: not all that the import wrote is as it was left.
     #[error("{total} of the rows that import {id} wrote were changed or removed since: {}", .some.join(", "))]

@@ -1,7 +1,8 @@
 //! What a caller may see of a city: the one function of actor and object that everything goes through which is looked up, listed, counted
 //! or drawn.
 
-use super::Facility;
+use super::standing::{Record, Standings, unit_of};
+use super::{Case, Cases, City, Facilities, Facility, Staff};
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::code::Code;
 use crate::domain::id::{GridIx, RegionIx, Unit};
@@ -10,6 +11,7 @@ use crate::geom::LatticeBox;
 use crate::territory::Territory;
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A scope and what is hidden, as numbers of one territory and one profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +120,36 @@ impl Subtree {
 impl From<GridIx> for Subtree {
     fn from(ix: GridIx) -> Self {
         Self { regions: 0..0, grids: ix.0..ix.0 + 1 }
+    }
+}
+
+impl City {
+    /// The city with nothing in it but what a sight shows in one territory, which need not be the city's own.
+    #[must_use]
+    pub fn seen(&self, sight: &Sight, territory: &Territory) -> Self {
+        let grids = self.territory.grids.len();
+        let shown = |row: &&Facility| sight.facility(row, territory.leaf_at(row.at));
+        let unit = |case: &Case| match case.record.at {
+            Some(at) => territory.leaf_at(at),
+            None => territory.region_ix(case.record.within.as_ref()?.as_str()).map(Unit::Region),
+        };
+        let staff = self.staff.iter().filter(|record| sight.at(territory.unit(record.assigned.as_str())));
+        let facilities = self.facilities.iter().filter(shown).cloned().collect();
+        Self {
+            facilities: Arc::new(Facilities::new(facilities, &self.about.profile, grids)),
+            cases: Arc::new(Cases::new(self.cases.iter().filter(|case| sight.at(unit(case))).cloned(), grids)),
+            staff: Arc::new(Staff::new(staff.cloned())),
+            organizations: Arc::new(self.organizations.seen(sight, territory, &self.territory)),
+            buildings: Arc::new(self.buildings.seen(sight, territory, &self.territory)),
+            ..self.clone()
+        }
+    }
+}
+
+impl<R: Record> Standings<R> {
+    fn seen(&self, sight: &Sight, territory: &Territory, own: &Territory) -> Self {
+        let shown = self.iter().filter(|one| sight.at(unit_of(&*one.record, territory)));
+        Self::new(shown.map(|one| Arc::clone(&one.record)), own)
     }
 }
 

@@ -47,6 +47,11 @@ impl Staff {
         self.total == 0
     }
 
+    /// All of them, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &StaffRecord> {
+        self.by_code.values().flatten()
+    }
+
     /// Those assigned to exactly this grid or region.
     pub fn of(&self, code: &Code) -> &[StaffRecord] {
         self.by_code.get(code).map_or(&[], Vec::as_slice)

@@ -206,7 +206,7 @@ pub(super) struct AccessKeys {
 pub(super) struct UserKeys {
     id: String,
     roles: Vec<Role>,
-    within: Option<Vec<Code>>,
+    within: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -285,20 +285,18 @@ impl Tables {
 }
 
 fn between<T: PartialOrd + fmt::Display>(name: &str, value: T, least: T, most: T) -> Result<T, String> {
-    if value < least || value > most { Err(format!("{name} is {value}; it may be {least} to {most}")) } else { Ok(value) }
+    // No number at all is in no range.
+    if value >= least && value <= most { Ok(value) } else { Err(format!("{name} is {value}; it may be {least} to {most}")) }
 }
 
 /// The first line of a file: a secret.
-fn hidden(name: &str, path: &Path, folder: &Path) -> Result<Hidden, String> {
+fn hidden(name: &str, path: &Path, folder: &Path, least: usize) -> Result<Hidden, String> {
     let path = folder.join(path);
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{name} {}: {error}", path.display()))?;
     let line = text.lines().next().unwrap_or_default().trim();
-    if line.len() < 32 {
-        return Err(format!(
-            "{name} {}: its first line has {} characters; a secret needs 32 or more",
-            path.display(),
-            line.len()
-        ));
+    if line.len() < least {
+        let (path, length) = (path.display(), line.len());
+        return Err(format!("{name} {path}: its first line has {length} characters; this secret needs {least} or more"));
     }
     Ok(Hidden(line.to_owned()))
 }
@@ -313,7 +311,7 @@ fn jwt(keys: JwtKeys, folder: &Path) -> Result<Jwt, String> {
     let found = match (keys.jwks_file, keys.jwks_url, keys.secret_file) {
         (Some(path), None, None) => Keys::File(folder.join(path)),
         (None, Some(url), None) => Keys::Url(trusted_url("[jwt] jwks_url", &url)?),
-        (None, None, Some(path)) => Keys::Shared(hidden("[jwt] secret_file", &path, folder)?),
+        (None, None, Some(path)) => Keys::Shared(hidden("[jwt] secret_file", &path, folder, 32)?),
         _ => return Err("[jwt] needs one of jwks_file, jwks_url and secret_file".to_owned()),
     };
     Ok(Jwt {
@@ -379,8 +377,14 @@ pub(super) fn callers(tables: Tables, folder: &Path) -> Result<Option<Callers>, 
     let mut users: Vec<User> = tables
         .user
         .into_iter()
-        .map(|user| User { id: user.id, roles: user.roles, scope: user.within.map_or(Scope::All, Scope::within) })
-        .collect();
+        .map(|user| {
+            let all = user.within.iter().any(|code| code == "*");
+            let codes = user.within.iter().map(|code| code.parse::<Code>().map_err(|error| error.to_string()));
+            let scope = if all { Scope::All } else { Scope::within(codes.collect::<Result<Vec<_>, _>>()?) };
+            Ok(User { id: user.id, roles: user.roles, scope })
+        })
+        .collect::<Result<_, String>>()
+        .map_err(|why| format!("[[user]] within: {why}"))?;
     users.sort_by(|one, other| one.id.cmp(&other.id));
     if let Some(pair) = users.windows(2).find(|pair| pair[0].id == pair[1].id) {
         return Err(format!("[[user]] {:?} stands there twice", pair[0].id));
@@ -390,7 +394,7 @@ pub(super) fn callers(tables: Tables, folder: &Path) -> Result<Option<Callers>, 
             title: keys.title.unwrap_or_else(|| "单位统一认证".to_owned()),
             issuer: trusted_url("[oidc] issuer", &keys.issuer)?,
             client_id: keys.client_id,
-            client_secret: keys.client_secret_file.map(|path| hidden("[oidc] client_secret_file", &path, folder)).transpose()?,
+            client_secret: keys.client_secret_file.map(|path| hidden("[oidc] client_secret_file", &path, folder, 8)).transpose()?,
             scopes: keys.scopes.unwrap_or_else(|| "openid profile".to_owned()),
             id_claim: keys.id_claim.unwrap_or_else(|| "sub".to_owned()),
             roles_claim: keys.roles_claim.unwrap_or_else(|| "roles".to_owned()),

@@ -126,6 +126,14 @@ async fn let_in(app: &App, access: &Access, request: &Parts, need: Need) -> Resu
     Ok(Some(known))
 }
 
+/// What one household or office has of addresses: of IPv6 2^64.
+fn neighbourhood(peer: IpAddr) -> IpAddr {
+    match peer {
+        IpAddr::V4(_) => peer,
+        IpAddr::V6(address) => std::net::Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
 /// What a request carries: the most explicit first.
 fn shown<'a>(app: &App, headers: &'a HeaderMap, access: &Access, peer: Option<IpAddr>) -> Answer<Option<Shown<'a>>> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
@@ -179,7 +187,7 @@ fn asked(access: &Access, who: &str, share: f64) -> Answer<()> {
 
 /// The same for whoever showed something that is not good.
 pub(super) fn stranger(access: &Access, peer: Option<IpAddr>) -> Answer<()> {
-    asked(access, &format!("stranger {peer:?}"), STRANGERS)
+    asked(access, &format!("stranger {:?}", peer.map(neighbourhood)), STRANGERS)
 }
 
 /// Forms are sent here by pages of other sites without being asked; their browser says whose page it is. Behind a proxy the page is

@@ -224,7 +224,10 @@ impl From<AppError> for Problem {
             AppError::KeyReused(key) => Self::new(C::KeyReused, detail).with("given", key.as_str()),
             AppError::Missing(field) => Self::missing_field(field),
             AppError::Refused { field, detail } => Self::bad_field(field, detail),
-            AppError::CodeTaken { id, .. } => Self::new(C::CodeTaken, detail).with("field", "code").with("id", *id),
+            AppError::CodeTaken { id, .. } => {
+                let problem = Self::new(C::CodeTaken, detail).with("field", "code");
+                id.map_or(problem.clone(), |id| problem.with("id", id))
+            }
             AppError::Touched { total, some, .. } => {
                 Self::new(C::Touched, detail).with("touched", *total).with("rows", some.clone())
             }

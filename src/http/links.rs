@@ -150,24 +150,26 @@ pub async fn all(
     let links = laid(&app, &view, &to).await?;
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     let (split, least, most) = (query.split, query.least, query.most);
-    let wanted = move |links: &Links, ix: GridIx| {
+    let wanted = move |links: &Links, to: &View, ix: GridIx| {
         let linked = links.linked(ix);
-        let is_split = !linked.links.is_empty() && linked.main_share() < SPLIT_BELOW;
-        let count = u64::from(links.main_of(ix));
+        let seen = linked.links.iter().any(|link| to.sees_grid(link.other));
+        let main = linked.main().filter(|link| to.sees_grid(link.other));
+        let is_split = seen && main.is_none_or(|main| linked.share(main.area_m2) < SPLIT_BELOW);
+        let count = u64::from(links.main_of(ix, |other| to.sees_grid(other)));
         let outside = least.is_some_and(|least| count < least) || most.is_some_and(|most| count > most);
         split.is_none_or(|wanted| wanted == is_split) && (outside || (least.is_none() && most.is_none()))
     };
     let work = move || {
-        let grids: Vec<GridIx> = view.grids().map(|(ix, _)| ix).filter(|ix| wanted(&links, *ix)).collect();
+        let grids: Vec<GridIx> = view.grids().map(|(ix, _)| ix).filter(|ix| wanted(&links, &to, *ix)).collect();
         json(&pages.list(&view, &grids, |ix| {
             let (grid, linked) = (view.territory.grid(*ix), links.linked(*ix));
             LinkedShape {
                 code: grid.code.as_str(),
                 name: &grid.name,
-                links: linked.links.len(),
+                links: linked.links.iter().filter(|link| to.sees_grid(link.other)).count(),
                 main: linked.main().filter(|link| to.sees_grid(link.other)).map(|one| link(&links, *ix, one)),
                 beyond_share: rounded(linked.share(linked.beyond_m2)),
-                main_of: links.main_of(*ix),
+                main_of: links.main_of(*ix, |other| to.sees_grid(other)),
             }
         }))
     };

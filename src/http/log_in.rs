@@ -299,8 +299,15 @@ const NOT_HERE: Refused = Refused::Invalid("this log-in was not begun in this br
 /// The cookie of a log-in elsewhere: its way goes on in the browser that began it, and nowhere else, and ends where somebody wanted to go.
 fn remembered(app: &App, state: &Secret, to: &str) -> HeaderValue {
     let also = if app.config.is_secure() { "; Secure" } else { "" };
-    let value = format!("{STATE}={}.{}; Path=/log-in; HttpOnly; SameSite=Lax{also}; Max-Age=600", state.text(), encoded(to));
+    let (folder, state, to) = (folder(app), state.text(), encoded(to));
+    let value = format!("{STATE}={state}.{to}; Path={folder}/log-in; HttpOnly; SameSite=Lax{also}; Max-Age=600");
     HeaderValue::from_str(&value).expect("hexadecimal digits and a percent-encoded text are a header value")
+}
+
+/// The folder of the server under a proxy's name: the path of `base_url`, without a slash at its end; mostly empty.
+fn folder(app: &App) -> String {
+    let base = app.config.base_url.as_deref().and_then(|base| base.parse::<axum::http::Uri>().ok());
+    base.map(|base| base.path().trim_end_matches('/').to_owned()).unwrap_or_default()
 }
 
 /// The state that came back, when it is that of the cookie, and where to go.

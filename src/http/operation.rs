@@ -1,10 +1,12 @@
 //! `/healthz`, `/readyz`, `/metrics`: for those who keep the server running.
 
+use super::caller::Caller;
 use super::error::{Answer, Problem, ProblemCode};
 use super::json::json;
 use super::metrics as meter;
 use super::query::{NoQuery, Query};
 use crate::app::App;
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -42,9 +44,14 @@ pub struct Readiness {
     stale_layers: Vec<String>,
 }
 
-/// Loaded, store reachable, how far behind.
+#[derive(Debug, Serialize)]
+struct Ready {
+    status: &'static str,
+}
+
+/// Loaded, store reachable; where callers are told apart only they are told how far behind.
 #[utoipa::path(get, path = "/readyz", tag = "operation", params(NoQuery), responses((status = 200, body = Readiness)))]
-pub async fn readyz(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Answer<Response> {
+pub async fn readyz(State(app): State<Arc<App>>, _: Query<NoQuery>, who: Option<Extension<Caller>>) -> Answer<Response> {
     let behind = app.behind().await.map_err(|error| {
         tracing::warn!(%error, "the store does not answer");
         Problem::new(ProblemCode::NotReady, "the store does not answer")
@@ -52,6 +59,10 @@ pub async fn readyz(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Answer<Re
     app.applier
         .alive()
         .map_err(|_| Problem::new(ProblemCode::NotReady, "changes are no longer taken up: start the server anew"))?;
+    // Whoever is nobody here is told that the server is ready, and nothing of the city.
+    if app.access().is_some() && who.is_none() {
+        return Ok(json(&Ready { status: "ready" }));
+    }
     let city = app.published.load();
     let stale_layers = app.outside.stale().into_iter().map(str::to_owned).collect();
     Ok(json(&Readiness { status: "ready", revision: city.revision.0, epoch: city.epoch().0, behind, stale_layers }))

@@ -155,7 +155,7 @@ impl Access {
                 },
             },
             Shown::Session(text) => self.of_session(text, now),
-            Shown::Gateway { user, roles, within, peer } => self.of_gateway(user, (roles, within), peer),
+            Shown::Gateway { user, roles, within, peer } => self.of_gateway(user, (roles, within), peer, now),
         }
     }
 
@@ -197,6 +197,7 @@ impl Access {
         user: &str,
         (roles, within): (Option<&str>, Option<&str>),
         peer: Option<IpAddr>,
+        now: Timestamp,
     ) -> Result<Known, Refused> {
         let trusted = self.callers.gateway.as_ref().map(|gateway| &gateway.trusted);
         let is_trusted = trusted.zip(peer).is_some_and(|(trusted, peer)| trusted.iter().any(|network| network.holds(peer)));
@@ -207,7 +208,9 @@ impl Access {
         let claims =
             Claims { id: user.to_owned(), name: None, roles: roles.map(words).unwrap_or_default(), within: within.map(words) };
         let bearer = self.bearer(claims)?;
-        Ok(Known { actor: self.actor(bearer), name: None, ends_at: None, token: None, session: None })
+        // Its next request says who it is then; a stream of events begins anew.
+        let ends_at = now.checked_add(self.callers.idle).ok();
+        Ok(Known { actor: self.actor(bearer), name: None, ends_at, token: None, session: None })
     }
 
     /// Where a browser is sent to log in with OpenID Connect, and the state it has to bring back; `None`: there is no such way.

@@ -34,6 +34,8 @@ pub(in crate::app) struct Client {
 }
 
 struct Provider {
+    /// As it calls itself; the settings may have it with a slash at its end or without.
+    issuer: String,
     page: String,
     tokens: String,
     keys: KeySet,
@@ -103,7 +105,7 @@ impl Client {
                     return Err(unfit());
                 }
                 let keys = KeySet::at(told.jwks_uri, self.authorities.as_deref()).map_err(Refused::Elsewhere)?;
-                Ok(Provider { page: told.authorization_endpoint, tokens: told.token_endpoint, keys })
+                Ok(Provider { issuer: told.issuer, page: told.authorization_endpoint, tokens: told.token_endpoint, keys })
             })
             .await
     }
@@ -157,7 +159,7 @@ impl Client {
         })?;
         let unfit = || Refused::Elsewhere("the server of the log-in page answered something that is no token".to_owned());
         let tokens: Tokens = serde_json::from_slice(&got.body).map_err(|_| unfit())?;
-        let said = provider.keys.verified(&tokens.id_token, (&self.about.issuer, &self.about.client_id), now).await?;
+        let said = provider.keys.verified(&tokens.id_token, (&provider.issuer, &self.about.client_id), now).await?;
         if text(&said, "nonce").as_deref() != Some(log_in.nonce.as_str()) {
             return Err(Refused::Invalid("the token was made for another log-in"));
         }

@@ -118,6 +118,12 @@ impl App {
         if access.tokens.read(|all| all.values().filter(|token| is_good(token, now)).count()) >= MOST_TOKENS {
             return Err(too_many());
         }
+        let taken = |token: &TokenRecord| is_good(token, now) && token.name == wanted.name;
+        let known = access.callers.users.iter().any(|user| user.id == wanted.name) || wanted.name == Actor::local().id;
+        if known || access.tokens.read(|all| all.values().any(taken)) {
+            let detail = "is somebody's already: by its name a caller stands in the audit and in the change log".to_owned();
+            return Err(AppError::Refused { field: "name", detail });
+        }
         if !self.view(actor).sees_scope(&wanted.scope) {
             return Err(AppError::Refused { field: "within", detail: "is more than whoever makes the token may see".to_owned() });
         }

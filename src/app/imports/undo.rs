@@ -14,6 +14,7 @@ use crate::domain::fault::Fault;
 use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Version};
 use crate::domain::period::Period;
 use crate::domain::records::BoundarySet;
+use crate::domain::rights::Right;
 use crate::domain::scope::Actor;
 use crate::geom::LatticePoint;
 use crate::store::{
@@ -120,6 +121,9 @@ pub(super) async fn undo(ground: &Ground, id: ImportId, actor: &Actor, at: Times
     };
     let later: Vec<&ImportRecord> = imports.iter().filter(open).filter(|import| import.revision > record.revision).collect();
     later_touched(ground, &record, &before, &later).await?;
+    if matches!(record.kind.as_str(), "regions" | "grids") {
+        actor.needs(Right::Plan)?;
+    }
     let undo = Undo { ground, record: &record, before, actor, at, dry_run };
     // From here to the end nobody changes a row that was looked at.
     let quiet = ground.no_writes().await;

@@ -369,7 +369,7 @@ async fn signed_tokens_of_another_system_are_good_when_everything_about_them_is(
     let (one, public) = key("one");
     let (other, other_public) = key("two");
     let settings = "[access]\n[jwt]\nissuer = \"https://sso.example\"\naudience = \"wangge\"\njwks_file = \"keys.json\"\n\
-                    [[user]]\nid = \"chief\"\nroles = [\"planner\"]\n";
+                    [[user]]\nid = \"chief\"\nroles = [\"planner\"]\nwithin = [\"*\"]\n";
     let served = Served::with(settings, &[("keys.json", &json!({ "keys": [public] }).to_string())]).await;
     let es = |claims: &Value| signed(&one, Algorithm::ES256, Some("one"), claims);
     let me = served.get("/api/v1/me", Carries::Bearer(&es(&claims()))).await.ok();
@@ -681,7 +681,14 @@ async fn settings_that_could_not_work_are_refused_at_start() {
         ("[access]\n[proxy]\ntrusted = []\nuser_header = \"x\"\n", "trusted"),
         ("[access]\n[proxy]\ntrusted = [\"x\"]\nuser_header = \"x\"\n", "trusted"),
         ("[access]\n[cas]\nurl = \"https://a\"\nversion = 1\n", "version"),
-        ("[access]\n[[user]]\nid = \"a\"\nroles = [\"viewer\"]\n[[user]]\nid = \"a\"\nroles = [\"viewer\"]\n", "twice"),
+        (
+            "[access]\n[[user]]\nid = \"a\"\nroles = [\"viewer\"]\nwithin = [\"*\"]\n\
+             [[user]]\nid = \"a\"\nroles = [\"viewer\"]\nwithin = [\"*\"]\n",
+            "twice",
+        ),
+        ("[access]\n[[user]]\nid = \"a\"\nroles = [\"viewer\"]\n", "within"),
+        ("[access]\n[[user]]\nid = \"a\"\nroles = [\"viewer\"]\nwithin = [\"3309 02\"]\n", "within"),
+        ("[access]\nrequests_per_second = nan\n", "NaN"),
         ("[access]\nroles = \"none.toml\"\n", "none.toml"),
     ] {
         let refused = open(settings, folder.path()).await.err().unwrap_or_else(|| panic!("{settings} is taken"));
