@@ -188,7 +188,7 @@ impl App {
             let _writing = self.publishing.read().await;
             let view = self.view(actor);
             let head = self.head(actor, epoch.unwrap_or(view.territory.epoch));
-            if let Some(written) = self.done_before(&head, once.as_ref()).await? {
+            if let Some(written) = self.done_before(actor, &head, once.as_ref()).await? {
                 return Ok(written);
             }
             let record = self.patched(actor, &view, &empty, patch.clone())?;
@@ -215,7 +215,7 @@ impl App {
             let _writing = self.publishing.read().await;
             let view = self.view(actor);
             let head = self.head(actor, epoch.unwrap_or(view.territory.epoch));
-            if let Some(written) = self.done_before(&head, once.as_ref()).await? {
+            if let Some(written) = self.done_before(actor, &head, once.as_ref()).await? {
                 return Ok(written);
             }
             let before = self.facility(actor, id).await?;
@@ -239,7 +239,7 @@ impl App {
             let _writing = self.publishing.read().await;
             // What is removed stands in no boundaries: no epoch to be right about.
             let head = CommitHead::new(actor.id.clone(), self.clock.now());
-            if let Some(written) = self.done_before(&head, once.as_ref()).await? {
+            if let Some(written) = self.done_before(actor, &head, once.as_ref()).await? {
                 return Ok(written);
             }
             let before = self.facility(actor, id).await?;
@@ -255,10 +255,14 @@ impl App {
     }
 
     /// What a write of this name did when it was sent before.
-    async fn done_before(&self, head: &CommitHead, once: Option<&Once>) -> Result<Option<Written>, AppError> {
+    async fn done_before(&self, actor: &Actor, head: &CommitHead, once: Option<&Once>) -> Result<Option<Written>, AppError> {
         let Some(once) = once else { return Ok(None) };
         let Some(outcome) = self.store.facility_outcome(head, once).await.map_err(told)? else { return Ok(None) };
         self.caught_up(outcome.revision).await?;
+        // Who had this name, or this scope, then need not have it now.
+        if let Some(row) = outcome.row.as_ref().filter(|row| !self.view(actor).sees_record(row)) {
+            return Err(AppError::UnknownId { what: "facility", id: row.id.0 });
+        }
         Ok(Some(Written { record: outcome.row, revision: outcome.revision, repeated: true }))
     }
 
@@ -272,7 +276,7 @@ impl App {
         match done {
             Err(error @ (AppError::CodeTaken { .. } | AppError::Outdated { .. } | AppError::UnknownId { .. })) => {
                 let head = CommitHead::new(actor.id.clone(), self.clock.now());
-                self.done_before(&head, once).await?.ok_or(error)
+                self.done_before(actor, &head, once).await?.ok_or(error)
             }
             done => done,
         }

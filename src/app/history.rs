@@ -9,7 +9,7 @@ use crate::domain::hash::hash64;
 use crate::domain::id::{Epoch, GridIx, GridSet, Revision};
 use crate::domain::period::Period;
 use crate::domain::records::{BoundarySet, EpochRecord};
-use crate::domain::scope::Scope;
+use crate::domain::scope::{Hidden, Scope};
 use crate::geom::{LatticePoint, measure};
 use crate::store::epoch_at;
 use crate::territory::Territory;
@@ -37,11 +37,19 @@ pub(super) struct History {
     territories: Mutex<VecDeque<Arc<Territory>>>,
     /// The city of now in past boundaries, as last asked for.
     placed: Mutex<Option<Arc<City>>>,
+    /// The city of one revision as some scopes see it, as last asked for.
+    seen: Mutex<Vec<(SeenOf, Arc<City>)>>,
     /// The list of epochs, as of a revision.
     epochs: Mutex<Option<(Revision, Arc<Vec<EpochRecord>>)>>,
     /// Made from these epochs.
     lives: Mutex<Option<LivesOf>>,
 }
+
+/// Of which revision, in the boundaries of which set, for whom.
+type SeenOf = (Revision, GridSet, Scope, Hidden);
+
+/// Scopes whose past is kept at hand.
+const KEPT_SEEN: usize = 4;
 
 type Lives = HashMap<GridSet, HashMap<Code, Vec<Span>>>;
 type LivesOf = (Arc<Vec<EpochRecord>>, Arc<Lives>);
@@ -124,8 +132,19 @@ impl App {
             return Ok(city);
         }
         let territory = territory.unwrap_or_else(|| Arc::clone(&city.territory));
+        let of = (city.revision, territory.set.clone(), actor.scope.clone(), actor.hidden.clone());
+        let mut kept = self.history.seen.lock().await;
+        if let Some((_, seen)) = kept.iter().find(|(known, _)| *known == of) {
+            return Ok(Arc::clone(seen));
+        }
         let sight = Sight::of(&territory, &city.about.profile, &actor.scope, &actor.hidden);
-        Ok(self.compute.run(move || Arc::new(city.seen(&sight, &territory))).await?)
+        let seen = self.compute.run(move || Arc::new(city.seen(&sight, &territory))).await?;
+        kept.retain(|((revision, ..), _)| *revision == of.0);
+        if kept.len() == KEPT_SEEN {
+            kept.remove(0);
+        }
+        kept.push((of, Arc::clone(&seen)));
+        Ok(seen)
     }
 
     /// The boundaries of a set as the list of epochs has them.

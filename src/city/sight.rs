@@ -141,6 +141,8 @@ impl City {
             staff: Arc::new(Staff::new(staff.cloned())),
             organizations: Arc::new(self.organizations.seen(sight, territory, &self.territory)),
             buildings: Arc::new(self.buildings.seen(sight, territory, &self.territory)),
+            // Addresses are found as they lie today only.
+            addresses: Arc::default(),
             ..self.clone()
         }
     }

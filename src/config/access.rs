@@ -167,19 +167,29 @@ impl std::str::FromStr for Network {
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().map_err(|_| format!("{text:?} is no address: like 10.1.0.7 or 10.1.0.0/24"))?;
         let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(most), |bits| bits.parse().map_err(|_| format!("{text:?}: /{bits} is no number of bits")))?;
+        let bits: u8 =
+            bits.map_or(Ok(most), |bits| bits.parse().map_err(|_| format!("{text:?}: /{bits} is no number of bits")))?;
         if bits > most {
             return Err(format!("{text:?}: an address has {most} bits"));
         }
-        Ok(Self { address, bits })
+        // IPv4 written as IPv6 is IPv4, and a network that holds more than all of it is none.
+        match address.to_canonical() {
+            canonical if canonical.is_ipv4() && address.is_ipv6() => {
+                let bits = bits.checked_sub(96).ok_or_else(|| format!("{text:?}: IPv4 as IPv6 has 96 bits or more"))?;
+                Ok(Self { address: canonical, bits })
+            }
+            address => Ok(Self { address, bits }),
+        }
     }
 }
 
 impl Network {
     /// Whether an address is in it. An IPv4 address that came over an IPv6 socket is the IPv4 address.
     pub fn holds(&self, address: IpAddr) -> bool {
+        // Without any bit all addresses are the same.
         let same = |one: u128, other: u128, all: u32| {
-            one.checked_shr(all - u32::from(self.bits)) == other.checked_shr(all - u32::from(self.bits))
+            let shift = all.saturating_sub(u32::from(self.bits));
+            one.checked_shr(shift).unwrap_or(0) == other.checked_shr(shift).unwrap_or(0)
         };
         match (self.address.to_canonical(), address.to_canonical()) {
             (IpAddr::V4(one), IpAddr::V4(other)) => same(u32::from(one).into(), u32::from(other).into(), 32),
@@ -394,7 +404,10 @@ pub(super) fn callers(tables: Tables, folder: &Path) -> Result<Option<Callers>, 
             title: keys.title.unwrap_or_else(|| "单位统一认证".to_owned()),
             issuer: trusted_url("[oidc] issuer", &keys.issuer)?,
             client_id: keys.client_id,
-            client_secret: keys.client_secret_file.map(|path| hidden("[oidc] client_secret_file", &path, folder, 8)).transpose()?,
+            client_secret: keys
+                .client_secret_file
+                .map(|path| hidden("[oidc] client_secret_file", &path, folder, 8))
+                .transpose()?,
             scopes: keys.scopes.unwrap_or_else(|| "openid profile".to_owned()),
             id_claim: keys.id_claim.unwrap_or_else(|| "sub".to_owned()),
             roles_claim: keys.roles_claim.unwrap_or_else(|| "roles".to_owned()),
@@ -441,7 +454,8 @@ mod tests {
         assert!(holds("10.1.0.7", "::ffff:10.1.0.7"), "the same machine over an IPv6 socket");
         assert!(holds("0.0.0.0/0", "255.1.2.3") && !holds("0.0.0.0/0", "::1"));
         assert!(holds("fd00::/8", "fdff::1") && !holds("fd00::/8", "fe00::1") && holds("::/0", "::1"));
-        for bad in ["", "10.1.0", "10.1.0.0/33", "10.1.0.0/x", "::/129", "example"] {
+        assert!(holds("::ffff:10.1.0.0/120", "10.1.0.9") && !holds("::ffff:10.1.0.0/120", "10.1.1.9"));
+        for bad in ["::ffff:10.1.0.0/90", "", "10.1.0", "10.1.0.0/33", "10.1.0.0/x", "::/129", "example"] {
             assert!(bad.parse::<Network>().is_err(), "{bad}");
         }
     }

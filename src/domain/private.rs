@@ -5,10 +5,13 @@ use std::borrow::Cow;
 /// Digits from which on a number may be somebody's: mobile phones have 11, identity cards 15 or 18.
 const LEAST_DIGITS: usize = 11;
 
+/// Characters that may stand between two digits of one number.
+const MOST_JOINTS: usize = 2;
+
 /// Stands for each digit that is not shown.
 const MASK: char = '*';
 
-/// A text without numbers that may be somebody's: every run of eleven digits or more, with single spaces or hyphens between them, and
+/// A text without numbers that may be somebody's: every run of eleven digits or more, with up to two blanks, hyphens or dots between them, and
 /// the X at the end of an identity card. Longer numbers of other kinds go with them.
 pub fn masked(text: &str) -> Cow<'_, str> {
     let mut masked: Option<String> = None;
@@ -39,8 +42,8 @@ struct Run {
     from: usize,
     until: usize,
     digits: usize,
-    /// The last character was no digit.
-    joint: bool,
+    /// Characters since the last digit.
+    joints: usize,
     ended: bool,
 }
 
@@ -55,14 +58,14 @@ impl Run {
                 self.from = at;
             }
             self.digits += 1;
-            (self.until, self.joint) = (at + c.len_utf8(), false);
+            (self.until, self.joints) = (at + c.len_utf8(), 0);
             return true;
         }
-        if self.digits == 0 || self.joint {
+        if self.digits == 0 || self.joints == MOST_JOINTS {
             return false;
         }
         if is_joint(c) {
-            self.joint = true;
+            self.joints += 1;
             return true;
         }
         if self.digits >= 17 && matches!(c, 'X' | 'x' | 'Ｘ' | 'ｘ') {
@@ -78,7 +81,7 @@ fn is_digit(c: char) -> bool {
 }
 
 fn is_joint(c: char) -> bool {
-    matches!(c, ' ' | '-' | '－' | '‐' | '\u{a0}')
+    matches!(c, ' ' | '\u{a0}' | '\u{3000}' | '-' | '－' | '‐'..='―' | '.' | '·' | '_')
 }
 
 #[cfg(test)]
@@ -96,6 +99,8 @@ mod tests {
             ("330902 19900101 1234", "****** ******** ****"),
             ("13812345678 13912345678", "*********** ***********"),
             ("13812345678  转 2", "***********  转 2"),
+            ("138–1234–5678，138  1234  5678", "***–****–****，***  ****  ****"),
+            ("138.1234.5678 138·1234·5678", "***.****.**** ***·****·****"),
             ("3幢1单元502室，2026-11-22", "3幢1单元502室，2026-11-22"),
             ("高度 1234567890", "高度 1234567890"),
             ("", ""),

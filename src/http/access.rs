@@ -6,7 +6,7 @@ use super::listen::Peer;
 use super::query::clipped;
 use super::{Need, needed};
 use crate::app::access::{Access, Known, Refused, Shown};
-use crate::app::{Actor, App};
+use crate::app::{Actor, App, AppError};
 use crate::domain::audit::{Action, Deed};
 use crate::domain::hash::hash64;
 use crate::domain::rights::Right;
@@ -44,21 +44,34 @@ pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -
     }
     let who = parts.extensions.get::<Known>().map(|known| Arc::clone(&known.actor));
     let (peer, path) = (peer_of(&parts), parts.uri.path().to_owned());
-    let writes = !parts.method.is_safe();
-    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let changes = !parts.method.is_safe() && matches!(need, Need::Right(Right::Write | Right::Import | Right::Admin));
+    let answered = async move {
+        let mut response = next.run(Request::from_parts(parts, body)).await;
+        let mut actions = response.extensions_mut().remove::<Noted>().map(|told| told.0).unwrap_or_default();
+        actions.extend(match need {
+            Need::Right(Right::Write) if changes => Some(Action::Write),
+            Need::Right(Right::Import) if changes && path.ends_with("/undo") => Some(Action::Undo),
+            Need::Right(Right::Import) if changes => Some(Action::Import),
+            _ => None,
+        });
+        if let Some(who) = who.filter(|_| response.status().is_success()) {
+            for action in actions {
+                // On the disk before it is told: what was not noted is not told either.
+                if let Err(error) = access.audit.noted(deed(&app, &who.id, peer, action, &path, "")).await {
+                    tracing::error!(%error, "a deed could not be noted");
+                    return Problem::from(error).into_response();
+                }
+            }
+        }
+        response
+    };
+    // What changes something is noted whether its caller waits for the answer or not.
+    let mut response = match changes {
+        true => tokio::spawn(answered).await.unwrap_or_else(|_| Problem::from(AppError::Panicked).into_response()),
+        false => answered.await,
+    };
     if need != Need::Nothing {
         kept_private(response.headers_mut());
-    }
-    let told = response.extensions_mut().remove::<Noted>();
-    if let Some(who) = who.filter(|_| response.status().is_success()) {
-        let done = match need {
-            Need::Right(Right::Write) => Some(Action::Write),
-            Need::Right(Right::Import) if path.ends_with("/undo") => Some(Action::Undo),
-            Need::Right(Right::Import) => Some(Action::Import),
-            _ => None,
-        };
-        let actions = told.map(|told| told.0).unwrap_or_default().into_iter().chain(done.filter(|_| writes));
-        actions.for_each(|action| access.audit.note(deed(&app, &who.id, peer, action, &path, "")));
     }
     response
 }
@@ -82,9 +95,11 @@ fn peer_of(request: &Parts) -> Option<IpAddr> {
 /// What one caller is answered is for no other: a cache that several share keeps none of it.
 fn kept_private(headers: &mut HeaderMap) {
     let rules = headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok()).unwrap_or("no-cache");
-    let rules = rules.split(',').map(str::trim).filter(|rule| !matches!(*rule, "public" | "private"));
-    let rules = std::iter::once("private").chain(rules).collect::<Vec<_>>().join(", ");
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_str(&rules).expect("rules that were a header value"));
+    // What all may keep for ever is kept by nobody unasked: the next one at the same screen may see less.
+    let rules = if rules.contains("public") { "no-cache" } else { rules };
+    let rules = rules.trim_start_matches("private, ");
+    let rules = HeaderValue::from_str(&format!("private, {rules}")).expect("rules that were a header value");
+    headers.insert(header::CACHE_CONTROL, rules);
     headers.append(header::VARY, HeaderValue::from_static("Authorization, Cookie"));
 }
 
@@ -178,7 +193,7 @@ pub(super) fn set_cookie(app: &App, secret: Option<&str>, lasts: Duration) -> He
 }
 
 /// Lets somebody ask once more, or says when they may.
-fn asked(access: &Access, who: &str, share: f64) -> Answer<()> {
+pub(super) fn asked(access: &Access, who: &str, share: f64) -> Answer<()> {
     access.rates.ask(hash64(who.as_bytes()), share, Instant::now()).map_err(|wait| {
         let seconds = wait.as_secs_f64().ceil() as u64;
         Problem::new(ProblemCode::TooManyRequests, format!("too many requests; again in {seconds} s")).with(RETRY_AFTER, seconds)

@@ -178,6 +178,8 @@ pub async fn list(app: &App, actor: &Actor, view: View, filter: Filter, pages: P
 
 /// A facility as the view has it. `stored` is absent when it was removed since: what is known of it stays true for this revision.
 fn shape(view: &View, stored: Option<FacilityRecord>, row: Facility) -> FacilityShape {
+    // What came into the store since may be more than the caller sees.
+    let stored = stored.filter(|record| record.version == row.version);
     let (state_date, accuracy, properties, provenance) = stored
         .map(|record| {
             // The day of another state, which it came into since, is not that of this one.
@@ -197,7 +199,7 @@ fn shape(view: &View, stored: Option<FacilityRecord>, row: Facility) -> Facility
         source: provenance.source,
         source_date: provenance.source_date.map(|date| date.to_string()),
         version: row.version.0,
-        properties,
+        properties: view.texts(properties),
         name: row.name.into(),
         code: row.code.map(Into::into),
     }

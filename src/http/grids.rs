@@ -257,7 +257,10 @@ fn card_of<'a>(asked: &'a Asked, period: PeriodShape, now: Option<&View>) -> Car
         epoch: view.territory.epoch.0,
         revision: view.city.revision.0,
         status: now.map(|_| "superseded"),
-        successors: now.map(|now| successors(&view.territory, *ix, &now.territory).into_iter().map(Into::into).collect()),
+        successors: now.map(|now| {
+            let heirs = successors(&view.territory, *ix, &now.territory).into_iter();
+            heirs.filter(|heir| now.grid(heir.code.as_str()).is_ok()).map(Into::into).collect()
+        }),
         grid: GridShape {
             code: grid.code.as_str(),
             name: &grid.name,

@@ -11,7 +11,7 @@ use super::path::InPath;
 use super::query::{NoQuery, Query, Word, clipped, given, one_of, query};
 use crate::app::imports::jobs::{Known, Taken};
 use crate::app::imports::{Accept, Kind, Order, Step, instant_named, profile_named, scheme_named};
-use crate::app::{App, ImportState};
+use crate::app::{Actor, App, ImportState};
 use crate::domain::code::Code;
 use crate::domain::id::{GridSet, ImportId};
 use crate::domain::period::Period;
@@ -132,6 +132,19 @@ given!(Kind, FileCrsName, Seven, Lines, Accepted, Day);
 impl Word for Kind {
     fn parse(field: &'static str, text: &str) -> Answer<Self> {
         one_of(field, text, &Self::TABLE.map(|(kind, word)| (word, kind)))
+    }
+}
+
+/// Whoever brings rows in is told what became of each: nobody brings in what they may not see.
+fn may_import(actor: &Actor, kind: Kind) -> Answer<()> {
+    match kind {
+        Kind::Facilities if !actor.hidden.is_empty() => {
+            let detail = "some classes of facilities are kept from you: a file of facilities could hold them";
+            Err(Problem::new(ProblemCode::Denied, detail))
+        }
+        Kind::Staff => Ok(actor.needs(Right::Phones)?),
+        Kind::Cases => Ok(actor.needs(Right::Texts)?),
+        _ => Ok(()),
     }
 }
 
@@ -320,6 +333,7 @@ pub async fn create(
     if matches!(query.kind, Kind::Regions | Kind::Grids) {
         actor.needs(Right::Plan)?;
     }
+    may_import(&actor, query.kind)?;
     let place = app.import_place(&actor)?;
     let mut upload = Upload { folder: place.folder(), files: Vec::new(), settings: Vec::new(), hash: Xxh3::new() };
     upload.receive(&headers, query.file.as_deref(), Pieces::new(stream, limit)).await?;

@@ -1,6 +1,6 @@
 //! Coming in and going out: with a token, or by the log-in page of another system, into a session of the browser.
 
-use super::access::{cookie, deed, own_page, set_cookie, stranger, unauthorized};
+use super::access::{asked, cookie, deed, own_page, set_cookie, stranger, unauthorized};
 use super::caller::Caller;
 use super::error::{Answer, Problem, ProblemCode};
 use super::facility_writes::json_body;
@@ -186,6 +186,7 @@ pub async fn by_token(
         Err(why) => return Ok(door.turned_away(&why)),
     };
     let actor = &known.actor;
+    asked(access, &actor.id, 1.0)?;
     let bearer = Bearer {
         id: actor.id.clone(),
         name: known.name.clone(),
@@ -226,6 +227,7 @@ pub async fn to_oidc(
 ) -> Answer<Response> {
     let to = own_path(query.to.as_deref())?;
     let door = Door::of(&app, peer, "oidc", &to, &headers)?;
+    stranger(door.access, door.peer)?;
     let back = format!("{}/log-in/oidc/back", base_url(&app.config, &headers));
     let (page, state) = match door.access.oidc_page(&back).await.unwrap_or(Err(Refused::Nobody)) {
         Ok(begun) => begun,
@@ -283,6 +285,7 @@ pub async fn from_cas(
         // CAS itself binds a ticket to no browser: somebody else's would let its finder in as them, unseen.
         None => Err(NOT_HERE),
         Some(state) => {
+            stranger(door.access, door.peer)?;
             let service = cas_service(&app, &headers, state);
             door.access.cas_claims(&service, query.ticket.as_deref().unwrap_or_default()).await
         }

@@ -177,7 +177,10 @@ fn meta<'a>(app: &'a App, actor: &Actor, view: &'a View) -> Meta<'a> {
         bbox: view.bbox().map(shapes::bbox),
         counts: total(view).into(),
         facilities_outside: outside(view),
-        default_facility_groups: app.config.facility_groups.iter().map(|known| group(view, known)).collect(),
+        default_facility_groups: {
+            let groups = app.config.facility_groups.iter().map(|known| group(view, known));
+            groups.filter(|group| !group.categories.is_empty() || !view.hides()).collect()
+        },
         wall: app.config.wall.map(|Wall { cols, rows, distance_m, pitch_mm }| WallShape { cols, rows, distance_m, pitch_mm }),
         grid_sets: sets.collect(),
         basemaps: app.outside.basemaps.iter().map(BasemapShape::of).collect(),

@@ -125,6 +125,14 @@ impl Store {
         }
     }
 
+    /// When the newest row was noted that is older than an instant.
+    pub async fn audit_newest(&self, before: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        match self {
+            Self::Memory(store) => Ok(store.callers.audit_newest(before)),
+            Self::Embedded(store) => store.audit_newest(before).await,
+        }
+    }
+
     /// Number and hash of the row that the first one follows.
     pub async fn audit_begins_after(&self) -> Result<(u64, Digest), StoreError> {
         match self {

@@ -93,6 +93,10 @@ impl MemoryCallers {
         ended.iter().for_each(|hash| drop(inner.sessions.remove(hash)));
     }
 
+    pub(super) fn audit_newest(&self, before: Timestamp) -> Option<Timestamp> {
+        self.lock().audit.iter().map(|row| row.deed.at).filter(|at| *at < before).max()
+    }
+
     pub(super) fn audit_append(&self, deeds: Vec<Deed>) -> (u64, Digest) {
         self.lock().append(deeds)
     }

@@ -91,10 +91,13 @@ impl Key {
         hash.update(&[request.layers.bits()]);
         hash.update(&request.fields.of(request.layers).bits().to_le_bytes());
         if let Scope::Within(codes) = &request.scope {
-            // Only what lies near the tile matters, so that officers of different places share what they see alike.
+            // Only what lies near the tile matters, so that officers of different places share what they see alike. A footprint may reach
+            // from its grid however far.
+            let far = request.layers.holds(Layer::Buildings);
             let around = lattice_box(request.tile, 2 * crate::geom::mercator::BUFFER as u32);
             hash.update(b"within");
-            for code in codes.iter().filter(|code| box_of(territory, code.as_str()).is_some_and(|bbox| bbox.meets(around))) {
+            for code in codes.iter().filter(|code| far || box_of(territory, code.as_str()).is_some_and(|bbox| bbox.meets(around)))
+            {
                 hash.update(code.as_str().as_bytes());
                 hash.update(b",");
             }

@@ -245,6 +245,9 @@ impl Access {
         if id.is_empty() || id.len() > MOST_NAME {
             return Err(Refused::Invalid("the name of who is calling is missing or too long"));
         }
+        if id == Actor::local().id {
+            return Err(Refused::Invalid("the name of who is calling is that of this machine's own command line"));
+        }
         if let Ok(at) = self.callers.users.binary_search_by(|user| user.id.as_str().cmp(&id)) {
             let user = &self.callers.users[at];
             return Ok(Bearer { id, name, roles: user.roles.clone(), scope: user.scope.clone(), screen: None });

@@ -11,6 +11,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// Most sessions of one caller; the one used longest ago ends.
+const MOST_OF_ONE: usize = 50;
+
 /// Most sessions at one time; the one that was not used longest goes first.
 const MOST: usize = 20_000;
 
@@ -102,6 +105,16 @@ impl Sessions {
         let hash = secret.digest();
         let session = SessionRecord { hash, bearer, token, begun_at: now, seen_at: now, ends_at: end };
         let mut state = self.state();
+        // Whoever logs in again and again puts out nobody else.
+        let own = state.all.values().filter(|one| one.bearer.id == session.bearer.id);
+        let (count, first) = own.fold((0, None::<&SessionRecord>), |(count, first), one| {
+            (count + 1, Some(first.map_or(one, |first| if one.seen_at < first.seen_at { one } else { first })))
+        });
+        let first = first.map(|first| first.hash).filter(|_| count >= MOST_OF_ONE);
+        if let Some(first) = first {
+            state.all.remove(&first);
+            state.ended.push(first);
+        }
         if state.all.len() >= MOST
             && let Some(oldest) = state.all.values().min_by_key(|session| session.seen_at).map(|session| session.hash)
         {

@@ -10,6 +10,7 @@ use crate::http::error::{Answer, Problem, ProblemCode};
 use crate::http::json::json;
 use crate::http::path::InPath;
 use crate::http::query::{NoQuery, Query, clipped};
+use crate::http::shapes;
 use crate::http::tiles::{self, TileQuery};
 use crate::tiles::{Layer, Layers, tilejson};
 use axum::extract::State;
@@ -351,7 +352,11 @@ fn tile_set(view: &View, collection: Option<Collection>, base: &str) -> TileSet 
             properties_schema: serde_json::json!({ "type": "object", "properties": kinds }),
         })
     };
-    let zooms = layers.zooms(&view.city).zip(tilejson::bounds(&view.city));
+    let land = match view.sees_all() {
+        true => tilejson::bounds(&view.city),
+        false => view.bbox().map(shapes::bbox),
+    };
+    let zooms = layers.zooms(&view.city).zip(land);
     TileSet {
         title: title(view, collection),
         data_type: "vector",

@@ -101,6 +101,16 @@ impl EmbeddedStore {
         rows.iter().map(row).collect()
     }
 
+    pub(in crate::store) async fn audit_newest(&self, before: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let found: Option<String> = sqlx::query_scalar("SELECT max(at) FROM audit WHERE at < ?")
+            .bind(time_text(before))
+            .fetch_one(&mut *self.reader().await?)
+            .await
+            .doing("reading the audit")?;
+        let bad = |error: jiff::Error| StoreError::Corrupt(format!("a time of the audit: {error}"));
+        found.map(|text| text.parse().map_err(bad)).transpose()
+    }
+
     pub(in crate::store) async fn audit_begins_after(&self) -> Result<(u64, Digest), StoreError> {
         begins_after(&mut *self.reader().await?).await
     }

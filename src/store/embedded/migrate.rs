@@ -235,9 +235,9 @@ mod tests {
                  DELETE FROM gpkg_contents WHERE table_name = '{layer}';"
             ));
         }
-        for table in ["tokens", "sessions", "audit"] {
-            before.push_str(&format!("DROP TABLE {table};"));
-        }
+        before.push_str(
+            "DROP TABLE tokens; DROP TABLE sessions; DROP TABLE audit; DELETE FROM meta WHERE key = 'audit_begins_after';",
+        );
         before.push_str("UPDATE meta SET value = '3' WHERE key = 'schema'; DELETE FROM guard;");
         run_all(&mut conn, before, "going back").await.expect("gone back");
         conn.close().await.expect("closed");

@@ -648,3 +648,27 @@ async fn an_export_holds_no_more_than_its_actor_may_see() {
     }
     assert!(lines > 10_000, "{lines}");
 }
+
+/// Before 2026 the land of …001 and …002 was one grid. Whoever sees that grid and …002 sees on its land what stands in …002 today.
+#[tokio::test]
+async fn the_past_shows_no_more_than_today() {
+    let router = city::router().await;
+    let past = Arc::new(Actor {
+        scope: Scope::within([city::code(city::CLOSED), city::code(city::GRID_2)]),
+        rights: Right::Read.into(),
+        ..Actor::local()
+    });
+    let get = async |uri: &str| ask(&router, &past, &Wanted { uri: uri.to_owned(), body: None }).await;
+    let card = get(&format!("/api/v1/grids/{}?at=2025-06-01", city::CLOSED)).await.ok();
+    assert_eq!((&card["facilities"]["total"], &card["open_cases"]["total"]), (&json!(1), &json!(0)), "{card}");
+    let listed = get(&format!("/api/v1/grids/{}/facilities?at=2025-06-01", city::CLOSED)).await.ok();
+    assert_eq!(listed["number_matched"], 1);
+    let closed = get(&format!("/api/v1/grids/{}", city::CLOSED)).await.ok();
+    let heirs: Vec<&str> = closed["successors"].as_array().unwrap().iter().map(|heir| heir["code"].as_str().unwrap()).collect();
+    assert_eq!(heirs, [city::GRID_2]);
+    get(&format!("/api/v1/grids/{}", city::GRID_1)).await.problem(404, "unknown_code");
+    // The same caller with everything.
+    let all = Arc::new(Actor::local());
+    let wanted = Wanted { uri: format!("/api/v1/grids/{}?at=2025-06-01", city::CLOSED), body: None };
+    assert_eq!(ask(&router, &all, &wanted).await.ok()["facilities"]["total"], 41);
+}

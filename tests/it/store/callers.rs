@@ -102,6 +102,8 @@ pub(super) async fn the_audit_is_one_chain_that_loses_only_its_beginning(bed: Be
         rows.iter().try_for_each(|row| verifier.next(row)).map(|()| verifier.last())
     };
     assert_eq!(verified(bed.store.audit_begins_after().await.unwrap(), &rows).unwrap(), (6, hash));
+    assert_eq!(bed.store.audit_newest(after(3)).await.unwrap(), Some(after(2)));
+    assert_eq!(bed.store.audit_newest(after(0)).await.unwrap(), None);
     assert_eq!(bed.store.audit_after(4, 1).await.unwrap(), rows[4..5]);
     // One that says something else, one that is missing, two that changed places.
     let mut other = rows.clone();

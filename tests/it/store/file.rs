@@ -229,7 +229,8 @@ async fn a_file_of_the_first_schema_is_brought_up_when_it_is_opened_and_when_it_
         let older = "INSERT INTO guard VALUES (1); DROP TABLE addresses; DROP TABLE rtree_addresses_geom;
             DELETE FROM gpkg_geometry_columns WHERE table_name = 'addresses';
             DELETE FROM gpkg_extensions WHERE table_name = 'addresses'; DELETE FROM gpkg_contents WHERE table_name = 'addresses';
-            DELETE FROM sequences WHERE name = 'addresses'; DROP TABLE answers; ALTER TABLE facilities DROP COLUMN state_date;
+            DELETE FROM sequences WHERE name = 'addresses'; DROP TABLE answers; DROP TABLE tokens; DROP TABLE sessions; DROP TABLE audit;
+            DELETE FROM meta WHERE key = 'audit_begins_after'; ALTER TABLE facilities DROP COLUMN state_date;
             DROP TABLE organizations; DROP TABLE rtree_organizations_geom; DELETE FROM sequences WHERE name = 'organizations';
             DELETE FROM gpkg_extensions WHERE table_name = 'organizations'; DELETE FROM gpkg_geometry_columns WHERE table_name = 'organizations';
             DELETE FROM gpkg_contents WHERE table_name = 'organizations';
