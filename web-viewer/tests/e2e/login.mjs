@@ -48,7 +48,7 @@ try {
   const grid = (await ask('GET', '/api/v1/cases?limit=1')).items[0].grid;
   const desk = await ask('POST', '/api/v1/tokens', { name: '值班台', roles: ['operator'] });
   const planner = await ask('POST', '/api/v1/tokens', { name: '规划科', roles: ['planner'], within: [grid.slice(0, 9)] });
-  const auditor = await ask('POST', '/api/v1/tokens', { name: '审计处', roles: ['auditor'] });
+  const auditor = await ask('POST', '/api/v1/tokens', { name: '审计处', roles: ['auditor'] }, ['admin', 'auditor']);
   const hall = await ask('POST', '/api/v1/tokens', { name: '指挥大厅', roles: ['viewer'], screen: '大厅一号屏' });
 
   await withBrowser(async ({ open }) => {

@@ -66,9 +66,9 @@ export async function start({ port, settings = '', access = ACCESS, address = '1
     assert.equal(program.exitCode, null, 'the server starts');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  /** Asks as an administrator. */
-  const ask = async (method, path, body) => {
-    const { status, text } = await reach(method, path, { authorization: `Bearer ${signed('admin', ['admin'])}` }, body);
+  /** Asks as an administrator, or as somebody with other roles. */
+  const ask = async (method, path, body, roles = ['admin']) => {
+    const { status, text } = await reach(method, path, { authorization: `Bearer ${signed('admin', roles)}` }, body);
     assert(status >= 200 && status < 300, `${method} ${path}: ${status} ${text}`);
     return JSON.parse(text);
   };
