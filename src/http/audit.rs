@@ -97,6 +97,9 @@ pub async fn rows(State(app): State<Arc<App>>, Caller(actor): Caller, Query(quer
         until: instant("until", query.until.as_deref())?,
     };
     let limit = query.limit.unwrap_or(Limit::DEFAULT).0;
+    if query.after.is_some_and(|after| i64::try_from(after).is_err()) {
+        return Err(Problem::bad_parameter("after", "is a number of no row"));
+    }
     let (found, next_after) = app.audit_rows(&actor, &filter, query.after.unwrap_or(0), limit).await?;
     let asked =
         json!({ "actor": query.actor, "action": query.action, "from": query.from, "until": query.until, "rows": found.len() });

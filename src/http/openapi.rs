@@ -72,8 +72,10 @@ pub(super) fn keep(mut document: OpenApi) {
         for operation in operations.into_iter().flatten() {
             operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
         }
-        if let Some(operation) =
-            item.get.as_mut().filter(|_| path.starts_with("/tiles") || (path.starts_with("/api/") && path != "/api/v1/beidou"))
+        if let Some(operation) = item
+            .get
+            .as_mut()
+            .filter(|_| path.starts_with("/tiles") || (path.starts_with("/api/") && !TELL_NO_CITY.contains(&path.as_str())))
         {
             operation.parameters.get_or_insert_default().push(RefOr::T(min_revision()));
         }
@@ -90,6 +92,9 @@ pub(super) fn keep(mut document: OpenApi) {
     // A second router of the same process has the same routes.
     MADE.get_or_init(|| (document.to_string(), page));
 }
+
+/// What tells nothing of the city heeds no revision of it.
+const TELL_NO_CITY: [&str; 2] = ["/api/v1/beidou", "/api/v1/log-ins"];
 
 /// The header that every answer about the city heeds.
 fn min_revision() -> Parameter {
