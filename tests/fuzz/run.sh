@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
 host=$(rustc -vV | sed -n 's/^host: //p')
-targets=${TARGETS:-geojson geopackage shapefile tables binaries queries codes tile_paths maps}
+targets=${TARGETS:-geojson geopackage shapefile tables binaries queries codes tile_paths maps callers}
 export CARGO_TARGET_DIR=$root/target/fuzz
 
 # The counters that libFuzzer steers by. With --target they stay out of build scripts.
@@ -27,6 +27,7 @@ one() {
         i=$((i + 1)); printf '%b' "${line//\\\"/\"}" > "$corpus/seed-$i"; done ;;
     codes) printf 330902001001001 > "$corpus/code"; printf N51H4406162215471571 > "$corpus/beidou"; printf epsg:4549 > "$corpus/epsg" ;;
     maps) cp tests/fixtures/maps/* "$corpus" ;;
+    callers) printf 'cookie: wangge=wgs_0\nauthorization: Bearer %s' "$(sed -nE 's/^pub\(crate\) const SIGNED: &str = "(.*)";/\1/p' tests/fuzz/targets.rs)" > "$corpus/bearer" ;;
     tile_paths) printf 'grids,labels/14/13747/6741?epoch=2' > "$corpus/tile" ;;
     esac
     # A finding ends the program; it is told below.

@@ -10,8 +10,10 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
+use wangge::app::App;
 use wangge::app::imports::{self, Kind, Order};
 use wangge::clock::Clock;
+use wangge::config::Config;
 use wangge::domain::code::Code;
 use wangge::domain::id::Epoch;
 use wangge::domain::scheme::Scheme;
@@ -34,10 +36,11 @@ pub(crate) enum Target {
     Codes,
     TilePaths,
     Maps,
+    Callers,
 }
 
 impl Target {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::GeoJson,
         Self::GeoPackage,
         Self::Shapefile,
@@ -47,6 +50,7 @@ impl Target {
         Self::Codes,
         Self::TilePaths,
         Self::Maps,
+        Self::Callers,
     ];
 
     /// As it is called on the command line and in `tests/fixtures/fuzz`.
@@ -61,6 +65,7 @@ impl Target {
             Self::Codes => "codes",
             Self::TilePaths => "tile_paths",
             Self::Maps => "maps",
+            Self::Callers => "callers",
         }
     }
 
@@ -91,6 +96,7 @@ impl Target {
             Self::Queries => query(bytes),
             Self::Codes => codes(bytes),
             Self::Maps => map_of_others(bytes),
+            Self::Callers => caller(bytes),
             Self::TilePaths => ask(Request::get(format!("/tiles/{}", in_path(bytes))), Body::empty()),
         }
     }
@@ -201,6 +207,46 @@ fn ask(request: axum::http::request::Builder, body: Body) -> bool {
         assert!(status < 500, "{shown}: {status} {:?}", body.map(|body| String::from_utf8_lossy(&body).into_owned()));
         status < 300
     })
+}
+
+/// A signed token that is good, and the secret by which it was signed.
+#[rustfmt::skip]
+pub(crate) const SIGNED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJvZmZpY2UiLCJhdWQiOiJ3YW5nZ2UiLCJzdWIiOiJ6aGFuZyIsInJvbGVzIjpbInZpZXdlciJdLCJ3aXRoaW4iOlsiKiJdLCJleHAiOjQxMDI0NDQ4MDAsImlhdCI6MTc5NTAwMDAwMH0.H5UhrDnsBShkqqr-FWjEIn4GYTqQp1WfFKSfpSjnh_s";
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A server that tells callers apart. Nobody here knows the secret of its command line.
+static GUARDED: LazyLock<Router> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = "[access]\nrequests_per_second = 1000000\nrequests_at_once = 1000000\n\
+        [jwt]\nissuer = \"office\"\naudience = \"wangge\"\nsecret_file = \"jwt.secret\"\n\
+        [proxy]\ntrusted = [\"10.0.0.1\"]\nuser_header = \"X-User\"\nroles_header = \"X-Roles\"\nwithin_header = \"X-Within\"\n";
+    std::fs::write(folder.path().join("jwt.secret"), SECRET).expect("a file");
+    std::fs::write(folder.path().join("wangge.toml"), settings).expect("a file");
+    let config = Config::read(&folder.path().join("wangge.toml")).expect("settings");
+    let opened = async { App::open(city::store().await, config, Clock::fixed(city::now())).await.expect("a server") };
+    wangge::http::router(Arc::new(RUNTIME.block_on(opened)))
+});
+
+/// Headers, a line each, and behind an empty line a body; with one a session is asked for, without who is calling. Only the signed token,
+/// whole, lets anybody in.
+fn caller(bytes: &[u8]) -> bool {
+    let cut = bytes.windows(2).position(|two| two == b"\n\n");
+    let (head, body) = cut.map_or((bytes, None), |at| (&bytes[..at], Some(&bytes[at + 2..])));
+    let mut request = match body {
+        None => Request::get("/api/v1/me"),
+        Some(_) => Request::post("/api/v1/session").header("content-type", "application/json"),
+    };
+    for line in head.split(|byte| *byte == b'\n') {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        request = request.header(&line[..colon], line[colon + 1..].trim_ascii());
+    }
+    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_vec()));
+    let Ok(request) = request.header("host", "localhost").body(body) else { return false };
+    let status = RUNTIME.block_on(async { GUARDED.clone().oneshot(request).await.expect("an answer").status().as_u16() });
+    assert!(status < 500, "{status}");
+    let signed = bytes.windows(SIGNED.len()).any(|part| part == SIGNED.as_bytes());
+    assert!(status >= 300 || signed, "let in with {:?}", String::from_utf8_lossy(bytes));
+    status < 300
 }
 
 /// Everything that is spelled: codes, cells, CRS, instants.

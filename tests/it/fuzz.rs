@@ -17,7 +17,7 @@ fn files(target: Target) -> &'static [&'static str] {
         Target::Tables => &["import/city/facilities_gbk.csv", "import/city/tables.xlsx"],
         Target::Binaries => &["import/city/grids.fgb", "import/city/facilities.fgb", "import/city/places.osm.pbf"],
         Target::Maps => &["maps/spots.geojson", "maps/leaves.pmtiles"],
-        Target::Queries | Target::Codes | Target::TilePaths => &[],
+        Target::Queries | Target::Codes | Target::TilePaths | Target::Callers => &[],
     }
 }
 
@@ -44,6 +44,21 @@ fn texts(target: Target) -> &'static [&'static str] {
         Target::TilePaths => {
             &["grids,labels/14/13747/6741?epoch=2&fields=code", "facilities/16/54985/26971", "regions/0/0/0?at=2025-01-01"]
         }
+        Target::Callers => &[
+            concat!(
+                "authorization: Bearer ",
+                "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJvZmZpY2UiLCJhdWQiOiJ3YW5nZ2UiLCJzdWIiOiJ6aGFuZyIsInJvbGVzIjpbInZpZXdlciJdLCJ3aXRoaW4iOlsiKiJdLCJleHAiOjQxMDI0NDQ4MDAsImlhdCI6MTc5NTAwMDAwMH0.H5UhrDnsBShkqqr-FWjEIn4GYTqQp1WfFKSfpSjnh_s"
+            ),
+            concat!(
+                "cookie: a=b; wangge=wgs_0\nAUTHORIZATION: bearer ",
+                "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJvZmZpY2UiLCJhdWQiOiJ3YW5nZ2UiLCJzdWIiOiJ6aGFuZyIsInJvbGVzIjpbInZpZXdlciJdLCJ3aXRoaW4iOlsiKiJdLCJleHAiOjQxMDI0NDQ4MDAsImlhdCI6MTc5NTAwMDAwMH0.H5UhrDnsBShkqqr-FWjEIn4GYTqQp1WfFKSfpSjnh_s"
+            ),
+            concat!(
+                "x-user: zhang\norigin: http://localhost\n\n{\"token\":\"",
+                "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJvZmZpY2UiLCJhdWQiOiJ3YW5nZ2UiLCJzdWIiOiJ6aGFuZyIsInJvbGVzIjpbInZpZXdlciJdLCJ3aXRoaW4iOlsiKiJdLCJleHAiOjQxMDI0NDQ4MDAsImlhdCI6MTc5NTAwMDAwMH0.H5UhrDnsBShkqqr-FWjEIn4GYTqQp1WfFKSfpSjnh_s",
+                "\"}"
+            ),
+        ],
         _ => &[],
     }
 }
