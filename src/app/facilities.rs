@@ -6,6 +6,8 @@ use super::{Actor, App, AppError};
 use crate::city::Facility;
 use crate::domain::facility::{FacilityRecord, FacilityState};
 use crate::domain::id::FacilityId;
+use crate::domain::private::mask_members;
+use crate::domain::rights::Right;
 use crate::geom::LatticeBox;
 use crate::geom::morton::morton;
 
@@ -42,14 +44,25 @@ fn place(row: &Facility) -> Cursor {
 
 impl App {
     /// Everything the store knows about some facilities; those that are gone are passed over.
-    pub async fn facility_records(&self, _: &Actor, ids: &[FacilityId]) -> Result<Vec<FacilityRecord>, AppError> {
-        Ok(self.store.facilities_by_ids(ids).await?)
+    pub async fn facility_records(&self, actor: &Actor, ids: &[FacilityId]) -> Result<Vec<FacilityRecord>, AppError> {
+        let records = self.store.facilities_by_ids(ids).await?;
+        Ok(records.into_iter().map(|record| actor.shown(record)).collect())
     }
 
     /// The facilities that another system calls `id`.
     pub async fn facilities_called(&self, _: &Actor, system: &str, id: &str) -> Result<Vec<FacilityId>, AppError> {
         let records = self.store.facilities_by_external(system, id).await?;
         Ok(records.into_iter().map(|record| record.id).collect())
+    }
+}
+
+impl Actor {
+    /// A record as they may see it: without numbers in its texts that may be somebody's, unless they may see texts as they were written.
+    pub(super) fn shown(&self, mut record: FacilityRecord) -> FacilityRecord {
+        if !self.rights.has(Right::Texts) {
+            mask_members(&mut record.properties);
+        }
+        record
     }
 }
 

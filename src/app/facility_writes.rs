@@ -73,7 +73,7 @@ impl Meant {
 /// A write that is done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
-    /// The facility as it is stored; `None`: it is gone.
+    /// The facility as it is stored, with its texts as the caller may see them; `None`: it is gone.
     pub record: Option<FacilityRecord>,
     /// The change log's number after it.
     pub revision: Revision,
@@ -106,8 +106,12 @@ fn told(error: StoreError) -> AppError {
 }
 
 impl App {
-    /// One facility as it is stored.
+    /// One facility as it is stored, with its texts as the caller may see them.
     pub async fn facility(&self, actor: &Actor, id: FacilityId) -> Result<FacilityRecord, AppError> {
+        Ok(actor.shown(self.facility_stored(actor, id).await?))
+    }
+
+    async fn facility_stored(&self, actor: &Actor, id: FacilityId) -> Result<FacilityRecord, AppError> {
         let view = self.view(actor);
         let unknown = AppError::UnknownId { what: "facility", id: id.0 };
         // What readers do not see yet, or no more, is not there.
@@ -128,7 +132,7 @@ impl App {
         let (app, actor) = (Arc::clone(self), Arc::clone(actor));
         to_its_end(async move {
             let done = app.create(&actor, patch, once.clone()).await;
-            app.or_done_meanwhile(&actor, once.as_ref(), done).await
+            app.finished(&actor, once.as_ref(), done).await
         })
         .await
     }
@@ -144,7 +148,7 @@ impl App {
         let (app, actor) = (Arc::clone(self), Arc::clone(actor));
         to_its_end(async move {
             let done = app.change(&actor, (id, &meant), patch, once.clone()).await;
-            app.or_done_meanwhile(&actor, once.as_ref(), done).await
+            app.finished(&actor, once.as_ref(), done).await
         })
         .await
     }
@@ -160,7 +164,7 @@ impl App {
         let (app, actor) = (Arc::clone(self), Arc::clone(actor));
         to_its_end(async move {
             let done = app.remove(&actor, (id, &meant), once.clone()).await;
-            app.or_done_meanwhile(&actor, once.as_ref(), done).await
+            app.finished(&actor, once.as_ref(), done).await
         })
         .await
     }
@@ -218,7 +222,7 @@ impl App {
             if let Some(written) = self.done_before(actor, &head, once.as_ref()).await? {
                 return Ok(written);
             }
-            let before = self.facility(actor, id).await?;
+            let before = self.facility_stored(actor, id).await?;
             meant.checked(before.version)?;
             let record = self.patched(actor, &view, &before, patch.clone())?;
             let _naming = self.code_checked(actor, &before, &record).await?;
@@ -242,7 +246,7 @@ impl App {
             if let Some(written) = self.done_before(actor, &head, once.as_ref()).await? {
                 return Ok(written);
             }
-            let before = self.facility(actor, id).await?;
+            let before = self.facility_stored(actor, id).await?;
             meant.checked(before.version)?;
             self.applier.alive()?;
             match self.store.facility_write(head, FacilityWrite::Remove(id, before.version), once.clone()).await {
@@ -266,20 +270,16 @@ impl App {
         Ok(Some(Written { record: outcome.row, revision: outcome.revision, repeated: true }))
     }
 
-    /// A write that the same one overtook, sent at the same time under the same name, is answered as that one.
-    async fn or_done_meanwhile(
-        &self,
-        actor: &Actor,
-        once: Option<&Once>,
-        done: Result<Written, AppError>,
-    ) -> Result<Written, AppError> {
-        match done {
+    /// What a caller is told of a write. One that the same one overtook, sent at the same time under the same name, is answered as that one.
+    async fn finished(&self, actor: &Actor, once: Option<&Once>, done: Result<Written, AppError>) -> Result<Written, AppError> {
+        let written = match done {
             Err(error @ (AppError::CodeTaken { .. } | AppError::Outdated { .. } | AppError::UnknownId { .. })) => {
                 let head = CommitHead::new(actor.id.clone(), self.clock.now());
                 self.done_before(actor, &head, once).await?.ok_or(error)
             }
             done => done,
-        }
+        }?;
+        Ok(Written { record: written.record.map(|record| actor.shown(record)), ..written })
     }
 
     /// Returns when readers see a revision that is stored, whoever should have handed it to the applier.
@@ -307,7 +307,12 @@ impl App {
     }
 
     /// The record after a patch, with the grid that holds it in the boundaries of the view.
-    fn patched(&self, actor: &Actor, view: &View, before: &FacilityRecord, patch: Patch) -> Result<FacilityRecord, AppError> {
+    fn patched(&self, actor: &Actor, view: &View, before: &FacilityRecord, mut patch: Patch) -> Result<FacilityRecord, AppError> {
+        if let Some(Some(members)) = &mut patch.properties {
+            // What was read with masked numbers and is sent back so stays as it was written.
+            let shown = actor.shown(before.clone()).properties;
+            members.retain(|name, value| shown.get(name) != Some(value));
+        }
         let record = patch.applied(before, || {
             let zone = TimeZone::get(&view.city.about.time_zone).unwrap_or(TimeZone::UTC);
             self.clock.now().to_zoned(zone).date()

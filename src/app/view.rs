@@ -11,7 +11,6 @@ use crate::domain::rights::{Right, Rights};
 use crate::domain::scope::Scope;
 use crate::geom::LatticeBox;
 use crate::territory::{Grid, Region, Territory};
-use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -147,31 +146,6 @@ impl View {
     /// A free text as the caller may see it: without numbers that may be somebody's, unless they may see texts as they were written.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if self.may(Right::Texts) { Cow::Borrowed(text) } else { masked(text) }
-    }
-
-    /// Members whose texts are as [`Self::text`] has them.
-    pub fn texts(&self, mut members: Map<String, Value>) -> Map<String, Value> {
-        fn mask(value: &mut Value) {
-            match value {
-                Value::String(text) => {
-                    if let Cow::Owned(shown) = masked(text) {
-                        *text = shown;
-                    }
-                }
-                Value::Array(values) => values.iter_mut().for_each(mask),
-                Value::Object(members) => members.values_mut().for_each(mask),
-                Value::Number(number) => {
-                    if let Cow::Owned(shown) = masked(&number.to_string()) {
-                        *value = Value::String(shown);
-                    }
-                }
-                Value::Null | Value::Bool(_) => {}
-            }
-        }
-        if !self.may(Right::Texts) {
-            members.values_mut().for_each(mask);
-        }
-        members
     }
 
     /// The highest regions that a caller may see, and grids of which they see no region.

@@ -1,5 +1,6 @@
 //! Numbers of phones and identity cards in free texts.
 
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 /// Digits from which on a number may be somebody's: mobile phones have 11, identity cards 15 or 18.
@@ -34,6 +35,29 @@ pub fn masked(text: &str) -> Cow<'_, str> {
         out.push_str(&text[done..]);
         Cow::Owned(out)
     })
+}
+
+/// Masks the texts and the numbers of a record's members, as deep as they go.
+pub fn mask_members(members: &mut Map<String, Value>) {
+    members.values_mut().for_each(mask);
+}
+
+fn mask(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(shown) = masked(text) {
+                *text = shown;
+            }
+        }
+        Value::Number(number) => {
+            if let Cow::Owned(shown) = masked(&number.to_string()) {
+                *value = Value::String(shown);
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(mask),
+        Value::Object(members) => mask_members(members),
+        Value::Null | Value::Bool(_) => {}
+    }
 }
 
 /// A number as far as it has been read.
@@ -110,6 +134,18 @@ mod tests {
             assert_eq!(masked(text), shown);
         }
         assert!(matches!(masked("无"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn members_are_masked_as_deep_as_they_go() {
+        let mut members = serde_json::json!({
+            "联系": "张 13812345678", "电话": 13812345678_u64, "高": 4.5, "门": [{"管": "138-1234-5678"}, "无"], "空": null, "是": true,
+        });
+        mask_members(members.as_object_mut().expect("an object"));
+        let shown = serde_json::json!({
+            "联系": "张 ***********", "电话": "***********", "高": 4.5, "门": [{"管": "***-****-****"}, "无"], "空": null, "是": true,
+        });
+        assert_eq!(members, shown);
     }
 
     proptest::proptest! {

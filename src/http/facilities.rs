@@ -199,7 +199,7 @@ fn shape(view: &View, stored: Option<FacilityRecord>, row: Facility) -> Facility
         source: provenance.source,
         source_date: provenance.source_date.map(|date| date.to_string()),
         version: row.version.0,
-        properties: view.texts(properties),
+        properties,
         name: row.name.into(),
         code: row.code.map(Into::into),
     }

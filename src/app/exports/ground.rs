@@ -145,7 +145,7 @@ impl Ground {
     fn facility(&self, mut record: FacilityRecord) -> Option<FacilityRecord> {
         let (leaf, grid) = self.placed(record.at);
         record.grid = grid;
-        (self.wants(leaf) && !self.actor.hidden.holds(&record.category)).then_some(record)
+        (self.wants(leaf) && !self.actor.hidden.holds(&record.category)).then(|| self.actor.shown(record))
     }
 
     /// A case in these boundaries, when it is wanted.

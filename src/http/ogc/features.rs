@@ -666,11 +666,13 @@ fn grid<'v>(view: &'v View, ix: GridIx, crs: FeatureCrs) -> Feature<'v> {
     }
 }
 
-/// `record` is absent when it was removed since; what is known of it stays true for this revision.
+/// `record` is absent when it was removed since, and not heeded when it was changed: what is known of the row stays true for its revision.
 fn facility(view: &View, row: Facility, record: Option<FacilityRecord>, crs: FeatureCrs) -> Feature<'static> {
     let category = view.category_of(&row);
-    let (accuracy, state_date, mut others, provenance) =
-        record.map(|record| (record.accuracy, record.state_date, record.properties, record.provenance)).unwrap_or_default();
+    let (accuracy, state_date, mut others, provenance) = record
+        .filter(|record| record.version == row.version)
+        .map(|record| (record.accuracy, record.state_date, record.properties, record.provenance))
+        .unwrap_or_default();
     others.retain(|name, _| !FACILITY_NAMES.contains(&name.as_str()));
     let properties = FacilityProperties {
         code: row.code.as_deref().map(str::to_owned),
