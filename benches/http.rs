@@ -30,7 +30,7 @@ use wangge::domain::facility::{FacilityRecord, FacilityState};
 use wangge::domain::id::{Epoch, FacilityId, Version};
 use wangge::domain::records::Provenance;
 use wangge::interchange::profile;
-use wangge::store::{BoundaryCommit, Chain, CommitHead, FacilityCommit, Meta, Store};
+use wangge::store::{BoundaryCommit, CommitHead, FacilityCommit, Meta, Store};
 
 const SLICE: Duration = Duration::from_millis(1200);
 
@@ -47,19 +47,7 @@ async fn app() -> Arc<App> {
 async fn publish(store: &Store) -> jiff::Timestamp {
     let boundaries = city::boundaries(SIDE, SIDE);
     let at = "2026-11-21T00:00:00Z".parse().unwrap();
-    let commit = BoundaryCommit {
-        base: Epoch(0),
-        chain: Chain::InForce,
-        boundaries,
-        outlines: vec![],
-        facility_grids: vec![],
-        case_grids: vec![],
-        import: None,
-        undoes: None,
-        settings: None,
-        actor: "bench".to_owned(),
-        at,
-    };
+    let commit = BoundaryCommit::new(Epoch(0), boundaries, "bench", at);
     store.boundaries_commit(commit).await.unwrap();
     at
 }

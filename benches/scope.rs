@@ -26,7 +26,7 @@ use wangge::geom::LatticePoint;
 use wangge::geom::mercator::{MercatorPoint, tile_at};
 use wangge::http::Caller;
 use wangge::interchange::profile;
-use wangge::store::{BoundaryCommit, Chain, CommitHead, FacilityCommit, Meta, Store};
+use wangge::store::{BoundaryCommit, CommitHead, FacilityCommit, Meta, Store};
 
 const REQUESTS: usize = 4_000;
 
@@ -35,19 +35,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 async fn store(made: &demo::City, now: jiff::Timestamp) -> Store {
     let store = Store::memory(Meta::new("bench", profile::standard()));
-    let commit = BoundaryCommit {
-        base: Epoch(0),
-        chain: Chain::InForce,
-        boundaries: made.boundaries.clone(),
-        outlines: vec![],
-        facility_grids: vec![],
-        case_grids: vec![],
-        import: None,
-        undoes: None,
-        settings: None,
-        actor: "bench".to_owned(),
-        at: now,
-    };
+    let commit = BoundaryCommit::new(Epoch(0), made.boundaries.clone(), "bench", now);
     store.boundaries_commit(commit).await.unwrap();
     let head = CommitHead::new("bench", now);
     let commit = FacilityCommit { head, rows: made.facilities.clone(), removed: vec![], import: None };

@@ -28,7 +28,7 @@ use wangge::domain::facility::{FacilityRecord, FacilityState};
 use wangge::domain::hash::hash64;
 use wangge::domain::id::{FacilityId, ImportId, Version};
 use wangge::domain::records::{BoundarySet, Provenance};
-use wangge::store::{Access, BoundaryCommit, Chain, CommitHead, FacilityCommit, ImportRecord, ImportState, Store};
+use wangge::store::{Access, BoundaryCommit, CommitHead, FacilityCommit, ImportRecord, ImportState, Store};
 
 /// Runs of which the median is taken: each takes many seconds.
 const ROUNDS: usize = 3;
@@ -363,19 +363,7 @@ fn publication(base: u64, boundaries: BoundarySet) -> BoundaryCommit {
     let mut boundaries = boundaries;
     boundaries.period.from = None;
     boundaries.period.until = None;
-    BoundaryCommit {
-        base: wangge::domain::id::Epoch(base),
-        chain: Chain::InForce,
-        boundaries,
-        outlines: vec![],
-        facility_grids: vec![],
-        case_grids: vec![],
-        import: None,
-        undoes: None,
-        settings: None,
-        actor: "bench".to_owned(),
-        at: at(),
-    }
+    BoundaryCommit::new(wangge::domain::id::Epoch(base), boundaries, "bench", at())
 }
 
 fn import() -> ImportRecord {

@@ -85,11 +85,6 @@ pub struct Subtree {
 }
 
 impl Subtree {
-    /// At or below the region or grid with this code.
-    pub fn of(territory: &Territory, code: &str) -> Option<Self> {
-        territory.unit(code).map(|unit| Self::at(territory, unit))
-    }
-
     /// At or below a unit.
     pub fn at(territory: &Territory, unit: Unit) -> Self {
         match unit {

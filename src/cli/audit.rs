@@ -31,6 +31,10 @@ pub(super) struct VerifyArgs {
     /// The city's data file.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
+    /// A row that must be in the chain, as an earlier verify, the server's log or an export told it: only a row that is kept elsewhere shows
+    /// that the end was cut off, or that all was computed anew.
+    #[arg(long, value_name = "NUMBER:HASH", value_parser = known)]
+    last: Option<(u64, Digest)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -69,6 +73,12 @@ pub(super) struct ExportArgs {
     after: u64,
 }
 
+fn known(text: &str) -> Result<(u64, Digest), String> {
+    let parts =
+        text.split_once(':').and_then(|(number, hash)| Some((number.parse().ok()?, Digest::try_from(hash.to_owned()).ok()?)));
+    parts.ok_or_else(|| "takes the number of a row and its hash: 812:9f86d081…".to_owned())
+}
+
 fn action(text: &str) -> Result<Action, String> {
     Action::named(text).ok_or_else(|| format!("there are {}", Action::words().collect::<Vec<_>>().join(", ")))
 }
@@ -82,10 +92,10 @@ pub(super) async fn run(command: Command) -> Outcome {
 
 async fn verify(args: VerifyArgs) -> Outcome {
     let store = Store::open(&args.data, Access::Read).await?;
-    let outcome = verified(&store).await?;
+    let outcome = verified(&store, args.last).await?;
     match outcome {
         Ok((rows, (number, hash))) => {
-            out::say(&format!("{rows} rows, none was changed; the last is {number} with the hash {hash}"));
+            out::say(&format!("{rows} rows, none was changed; the last is {number}:{hash}"));
             Ok(true)
         }
         Err(broken) => {

@@ -1,12 +1,15 @@
 //! `wangge export`.
 
+use super::token::noted;
 use super::{Failure, Outcome, out};
 use crate::app::Actor;
+use crate::app::access::audit::is_kept;
 use crate::app::exports::{self, ExportError, Format, Order, RowFormat, Step, TextCode, Watch};
 use crate::app::history::AsOf;
 use crate::app::imports::instant_named;
 use crate::clock::Clock;
 use crate::config::access::roles_table;
+use crate::domain::audit::Action;
 use crate::domain::code::Code;
 use crate::domain::id::Epoch;
 use crate::domain::scope::Role;
@@ -165,6 +168,11 @@ pub(super) async fn run(args: Args) -> Outcome {
     let spoken = bar.clone();
     let watch: Watch = Arc::new(move |step| spoken.set_message(words(step)));
     let now = Clock::System.now();
+    if is_kept(&store).await? {
+        let layers = if order.layers.is_empty() { "all".to_owned() } else { order.layers.join(",") };
+        let within = order.within.as_ref().map(|code| format!(" within {code}")).unwrap_or_default();
+        noted(&args.data, now, Action::Export, &format!("{layers}{within} as {}", order.format.as_str())).await?;
+    }
     let exported = exports::run(&store, &order, (Some(&args.data), &args.to, args.force), now, &watch).await;
     bar.finish_and_clear();
     let report = exported.map_err(failure)?;

@@ -2,8 +2,10 @@
 
 use super::client::Server;
 use super::{Failure, Outcome, out};
+use crate::app::access::audit::{is_kept, noted_in};
 use crate::app::imports::{self, Accept, BoundaryTerms, Kind, Order, Report, Status, Step, Watch};
 use crate::clock::Clock;
+use crate::domain::audit::Action;
 use crate::domain::code::Code;
 use crate::domain::id::GridSet;
 use crate::domain::period::Period;
@@ -184,6 +186,13 @@ pub(super) async fn run(args: Args) -> Outcome {
     let watch = watch(&bar);
     let outcome = imports::run(&store, order, &Actor::local(), &Clock::System, &watch).await;
     bar.finish_and_clear();
+    if let Ok(report) = &outcome
+        && report.status == Status::Imported
+        && is_kept(&store).await?
+    {
+        let detail = serde_json::json!({ "files": report.files, "revision": report.revision });
+        noted_in(&store, Clock::System.now(), Action::Import, &report.kind, detail).await?;
+    }
     store.close().await?;
     let report = match outcome {
         Ok(report) => report,

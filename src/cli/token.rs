@@ -3,16 +3,17 @@
 use super::client::Server;
 use super::{Failure, Outcome, out};
 use crate::app::AppError;
+use crate::app::access::audit::noted_in;
 use crate::app::access::tokens::{self, Wanted};
 use crate::clock::Clock;
+use crate::domain::audit::Action;
 use crate::domain::code::Code;
 use crate::domain::scope::{Role, Scope};
-use crate::store::callers::TokenRecord;
+use crate::http::tokens::TokenShape;
 use crate::store::{Access, Store, StoreError};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -89,58 +90,38 @@ pub(super) async fn ground(data: &Path) -> Result<Ground, Failure> {
     }
 }
 
-/// A token as it is told, by us and by the server.
-#[derive(Debug, Serialize, Deserialize)]
-struct Token {
-    id: i64,
-    name: String,
-    roles: Vec<String>,
-    within: Option<Vec<String>>,
-    screen: Option<String>,
-    made_at: String,
-    made_by: String,
-    ends_at: Option<String>,
-    revoked_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
-}
-
-impl Token {
-    fn of(record: TokenRecord) -> Self {
-        Self {
-            id: record.id,
-            name: record.name,
-            roles: record.roles.iter().map(ToString::to_string).collect(),
-            within: match record.scope {
-                Scope::All => None,
-                Scope::Within(codes) => Some(codes.iter().map(ToString::to_string).collect()),
-            },
-            screen: record.screen,
-            made_at: record.made_at.to_string(),
-            made_by: record.made_by,
-            ends_at: record.ends_at.map(|end| end.to_string()),
-            revoked_at: record.revoked_at.map(|end| end.to_string()),
-            token: None,
+/// Notes a deed of this machine where the data file is.
+pub(super) async fn noted(data: &Path, at: Timestamp, action: Action, object: &str) -> Result<(), Failure> {
+    match ground(data).await? {
+        Ground::File(store) => {
+            let noted = noted_in(&store, at, action, object, json!({})).await;
+            store.close().await?;
+            Ok(noted?)
+        }
+        Ground::Server(server) => {
+            let body = json!({ "action": action, "object": object });
+            asked(server, "POST", "/api/v1/audit".to_owned(), Some(body)).await.map(drop)
         }
     }
+}
 
-    fn line(&self) -> String {
-        let within = self.within.as_ref().map_or_else(|| "*".to_owned(), |codes| codes.join(","));
-        let screen = self.screen.as_ref().map(|screen| format!(", screen {screen}")).unwrap_or_default();
-        let end = match (&self.revoked_at, &self.ends_at) {
-            (Some(at), _) => format!(", revoked {at}"),
-            (None, Some(at)) => format!(", until {at}"),
-            (None, None) => String::new(),
-        };
-        format!(
-            "{:>4}  {}: {} within {within}{screen}{end}; made {} by {}",
-            self.id,
-            self.name,
-            self.roles.join(","),
-            self.made_at,
-            self.made_by
-        )
-    }
+/// A token in one line, without its secret.
+fn line(token: &TokenShape) -> String {
+    let within = token.within.as_ref().map_or_else(|| "*".to_owned(), |codes| codes.join(","));
+    let screen = token.screen.as_ref().map(|screen| format!(", screen {screen}")).unwrap_or_default();
+    let end = match (&token.revoked_at, &token.ends_at) {
+        (Some(at), _) => format!(", revoked {at}"),
+        (None, Some(at)) => format!(", until {at}"),
+        (None, None) => String::new(),
+    };
+    format!(
+        "{:>4}  {}: {} within {within}{screen}{end}; made {} by {}",
+        token.id,
+        token.name,
+        token.roles.join(","),
+        token.made_at,
+        token.made_by
+    )
 }
 
 pub(super) async fn run(command: Command) -> Outcome {
@@ -170,7 +151,7 @@ async fn add(args: AddArgs) -> Outcome {
             Scope::within(codes.collect::<Result<Vec<_>, _>>().map_err(|error| Failure::Usage(format!("--within: {error}")))?)
         }
     };
-    let made = match ground(&args.data).await? {
+    let made: TokenShape = match ground(&args.data).await? {
         Ground::File(store) => {
             let zone = store.meta().await?.time_zone;
             let ends_at = args.expires.as_deref().map(|text| end_of(text, &zone)).transpose()?;
@@ -178,7 +159,7 @@ async fn add(args: AddArgs) -> Outcome {
             let made = tokens::made_in(&store, wanted, Clock::System.now()).await;
             store.close().await?;
             let (record, secret) = made.map_err(refused)?;
-            Token { token: Some(secret.text()), ..Token::of(record) }
+            TokenShape::of(record, Some(secret.text()))
         }
         Ground::Server(server) => {
             let zone = Store::open(&args.data, Access::Read).await?.meta().await?.time_zone;
@@ -197,19 +178,19 @@ async fn add(args: AddArgs) -> Outcome {
             serde_json::from_value(asked(server, "POST", "/api/v1/tokens".to_owned(), Some(body)).await?)?
         }
     };
-    out::note(&made.line());
+    out::note(&line(&made));
     out::note("the secret, which is told this once:");
     out::say(made.token.as_deref().unwrap_or_default());
     Ok(true)
 }
 
 async fn list(args: ListArgs) -> Outcome {
-    let items: Vec<Token> = match ground(&args.data).await? {
+    let items: Vec<TokenShape> = match ground(&args.data).await? {
         Ground::File(store) => {
             let mut all = store.tokens().await?;
             store.close().await?;
             all.sort_by_key(|token| token.id);
-            all.into_iter().map(Token::of).collect()
+            all.into_iter().map(|record| TokenShape::of(record, None)).collect()
         }
         Ground::Server(server) => {
             let answer = asked(server, "GET", "/api/v1/tokens".to_owned(), None).await?;
@@ -219,7 +200,7 @@ async fn list(args: ListArgs) -> Outcome {
     if args.json {
         out::say(&serde_json::to_string_pretty(&items)?);
     } else {
-        out::say(&items.iter().map(|token| format!("{}\n", token.line())).collect::<String>());
+        out::say(&items.iter().map(|token| format!("{}\n", line(token))).collect::<String>());
     }
     Ok(true)
 }
@@ -229,14 +210,14 @@ async fn revoke(args: RevokeArgs) -> Outcome {
         Ground::File(store) => {
             let revoked = tokens::revoked_in(&store, args.id, Clock::System.now()).await;
             store.close().await?;
-            Token::of(revoked.map_err(refused)?)
+            TokenShape::of(revoked.map_err(refused)?, None)
         }
         Ground::Server(server) => {
             let path = format!("/api/v1/tokens/{}", args.id);
             serde_json::from_value(asked(server, "DELETE", path, None).await?)?
         }
     };
-    out::say(&revoked.line());
+    out::say(&line(&revoked));
     Ok(true)
 }
 

@@ -29,7 +29,9 @@ pub struct Callers {
     pub users: Vec<User>,
     /// Signed tokens of another system.
     pub jwt: Option<Jwt>,
-    /// A gateway that has logged people in already.
+    /// Proxies in front, which say from where a request came: addresses, or networks like `10.1.0.0/24`.
+    pub proxies: Vec<Network>,
+    /// One of them has logged people in already.
     pub gateway: Option<Gateway>,
     /// A log-in page of another system, OpenID Connect.
     pub oidc: Option<Oidc>,
@@ -90,8 +92,6 @@ pub enum Keys {
 /// A gateway in front that has logged people in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
-    /// Where it calls from: addresses, or networks like `10.1.0.0/24`.
-    pub trusted: Vec<Network>,
     /// The header in which it names them.
     pub user_header: String,
     /// The header with their roles, comma-separated.
@@ -236,7 +236,7 @@ pub(super) struct JwtKeys {
 #[serde(deny_unknown_fields)]
 pub(super) struct ProxyKeys {
     trusted: Vec<String>,
-    user_header: String,
+    user_header: Option<String>,
     roles_header: Option<String>,
     within_header: Option<String>,
 }
@@ -334,24 +334,29 @@ fn jwt(keys: JwtKeys, folder: &Path) -> Result<Jwt, String> {
     })
 }
 
-fn gateway(keys: ProxyKeys) -> Result<Gateway, String> {
+fn proxies(keys: &ProxyKeys) -> Result<Vec<Network>, String> {
     if keys.trusted.is_empty() {
         return Err("[proxy] trusted is empty: nobody could use it".to_owned());
     }
+    keys.trusted.iter().map(|text| text.parse().map_err(|why| format!("[proxy] trusted: {why}"))).collect()
+}
+
+fn gateway(keys: &ProxyKeys) -> Result<Option<Gateway>, String> {
+    let Some(user_header) = &keys.user_header else {
+        return match (&keys.roles_header, &keys.within_header) {
+            (None, None) => Ok(None),
+            _ => Err("[proxy] names people only with user_header".to_owned()),
+        };
+    };
     let header = |name: &str| {
         let fits = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if fits { Ok(name.to_ascii_lowercase()) } else { Err(format!("[proxy] {name:?} is no name of a header")) }
     };
-    Ok(Gateway {
-        trusted: keys
-            .trusted
-            .iter()
-            .map(|text| text.parse().map_err(|why| format!("[proxy] trusted: {why}")))
-            .collect::<Result<_, _>>()?,
-        user_header: header(&keys.user_header)?,
+    Ok(Some(Gateway {
+        user_header: header(user_header)?,
         roles_header: keys.roles_header.as_deref().map(header).transpose()?,
         within_header: keys.within_header.as_deref().map(header).transpose()?,
-    })
+    }))
 }
 
 /// A table of roles: a city's own, or the one that comes with the program.
@@ -434,7 +439,8 @@ pub(super) fn callers(tables: Tables, folder: &Path) -> Result<Option<Callers>, 
         audit_days,
         users,
         jwt: tables.jwt.map(|keys| jwt(keys, folder)).transpose()?,
-        gateway: tables.proxy.map(gateway).transpose()?,
+        proxies: tables.proxy.as_ref().map(proxies).transpose()?.unwrap_or_default(),
+        gateway: tables.proxy.as_ref().map(gateway).transpose()?.flatten(),
         oidc: oidc.transpose()?,
         cas: cas.transpose()?,
         rate,

@@ -113,6 +113,19 @@ pub struct AuditRow {
     pub hash: Digest,
 }
 
+/// The member of a deed's detail that says up to which row the chain was cut.
+const THROUGH: &str = "through";
+
+impl Deed {
+    /// That a chain was cut: its rows up to this number are gone.
+    pub fn with_cut(mut self, number: u64) -> Self {
+        if let Value::Object(members) = &mut self.detail {
+            members.insert(THROUGH.to_owned(), number.into());
+        }
+        self
+    }
+}
+
 impl AuditRow {
     /// The row after a row with this number and hash.
     pub fn after((number, hash): (u64, Digest), deed: Deed) -> Self {
@@ -146,13 +159,24 @@ pub struct Broken {
 /// Looks at rows in their order, and tells the first that is not as it was.
 #[derive(Debug, Clone, Copy)]
 pub struct Verifier {
+    begin: u64,
     last: (u64, Digest),
+    /// Up to which row the chain was cut, as the newest row says that tells of it.
+    cut: u64,
+    /// A row that somebody keeps elsewhere, and whether it was met.
+    known: Option<((u64, Digest), bool)>,
 }
 
 impl Verifier {
     /// From a row on that is known to be right: [`Digest::NONE`] and 0 before the first.
     pub fn new(last: (u64, Digest)) -> Self {
-        Self { last }
+        Self { begin: last.0, last, cut: 0, known: None }
+    }
+
+    /// The same, in whose chain there must be a row with this number and hash. Who can write the file can compute a whole new chain, or cut
+    /// off its end; only what is kept elsewhere shows that.
+    pub fn with(last: (u64, Digest), known: (u64, Digest)) -> Self {
+        Self { known: Some((known, known == last)), ..Self::new(last) }
     }
 
     /// The next row.
@@ -166,7 +190,33 @@ impl Verifier {
             return broken("it or a row before it was changed");
         }
         self.last = (row.number, row.hash);
+        if let Some((known, met)) = &mut self.known
+            && known.0 == row.number
+        {
+            if known.1 != row.hash {
+                return broken("it is not the row with this number that was told");
+            }
+            *met = true;
+        }
+        if row.deed.action == Action::Tidied {
+            self.cut = row.deed.detail[THROUGH].as_u64().unwrap_or(0);
+        }
         Ok(())
+    }
+
+    /// After the last row: whether all is there that should be.
+    pub fn end(&self) -> Result<(), Broken> {
+        let broken = |number, why| Err(Broken { number, why });
+        if self.begin != self.cut {
+            return broken(self.begin + 1, "rows before it are missing, and no row says that they were taken out");
+        }
+        match self.known {
+            Some(((number, _), false)) if number > self.last.0 => {
+                broken(number, "it was told once and is not there: the end was cut off")
+            }
+            Some(((number, _), false)) => broken(number, "it was taken out in its time; take a newer one"),
+            _ => Ok(()),
+        }
     }
 
     /// The last row that was right.
@@ -228,6 +278,32 @@ mod tests {
         let mut swapped = rows;
         swapped.swap(1, 2);
         assert_eq!(broken_at(&swapped), Some(3));
+    }
+
+    #[test]
+    fn what_is_cut_off_is_found_by_a_row_that_is_kept_elsewhere() {
+        let rows = chain(5);
+        let why = |rows: &[AuditRow], begin: (u64, Digest), known: (u64, Digest)| {
+            let mut verifier = Verifier::with(begin, known);
+            let broken = rows.iter().try_for_each(|row| verifier.next(row)).and_then(|()| verifier.end());
+            broken.err().map(|broken| broken.number)
+        };
+        let (start, row) = ((0, Digest::NONE), |at: usize| (rows[at].number, rows[at].hash));
+        for known in 0..5 {
+            assert_eq!(why(&rows, start, row(known)), None);
+        }
+        assert_eq!(why(&rows[..3], start, row(2)), None);
+        assert_eq!(why(&rows[..3], start, row(4)), Some(5), "the end was cut off");
+        assert_eq!(why(&rows, start, (3, Digest::of(b"x"))), Some(3), "another chain");
+        // The beginning may go, when a row says so.
+        assert_eq!(Verifier::new(row(1)).end().err().map(|broken| broken.number), Some(3), "nobody said that");
+        let deed = Deed { action: Action::Tidied, detail: json!({}), ..rows[4].deed.clone() }.with_cut(2);
+        let mut kept = rows[2..].to_vec();
+        kept.push(AuditRow::after(row(4), deed));
+        assert_eq!(why(&kept, row(1), row(3)), None);
+        assert_eq!(why(&kept, row(1), row(1)), None, "the row before the first is known too");
+        assert_eq!(why(&kept, row(1), row(0)), Some(1), "it can not be looked at any more");
+        assert_eq!(why(&kept[1..], row(2), row(3)), Some(4), "more is gone than was said");
     }
 
     #[test]

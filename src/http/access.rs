@@ -10,6 +10,7 @@ use crate::app::{Actor, App, AppError};
 use crate::domain::audit::{Action, Deed};
 use crate::domain::hash::hash64;
 use crate::domain::rights::Right;
+use axum::Extension;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -43,7 +44,9 @@ pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -
         Err(answer) => return *answer,
     }
     let who = parts.extensions.get::<Known>().map(|known| Arc::clone(&known.actor));
-    let (peer, path) = (peer_of(&parts), parts.uri.path().to_owned());
+    let client = client_of(&access, &parts);
+    parts.extensions.insert(Client(client));
+    let path = parts.uri.path().to_owned();
     let changes = !parts.method.is_safe() && matches!(need, Need::Right(Right::Write | Right::Import | Right::Admin));
     let answered = async move {
         let mut response = next.run(Request::from_parts(parts, body)).await;
@@ -57,7 +60,7 @@ pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -
         if let Some(who) = who.filter(|_| response.status().is_success()) {
             for action in actions {
                 // On the disk before it is told: what was not noted is not told either.
-                if let Err(error) = access.audit.noted(deed(&app, &who.id, peer, action, &path, "")).await {
+                if let Err(error) = access.audit.noted(deed(&app, &who.id, client, action, &path, "")).await {
                     tracing::error!(%error, "a deed could not be noted");
                     return Problem::from(error).into_response();
                 }
@@ -88,8 +91,35 @@ pub(super) fn with_phones(mut response: Response, actor: &Actor) -> Response {
     response
 }
 
+/// From where a request came, if it came over a network.
+#[derive(Debug, Clone, Copy)]
+pub struct Client(pub Option<IpAddr>);
+
+impl Client {
+    /// As the audit has it.
+    pub(super) fn text(this: Option<Extension<Self>>) -> Option<String> {
+        this.and_then(|Extension(Self(address))| address).map(|address| address.to_string())
+    }
+}
+
+/// Where its connection came from.
 fn peer_of(request: &Parts) -> Option<IpAddr> {
     request.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical())
+}
+
+/// Proxies write behind what they were sent where they were sent it from: the last of those that is no proxy of ours is the client.
+fn client_of(access: &Access, request: &Parts) -> Option<IpAddr> {
+    let mut client = peer_of(request)?;
+    let written =
+        request.headers.get_all("x-forwarded-for").iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    for text in written.collect::<Vec<_>>().into_iter().rev() {
+        let address = std::str::from_utf8(text).ok().and_then(|text| text.trim().parse::<IpAddr>().ok());
+        match address {
+            Some(address) if access.is_proxy(client) => client = address.to_canonical(),
+            _ => break,
+        }
+    }
+    Some(client)
 }
 
 /// What one caller is answered is for no other: a cache that several share keeps none of it.
@@ -107,8 +137,8 @@ fn kept_private(headers: &mut HeaderMap) {
 async fn let_in(app: &App, access: &Access, request: &Parts, need: Need) -> Result<Option<Known>, Box<Response>> {
     let refused = |problem: Problem| Box::new(problem.into_response());
     let headers = &request.headers;
-    let peer = peer_of(request);
-    let shown = shown(app, headers, access, peer).map_err(refused)?;
+    let client = client_of(access, request);
+    let shown = shown(app, headers, access, peer_of(request)).map_err(refused)?;
     let by_cookie = matches!(shown, Some(Shown::Session(_)));
     let known = match shown {
         Some(shown) => access.known(shown, app.clock.now()).await,
@@ -121,8 +151,8 @@ async fn let_in(app: &App, access: &Access, request: &Parts, need: Need) -> Resu
         (Err(_), Need::Nothing) => return Ok(None),
         (Err(why), _) => {
             if why != Refused::Nobody {
-                stranger(access, peer).map_err(refused)?;
-                access.audit.note(deed(app, "", peer, Action::LogInFailed, path, &why.to_string()));
+                stranger(access, client).map_err(refused)?;
+                access.audit.note(deed(app, "", client, Action::LogInFailed, path, &why.to_string()));
             }
             return Err(Box::new(unauthorized(&why)));
         }
@@ -135,7 +165,7 @@ async fn let_in(app: &App, access: &Access, request: &Parts, need: Need) -> Resu
     if let Need::Right(right) = need
         && let Err(error) = known.actor.needs(right)
     {
-        access.audit.note(deed(app, &known.actor.id, peer, Action::Denied, path, right.as_str()));
+        access.audit.note(deed(app, &known.actor.id, client, Action::Denied, path, right.as_str()));
         return Err(refused(error.into()));
     }
     Ok(Some(known))
@@ -201,8 +231,8 @@ pub(super) fn asked(access: &Access, who: &str, share: f64) -> Answer<()> {
 }
 
 /// The same for whoever showed something that is not good.
-pub(super) fn stranger(access: &Access, peer: Option<IpAddr>) -> Answer<()> {
-    asked(access, &format!("stranger {:?}", peer.map(neighbourhood)), STRANGERS)
+pub(super) fn stranger(access: &Access, client: Option<IpAddr>) -> Answer<()> {
+    asked(access, &format!("stranger {:?}", client.map(neighbourhood)), STRANGERS)
 }
 
 /// Forms are sent here by pages of other sites without being asked; their browser says whose page it is. Behind a proxy the page is
@@ -248,11 +278,11 @@ pub(super) fn unauthorized(why: &Refused) -> Response {
 const BEIDOU: &str = "/api/v1/beidou/";
 
 /// A deed without more than a reason.
-pub(super) fn deed(app: &App, actor: &str, peer: Option<IpAddr>, action: Action, path: &str, why: &str) -> Deed {
+pub(super) fn deed(app: &App, actor: &str, client: Option<IpAddr>, action: Action, path: &str, why: &str) -> Deed {
     Deed {
         at: app.clock.now(),
         actor: actor.to_owned(),
-        address: peer.map(|peer| peer.to_string()),
+        address: client.map(|client| client.to_string()),
         action,
         // What stands behind it is a position.
         object: if path.starts_with(BEIDOU) { BEIDOU.to_owned() } else { path.chars().take(200).collect() },

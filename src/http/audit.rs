@@ -1,13 +1,18 @@
 //! `/api/v1/audit`: who did what.
 
+use super::access::{Client, own_page};
 use super::caller::Caller;
 use super::error::{Answer, Problem};
+use super::facility_writes::json_body;
 use super::json::{Limit, json};
-use super::query::{Query, clipped, query};
+use super::members::Members;
+use super::query::{NoQuery, Query, clipped, query};
 use crate::app::access::audit::Filter;
 use crate::app::{App, AppError};
 use crate::domain::audit::{Action, AuditRow};
-use axum::extract::State;
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -65,6 +70,17 @@ pub struct AuditAnswer {
     next_after: Option<u64>,
 }
 
+/// What was taken away as a file.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportNote)]
+#[allow(dead_code, reason = "only its schema is used; bodies are read member by member, so that a fault names its field")]
+pub(super) struct NoteBody {
+    /// Always `export`: other deeds are noted where they are done.
+    action: String,
+    /// What it holds: `facilities 120, csv`. At most 200 characters.
+    object: String,
+}
+
 fn shape(row: AuditRow) -> AuditShape {
     AuditShape {
         number: row.number,
@@ -84,7 +100,12 @@ fn instant(field: &'static str, text: Option<&str>) -> Answer<Option<Timestamp>>
 
 /// Rows of the audit that pass. To read them is noted too.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "access", params(AuditQuery), responses((status = 200, body = AuditAnswer)))]
-pub async fn rows(State(app): State<Arc<App>>, Caller(actor): Caller, Query(query): Query<AuditQuery>) -> Answer<Response> {
+pub async fn rows(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    client: Option<Extension<Client>>,
+    Query(query): Query<AuditQuery>,
+) -> Answer<Response> {
     let action = query.action.as_deref().map(|word| {
         let allowed = || Action::words().collect::<Vec<_>>();
         let unknown = || Problem::bad_parameter("action", format_args!("{:?} is none", clipped(word))).with("allowed", allowed());
@@ -103,6 +124,33 @@ pub async fn rows(State(app): State<Arc<App>>, Caller(actor): Caller, Query(quer
     let (found, next_after) = app.audit_rows(&actor, &filter, query.after.unwrap_or(0), limit).await?;
     let asked =
         json!({ "actor": query.actor, "action": query.action, "from": query.from, "until": query.until, "rows": found.len() });
-    app.noted(&actor, None, Action::ReadAudit, "audit", asked).await.map_err(|error: AppError| Problem::from(error))?;
+    app.noted(&actor, Client::text(client), Action::ReadAudit, "audit", asked)
+        .await
+        .map_err(|error: AppError| Problem::from(error))?;
     Ok(json(&AuditAnswer { items: found.into_iter().map(shape).collect(), next_after }))
+}
+
+/// Notes that something was made a file which the server had shown already: the viewer's own files, and those of the command line. On the
+/// disk when it is answered; nothing is noted where callers are not told apart.
+#[utoipa::path(post, path = "/api/v1/audit", tag = "access", params(NoQuery), request_body(content = inline(NoteBody), content_type = "application/json"),
+    responses((status = 204)))]
+pub async fn note(
+    State(app): State<Arc<App>>,
+    Caller(actor): Caller,
+    client: Option<Extension<Client>>,
+    _: Query<NoQuery>,
+    request: Request,
+) -> Answer<StatusCode> {
+    own_page(&app, request.headers())?;
+    let (_, bytes) = json_body(request, &["application/json"]).await?;
+    let mut members = Members::of(&bytes)?;
+    let required =
+        |members: &mut Members, field| members.text(field, 200)?.never_null(field)?.ok_or_else(|| Problem::missing_field(field));
+    let (action, object) = (required(&mut members, "action")?, required(&mut members, "object")?);
+    members.end()?;
+    if action != Action::Export.as_str() {
+        return Err(Problem::bad_field("action", "takes export alone: other deeds are noted where they are done"));
+    }
+    app.noted(&actor, Client::text(client), Action::Export, &object, json!({})).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

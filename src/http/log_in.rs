@@ -1,11 +1,10 @@
 //! Coming in and going out: with a token, or by the log-in page of another system, into a session of the browser.
 
-use super::access::{asked, cookie, deed, own_page, set_cookie, stranger, unauthorized};
+use super::access::{Client, asked, cookie, deed, own_page, set_cookie, stranger, unauthorized};
 use super::caller::Caller;
 use super::error::{Answer, Problem, ProblemCode};
 use super::facility_writes::json_body;
 use super::json::{base_url, json};
-use super::listen::Peer;
 use super::members::Members;
 use super::query::{NoQuery, Query, decoded, query};
 use crate::app::access::{Access, Bearer, Claims, Known, Refused, SessionRecord, Shown};
@@ -21,7 +20,6 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -169,14 +167,14 @@ pub(super) struct SessionBody {
     responses((status = 200, body = MeAnswer)))]
 pub async fn by_token(
     State(app): State<Arc<App>>,
-    peer: Option<Extension<Peer>>,
+    client: Option<Extension<Client>>,
     _: Query<NoQuery>,
     request: Request,
 ) -> Answer<Response> {
     let access = told_apart(&app)?;
     own_page(&app, request.headers())?;
     let before = cookie(request.headers(), app.config.is_secure()).and_then(Secret::parse);
-    let door = Door { app: &app, access, peer: peer.map(|peer| peer.0.0.ip().to_canonical()), way: "token", page: None };
+    let door = Door { app: &app, access, client: address(client), way: "token", page: None };
     let (_, bytes) = json_body(request, &["application/json"]).await?;
     let mut members = Members::of(&bytes)?;
     let text = members.text("token", 20_000)?.never_null("token")?.ok_or_else(|| Problem::missing_field("token"))?;
@@ -222,12 +220,12 @@ pub async fn out(State(app): State<Arc<App>>, Caller(actor): Caller, _: Query<No
 pub async fn to_oidc(
     State(app): State<Arc<App>>,
     Query(query): Query<ToQuery>,
-    peer: Option<Extension<Peer>>,
+    client: Option<Extension<Client>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let to = own_path(query.to.as_deref())?;
-    let door = Door::of(&app, peer, "oidc", &to, &headers)?;
-    stranger(door.access, door.peer)?;
+    let door = Door::of(&app, client, "oidc", &to, &headers)?;
+    stranger(door.access, door.client)?;
     let back = format!("{}/log-in/oidc/back", base_url(&app.config, &headers));
     let (page, state) = match door.access.oidc_page(&back).await.unwrap_or(Err(Refused::Nobody)) {
         Ok(begun) => begun,
@@ -243,13 +241,11 @@ pub async fn to_oidc(
 pub async fn from_oidc(
     State(app): State<Arc<App>>,
     Query(query): Query<OidcQuery>,
-    peer: Option<Extension<Peer>>,
+    client: Option<Extension<Client>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let begun = begun_here(&headers, query.state.as_deref());
-    let (state, to) = begun.map_or((None, "/".to_owned()), |(state, to)| (Some(state), to));
-    let to = own_path(Some(&to))?;
-    let door = Door::of(&app, peer, "oidc", &to, &headers)?;
+    let (state, to) = begun_here(&headers, query.state.as_deref())?;
+    let door = Door::of(&app, client, "oidc", &to, &headers)?;
     let claims = match (state, &query.code, &query.error) {
         (None, _, _) => Err(NOT_HERE),
         (Some(state), Some(code), None) => door.access.oidc_claims(state, code, app.clock.now()).await,
@@ -274,18 +270,16 @@ pub async fn to_cas(State(app): State<Arc<App>>, Query(query): Query<ToQuery>, h
 pub async fn from_cas(
     State(app): State<Arc<App>>,
     Query(query): Query<CasQuery>,
-    peer: Option<Extension<Peer>>,
+    client: Option<Extension<Client>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let begun = begun_here(&headers, query.state.as_deref());
-    let (state, to) = begun.map_or((None, "/".to_owned()), |(state, to)| (Some(state), to));
-    let to = own_path(Some(&to))?;
-    let door = Door::of(&app, peer, "cas", &to, &headers)?;
+    let (state, to) = begun_here(&headers, query.state.as_deref())?;
+    let door = Door::of(&app, client, "cas", &to, &headers)?;
     let claims = match state {
         // CAS itself binds a ticket to no browser: somebody else's would let its finder in as them, unseen.
         None => Err(NOT_HERE),
         Some(state) => {
-            stranger(door.access, door.peer)?;
+            stranger(door.access, door.client)?;
             let service = cas_service(&app, &headers, state);
             door.access.cas_claims(&service, query.ticket.as_deref().unwrap_or_default()).await
         }
@@ -314,22 +308,28 @@ fn folder(app: &App) -> String {
 }
 
 /// The state that came back, when it is that of the cookie, and where to go.
-fn begun_here<'a>(headers: &HeaderMap, told: Option<&'a str>) -> Option<(&'a str, String)> {
+fn begun_here<'a>(headers: &HeaderMap, told: Option<&'a str>) -> Answer<(Option<&'a str>, String)> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (state, to) = pairs.find(|(name, _)| *name == STATE)?.1.split_once('.')?;
-    let told = told.filter(|told| *told == state)?;
-    Some((told, decoded(to).map_or_else(|| "/".to_owned(), Cow::into_owned)))
+    let cookie = pairs.find(|(name, _)| *name == STATE).and_then(|(_, value)| value.split_once('.'));
+    match cookie.filter(|(state, _)| told == Some(*state)) {
+        Some((_, to)) => Ok((told, own_path(decoded(to).as_deref())?)),
+        None => Ok((None, "/".to_owned())),
+    }
 }
 
 /// Where somebody stands who wants to come in, and by which way.
 struct Door<'a> {
     app: &'a App,
     access: &'a Access,
-    peer: Option<IpAddr>,
+    client: Option<IpAddr>,
     way: &'static str,
     /// The path where a browser is told in words that it was turned away; `None`: the answer says so itself.
     page: Option<&'a str>,
+}
+
+fn address(client: Option<Extension<Client>>) -> Option<IpAddr> {
+    client.and_then(|Extension(Client(address))| address)
 }
 
 /// Browsers keep a cookie for 400 days at most.
@@ -337,7 +337,7 @@ const MOST_COOKIE_S: i64 = 400 * 24 * 3600;
 
 impl<'a> Door<'a> {
     /// Of a way that leads over pages. A person who walks it wants a page, a program an answer.
-    fn of(app: &'a App, peer: Option<Extension<Peer>>, way: &'static str, to: &'a str, headers: &HeaderMap) -> Answer<Self> {
+    fn of(app: &'a App, client: Option<Extension<Client>>, way: &'static str, to: &'a str, headers: &HeaderMap) -> Answer<Self> {
         let access = told_apart(app)?;
         let (oidc, cas) = (&access.callers.oidc, &access.callers.cas);
         if !(way == "oidc" && oidc.is_some() || way == "cas" && cas.is_some()) {
@@ -345,13 +345,13 @@ impl<'a> Door<'a> {
         }
         let wants = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
         let page = wants.is_some_and(|wants| wants.contains("text/html")).then_some(to);
-        Ok(Self { app, access, peer: peer.map(|peer| peer.0.0.ip().to_canonical()), way, page })
+        Ok(Self { app, access, client: address(client), way, page })
     }
 
     fn turned_away(&self, why: &Refused) -> Response {
-        let asked = stranger(self.access, self.peer);
+        let asked = stranger(self.access, self.client);
         if asked.is_ok() {
-            self.access.audit.note(deed(self.app, "", self.peer, Action::LogInFailed, self.way, &why.to_string()));
+            self.access.audit.note(deed(self.app, "", self.client, Action::LogInFailed, self.way, &why.to_string()));
         }
         let told = match (&asked, self.page) {
             // The viewer has words for each; a fragment stays in the browser.
@@ -391,7 +391,7 @@ impl<'a> Door<'a> {
         if let Some(before) = before {
             self.app.session_end(before.digest()).await?;
         }
-        self.access.audit.noted(deed(self.app, &id, self.peer, Action::LogIn, self.way, "")).await?;
+        self.access.audit.noted(deed(self.app, &id, self.client, Action::LogIn, self.way, "")).await?;
         let left = session.ends_at.duration_since(session.begun_at).as_secs().clamp(0, MOST_COOKIE_S);
         Ok((set_cookie(self.app, Some(&secret.text()), Duration::from_secs(left.unsigned_abs())), session))
     }

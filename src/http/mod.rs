@@ -84,6 +84,7 @@ impl Need {
     const Open: Self = Self::Nothing;
     const Read: Self = Self::Right(Right::Read);
     const Write: Self = Self::Right(Right::Write);
+    const Export: Self = Self::Right(Right::Export);
     const Import: Self = Self::Right(Right::Import);
     const Audit: Self = Self::Right(Right::Audit);
     const Metrics: Self = Self::Right(Right::Metrics);
@@ -167,6 +168,7 @@ table! {
     POST   Admin   "/api/v1/tokens"                     tokens::make
     DELETE Admin   "/api/v1/tokens/{id}"                tokens::revoke
     GET    Audit   "/api/v1/audit"                      audit::rows
+    POST   Export  "/api/v1/audit"                      audit::note
 
     GET    Read    "/tiles"                             tiles::catalogue
     GET    Read    "/tiles/{layers}"                    tiles::tilejson

@@ -17,7 +17,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -40,29 +40,29 @@ pub(super) struct TokenBody {
 }
 
 /// A token, without its secret.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct TokenShape {
     /// Its key.
-    id: i64,
+    pub id: i64,
     /// Whose it is.
-    name: String,
+    pub name: String,
     /// What its bearer is.
-    roles: Vec<&'static str>,
+    pub roles: Vec<String>,
     /// The codes at or below which it sees everything; null: the whole city.
-    within: Option<Vec<String>>,
+    pub within: Option<Vec<String>>,
     /// The screen that it is bound to.
-    screen: Option<String>,
+    pub screen: Option<String>,
     /// When it was made.
-    made_at: String,
+    pub made_at: String,
     /// By whom.
-    made_by: String,
+    pub made_by: String,
     /// From when on it is good for nothing.
-    ends_at: Option<String>,
+    pub ends_at: Option<String>,
     /// When it was revoked.
-    revoked_at: Option<String>,
+    pub revoked_at: Option<String>,
     /// The secret, in the answer that makes it and in no other.
     #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
+    pub token: Option<String>,
 }
 
 /// All tokens that ever were.
@@ -73,11 +73,12 @@ pub struct TokensAnswer {
 }
 
 impl TokenShape {
-    fn of(record: TokenRecord, token: Option<String>) -> Self {
+    /// With its secret, when it was made just now.
+    pub fn of(record: TokenRecord, token: Option<String>) -> Self {
         Self {
             id: record.id,
             name: record.name,
-            roles: record.roles.iter().map(|role| role.as_str()).collect(),
+            roles: record.roles.iter().map(ToString::to_string).collect(),
             within: match record.scope {
                 Scope::All => None,
                 Scope::Within(codes) => Some(codes.iter().map(ToString::to_string).collect()),

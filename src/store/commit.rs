@@ -153,6 +153,25 @@ pub struct BoundaryCommit {
     pub at: Timestamp,
 }
 
+impl BoundaryCommit {
+    /// A whole set of governance in the place of what is in force, and nothing else with it.
+    pub fn new(base: Epoch, boundaries: BoundarySet, actor: impl Into<String>, at: Timestamp) -> Self {
+        Self {
+            base,
+            chain: Chain::InForce,
+            boundaries,
+            outlines: Vec::new(),
+            facility_grids: Vec::new(),
+            case_grids: Vec::new(),
+            import: None,
+            settings: None,
+            undoes: None,
+            actor: actor.into(),
+            at,
+        }
+    }
+}
+
 /// Facilities to write. A row with id 0 is new and gets an id. A row with an id replaces the stored one; its `version` is the one it was
 /// made from (0: whatever it is now). A row that says what is stored already is not written; where it comes from (`import_id`) is no
 /// difference. The store sets `version` and, when the commit belongs to an import, `import_id`.

@@ -112,10 +112,10 @@ impl MemoryCallers {
     pub(super) fn audit_tidy(&self, before: Timestamp, deed: Deed) -> u64 {
         let mut inner = self.lock();
         let kept = inner.audit.iter().position(|row| row.deed.at >= before).unwrap_or(inner.audit.len());
-        let Some(last) = inner.audit[..kept].last() else { return 0 };
+        let Some(last) = inner.audit[..kept].last().cloned() else { return 0 };
         inner.begins_after = (last.number, last.hash);
         inner.audit.drain(..kept);
-        inner.append(vec![deed]);
+        inner.append(vec![deed.with_cut(last.number)]);
         kept as u64
     }
 }

@@ -150,6 +150,7 @@ async function json<T>(path: string, signal?: AbortSignal, body?: unknown): Prom
     if (signal?.aborted) throw error;
     throw new Problem('offline', 0, 'no answer');
   }
+  if (response.status === 204) return undefined as T;
   if (response.ok) {
     // A body that breaks off is no answer either.
     return await (response.json() as Promise<T>).catch((error: unknown) => {
@@ -161,6 +162,9 @@ async function json<T>(path: string, signal?: AbortSignal, body?: unknown): Prom
   const told = await response.json().catch(() => ({})) as { code?: string; detail?: string; title?: string };
   throw new Problem(told.code ?? 'unknown', response.status, told.detail ?? told.title ?? response.statusText);
 }
+
+/** Notes in the server's audit that a file was made of what was shown. */
+export async function noteExport(object: string): Promise<void> { await json('/api/v1/audit', undefined, { action: 'export', object }); }
 
 /** Every item of a list, page after page. */
 async function all<T>(path: string, signal?: AbortSignal): Promise<T[]> {

@@ -9,15 +9,22 @@ use crate::domain::secret::Digest;
 use crate::store::{Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Deeds that may wait to be written.
 const WAITING: usize = 4096;
 /// Deeds that are written in one commit.
 const TOGETHER: usize = 256;
+/// So long refusals of the same caller are counted before their number is noted.
+const COUNTED: Duration = Duration::from_secs(60);
+/// Refusals of one caller that are noted one by one in that time.
+const ONE_BY_ONE: usize = 4;
+/// Callers and addresses whose refusals are told apart in that time: with the one above 1,280 rows a minute, whatever a flood does.
+const MOST_REFUSED: usize = 256;
 /// How often old rows are looked for.
 const TIDY: Duration = Duration::from_secs(6 * 3600);
 /// Rows that are read at once.
@@ -49,7 +56,7 @@ impl Audit {
         Ok(answer.await.map_err(|_| AppError::Stopping)??)
     }
 
-    /// Notes a deed soon: for refusals, of which anybody can make any number. Those for which there is no room are counted.
+    /// Notes a deed soon: for refusals, of which anybody can make any number. Those that are too many are counted.
     pub fn note(&self, deed: Deed) {
         if self.deeds.try_send((deed, None)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -59,18 +66,26 @@ impl Audit {
 
 async fn write(store: Store, clock: Clock, mut waiting: mpsc::Receiver<(Deed, Option<Told>)>, lost: Arc<AtomicU64>) {
     let mut some = Vec::new();
-    while waiting.recv_many(&mut some, TOGETHER).await > 0 {
-        let (mut deeds, told): (Vec<Deed>, Vec<Option<Told>>) = some.drain(..).unzip();
-        let uncounted = lost.swap(0, Ordering::Relaxed);
-        if uncounted > 0 {
-            deeds.push(Deed {
-                at: clock.now(),
-                actor: String::new(),
-                address: None,
-                action: Action::Denied,
-                object: String::new(),
-                detail: json!({ "not_noted_one_by_one": uncounted }),
-            });
+    let mut refusals = Refusals::new();
+    loop {
+        // Nobody comes: what was counted is written all the same.
+        let came = tokio::time::timeout(COUNTED, waiting.recv_many(&mut some, TOGETHER)).await;
+        let ends = came == Ok(0);
+        refusals.unnoted += lost.swap(0, Ordering::Relaxed);
+        let mut deeds = Vec::new();
+        let mut told = Vec::new();
+        for (deed, waits) in some.drain(..) {
+            // Whoever waits is told that it is on the disk; nobody waits for a refusal.
+            if waits.is_some() || refusals.is_new(&deed) {
+                deeds.push(deed);
+            }
+            told.push(waits);
+        }
+        if ends || refusals.since.elapsed() >= COUNTED {
+            deeds.extend(refusals.counted(clock.now()));
+        }
+        if deeds.is_empty() {
+            if ends { return } else { continue }
         }
         let written = store.audit_append(deeds).await;
         if let Err(error) = &written {
@@ -82,6 +97,65 @@ async fn write(store: Store, clock: Clock, mut waiting: mpsc::Receiver<(Deed, Op
                 Err(_) => Err(StoreError::GivenUp),
             });
         }
+        if ends {
+            return;
+        }
+    }
+}
+
+/// The refusals of the last minute: the first of somebody are noted one by one, the others as their number. A program that knocks at a door
+/// that stays closed fills no disk.
+struct Refusals {
+    since: Instant,
+    of: HashMap<(String, Option<String>, Action), Refused>,
+    /// Those of more callers and addresses than are told apart, and those for which the queue had no room.
+    unnoted: u64,
+}
+
+/// Those of one caller, or of one address.
+struct Refused {
+    first: Timestamp,
+    /// What was noted one by one.
+    objects: Vec<String>,
+    more: u64,
+}
+
+impl Refusals {
+    fn new() -> Self {
+        Self { since: Instant::now(), of: HashMap::new(), unnoted: 0 }
+    }
+
+    /// Whether it is noted by itself; else it is counted.
+    fn is_new(&mut self, deed: &Deed) -> bool {
+        let key = (deed.actor.clone(), deed.address.clone(), deed.action);
+        if self.of.len() >= MOST_REFUSED && !self.of.contains_key(&key) {
+            self.unnoted += 1;
+            return false;
+        }
+        let refused = self.of.entry(key).or_insert_with(|| Refused { first: deed.at, objects: Vec::new(), more: 0 });
+        let is_new = refused.objects.len() < ONE_BY_ONE && !refused.objects.contains(&deed.object);
+        if is_new {
+            refused.objects.push(deed.object.clone());
+        } else {
+            refused.more += 1;
+        }
+        is_new
+    }
+
+    /// What was counted, as rows; begins to count anew.
+    fn counted(&mut self, now: Timestamp) -> Vec<Deed> {
+        let last = std::mem::replace(self, Self::new());
+        let deed = |actor, address, action, detail| Deed { at: now, actor, address, action, object: String::new(), detail };
+        let some = last.of.into_iter().filter(|(_, refused)| refused.more > 0);
+        let mut rows: Vec<Deed> = some
+            .map(|((actor, address, action), refused)| {
+                deed(actor, address, action, json!({ "more": refused.more, "since": refused.first.to_string() }))
+            })
+            .collect();
+        if last.unnoted > 0 {
+            rows.push(deed(String::new(), None, Action::Denied, json!({ "refusals_of_any_kind": last.unnoted })));
+        }
+        rows
     }
 }
 
@@ -101,6 +175,11 @@ async fn tidy(store: Store, clock: Clock, days: u32) {
                 continue;
             }
         };
+        // Kept elsewhere, as logs are, it shows whether the end of the chain was cut off: `wangge audit verify --last`.
+        match store.audit_append(vec![]).await {
+            Ok((number, hash)) => tracing::info!(number, %hash, "the last row of the audit"),
+            Err(error) => tracing::error!(%error, "the audit could not be read"),
+        }
         let before = now.saturating_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MIN);
         let deed = Deed {
             at: now,
@@ -119,15 +198,16 @@ async fn tidy(store: Store, clock: Clock, days: u32) {
     }
 }
 
-/// Goes through the whole chain: how many rows there are and the last one's number and hash, or where it is broken first.
-pub async fn verified(store: &Store) -> Result<Result<(u64, (u64, Digest)), Broken>, StoreError> {
+/// Goes through the whole chain: how many rows there are and the last one's number and hash, or where it is broken first. `known`: a row
+/// that must be in it.
+pub async fn verified(store: &Store, known: Option<(u64, Digest)>) -> Result<Result<(u64, (u64, Digest)), Broken>, StoreError> {
     let begin = store.audit_begins_after().await?;
-    let mut verifier = Verifier::new(begin);
+    let mut verifier = known.map_or_else(|| Verifier::new(begin), |known| Verifier::with(begin, known));
     let mut count = 0;
     loop {
         let rows = store.audit_after(verifier.last().0, PAGE).await?;
         if rows.is_empty() {
-            return Ok(Ok((count, verifier.last())));
+            return Ok(verifier.end().map(|()| (count, verifier.last())));
         }
         count += rows.len() as u64;
         for row in &rows {
@@ -191,10 +271,26 @@ pub async fn read_in(
     let (found, next) = rows(store, filter, after, limit).await?;
     if next.is_none() {
         let detail = json!({ "actor": filter.actor, "action": filter.action, "from": filter.from, "until": filter.until });
-        let (action, object) = (Action::ReadAudit, "audit".to_owned());
-        store.audit_append(vec![Deed { at: now, actor: Actor::local().id, address: None, action, object, detail }]).await?;
+        noted_in(store, now, Action::ReadAudit, "audit", detail).await?;
     }
     Ok((found, next))
+}
+
+/// Whether a city has an audit: where callers were told apart once.
+pub async fn is_kept(store: &Store) -> Result<bool, StoreError> {
+    Ok(store.audit_begins_after().await?.0 > 0 || !store.audit_after(0, 1).await?.is_empty())
+}
+
+/// Notes what was done on this machine with a file that no server has.
+pub async fn noted_in(
+    store: &Store,
+    at: Timestamp,
+    action: Action,
+    object: &str,
+    detail: serde_json::Value,
+) -> Result<(), StoreError> {
+    let deed = Deed { at, actor: Actor::local().id, address: None, action, object: object.to_owned(), detail };
+    store.audit_append(vec![deed]).await.map(drop)
 }
 
 impl App {
@@ -222,5 +318,39 @@ impl App {
         let Some(access) = self.access() else { return Ok(()) };
         let deed = Deed { at: self.clock.now(), actor: actor.id.clone(), address, action, object: object.to_owned(), detail };
         access.audit.noted(deed).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(actor: &str, address: &str, object: &str) -> Deed {
+        let (actor, address, object) = (actor.to_owned(), Some(address.to_owned()), object.to_owned());
+        Deed { at: Timestamp::UNIX_EPOCH, actor, address, action: Action::Denied, object, detail: json!({}) }
+    }
+
+    #[test]
+    fn the_first_refusals_are_noted_and_the_others_counted() {
+        let mut refusals = Refusals::new();
+        let noted = (0..100).filter(|n| refusals.is_new(&refused("li", "10.0.0.1", &format!("/{n}")))).count();
+        assert_eq!(noted, ONE_BY_ONE);
+        assert!(!refusals.is_new(&refused("li", "10.0.0.1", "/0")), "one that was noted already");
+        assert!(refusals.is_new(&refused("li", "10.0.0.2", "/0")), "from elsewhere");
+        assert!(refusals.is_new(&Deed { action: Action::LogInFailed, ..refused("li", "10.0.0.1", "/0") }));
+        let rows = refusals.counted(Timestamp::UNIX_EPOCH);
+        assert_eq!(rows.len(), 1);
+        assert_eq!((&rows[0].detail["more"], rows[0].address.as_deref()), (&json!(97), Some("10.0.0.1")));
+        assert!(refusals.is_new(&refused("li", "10.0.0.1", "/0")), "it is counted anew");
+    }
+
+    #[test]
+    fn more_callers_than_are_told_apart_are_counted_together() {
+        let mut refusals = Refusals::new();
+        let noted = (0..1000).filter(|n| refusals.is_new(&refused("", &format!("10.0.{}.{}", n / 250, n % 250), "/"))).count();
+        assert_eq!(noted, MOST_REFUSED);
+        let rows = refusals.counted(Timestamp::UNIX_EPOCH);
+        assert_eq!(rows.iter().map(|row| row.detail.clone()).collect::<Vec<_>>(), [json!({ "refusals_of_any_kind": 744 })]);
+        assert_eq!(refusals.counted(Timestamp::UNIX_EPOCH), []);
     }
 }

@@ -192,6 +192,11 @@ impl Access {
         Ok(Known { actor: self.actor(session.bearer), name, ends_at, token: session.token, session: hash })
     }
 
+    /// Whether a proxy of ours calls from there.
+    pub fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.callers.proxies.iter().any(|network| network.holds(peer))
+    }
+
     fn of_gateway(
         &self,
         user: &str,
@@ -199,9 +204,7 @@ impl Access {
         peer: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Known, Refused> {
-        let trusted = self.callers.gateway.as_ref().map(|gateway| &gateway.trusted);
-        let is_trusted = trusted.zip(peer).is_some_and(|(trusted, peer)| trusted.iter().any(|network| network.holds(peer)));
-        if !is_trusted {
+        if !peer.is_some_and(|peer| self.is_proxy(peer)) {
             return Err(Refused::Nobody);
         }
         let words = |text: &str| text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect();

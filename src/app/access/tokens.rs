@@ -1,5 +1,6 @@
 //! Tokens: made once, shown once, revoked at once.
 
+use super::audit::noted_in;
 use super::{Access, Refused};
 use crate::app::{App, AppError};
 use crate::domain::audit::{Action, Deed};
@@ -193,7 +194,7 @@ pub async fn revoked_in(store: &Store, id: i64, now: Timestamp) -> Result<TokenR
     let found = store.tokens().await?.into_iter().find(|token| token.id == id);
     let found = found.ok_or(AppError::UnknownId { what: "token", id })?;
     store.token_revoke(id, now).await?;
-    store.audit_append(vec![deed(&Actor::local(), now, Action::TokenRevoked, &found.name, json!({ "id": id }))]).await?;
+    noted_in(store, now, Action::TokenRevoked, &found.name, json!({ "id": id })).await?;
     Ok(TokenRecord { revoked_at: found.revoked_at.or(Some(now)), ..found })
 }
 

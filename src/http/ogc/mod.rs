@@ -3,6 +3,7 @@
 //! <https://docs.ogc.org/is/20-057/20-057.html>.
 
 pub mod api;
+pub mod asked;
 pub mod collections;
 pub mod crs;
 pub mod features;

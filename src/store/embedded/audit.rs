@@ -138,7 +138,7 @@ impl EmbeddedStore {
                 .execute(&mut *tx)
                 .await
                 .doing("noting where the audit begins")?;
-            append(&mut tx, vec![deed]).await?;
+            append(&mut tx, vec![deed.with_cut(number.cast_unsigned())]).await?;
             commit(tx).await?;
             Ok(gone)
         })

@@ -26,6 +26,7 @@ mod rtree;
 mod schema;
 mod sql;
 mod staff;
+mod tables;
 mod view;
 
 pub(super) use backup::restore;

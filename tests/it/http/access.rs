@@ -1,7 +1,7 @@
 //! Who may come in: tokens, sessions, signed tokens of others, a gateway, log-in pages; what each may do; what is noted of it.
 
 use super::city::{self, GRID_1, GRID_2};
-use super::{Answer, send};
+use super::{Answer, filled, send};
 use axum::body::Body;
 use axum::extract::{Form, Query, State};
 use axum::http::{HeaderValue, Request};
@@ -18,12 +18,12 @@ use tower::ServiceExt;
 use wangge::app::App;
 use wangge::clock::Clock;
 use wangge::config::Config;
-use wangge::domain::audit::{AuditRow, Verifier};
+use wangge::domain::audit::AuditRow;
 use wangge::http::{Need, TABLE};
 
 /// A server that tells callers apart.
 pub(super) struct Served {
-    app: Arc<App>,
+    pub(super) app: Arc<App>,
     pub(super) router: Router,
     /// Of the command line of this machine.
     pub(super) local: String,
@@ -49,7 +49,7 @@ impl Served {
         Self { router: wangge::http::router(Arc::clone(&app)), app, local, _folder: folder }
     }
 
-    async fn plain() -> Self {
+    pub(super) async fn plain() -> Self {
         Self::with("[access]\n", &[]).await
     }
 
@@ -82,12 +82,12 @@ impl Served {
         (made["id"].as_i64().unwrap(), made["token"].as_str().unwrap().to_owned())
     }
 
-    async fn rows(&self) -> Vec<AuditRow> {
+    pub(super) async fn rows(&self) -> Vec<AuditRow> {
         self.app.store.audit_after(0, 10_000).await.unwrap()
     }
 
     /// Waits for a deed that is noted behind an answer.
-    async fn noted(&self, action: &str) -> AuditRow {
+    pub(super) async fn noted(&self, action: &str) -> AuditRow {
         for _ in 0..200 {
             if let Some(row) = self.rows().await.into_iter().find(|row| row.deed.action.as_str() == action) {
                 return row;
@@ -103,17 +103,6 @@ async fn open(settings: &str, folder: &Path) -> Result<App, String> {
     std::fs::write(&path, settings).unwrap();
     let config = Config::read(&path).map_err(|error| error.to_string())?;
     App::open(city::store().await, config, Clock::fixed(city::now())).await.map_err(|error| error.to_string())
-}
-
-fn filled(path: &str) -> String {
-    let code = if path.contains("/grids/") { GRID_1 } else { "3309" };
-    let code = if path.contains("/beidou/") { "N51H" } else { code };
-    path.replace("{code}", code)
-        .replace("{id}", "1")
-        .replace("{layers}", "grids")
-        .replace("{z}/{x}/{y}", "12/3437/1685")
-        .replace("{file}", "dark.json")
-        .replace("{*path}", "x.json")
 }
 
 /// The list of what is open is written here once more, so that no route becomes open by a slip.
@@ -623,33 +612,6 @@ async fn validate(State(asked): State<Forms>, Query(query): Query<HashMap<String
         "<cas:authenticationFailure code=\"INVALID_TICKET\">no</cas:authenticationFailure>".to_owned()
     };
     format!("<cas:serviceResponse xmlns:cas=\"http://www.yale.edu/tp/cas\">{said}</cas:serviceResponse>")
-}
-
-#[tokio::test]
-async fn the_audit_tells_who_did_what_in_one_chain() {
-    let served = Served::plain().await;
-    let (id, viewer) = served.token(json!({ "name": "wall", "roles": ["viewer"] })).await;
-    served.get("/metrics", Carries::Bearer(&viewer)).await.problem(403, "denied");
-    served.get("/api/v1/meta", Carries::Bearer("wgs_nothing")).await.problem(401, "unauthorized");
-    served.ask("DELETE", &format!("/api/v1/tokens/{id}"), Carries::Bearer(&served.local), None).await.ok();
-    for action in ["token_made", "denied", "log_in_failed", "token_revoked"] {
-        served.noted(action).await;
-    }
-    let rows = served.rows().await;
-    let mut verifier = Verifier::new(served.app.store.audit_begins_after().await.unwrap());
-    rows.iter().for_each(|row| verifier.next(row).unwrap());
-    assert!(rows.iter().all(|row| !format!("{:?}", row.deed).contains(&viewer[4..])), "no secret");
-    // An auditor reads it and nothing else; an operator does not.
-    let (_, auditor) = served.token(json!({ "name": "audit", "roles": ["auditor"] })).await;
-    let page = served.get("/api/v1/audit?action=denied", Carries::Bearer(&auditor)).await.ok();
-    assert_eq!((&page["items"][0]["actor"], &page["items"][0]["object"]), (&json!("wall"), &json!("/metrics")));
-    served.get("/api/v1/meta", Carries::Bearer(&auditor)).await.problem(403, "denied");
-    let (_, operator) = served.token(json!({ "name": "desk", "roles": ["operator"] })).await;
-    served.get("/api/v1/audit", Carries::Bearer(&operator)).await.problem(403, "denied");
-    served.noted("read_audit").await;
-    let first = served.get("/api/v1/audit?limit=2", Carries::Bearer(&auditor)).await.ok();
-    let next = served.get(&format!("/api/v1/audit?limit=2&after={}", first["next_after"]), Carries::Bearer(&auditor)).await.ok();
-    assert_eq!((&first["items"][1]["number"], &next["items"][0]["number"]), (&json!(2), &json!(3)));
 }
 
 #[tokio::test]

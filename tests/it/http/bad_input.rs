@@ -1,4 +1,4 @@
-use super::{city, get, post, send};
+use super::{city, filled, get, post, send};
 use axum::body::{Body, Bytes};
 use axum::http::Request;
 use serde_json::json;
@@ -6,17 +6,6 @@ use std::convert::Infallible;
 use wangge::http::TABLE;
 
 /// A path of the table with its parts filled in.
-fn filled(path: &str) -> String {
-    let code = if path.contains("/grids/") { city::GRID_1 } else { "3309" };
-    let code = if path.contains("/beidou/") { "N51H" } else { code };
-    path.replace("{code}", code)
-        .replace("{id}", "1")
-        .replace("{layers}", "grids")
-        .replace("{z}/{x}/{y}", "12/3437/1685")
-        .replace("{file}", "dark.json")
-        .replace("{*path}", "x.json")
-}
-
 #[tokio::test]
 async fn an_unknown_parameter_is_refused_on_every_route_with_the_allowed_ones() {
     let router = city::router().await;

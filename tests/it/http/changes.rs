@@ -14,7 +14,7 @@ use wangge::config::Config;
 use wangge::domain::id::{CaseId, Epoch, FacilityId};
 use wangge::geom::mercator::{MercatorPoint, tile_at};
 use wangge::geom::{Area, TileId};
-use wangge::store::{BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, Store};
+use wangge::store::{BoundaryCommit, CaseCommit, CommitHead, FacilityCommit, Store};
 
 const LAYERS: [&str; 7] = ["regions", "grids", "labels", "facilities", "cases", "organizations", "buildings"];
 
@@ -127,22 +127,7 @@ pub(super) async fn moved_border(store: &Store) {
         boundaries.grids[grid].area = Area::canonical(polygons);
     }
     boundaries.period.from = Some(now());
-    store
-        .boundaries_commit(BoundaryCommit {
-            base: Epoch(2),
-            chain: Chain::InForce,
-            boundaries,
-            outlines: vec![],
-            facility_grids: vec![],
-            case_grids: vec![],
-            import: None,
-            undoes: None,
-            settings: None,
-            actor: "test".to_owned(),
-            at: now(),
-        })
-        .await
-        .unwrap();
+    store.boundaries_commit(BoundaryCommit::new(Epoch(2), boundaries, "test", now())).await.unwrap();
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ use wangge::domain::region::{RegionRecord, VoidKind, VoidRecord};
 use wangge::domain::staff::{StaffRecord, StaffRole};
 use wangge::geom::{Area, LatticePoint, LonLat, Polygon};
 use wangge::interchange::profile;
-use wangge::store::{BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, Meta, RowCommit, StaffCommit, Store};
+use wangge::store::{BoundaryCommit, CaseCommit, CommitHead, FacilityCommit, Meta, RowCommit, StaffCommit, Store};
 
 pub(crate) const GRID_1: &str = "330902001001001";
 pub(crate) const GRID_2: &str = "330902001001002";
@@ -201,19 +201,7 @@ fn boundaries(from: Timestamp, grids: Vec<GridRecord>) -> BoundarySet {
 }
 
 pub(crate) async fn publish(store: &Store, base: Epoch, boundaries: BoundarySet) {
-    let commit = BoundaryCommit {
-        base,
-        chain: Chain::InForce,
-        boundaries,
-        outlines: vec![],
-        facility_grids: vec![],
-        case_grids: vec![],
-        import: None,
-        undoes: None,
-        settings: None,
-        actor: "test".to_owned(),
-        at: now(),
-    };
+    let commit = BoundaryCommit::new(base, boundaries, "test", now());
     store.boundaries_commit(commit).await.unwrap();
 }
 

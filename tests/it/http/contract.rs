@@ -58,6 +58,7 @@ const CONTRACT: &[(&str, &str)] = &[
     ("POST", "/api/v1/tokens"),
     ("DELETE", "/api/v1/tokens/{id}"),
     ("GET", "/api/v1/audit"),
+    ("POST", "/api/v1/audit"),
     ("GET", "/ca"),
     ("GET", "/ca.crt"),
     ("GET", "/tiles"),

@@ -2,6 +2,7 @@
 
 mod access;
 mod addresses;
+mod audit;
 mod bad_input;
 mod beidou;
 mod bounds;
@@ -89,4 +90,16 @@ pub(crate) async fn get(router: &Router, uri: &str) -> Answer {
 pub(crate) async fn post(router: &Router, uri: &str, media_type: &str, body: impl Into<Body>) -> Answer {
     let request = Request::post(uri).header("host", "127.0.0.1:8080").header("content-type", media_type);
     send(router, request.body(body.into()).unwrap()).await
+}
+
+/// A path of the table with something in each of its places.
+pub(crate) fn filled(path: &str) -> String {
+    let code = if path.contains("/grids/") { city::GRID_1 } else { "3309" };
+    let code = if path.contains("/beidou/") { "N51H" } else { code };
+    path.replace("{code}", code)
+        .replace("{id}", "1")
+        .replace("{layers}", "grids")
+        .replace("{z}/{x}/{y}", "12/3437/1685")
+        .replace("{file}", "dark.json")
+        .replace("{*path}", "x.json")
 }

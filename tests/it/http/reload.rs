@@ -13,9 +13,7 @@ use wangge::domain::category::{Category, CategoryKind, CodeProfile};
 use wangge::domain::id::{CaseId, Epoch, FacilityId, Revision};
 use wangge::domain::records::HouseholdCount;
 use wangge::geom::Area;
-use wangge::store::{
-    BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, HouseholdCommit, RowCommit, StaffCommit, Store,
-};
+use wangge::store::{BoundaryCommit, CaseCommit, CommitHead, FacilityCommit, HouseholdCommit, RowCommit, StaffCommit, Store};
 
 fn head() -> CommitHead {
     CommitHead::new("test", now())
@@ -122,17 +120,9 @@ async fn boundaries(store: &Store) {
     let facility_grids = snapshot.facilities.iter().filter(|row| north(row.at.y)).map(|row| (row.id, Some(code(GRID_2))));
     let case_grids = snapshot.cases.iter().filter(|case| case.at.is_some_and(|at| north(at.y)));
     let commit = BoundaryCommit {
-        base,
-        chain: Chain::InForce,
-        boundaries: set,
-        outlines: vec![],
         facility_grids: facility_grids.collect(),
         case_grids: case_grids.map(|case| (case.id, Some(code(GRID_2)))).collect(),
-        import: None,
-        undoes: None,
-        settings: None,
-        actor: "test".to_owned(),
-        at: now(),
+        ..BoundaryCommit::new(base, set, "test", now())
     };
     assert!(commit.facility_grids.len() > 5 && commit.case_grids.len() > 5);
     store.boundaries_commit(commit).await.unwrap();

@@ -351,13 +351,13 @@ async fn the_authority_is_given_out_where_the_settings_say_so_and_its_key_never(
 }
 
 /// The program as a server; killed when it is dropped.
-struct Program {
+pub(super) struct Program {
     child: Child,
     address: SocketAddr,
 }
 
 impl Program {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
+    pub(super) fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut child = wangge(folder, arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let mut said = Vec::new();
@@ -373,7 +373,7 @@ impl Program {
     }
 
     /// Asks it to end, and waits until it has.
-    fn end(mut self) {
+    pub(super) fn end(mut self) {
         let asked = std::process::Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(asked.success());
         assert!(self.child.wait().unwrap().success());
@@ -389,11 +389,11 @@ impl Drop for Program {
 
 use crate::crash::{told, wangge};
 
-fn run(folder: &Path, arguments: &[&str]) -> Output {
+pub(super) fn run(folder: &Path, arguments: &[&str]) -> Output {
     wangge(folder, arguments).output().unwrap()
 }
 
-fn done(folder: &Path, arguments: &[&str]) -> String {
+pub(super) fn done(folder: &Path, arguments: &[&str]) -> String {
     let output = run(folder, arguments);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", told(&output));
     String::from_utf8(output.stdout).unwrap()

@@ -52,7 +52,8 @@ async fn copied(store: &Store, folder: &Path) -> PathBuf {
     copy
 }
 
-async fn edited(copy: &Path, sql: &str) {
+/// Writes into a data file as somebody does who takes care to be stopped by nothing.
+pub(crate) async fn edited(copy: &Path, sql: &str) {
     let mut file = sqlx::SqliteConnection::connect(&format!("sqlite://{}", copy.display())).await.unwrap();
     // They call functions that QGIS has and this connection has not.
     let triggers: Vec<String> =

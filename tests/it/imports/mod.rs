@@ -5,7 +5,7 @@ mod bad_input;
 mod boundaries;
 mod buildings;
 mod cli;
-mod copies;
+pub(crate) mod copies;
 mod formats;
 mod organizations;
 mod people;

@@ -123,6 +123,7 @@ pub(super) async fn the_audit_is_one_chain_that_loses_only_its_beginning(bed: Be
     let kept = bed.store.audit_after(0, 100).await.unwrap();
     assert_eq!(kept.iter().map(|row| row.number).collect::<Vec<_>>(), [4, 5, 6, 7]);
     assert_eq!(kept[..3], rows[3..], "what is kept is as it was");
+    assert_eq!(kept[3].deed.detail["through"], 3, "it says what was cut off");
     let begins = bed.store.audit_begins_after().await.unwrap();
     assert_eq!(begins, (3, rows[2].hash));
     assert_eq!(verified(begins, &kept).unwrap().0, 7);

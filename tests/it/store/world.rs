@@ -19,7 +19,7 @@ use wangge::domain::scheme::Scheme;
 use wangge::domain::staff::{StaffRecord, StaffRole};
 use wangge::geom::{Area, Crs, LatticePoint, LonLat, Polygon};
 use wangge::store::{
-    BoundaryCommit, CaseCommit, Chain, CommitHead, FacilityCommit, ImportRecord, ImportState, Meta, RowCommit, StaffCommit,
+    BoundaryCommit, CaseCommit, CommitHead, FacilityCommit, ImportRecord, ImportState, Meta, RowCommit, StaffCommit,
 };
 
 pub(super) fn time(text: &str) -> Timestamp {
@@ -102,19 +102,8 @@ pub(super) fn boundaries(grids: std::ops::Range<u32>) -> BoundarySet {
 }
 
 pub(super) fn publication(base: u64, boundaries: BoundarySet) -> BoundaryCommit {
-    BoundaryCommit {
-        base: Epoch(base),
-        chain: Chain::InForce,
-        boundaries,
-        outlines: vec![(code("3309"), square(0, 0, 900_000))],
-        facility_grids: vec![],
-        case_grids: vec![],
-        import: None,
-        undoes: None,
-        settings: None,
-        actor: "planner".into(),
-        at: now(),
-    }
+    let outlines = vec![(code("3309"), square(0, 0, 900_000))];
+    BoundaryCommit { outlines, ..BoundaryCommit::new(Epoch(base), boundaries, "planner", now()) }
 }
 
 pub(super) fn import(kind: &str) -> ImportRecord {

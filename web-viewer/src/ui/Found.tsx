@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import type { Area } from '../area';
 import { csv, geojson, NEAR_M, NEAR_MOST, selectedRows } from '../areas';
-import { Problem, type Near } from '../api';
+import { noteExport, Problem, type Near } from '../api';
 import { bearing, count, distance, position } from '../format';
 import { go, route } from '../route';
 import { categoryIcons, categoryNames, near, selected } from '../state';
@@ -55,6 +55,8 @@ function Inside({ area, close }: { area: Exclude<Area, { kind: 'near' }>; close:
     state.value = 'working';
     try {
       const rows = await selectedRows(area, found!, nameOf);
+      // What cannot be noted is not handed out.
+      await noteExport(`${found!.kinds.map((of) => `${of.kind} ${of.total}`).join(', ')}, ${ending}`);
       save(ending === 'csv' ? csv(rows) : geojson(rows), ending === 'csv' ? 'text/csv' : 'application/geo+json', `wangge-${area.kind}.${ending}`);
       state.value = 'ready';
     } catch (error) {

@@ -123,6 +123,11 @@ try {
     const around = `?area=circle,${lon.toFixed(6)},${lat.toFixed(6)},400&grid=${grid}`;
     await page.goto(`${base}/${around}`);
     await page.waitForSelector('.inside .take');
+    // A file of it is noted before it is handed out.
+    const noting = page.waitForResponse((answer) => answer.url().endsWith('/api/v1/audit')), taking = page.waitForEvent('download');
+    await page.click('.take button');
+    assert.equal((await noting).status(), 204);
+    await taking;
     await page.click('.caller');
     await page.waitForFunction(() => !/\d{6}/.test(document.querySelector('#caller dl')?.textContent ?? '0'.repeat(6)));
 

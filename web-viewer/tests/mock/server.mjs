@@ -198,6 +198,7 @@ export async function serve(port = 0) {
       for await (const chunk of request) body += chunk;
       return answer(200, JSON.stringify(select(JSON.parse(body))));
     }
+    if (path === '/api/v1/audit' && request.method === 'POST') return answer(204);
     const asTile = /^\/tiles\/([a-z,]+)\/(\d+)\/(\d+)\/(\d+)$/.exec(path);
     if (asTile) {
       const body = tile(asTile[1].split(','), asTile.slice(2).map(Number));
