@@ -3,8 +3,8 @@
 
 use super::boundaries::row_hash;
 use super::layers::{
-    BUILDINGS, Bounding, CASES, FACILITIES, GRIDS, Layer, ORGANIZATIONS, REGIONS, STAFF, Stored, Written, provenance_content,
-    staff_row,
+    BUILDINGS, Bounding, CASES, EPOCH_TAIL, FACILITIES, GRIDS, Layer, ORGANIZATIONS, REGIONS, STAFF, Stored, Written,
+    provenance_content, staff_row,
 };
 use super::rtree::{self, Entry};
 use super::schema::{base_create, layer_list, standard_triggers};
@@ -45,7 +45,7 @@ const WITH_VOIDS: Layer = Layer {
         ("source_date", "DATE"),
         ("source_hash", "INTEGER"),
     ],
-    tail: super::tables::EPOCH_TAIL,
+    tail: EPOCH_TAIL,
     more: "UNIQUE (\"grid_set\", \"code\")",
 };
 

@@ -26,7 +26,6 @@ mod rtree;
 mod schema;
 mod sql;
 mod staff;
-mod tables;
 mod view;
 
 pub(super) use backup::restore;
