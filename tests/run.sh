@@ -69,6 +69,7 @@ packages() {
   /usr/bin/python3 -c 'import owslib' 2>/dev/null || missing+=(python3-owslib)
   /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
   command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
+  command -v certutil >/dev/null || missing+=(libnss3-tools)
   [ ${#missing[@]} -eq 0 ] && return 0
   local as_root=()
   [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)

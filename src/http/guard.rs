@@ -60,7 +60,7 @@ pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) ->
     }
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
-    headers::protect(headers, tls);
+    headers::protect(headers, tls, tls || app.config.is_secure());
     response
 }
 

@@ -284,6 +284,7 @@ async fn every_answer_tells_browsers_what_not_to_do() {
         assert!(text("permissions-policy").contains("geolocation=(self)"), "{uri}");
         assert!(!headers.contains_key("access-control-allow-origin"), "{uri}");
         assert!(!headers.contains_key("strict-transport-security"), "{uri}: without TLS it means nothing");
+        assert!(!headers.contains_key("cross-origin-opener-policy"), "{uri}: without TLS browsers complain of it");
     };
     for (method, path, _) in TABLE {
         let uri = path.replace("{*path}", "x").replace(['{', '}'], "");

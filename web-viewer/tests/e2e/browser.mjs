@@ -1,5 +1,8 @@
 // A headless Chromium that draws WebGL in software, and the viewer in it. BASE_URL names a running server; without it the mock is used.
-import { existsSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { serve } from '../mock/server.mjs';
 
@@ -9,13 +12,27 @@ const FLAGS = [
   '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader',
 ];
 
+/** A home whose Chromium trusts an authority: Linux keeps them in a database of NSS there. */
+function homeTrusting(authority) {
+  const home = mkdtempSync(join(tmpdir(), 'wangge-home-'));
+  const database = join(home, '.pki', 'nssdb');
+  mkdirSync(database, { recursive: true });
+  const certutil = (...args) => execFileSync('certutil', ['-d', `sql:${database}`, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+  certutil('-N', '--empty-password');
+  certutil('-A', '-t', 'C,,', '-n', 'wangge', '-i', authority);
+  return home;
+}
+
 /** Runs `story` with the address of a server and a way to open pages; fails when a page threw, complained in its console (`tolerate`: but
-    for this), or asked another host (`also`: but for these). `base`: of a server of its own; `flags`: for Chromium. */
-export async function withBrowser(story, { tolerate, base: own, also = [], flags = [] } = {}) {
+    for this), or asked another host (`also`: but for these). `base`: of a server of its own; `flags`: for Chromium; `authority`: a file
+    with the certificate of an authority that is installed in it, as people install it. */
+export async function withBrowser(story, { tolerate, base: own, also = [], flags = [], authority } = {}) {
   if (!CHROMIUM) throw new Error('no Chromium found: install chromium and fonts-noto-cjk, or name it in CHROMIUM');
   const mock = own ?? process.env.BASE_URL ? null : await serve();
   const base = (own ?? process.env.BASE_URL ?? mock.base).replace(/\/$/, '');
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags] });
+  const home = authority && homeTrusting(authority);
+  const env = home ? { ...process.env, HOME: home } : process.env;
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags], env });
   const wrong = [];
   const open = async (width, height, query = '', { init, ...options } = {}) => {
     // Tabs of one context share their workers.
@@ -36,6 +53,7 @@ export async function withBrowser(story, { tolerate, base: own, also = [], flags
   } finally {
     await browser.close();
     mock?.close();
+    if (home) rmSync(home, { recursive: true, force: true });
   }
   if (wrong.length > 0) throw new Error(wrong.join('\n'));
 }

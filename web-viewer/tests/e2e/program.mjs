@@ -1,7 +1,7 @@
 // The program with settings of a story: PROGRAM and DATA name what is started. And what speaks to it without a browser.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { createHash, createHmac, X509Certificate } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -46,14 +46,11 @@ export async function start({ port, settings = '', access = ACCESS, address = '1
   chmodSync(join(folder, 'secret'), 0o600);
   writeFileSync(join(folder, 'wangge.toml'), `${settings}\n${access}`);
   const args = [];
-  let authority, spki;
+  let authority;
   if (name) {
     execFileSync(process.env.PROGRAM, ['cert', 'make', '--host', name, '--out', folder], { stdio: ['ignore', 'ignore', 'inherit'] });
     args.push('--tls-cert', join(folder, 'server.pem'), '--tls-key', join(folder, 'server.key'));
-    authority = readFileSync(join(folder, 'ca.pem'));
-    // As Chromium names a key that it shall trust: it has no list of authorities that a test could add to.
-    const key = new X509Certificate(readFileSync(join(folder, 'server.pem'))).publicKey.export({ type: 'spki', format: 'der' });
-    spki = createHash('sha256').update(key).digest('base64');
+    authority = join(folder, 'ca.pem');
   }
   const program = spawn(process.env.PROGRAM, ['serve', '--config', join(folder, 'wangge.toml'), '--data', process.env.DATA, '--listen', `${address}:${port}`, '--log', 'error', ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
   const base = name ? `https://${name}:${port}` : `http://${address}:${port}`;
@@ -61,7 +58,7 @@ export async function start({ port, settings = '', access = ACCESS, address = '1
     if (program.exitCode === null && program.kill()) await once(program, 'exit');
     rmSync(folder, { recursive: true, force: true });
   };
-  const reach = (method, path, headers, body) => call(base, address, authority, method, path, headers, body);
+  const reach = (method, path, headers, body) => call(base, address, authority && readFileSync(authority), method, path, headers, body);
   while (!(await reach('GET', '/readyz').then(({ status }) => status === 200, () => false))) {
     assert.equal(program.exitCode, null, 'the server starts');
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -72,5 +69,5 @@ export async function start({ port, settings = '', access = ACCESS, address = '1
     assert(status >= 200 && status < 300, `${method} ${path}: ${status} ${text}`);
     return JSON.parse(text);
   };
-  return { base, folder, ask, stop, spki };
+  return { base, folder, ask, stop, authority };
 }

@@ -20,8 +20,7 @@ try {
     assert.equal(await page.textContent('.whereabouts p'), SAYS);
     await page.click('.whereabouts .close');
     await page.waitForSelector('.whereabouts', { state: 'detached' });
-    // What else needs a secure origin the browser tells in its console.
-  }, { base: `http://${NAME}:${PORT}`, flags: [`--host-resolver-rules=MAP ${NAME} 127.0.0.1`], tolerate: /Cross-Origin-Opener-Policy header has been ignored/ });
+  }, { base: `http://${NAME}:${PORT}`, flags: [`--host-resolver-rules=MAP ${NAME} 127.0.0.1`] });
 } finally {
   await plain.stop();
 }
@@ -33,6 +32,9 @@ try {
   const [{ grid: code }] = (await safe.ask('GET', '/api/v1/cases?limit=1')).items;
   const { grid } = await safe.ask('GET', `/api/v1/grids/${code}`);
   const [longitude, latitude] = grid.label_point;
+  const flags = [`--host-resolver-rules=MAP ${NAME} 127.0.0.2`];
+  // A browser in which the authority is not installed shows no page.
+  await withBrowser(({ open }) => assert.rejects(open(390, 844, '/'), /ERR_CERT_AUTHORITY_INVALID/), { base: safe.base, flags });
   await withBrowser(async ({ open }) => {
     const page = await open(390, 844, `/#token=${token}`, { geolocation: { longitude, latitude, accuracy: 1 }, permissions: ['geolocation'] });
     await settled(page);
@@ -45,7 +47,7 @@ try {
     // The stream of news and the tiles came, too.
     await settled(page);
     assert(await page.evaluate(() => window.wangge.map.queryRenderedFeatures({ layers: ['land'] }).length > 0));
-  }, { base: safe.base, flags: [`--host-resolver-rules=MAP ${NAME} 127.0.0.2`, `--ignore-certificate-errors-spki-list=${safe.spki}`], tolerate: /status of 401.*\/api\/v1\/me/ });
+  }, { base: safe.base, flags, authority: safe.authority, tolerate: /status of 401.*\/api\/v1\/me/ });
 } finally {
   await safe.stop();
 }
