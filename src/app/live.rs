@@ -1,9 +1,8 @@
 //! Telling viewers what changed on the map.
 
-use super::access::{Access, Known};
+use super::access::{Known, Still};
 use super::{Actor, App, AppError};
 use crate::city::{Change as CityChange, City, Published};
-use crate::clock::Clock;
 use crate::domain::code::Code;
 use crate::domain::id::{Epoch, GridSet, Revision};
 use crate::domain::scope::Scope;
@@ -78,20 +77,7 @@ pub struct Watching {
     epoch: Epoch,
     greeted: bool,
     /// Who it is for, where callers are told apart.
-    known: Option<StillThere>,
-}
-
-/// A caller whose stream ends when they are not known any more.
-struct StillThere {
-    access: Arc<Access>,
-    known: Known,
-    clock: Clock,
-}
-
-impl std::fmt::Debug for StillThere {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("StillThere").field(&self.known.actor.id).finish()
-    }
+    known: Option<Still>,
 }
 
 /// The box around what a code names, where it names something.
@@ -108,7 +94,7 @@ impl Watching {
         }
         loop {
             let wake = self.viewer.wait().await?;
-            if self.known.as_ref().is_some_and(|one| !one.access.still_known(&one.known, one.clock.now())) {
+            if self.known.as_ref().is_some_and(|one| !one.is_known()) {
                 return None;
             }
             match wake {
@@ -166,11 +152,7 @@ impl App {
             filter: Filter { tiles: asked.tiles, part, areas },
             epoch: view.territory.epoch,
             greeted: false,
-            known: self.access().cloned().zip(asked.known).map(|(access, known)| StillThere {
-                access,
-                known,
-                clock: self.clock.clone(),
-            }),
+            known: self.still(asked.known),
         })
     }
 

@@ -34,6 +34,8 @@ pub enum Action {
     TokenMade,
     /// A token was revoked.
     TokenRevoked,
+    /// Somebody's session was ended by another.
+    SessionEnded,
     /// The audit was read.
     ReadAudit,
     /// The server started or ended.
@@ -43,7 +45,7 @@ pub enum Action {
 }
 
 impl Action {
-    const TABLE: [(Self, &'static str); 14] = [
+    const TABLE: [(Self, &'static str); 15] = [
         (Self::LogIn, "log_in"),
         (Self::LogInFailed, "log_in_failed"),
         (Self::LogOut, "log_out"),
@@ -55,6 +57,7 @@ impl Action {
         (Self::Write, "write"),
         (Self::TokenMade, "token_made"),
         (Self::TokenRevoked, "token_revoked"),
+        (Self::SessionEnded, "session_ended"),
         (Self::ReadAudit, "read_audit"),
         (Self::Server, "server"),
         (Self::Tidied, "tidied"),
@@ -79,7 +82,8 @@ impl Action {
     pub fn severity(self) -> u8 {
         match self {
             Self::LogInFailed | Self::Denied => 4,
-            Self::TokenMade | Self::TokenRevoked | Self::Export | Self::Import | Self::Undo | Self::Tidied | Self::Server => 5,
+            Self::TokenMade | Self::TokenRevoked | Self::SessionEnded => 5,
+            Self::Export | Self::Import | Self::Undo | Self::Tidied | Self::Server => 5,
             _ => 6,
         }
     }

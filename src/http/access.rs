@@ -191,6 +191,17 @@ fn shown<'a>(app: &App, headers: &'a HeaderMap, access: &Access, peer: Option<Ip
         return Ok(Some(Shown::Session(text)));
     }
     let Some(gateway) = &access.callers.gateway else { return Ok(None) };
+    // From elsewhere they say nothing.
+    if !peer.is_some_and(|peer| access.is_proxy(peer)) {
+        return Ok(None);
+    }
+    for name in [Some(&gateway.user_header), gateway.roles_header.as_ref(), gateway.within_header.as_ref()].into_iter().flatten()
+    {
+        // One of them may be the client's own, which the gateway let through.
+        if headers.get_all(name).iter().nth(1).is_some() {
+            return Err(Problem::new(ProblemCode::BadHeader, format!("{name} stands twice: who is meant cannot be told")));
+        }
+    }
     let text = |name: &str| headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
     let (roles, within) = (gateway.roles_header.as_deref().and_then(text), gateway.within_header.as_deref().and_then(text));
     Ok(text(&gateway.user_header).map(|user| Shown::Gateway { user, roles, within, peer }))
@@ -255,6 +266,11 @@ fn origin_of(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
     let end = url[host..].find('/').map_or(url.len(), |at| host + at);
     &url[..end]
+}
+
+/// Why work that somebody began does not go on.
+pub(super) fn ended(why: &Refused) -> Problem {
+    Problem::new(ProblemCode::Unauthorized, why.to_string()).with("reason", why.reason())
 }
 
 /// RFC 6750 §3: the header says what would be taken, and nothing about what was shown unless something was.

@@ -34,8 +34,9 @@ pub fn embedded_files() -> (usize, bool) {
 
 /// A file of the viewer; `/` is its page, and `/g/{code}` that of one grid.
 pub async fn file(method: Method, uri: Uri, headers: HeaderMap) -> Answer<Response> {
-    let path = uri.path().trim_start_matches('/');
-    let found = if method == Method::GET || method == Method::HEAD { embedded(file_at(path), &headers) } else { None };
+    let path = uri.path().strip_prefix('/').unwrap_or_default();
+    let reads = method == Method::GET || method == Method::HEAD;
+    let found = if reads && !has_route(path) { embedded(file_at(path), &headers) } else { None };
     match found {
         Some(response) => Ok(response),
         None if path.is_empty() => Ok(Html(NO_VIEWER).into_response()),
@@ -52,6 +53,12 @@ fn file_at(path: &str) -> &str {
         _ if is_sheet(path) => "index.html",
         _ => path,
     }
+}
+
+/// What has a route of its own, which asks who is calling, has no other way.
+fn has_route(path: &str) -> bool {
+    let folder = path.split_once('/').map_or(path, |(folder, _)| folder);
+    ["styles", "sprites", "fonts", "background.geojson"].contains(&folder)
 }
 
 /// `g/` and one code.

@@ -1,6 +1,6 @@
 //! Imports: files come in, run one after the other, are reported on, and can be taken back.
 
-use super::access::own_page;
+use super::access::{ended, own_page};
 use super::body;
 use super::caller::Caller;
 use super::conditions::once;
@@ -9,6 +9,7 @@ use super::json::{List, Pages, json, raw};
 use super::multipart::{Multipart, Pieces, too_large};
 use super::path::InPath;
 use super::query::{NoQuery, Query, Word, clipped, given, one_of, query};
+use crate::app::access;
 use crate::app::imports::jobs::{Known, Taken};
 use crate::app::imports::{Accept, Kind, Order, Step, instant_named, profile_named, scheme_named};
 use crate::app::{Actor, App, ImportState};
@@ -317,6 +318,7 @@ pub async fn create(
     request: Request,
 ) -> Answer<Response> {
     let (parts, stream) = request.into_parts();
+    let still = app.still(parts.extensions.get::<access::Known>().cloned()).map(Arc::new);
     let headers = parts.headers;
     body::as_it_is(&headers)?;
     own_page(&app, &headers)?;
@@ -336,7 +338,9 @@ pub async fn create(
     may_import(&actor, query.kind)?;
     let place = app.import_place(&actor)?;
     let mut upload = Upload { folder: place.folder(), files: Vec::new(), settings: Vec::new(), hash: Xxh3::new() };
-    upload.receive(&headers, query.file.as_deref(), Pieces::new(stream, limit)).await?;
+    upload.receive(&headers, query.file.as_deref(), Pieces::new(stream, limit, still.clone())).await?;
+    // What lies behind the last part is not read.
+    still.map_or(Ok(()), |still| still.goes_on()).map_err(|why| ended(&why))?;
     let hash = format!("{:016x}", upload.hash.digest());
     let Upload { files, settings, .. } = upload;
     settle(&mut order, files, settings)?;

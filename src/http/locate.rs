@@ -11,6 +11,7 @@ use super::query::{self, Query, Word, given, one_of, query};
 use super::shapes::{self, GridName, Position, RegionName, Team};
 use super::{body, locate_address, locate_stream};
 use crate::app::App;
+use crate::app::access::Known;
 use crate::app::addresses::MOST_CANDIDATES;
 use crate::app::lookup::{Found, Outside, Place};
 use crate::app::view::View;
@@ -335,7 +336,8 @@ pub async fn post(
             if format == locate_stream::Format::Ndjson && query.crs.is_none() {
                 return Err(Crs::missing("crs"));
             }
-            locate_stream::response(app.compute.clone(), view, query.crs, format, stream).await
+            let still = app.still(parts.extensions.get::<Known>().cloned());
+            locate_stream::response((app.compute.clone(), view), still, query.crs, format, stream).await
         }
         None if query.crs.is_some() => {
             Err(Problem::new(ProblemCode::ConflictingParameters, "a JSON batch names its crs in the body")

@@ -1,10 +1,12 @@
 //! Lines in, lines out, without a size limit: NDJSON and CSV lookups in bounded memory. Whole lines are looked up on the compute pool as
 //! they arrive; nothing more is read while the answer waits to be taken.
 
+use super::access::ended;
 use super::body;
 use super::error::{Answer, Problem, ProblemCode};
 use super::locate_address;
 use super::query::{self, Word};
+use crate::app::access::Still;
 use crate::app::bulk::{
     AddressPlace, BadTable, Gazetteer, Place, RECORD_LIMIT, Table, TableColumns, UNCLOSED, Wants, csv_record,
 };
@@ -36,7 +38,13 @@ const TRIES: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The answer to a stream of lines. The header of a CSV is read before the answer begins, so that a bad one is a plain error.
-pub async fn response(compute: Compute, view: View, crs: Option<Crs>, format: Format, body: Body) -> Answer<Response> {
+pub async fn response(
+    (compute, view): (Compute, View),
+    still: Option<Still>,
+    crs: Option<Crs>,
+    format: Format,
+    body: Body,
+) -> Answer<Response> {
     let mut lines = Lines {
         input: body.into_data_stream(),
         format,
@@ -55,13 +63,22 @@ pub async fn response(compute: Compute, view: View, crs: Option<Crs>, format: Fo
         return Err(locate_address::no_addresses());
     }
     let reader = Arc::new(Reader { view, crs: crs.unwrap_or(Crs::Cgcs2000), table });
+    let still = Arc::new(still);
     let head = futures_util::stream::once(async move { Ok::<_, Infallible>(Bytes::from(head)) });
     let rest = futures_util::stream::unfold(Some(lines), move |lines| {
-        let (compute, reader) = (compute.clone(), Arc::clone(&reader));
+        let (compute, reader, still) = (compute.clone(), Arc::clone(&reader), Arc::clone(&still));
         async move {
             let mut lines = lines?;
             let first = lines.number + 1;
-            let (answer, goes_on) = match lines.block().await {
+            let block = match lines.block().await {
+                // Whoever began it may have been sent away meanwhile.
+                Block::Lines(block) => match still.as_ref().as_ref().map_or(Ok(()), Still::goes_on) {
+                    Ok(()) => Block::Lines(block),
+                    Err(why) => Block::Cut(ended(&why)),
+                },
+                other => other,
+            };
+            let (answer, goes_on) = match block {
                 Block::Lines(block) => match looked_up(&compute, &reader, first, block).await {
                     Ok((answer, count)) => {
                         lines.number += count;

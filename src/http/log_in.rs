@@ -27,6 +27,8 @@ use utoipa::ToSchema;
 
 /// The cookie that binds a log-in elsewhere to the browser that began it.
 const STATE: &str = "wangge_state";
+/// The same over TLS.
+const STATE_SECURE: &str = "__Host-wangge_state";
 
 /// Who is calling.
 #[derive(Debug, Serialize, ToSchema)]
@@ -191,6 +193,7 @@ pub async fn by_token(
         roles: actor.roles.clone(),
         scope: actor.scope.clone(),
         screen: actor.screen.clone(),
+        listed: known.token.is_none() && access.listed(&actor.id).is_some(),
     };
     let (cookie, session) = door.begun(bearer, (known.token, known.ends_at), before).await?;
     (known.session, known.ends_at) = (Some(session.hash), Some(session.ends_at));
@@ -244,7 +247,7 @@ pub async fn from_oidc(
     client: Option<Extension<Client>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let (state, to) = begun_here(&headers, query.state.as_deref())?;
+    let (state, to) = begun_here(&app, &headers, query.state.as_deref())?;
     let door = Door::of(&app, client, "oidc", &to, &headers)?;
     let claims = match (state, &query.code, &query.error) {
         (None, _, _) => Err(NOT_HERE),
@@ -273,7 +276,7 @@ pub async fn from_cas(
     client: Option<Extension<Client>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let (state, to) = begun_here(&headers, query.state.as_deref())?;
+    let (state, to) = begun_here(&app, &headers, query.state.as_deref())?;
     let door = Door::of(&app, client, "cas", &to, &headers)?;
     let claims = match state {
         // CAS itself binds a ticket to no browser: somebody else's would let its finder in as them, unseen.
@@ -295,10 +298,19 @@ const NOT_HERE: Refused = Refused::Invalid("this log-in was not begun in this br
 
 /// The cookie of a log-in elsewhere: its way goes on in the browser that began it, and nowhere else, and ends where somebody wanted to go.
 fn remembered(app: &App, state: &Secret, to: &str) -> HeaderValue {
-    let also = if app.config.is_secure() { "; Secure" } else { "" };
-    let (folder, state, to) = (folder(app), state.text(), encoded(to));
-    let value = format!("{STATE}={state}.{to}; Path={folder}/log-in; HttpOnly; SameSite=Lax{also}; Max-Age=600");
+    let (name, state, to) = (state_name(app), state.text(), encoded(to));
+    // A name that begins with __Host- is taken with this path only.
+    let (path, also) = match app.config.is_secure() {
+        true => ("/".to_owned(), "; Secure"),
+        false => (format!("{}/log-in", folder(app)), ""),
+    };
+    let value = format!("{name}={state}.{to}; Path={path}; HttpOnly; SameSite=Lax{also}; Max-Age=600");
     HeaderValue::from_str(&value).expect("hexadecimal digits and a percent-encoded text are a header value")
+}
+
+/// Over TLS only the name that no other host and no page without TLS can give a cookie, as that of a session.
+fn state_name(app: &App) -> &'static str {
+    if app.config.is_secure() { STATE_SECURE } else { STATE }
 }
 
 /// The folder of the server under a proxy's name: the path of `base_url`, without a slash at its end; mostly empty.
@@ -308,10 +320,10 @@ fn folder(app: &App) -> String {
 }
 
 /// The state that came back, when it is that of the cookie, and where to go.
-fn begun_here<'a>(headers: &HeaderMap, told: Option<&'a str>) -> Answer<(Option<&'a str>, String)> {
+fn begun_here<'a>(app: &App, headers: &HeaderMap, told: Option<&'a str>) -> Answer<(Option<&'a str>, String)> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let cookie = pairs.find(|(name, _)| *name == STATE).and_then(|(_, value)| value.split_once('.'));
+    let cookie = pairs.find(|(name, _)| *name == state_name(app)).and_then(|(_, value)| value.split_once('.'));
     match cookie.filter(|(state, _)| told == Some(*state)) {
         Some((_, to)) => Ok((told, own_path(decoded(to).as_deref())?)),
         None => Ok((None, "/".to_owned())),

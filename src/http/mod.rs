@@ -46,6 +46,7 @@ pub mod query;
 pub mod regions;
 pub mod search;
 pub mod select;
+pub mod sessions;
 pub mod shapes;
 mod steady;
 pub mod tiles;
@@ -167,6 +168,8 @@ table! {
     GET    Admin   "/api/v1/tokens"                     tokens::all
     POST   Admin   "/api/v1/tokens"                     tokens::make
     DELETE Admin   "/api/v1/tokens/{id}"                tokens::revoke
+    GET    Admin   "/api/v1/sessions"                   sessions::all
+    DELETE Admin   "/api/v1/sessions/{id}"              sessions::put_out
     GET    Audit   "/api/v1/audit"                      audit::rows
     POST   Export  "/api/v1/audit"                      audit::note
 

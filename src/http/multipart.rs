@@ -1,11 +1,14 @@
 //! `multipart/form-data` (RFC 7578), read piece by piece as it arrives: no part is ever held whole.
 
+use super::access::ended;
 use super::body::PATIENCE;
 use super::error::{Answer, Problem, ProblemCode};
 use super::query::clipped;
+use crate::app::access::Still;
 use axum::body::{Body, BodyDataStream};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::StreamExt;
+use std::sync::Arc;
 
 /// Most bytes of the head of a part.
 const MOST_HEAD: usize = 8 << 10;
@@ -18,17 +21,20 @@ pub struct Pieces {
     stream: BodyDataStream,
     left: u64,
     limit: u64,
+    /// Who sends it, where callers are told apart.
+    still: Option<Arc<Still>>,
 }
 
 impl Pieces {
     /// At most `limit` bytes.
-    pub fn new(body: Body, limit: u64) -> Self {
-        Self { stream: body.into_data_stream(), left: limit, limit }
+    pub fn new(body: Body, limit: u64, still: Option<Arc<Still>>) -> Self {
+        Self { stream: body.into_data_stream(), left: limit, limit, still }
     }
 
-    /// The next piece; `None` at the end.
+    /// The next piece; `None` at the end. An error, too, when whoever sends it is not known any more, as each piece comes.
     pub async fn next(&mut self) -> Answer<Option<Bytes>> {
         let next = tokio::time::timeout(PATIENCE, self.stream.next()).await.map_err(|_| super::body::timed_out())?;
+        self.still.as_ref().map_or(Ok(()), |still| still.goes_on()).map_err(|why| ended(&why))?;
         match next {
             None => Ok(None),
             Some(Err(_)) => Err(cut_off()),
@@ -232,7 +238,7 @@ mod tests {
         let pieces: Vec<Result<Bytes, std::io::Error>> =
             body.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
         let body = Body::from_stream(futures_util::stream::iter(pieces));
-        let mut multipart = Multipart::new("multipart/form-data; boundary=\"XyZ\"", Pieces::new(body, 1 << 20))?;
+        let mut multipart = Multipart::new("multipart/form-data; boundary=\"XyZ\"", Pieces::new(body, 1 << 20, None))?;
         let mut parts = Vec::new();
         while let Some(part) = multipart.part().await? {
             let mut bytes = Vec::new();
@@ -298,7 +304,7 @@ mod tests {
             let problem = read(&body, 7).await.expect_err(word);
             assert!(problem.detail().contains(word), "{}", problem.detail());
         }
-        let pieces = || Pieces::new(Body::empty(), 1);
+        let pieces = || Pieces::new(Body::empty(), 1, None);
         for kind in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; charset=utf-8"] {
             assert!(Multipart::new(kind, pieces()).is_err(), "{kind}");
         }

@@ -45,6 +45,9 @@ pub struct Bearer {
     pub scope: Scope,
     /// The screen that they are bound to.
     pub screen: Option<String>,
+    /// Roles and scope are those of a `[[user]]` of the settings.
+    #[serde(default)]
+    pub listed: bool,
 }
 
 /// A browser that logged in.
@@ -62,6 +65,13 @@ pub struct SessionRecord {
     pub seen_at: Timestamp,
     /// When it ends, however much it is used.
     pub ends_at: Timestamp,
+}
+
+impl SessionRecord {
+    /// What it is called by: the beginning of its hash, from which nobody gets its secret.
+    pub fn id(&self) -> String {
+        self.hash.to_string()[..32].to_owned()
+    }
 }
 
 /// None of it takes a revision: it is not the city that changes.

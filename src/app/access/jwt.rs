@@ -6,21 +6,20 @@
 use super::{Access, Claims, Known, Refused};
 use crate::config::access::{Jwt, Keys};
 use crate::upstream::{Upstream, UpstreamError};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// How far two clocks may be apart.
 const LEEWAY_S: i64 = 60;
 /// Keys are asked for again when a token names one that is not known, but not more often than this.
-const AGAIN: Duration = Duration::from_secs(30);
+const AGAIN: SignedDuration = SignedDuration::from_secs(30);
 /// And in any case after this: a key that was withdrawn is not among them any more.
-const OLD: Duration = Duration::from_secs(3600);
+const OLD: SignedDuration = SignedDuration::from_secs(3600);
 /// Most bytes of a set of keys.
 const MOST_KEYS: usize = 1 << 20;
 /// Longest token. Those of large companies name a hundred groups.
@@ -38,7 +37,7 @@ pub(super) struct KeySet {
     from: From,
     keys: RwLock<Arc<Vec<Key>>>,
     /// When they were fetched last, whether they came or not.
-    fetched: Mutex<Option<Instant>>,
+    fetched: Mutex<Option<Timestamp>>,
 }
 
 enum From {
@@ -83,7 +82,7 @@ fn parsed(text: &[u8]) -> Result<Vec<Key>, String> {
 }
 
 impl KeySet {
-    fn new(from: From, keys: Vec<Key>, fetched: Option<Instant>) -> Self {
+    fn new(from: From, keys: Vec<Key>, fetched: Option<Timestamp>) -> Self {
         Self { from, keys: RwLock::new(Arc::new(keys)), fetched: Mutex::new(fetched) }
     }
 
@@ -93,7 +92,7 @@ impl KeySet {
         Ok(Self::new(From::Url { upstream, address }, Vec::new(), None))
     }
 
-    fn open(keys: &Keys, authorities: Option<&Path>) -> Result<Self, String> {
+    fn open(keys: &Keys, authorities: Option<&Path>, now: Timestamp) -> Result<Self, String> {
         match keys {
             Keys::Shared(secret) => {
                 let key =
@@ -103,7 +102,7 @@ impl KeySet {
             Keys::File(path) => {
                 let told = |why: String| format!("[jwt] jwks_file {}: {why}", path.display());
                 let text = std::fs::read(path).map_err(|error| told(error.to_string()))?;
-                Ok(Self::new(From::File(path.clone()), parsed(&text).map_err(told)?, Some(Instant::now())))
+                Ok(Self::new(From::File(path.clone()), parsed(&text).map_err(told)?, Some(now)))
             }
             Keys::Url(address) => Self::at(address.clone(), authorities),
         }
@@ -114,9 +113,10 @@ impl KeySet {
     }
 
     /// Fetches them, unless that was done just now.
-    async fn fetch(&self, unless: Duration) -> Result<(), Refused> {
+    async fn fetch(&self, unless: SignedDuration, now: Timestamp) -> Result<(), Refused> {
         let mut fetched = self.fetched.lock().await;
-        if fetched.is_some_and(|then| then.elapsed() < unless) {
+        // A clock that was set back is no reason to wait.
+        if fetched.is_some_and(|then| now.duration_since(then).abs() < unless) {
             return Ok(());
         }
         let text = match &self.from {
@@ -127,7 +127,7 @@ impl KeySet {
                 got.map(|got| got.body.to_vec()).map_err(|error| error.to_string())
             }
         };
-        *fetched = Some(Instant::now());
+        *fetched = Some(now);
         match text.and_then(|text| parsed(&text)) {
             Ok(keys) => {
                 *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
@@ -152,11 +152,11 @@ impl KeySet {
         }
         let header = decode_header(token).map_err(|_| Refused::Invalid("the token is none of this server's, and no JWT"))?;
         // Old keys are looked after; while they cannot be had, those that are known are good.
-        let _ = self.fetch(OLD).await;
+        let _ = self.fetch(OLD, now).await;
         let mut keys = self.now();
         let fits = |key: &Key| key.algorithm == header.alg && (header.kid.is_none() || key.id.is_none() || key.id == header.kid);
         if !keys.iter().any(fits) {
-            self.fetch(AGAIN).await?;
+            self.fetch(AGAIN, now).await?;
             keys = self.now();
         }
         let said = keys.iter().filter(|key| fits(key)).find_map(|key| {
@@ -213,8 +213,8 @@ pub(in crate::app) struct Verifier {
 }
 
 impl Verifier {
-    pub(super) fn open(about: &Jwt, authorities: Option<&Path>) -> Result<Self, String> {
-        Ok(Self { keys: KeySet::open(&about.keys, authorities)?, about: about.clone() })
+    pub(super) fn open(about: &Jwt, authorities: Option<&Path>, now: Timestamp) -> Result<Self, String> {
+        Ok(Self { keys: KeySet::open(&about.keys, authorities, now)?, about: about.clone() })
     }
 
     pub(super) async fn known(&self, access: &Access, token: &str, now: Timestamp) -> Result<Known, Refused> {
@@ -229,6 +229,7 @@ impl Verifier {
         };
         let name = claims.name.clone();
         let actor = access.actor(access.bearer(claims)?);
-        Ok(Known { actor, name, ends_at: end.and_then(|end| Timestamp::from_second(end).ok()), token: None, session: None })
+        let ends_at = end.and_then(|end| Timestamp::from_second(end).ok());
+        Ok(Known { actor, name, ends_at, token: None, session: None, vouched: false })
     }
 }

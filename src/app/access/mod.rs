@@ -14,7 +14,7 @@ pub use crate::store::callers::{Bearer, SessionRecord, TokenRecord};
 use super::{App, AppError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::config::access::Callers;
+use crate::config::access::{Callers, User};
 use crate::domain::code::Code;
 use crate::domain::rights::{Right, Rights};
 use crate::domain::scope::{Actor, Role, Scope};
@@ -117,6 +117,41 @@ pub struct Known {
     pub token: Option<i64>,
     /// The session behind it.
     pub session: Option<Digest>,
+    /// A gateway says with each request who it is, and this one it has said: `ends_at` is for streams without end.
+    pub vouched: bool,
+}
+
+/// A caller whose work goes on after the moment in which they were let in.
+pub struct Still {
+    access: Arc<Access>,
+    known: Known,
+    clock: Clock,
+}
+
+impl Still {
+    /// Whether they are known yet. Waiting for news uses no session.
+    pub fn is_known(&self) -> bool {
+        self.access.still_known(&self.known, self.clock.now())
+    }
+
+    /// Lets go on what they have begun: as the next request, which uses the session.
+    pub fn goes_on(&self) -> Result<(), Refused> {
+        let (Known { ends_at, token, session, vouched, .. }, now) = (&self.known, self.clock.now());
+        if token.is_some_and(|id| !self.access.tokens.is_good(id, now)) {
+            return Err(Refused::Ended("the token was revoked or has ended"));
+        }
+        match session {
+            Some(hash) => self.access.sessions.used(*hash, now).map(|_| ()).ok_or(Refused::Ended("the session has ended")),
+            None if !vouched && ends_at.is_some_and(|end| end <= now) => Err(Refused::Ended("the token has ended")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Still {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Still").field(&self.known.actor.id).finish()
+    }
 }
 
 impl Access {
@@ -131,7 +166,7 @@ impl Access {
             rates: rates::Rates::new(callers.rate),
             tokens: tokens::Tokens::load(store).await?,
             sessions: sessions::Sessions::load(store, &callers, now).await?,
-            jwt: callers.jwt.as_ref().map(|jwt| jwt::Verifier::open(jwt, upstream)).transpose().map_err(outside)?,
+            jwt: callers.jwt.as_ref().map(|jwt| jwt::Verifier::open(jwt, upstream, now)).transpose().map_err(outside)?,
             oidc: callers.oidc.as_ref().map(|oidc| oidc::Client::new(oidc, upstream)).transpose().map_err(outside)?,
             cas: callers.cas.as_ref().map(|cas| cas::Client::new(cas, upstream)).transpose().map_err(outside)?,
             local: Secret::random().map_err(|error| outside(error.to_string()))?,
@@ -168,7 +203,8 @@ impl Access {
 
     fn of_token(&self, hash: Digest, now: Timestamp) -> Result<Known, Refused> {
         if self.local.digest() == hash {
-            return Ok(Known { actor: Arc::new(Actor::local()), name: None, ends_at: None, token: None, session: None });
+            let actor = Arc::new(Actor::local());
+            return Ok(Known { actor, name: None, ends_at: None, token: None, session: None, vouched: false });
         }
         let token = self.tokens.find(hash, now)?;
         let bearer = Bearer {
@@ -177,8 +213,10 @@ impl Access {
             roles: token.roles.clone(),
             scope: token.scope.clone(),
             screen: token.screen.clone(),
+            listed: false,
         };
-        Ok(Known { actor: self.actor(bearer), name: None, ends_at: token.ends_at, token: Some(token.id), session: None })
+        let (ends_at, token) = (token.ends_at, Some(token.id));
+        Ok(Known { actor: self.actor(bearer), name: None, ends_at, token, session: None, vouched: false })
     }
 
     fn of_session(&self, text: &str, now: Timestamp) -> Result<Known, Refused> {
@@ -187,9 +225,28 @@ impl Access {
         if session.token.is_some_and(|id| !self.tokens.is_good(id, now)) {
             return Err(Refused::Ended("the session has ended"));
         }
-        let name = session.bearer.name.clone();
-        let ends_at = Some(session.ends_at);
-        Ok(Known { actor: self.actor(session.bearer), name, ends_at, token: session.token, session: hash })
+        let Some(bearer) = self.of_today(&session) else {
+            hash.and_then(|hash| self.sessions.end(hash));
+            return Err(Refused::Ended("the session has ended: the settings do not name whose it is any more"));
+        };
+        let (name, ends_at) = (bearer.name.clone(), Some(session.ends_at));
+        Ok(Known { actor: self.actor(bearer), name, ends_at, token: session.token, session: hash, vouched: false })
+    }
+
+    /// Who is behind a session as the settings of today say: they may have been written anew since it began. `None`: they named whose it
+    /// is, and do not any more.
+    fn of_today(&self, session: &SessionRecord) -> Option<Bearer> {
+        let bearer = session.bearer.clone();
+        match self.listed(&bearer.id).filter(|_| session.token.is_none()) {
+            Some(user) => Some(Bearer { roles: user.roles.clone(), scope: user.scope.clone(), listed: true, ..bearer }),
+            None => (!bearer.listed).then_some(bearer),
+        }
+    }
+
+    /// The `[[user]]` of the settings with this name.
+    pub fn listed(&self, id: &str) -> Option<&User> {
+        let at = self.callers.users.binary_search_by(|user| user.id.as_str().cmp(id)).ok()?;
+        Some(&self.callers.users[at])
     }
 
     /// Whether a proxy of ours calls from there.
@@ -213,7 +270,7 @@ impl Access {
         let bearer = self.bearer(claims)?;
         // Its next request says who it is then; a stream of events begins anew.
         let ends_at = now.checked_add(self.callers.idle).ok();
-        Ok(Known { actor: self.actor(bearer), name: None, ends_at, token: None, session: None })
+        Ok(Known { actor: self.actor(bearer), name: None, ends_at, token: None, session: None, vouched: true })
     }
 
     /// Where a browser is sent to log in with OpenID Connect, and the state it has to bring back; `None`: there is no such way.
@@ -251,9 +308,8 @@ impl Access {
         if id == Actor::local().id {
             return Err(Refused::Invalid("the name of who is calling is that of this machine's own command line"));
         }
-        if let Ok(at) = self.callers.users.binary_search_by(|user| user.id.as_str().cmp(&id)) {
-            let user = &self.callers.users[at];
-            return Ok(Bearer { id, name, roles: user.roles.clone(), scope: user.scope.clone(), screen: None });
+        if let Some(user) = self.listed(&id) {
+            return Ok(Bearer { id, name, roles: user.roles.clone(), scope: user.scope.clone(), screen: None, listed: true });
         }
         // Another system has words of its own beside ours.
         let mut roles: Vec<Role> = roles.iter().filter_map(|word| word.parse().ok()).collect();
@@ -268,7 +324,7 @@ impl Access {
             // What is no code is not in the city either.
             Some(codes) => Scope::within(codes.iter().filter_map(|code| Code::new(code).ok())),
         };
-        Ok(Bearer { id, name, roles, scope, screen: None })
+        Ok(Bearer { id, name, roles, scope, screen: None, listed: false })
     }
 
     /// What somebody with these roles may do in this part of the city.
@@ -279,7 +335,7 @@ impl Access {
 
     /// The actor that somebody is.
     pub(super) fn actor(&self, bearer: Bearer) -> Arc<Actor> {
-        let Bearer { id, name: _, roles, scope, screen } = bearer;
+        let Bearer { id, name: _, roles, scope, screen, listed: _ } = bearer;
         let rights = self.rights(&roles, &scope);
         // A screen only shows.
         let rights = if screen.is_some() { rights.common(Rights::READING) } else { rights };
@@ -308,6 +364,12 @@ impl App {
     /// Where callers are told apart; `None`: everybody is [`Actor::local`].
     pub fn access(&self) -> Option<&Arc<Access>> {
         self.access.as_ref()
+    }
+
+    /// Somebody who was let in and whose work goes on; `None` where callers are not told apart.
+    pub fn still(&self, known: Option<Known>) -> Option<Still> {
+        let access = Arc::clone(self.access()?);
+        known.map(|known| Still { access, known, clock: self.clock.clone() })
     }
 }
 

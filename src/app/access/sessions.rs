@@ -3,6 +3,8 @@
 use crate::app::App;
 use crate::app::AppError;
 use crate::config::access::Callers;
+use crate::domain::audit::Action;
+use crate::domain::scope::Actor;
 use crate::domain::secret::{Digest, NoRandom, Secret};
 use crate::store::callers::{Bearer, SessionRecord};
 use crate::store::{Store, StoreError};
@@ -125,11 +127,18 @@ impl Sessions {
         Ok((secret, session))
     }
 
-    fn end(&self, hash: Digest) -> Option<SessionRecord> {
+    pub(super) fn end(&self, hash: Digest) -> Option<SessionRecord> {
         let mut state = self.state();
         let gone = state.all.remove(&hash)?;
         state.ended.push(hash);
         Some(gone)
+    }
+
+    /// Those that last, by when they began.
+    fn lasting(&self, now: Timestamp) -> Vec<SessionRecord> {
+        let mut all: Vec<SessionRecord> = self.state().all.values().filter(|one| self.lasts(one, now)).cloned().collect();
+        all.sort_by_key(|one| (one.begun_at, one.hash));
+        all
     }
 
     /// What has to be stored of what happened since.
@@ -167,6 +176,25 @@ impl App {
         self.store.sessions_write(Vec::new(), vec![hash]).await?;
         self.live.recheck();
         Ok(Some(gone.bearer))
+    }
+
+    /// The sessions of everybody in the actor's part of the city.
+    pub fn sessions(&self, actor: &Actor) -> Result<Vec<SessionRecord>, AppError> {
+        let access = self.administered(actor)?;
+        let (view, now) = (self.view(actor), self.clock.now());
+        let lasting = access.sessions.lasting(now).into_iter();
+        let lasting = lasting.filter(|one| one.token.is_none_or(|id| access.tokens.is_good(id, now)));
+        let of_today = lasting.filter_map(|one| Some(SessionRecord { bearer: access.of_today(&one)?, ..one }));
+        Ok(of_today.filter(|one| view.sees_scope(&one.bearer.scope)).collect())
+    }
+
+    /// Puts somebody out: the session ends at once, streams that it has open too. `None`: there is none with this id in the actor's part.
+    pub async fn session_put_out(&self, actor: &Actor, id: &str) -> Result<Option<SessionRecord>, AppError> {
+        let Some(found) = self.sessions(actor)?.into_iter().find(|one| one.id() == id) else { return Ok(None) };
+        self.session_end(found.hash).await?;
+        let detail = serde_json::json!({ "of": found.bearer.id, "id": id });
+        self.noted(actor, None, Action::SessionEnded, &found.bearer.id, detail).await?;
+        Ok(Some(found))
     }
 
     /// Keeps the sessions in the store as they are, from minute to minute, without end.

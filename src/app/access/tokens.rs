@@ -167,7 +167,7 @@ impl App {
     }
 
     /// Where callers are told apart, for somebody who may administer it.
-    fn administered(&self, actor: &Actor) -> Result<&Access, AppError> {
+    pub(super) fn administered(&self, actor: &Actor) -> Result<&Access, AppError> {
         actor.needs(Right::Admin)?;
         self.access()
             .map(Arc::as_ref)

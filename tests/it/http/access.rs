@@ -27,7 +27,7 @@ pub(super) struct Served {
     pub(super) router: Router,
     /// Of the command line of this machine.
     pub(super) local: String,
-    _folder: tempfile::TempDir,
+    pub(super) folder: tempfile::TempDir,
 }
 
 /// What a request carries.
@@ -46,7 +46,7 @@ impl Served {
         }
         let app = Arc::new(open(settings, folder.path()).await.unwrap());
         let local = app.access().unwrap().local().text();
-        Self { router: wangge::http::router(Arc::clone(&app)), app, local, _folder: folder }
+        Self { router: wangge::http::router(Arc::clone(&app)), app, local, folder }
     }
 
     pub(super) async fn plain() -> Self {
@@ -98,7 +98,7 @@ impl Served {
     }
 }
 
-async fn open(settings: &str, folder: &Path) -> Result<App, String> {
+pub(super) async fn open(settings: &str, folder: &Path) -> Result<App, String> {
     let path = folder.join("wangge.toml");
     std::fs::write(&path, settings).unwrap();
     let config = Config::read(&path).map_err(|error| error.to_string())?;
@@ -190,7 +190,7 @@ async fn a_token_does_what_its_roles_may_and_nothing_after_it_was_revoked() {
     }
 }
 
-async fn stream(served: &Served, token: &str) -> Body {
+pub(super) async fn stream(served: &Served, token: &str) -> Body {
     let request = Request::get("/api/v1/events").header("host", "localhost").header("authorization", format!("Bearer {token}"));
     let response = served.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.status(), 200);
@@ -319,7 +319,7 @@ async fn sessions_end_by_time_and_outlive_the_server() {
 }
 
 /// A key pair, and its public half as others publish it.
-fn key(id: &str) -> (EncodingKey, Value) {
+pub(super) fn key(id: &str) -> (EncodingKey, Value) {
     let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
     let point = pair.public_key_raw();
     let text = |bytes: &[u8]| base64url(bytes);
@@ -327,7 +327,7 @@ fn key(id: &str) -> (EncodingKey, Value) {
     (EncodingKey::from_ec_der(&pair.serialize_der()), jwk)
 }
 
-fn base64url(bytes: &[u8]) -> String {
+pub(super) fn base64url(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
     bits.chunks(6)
@@ -338,34 +338,34 @@ fn base64url(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn claims() -> Value {
+pub(super) fn claims() -> Value {
     let now = city::now().as_second();
     json!({ "iss": "https://sso.example", "aud": "wangge", "sub": "zhang", "exp": now + 600, "roles": ["operator", "staff"], "within": [GRID_1] })
 }
 
-fn with(name: &str, value: Value) -> Value {
+pub(super) fn claims_with(name: &str, value: Value) -> Value {
     let mut all = claims();
     all[name] = value;
     all
 }
 
-fn signed(key: &EncodingKey, algorithm: Algorithm, id: Option<&str>, claims: &Value) -> String {
+pub(super) fn signed(key: &EncodingKey, algorithm: Algorithm, id: Option<&str>, claims: &Value) -> String {
     encode(&Header { kid: id.map(str::to_owned), ..Header::new(algorithm) }, claims, key).unwrap()
 }
 
 #[tokio::test]
 async fn signed_tokens_of_another_system_are_good_when_everything_about_them_is() {
     let (one, public) = key("one");
-    let (other, other_public) = key("two");
+    let (other, _) = key("two");
     let settings = "[access]\n[jwt]\nissuer = \"https://sso.example\"\naudience = \"wangge\"\njwks_file = \"keys.json\"\n\
                     [[user]]\nid = \"chief\"\nroles = [\"planner\"]\nwithin = [\"*\"]\n";
     let served = Served::with(settings, &[("keys.json", &json!({ "keys": [public] }).to_string())]).await;
     let es = |claims: &Value| signed(&one, Algorithm::ES256, Some("one"), claims);
     let me = served.get("/api/v1/me", Carries::Bearer(&es(&claims()))).await.ok();
     assert_eq!((&me["id"], &me["roles"], &me["within"]), (&json!("zhang"), &json!(["operator"]), &json!([GRID_1])));
-    let all = served.get("/api/v1/me", Carries::Bearer(&es(&with("within", json!("*"))))).await.ok();
+    let all = served.get("/api/v1/me", Carries::Bearer(&es(&claims_with("within", json!("*"))))).await.ok();
     assert_eq!(all["within"], Value::Null);
-    let chief = served.get("/api/v1/me", Carries::Bearer(&es(&with("sub", json!("chief"))))).await.ok();
+    let chief = served.get("/api/v1/me", Carries::Bearer(&es(&claims_with("sub", json!("chief"))))).await.ok();
     assert_eq!((&chief["roles"], &chief["within"]), (&json!(["planner"]), &Value::Null), "the settings know better");
 
     let now = city::now().as_second();
@@ -383,28 +383,20 @@ async fn signed_tokens_of_another_system_are_good_when_everything_about_them_is(
         ("algorithm none", none),
         ("no signature", unsigned),
         ("a changed letter", String::from_utf8(changed).unwrap()),
-        ("ended", es(&with("exp", json!(now - 61)))),
-        ("without an end", es(&with("exp", Value::Null))),
-        ("not yet good", es(&with("nbf", json!(now + 120)))),
-        ("for somebody else", es(&with("aud", json!("payroll")))),
-        ("from somebody else", es(&with("iss", json!("https://evil.example")))),
-        ("without a name", es(&with("sub", Value::Null))),
+        ("ended", es(&claims_with("exp", json!(now - 61)))),
+        ("without an end", es(&claims_with("exp", Value::Null))),
+        ("not yet good", es(&claims_with("nbf", json!(now + 120)))),
+        ("for somebody else", es(&claims_with("aud", json!("payroll")))),
+        ("from somebody else", es(&claims_with("iss", json!("https://evil.example")))),
+        ("without a name", es(&claims_with("sub", Value::Null))),
         ("nonsense", "a.b.c".to_owned()),
         ("much nonsense", "x".repeat(7000)),
     ] {
         let answer = served.get("/api/v1/me", Carries::Bearer(&token)).await;
         assert_eq!(answer.status, 401, "{what}: {}", answer.text());
     }
-    served.get("/api/v1/me", Carries::Bearer(&es(&with("roles", json!(["staff"]))))).await.problem(403, "denied");
-    served.get("/api/v1/me", Carries::Bearer(&es(&with("within", Value::Null)))).await.problem(403, "denied");
-
-    // Keys change: the file is read again when a token names a new one, though not more than twice a minute.
-    std::fs::write(served._folder.path().join("keys.json"), json!({ "keys": [other_public] }).to_string()).unwrap();
-    let served = Served { app: Arc::new(open(settings, served._folder.path()).await.unwrap()), ..served };
-    let router = wangge::http::router(Arc::clone(&served.app));
-    let served = Served { router, ..served };
-    served.get("/api/v1/me", Carries::Bearer(&signed(&other, Algorithm::ES256, Some("two"), &claims()))).await.ok();
-    served.get("/api/v1/me", Carries::Bearer(&es(&claims()))).await.problem(401, "unauthorized");
+    served.get("/api/v1/me", Carries::Bearer(&es(&claims_with("roles", json!(["staff"]))))).await.problem(403, "denied");
+    served.get("/api/v1/me", Carries::Bearer(&es(&claims_with("within", Value::Null)))).await.problem(403, "denied");
 }
 
 #[tokio::test]
@@ -446,6 +438,13 @@ async fn a_gateway_is_believed_where_it_stands_and_nowhere_else() {
     send(&served.router, from("10.1.0.9", &[("x-roles", "admin"), ("x-within", "*")])).await.problem(401, "unauthorized");
     let request = Request::get("/api/v1/me").header("host", "localhost").header("x-user", "li").header("x-roles", "admin");
     send(&served.router, request.body(Body::empty()).unwrap()).await.problem(401, "unauthorized");
+    // A second one may be the client's own: nobody is chosen.
+    for again in [("x-user", "chief"), ("x-user", "li"), ("X-Roles", "admin"), ("x-within", "*")] {
+        let twice: Vec<(&'static str, &str)> = all.iter().copied().chain([again]).collect();
+        let problem = send(&served.router, from("10.1.0.9", &twice)).await.problem(400, "bad_header");
+        assert!(problem["detail"].as_str().unwrap().contains("twice"), "{problem}");
+        send(&served.router, from("10.1.1.9", &twice)).await.problem(401, "unauthorized");
+    }
 }
 
 /// A log-in page of OpenID Connect: what it was asked, and by which key it signs.
@@ -489,7 +488,7 @@ async fn token_endpoint(
     {
         return Err(bad);
     }
-    let mut claims = with("nonce", json!(nonce));
+    let mut claims = claims_with("nonce", json!(nonce));
     claims["iss"] = json!(me.issuer);
     claims["name"] = json!("张三");
     if let Some((name, value)) = &*me.tamper.lock().unwrap() {
@@ -501,7 +500,7 @@ async fn token_endpoint(
 }
 
 /// The query of an address.
-fn query(address: &str) -> HashMap<String, String> {
+pub(super) fn query(address: &str) -> HashMap<String, String> {
     let uri: axum::http::Uri = address.parse().unwrap();
     let Query(pairs) = Query::<HashMap<String, String>>::try_from_uri(&uri).unwrap();
     pairs
@@ -595,6 +594,42 @@ async fn a_browser_logs_in_by_cas() {
     for bad in ["ST-bad", "", "ST-%26x"] {
         assert_eq!(back(bad, &begun_here).await.status, 401, "{bad}");
     }
+}
+
+/// CAS 2 says who somebody is and nothing more: what they may the settings say.
+#[tokio::test]
+async fn a_browser_logs_in_by_cas_2() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}/cas", listener.local_addr().unwrap());
+    let router = Router::new().route(
+        "/cas/serviceValidate",
+        route_get(async |Query(asked): Query<HashMap<String, String>>| {
+            let said = match asked["ticket"].strip_prefix("ST-") {
+                Some(user) => format!("<cas:authenticationSuccess><cas:user>{user}</cas:user></cas:authenticationSuccess>"),
+                None => "<cas:authenticationFailure code=\"INVALID_TICKET\">no</cas:authenticationFailure>".to_owned(),
+            };
+            format!("<cas:serviceResponse xmlns:cas=\"http://www.yale.edu/tp/cas\">{said}</cas:serviceResponse>")
+        }),
+    );
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let settings = format!(
+        "[access]\n[cas]\nurl = \"{address}\"\nversion = 2\n[[user]]\nid = \"wang\"\nroles = [\"officer\"]\nwithin = [\"{GRID_2}\"]\n"
+    );
+    let served = Served::with(&settings, &[]).await;
+    let back = async |ticket: &str| {
+        let sent = served.get("/log-in/cas", Carries::Nothing).await;
+        let service = query(sent.headers["location"].to_str().unwrap())["service"].clone();
+        let uri = format!("{}&ticket={ticket}", service.strip_prefix("http://localhost:8080").unwrap());
+        let cookie = format!("wangge_state={}", cookie_of(&sent, "wangge_state").unwrap());
+        let request = Request::get(uri).header("host", "localhost:8080").header("cookie", cookie);
+        send(&served.router, request.body(Body::empty()).unwrap()).await
+    };
+    let came = back("ST-wang").await;
+    assert_eq!(came.status, 303, "{}", came.text());
+    let me = served.get("/api/v1/me", Carries::Cookie(&cookie_of(&came, "wangge").unwrap())).await.ok();
+    assert_eq!((&me["id"], &me["roles"], &me["within"]), (&json!("wang"), &json!(["officer"]), &json!([GRID_2])));
+    back("ST-li").await.problem(403, "denied");
+    back("wang").await.problem(401, "unauthorized");
 }
 
 /// What was sent in forms.

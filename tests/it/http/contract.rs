@@ -57,6 +57,8 @@ const CONTRACT: &[(&str, &str)] = &[
     ("GET", "/api/v1/tokens"),
     ("POST", "/api/v1/tokens"),
     ("DELETE", "/api/v1/tokens/{id}"),
+    ("GET", "/api/v1/sessions"),
+    ("DELETE", "/api/v1/sessions/{id}"),
     ("GET", "/api/v1/audit"),
     ("POST", "/api/v1/audit"),
     ("GET", "/ca"),

@@ -102,7 +102,8 @@ async fn tokens_can_be_tried_so_often_and_a_good_one_is_always_taken() {
 
 #[tokio::test]
 async fn behind_a_proxy_a_page_is_that_of_the_public_address() {
-    let served = Served::with("base_url = \"https://city.example/\"\n[access]\n", &[]).await;
+    let settings = "base_url = \"https://city.example/\"\n[access]\n[cas]\nurl = \"https://sso.example/cas\"\n";
+    let served = Served::with(settings, &[]).await;
     let from = |origin: &str| {
         let request = Request::post("/api/v1/session").header("host", "127.0.0.1:8080").header("origin", origin);
         let body = json!({ "token": served.local.clone() }).to_string();
@@ -112,8 +113,36 @@ async fn behind_a_proxy_a_page_is_that_of_the_public_address() {
     begun.ok();
     let cookie = begun.headers["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("__Host-wangge=") && cookie.contains("; Secure"), "{cookie}");
+    assert_eq!(begun.headers["cross-origin-opener-policy"], "same-origin");
     for other in ["https://city.example.evil", "http://city.example", "https://evil.example", "null"] {
         send(&served.router, from(other)).await.problem(403, "foreign_origin");
+    }
+}
+
+/// Over TLS the cookie of a log-in has a name that no other host and no page without TLS can give one, as that of a session.
+#[tokio::test]
+async fn a_log_in_over_tls_is_remembered_by_this_host_alone() {
+    let cas = nobody_there();
+    for (base, name, path) in [
+        ("https://city.example/wangge", "__Host-wangge_state", "/"),
+        ("http://city.example/wangge", "wangge_state", "/wangge/log-in"),
+    ] {
+        let served = Served::with(&format!("base_url = \"{base}\"\n[access]\n[cas]\nurl = \"{cas}/cas\"\n"), &[]).await;
+        let sent = served.get("/log-in/cas?to=/g/1", Carries::Nothing).await;
+        let cookie = sent.headers["set-cookie"].to_str().unwrap().to_owned();
+        let parts: Vec<&str> = cookie.split("; ").collect();
+        assert!(parts[0].starts_with(&format!("{name}=wgs_")) && parts.contains(&&*format!("Path={path}")), "{cookie}");
+        assert_eq!(parts.contains(&"Secure"), name.starts_with("__Host-"), "{cookie}");
+        assert!(parts.contains(&"HttpOnly") && parts.contains(&"SameSite=Lax") && !cookie.contains("Domain"), "{cookie}");
+        // It is looked for under that name alone: `elsewhere` is the log-in page that does not answer.
+        let (_, value) = parts[0].split_once('=').unwrap();
+        let state = value.split_once('.').unwrap().0;
+        let back = format!("/log-in/cas/back?state={state}&ticket=ST-1");
+        let other = if name == "wangge_state" { "__Host-wangge_state" } else { "wangge_state" };
+        for (name, place) in [(name, "/g/1#log-in=elsewhere"), (other, "/#log-in=invalid")] {
+            let answer = page(&served, &back, &format!("{name}={value}")).await;
+            assert_eq!(answer.headers["location"], place, "{base} {name}");
+        }
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) async fn sessions_are_written_over_and_end(bed: Bed) {
     let session = |name: &str| SessionRecord {
         hash: Digest::of(name.as_bytes()),
         bearer: Bearer {
+            listed: false,
             id: name.to_owned(),
             name: Some("王".to_owned()),
             roles: vec![Role::Officer],
