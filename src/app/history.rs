@@ -87,16 +87,31 @@ pub struct Successor {
 impl App {
     /// The city as it is now in the boundaries asked for. Past ones are read from the store the first time: tens of milliseconds.
     pub async fn view_as_of(&self, actor: &Actor, set: &GridSet, as_of: AsOf) -> Result<View, AppError> {
+        let view = self.boundaries_as_of(actor, set, as_of).await?;
+        // A set of which somebody sees nothing is none to them.
+        if !set.is_governance() && !view.sees_all() && view.grids().next().is_none() {
+            return Err(self.unknown_set(actor, &view.city, set));
+        }
+        Ok(view)
+    }
+
+    fn unknown_set(&self, actor: &Actor, city: &Arc<City>, set: &GridSet) -> AppError {
+        let seen = |territory: &&Arc<Territory>| {
+            let view = View::new(Arc::clone(city), Arc::clone(territory), actor);
+            view.sees_all() || view.grids().next().is_some()
+        };
+        let others = city.others.values().filter(seen).map(|territory| territory.set.to_string());
+        let known = std::iter::once(GridSet::default().to_string()).chain(others).collect();
+        AppError::UnknownSet { set: set.to_string(), known }
+    }
+
+    async fn boundaries_as_of(&self, actor: &Actor, set: &GridSet, as_of: AsOf) -> Result<View, AppError> {
         let city = self.published.load();
         let Some(in_force) = city.territory_of(set).cloned() else {
             // A set may have been, and be no more.
             let known = self.epochs().await?.iter().any(|record| record.set == *set);
             let (true, AsOf::At(_) | AsOf::Epoch(_)) = (known, as_of) else {
-                let others = city.others.keys().map(GridSet::to_string);
-                return Err(AppError::UnknownSet {
-                    set: set.to_string(),
-                    known: std::iter::once(GridSet::default().to_string()).chain(others).collect(),
-                });
+                return Err(self.unknown_set(actor, &city, set));
             };
             let territory = self.recorded(set, as_of).await?;
             let city = self.as_seen_today(city, actor, None).await?;

@@ -12,6 +12,7 @@ use crate::territory::Territory;
 use crate::territory::overlap::{Link, Linked, Overlap};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -27,8 +28,6 @@ pub struct Links {
     /// The one it is linked to.
     pub to: Arc<Territory>,
     overlap: Overlap,
-    /// Of each grid of `from`: how many of `to` have their main link to it.
-    main_of: Vec<u32>,
 }
 
 impl Links {
@@ -38,11 +37,7 @@ impl Links {
             place: Some(error.place.lonlat()),
             ..Fault::new(FaultKind::Corrupt, format!("laying {} over {}: {error}", to.set, from.set))
         })?;
-        let mut main_of = vec![0; overlap.from.len()];
-        for link in overlap.to.iter().filter_map(Linked::main) {
-            main_of[link.other.at()] += 1;
-        }
-        Ok(Self { from, to, overlap, main_of })
+        Ok(Self { from, to, overlap })
     }
 
     /// The links of a grid of `from`.
@@ -50,14 +45,16 @@ impl Links {
         &self.overlap.from[ix.at()]
     }
 
-    /// How many of the `seen` grids of `to` have their main link to this one of `from`.
-    pub fn main_of(&self, ix: GridIx, seen: impl Fn(GridIx) -> bool) -> u32 {
-        if self.main_of[ix.at()] == 0 {
-            return 0;
-        }
-        let theirs = |other: GridIx| self.overlap.to[other.at()].main().is_some_and(|main| main.other == ix);
-        let links = self.linked(ix).links.iter().map(|link| link.other);
-        links.filter(|other| theirs(*other) && seen(*other)).count() as u32
+    /// The links of a grid of `from` as if `to` were only the grids that are seen.
+    pub fn seen(&self, ix: GridIx, to: &View) -> Cow<'_, Linked> {
+        self.linked(ix).among(|other| to.sees_grid(other))
+    }
+
+    /// How many grids of `to` have their main link to this one of `from`, as if there were only those that are seen.
+    pub fn main_of(&self, ix: GridIx, from: &View, to: &View) -> u32 {
+        let others = self.linked(ix).links.iter().map(|link| link.other).filter(|other| to.sees_grid(*other));
+        let main = |other: GridIx| self.overlap.to[other.at()].links.iter().find(|link| from.sees_grid(link.other));
+        others.filter(|other| main(*other).is_some_and(|main| main.other == ix)).count() as u32
     }
 
     /// The share of the other grid's land that is common.

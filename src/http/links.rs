@@ -12,7 +12,7 @@ use crate::app::links::{Links, SPLIT_BELOW, rounded};
 use crate::app::view::View;
 use crate::app::{Actor, App, AppError};
 use crate::domain::id::{GridIx, GridSet};
-use crate::territory::overlap::Link;
+use crate::territory::overlap::{Link, Linked};
 use axum::extract::{OriginalUri, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -84,8 +84,7 @@ pub struct LinkedShape<'a> {
     main_of: u32,
 }
 
-fn link<'a>(links: &'a Links, ix: GridIx, link: &Link) -> LinkShape<'a> {
-    let linked = links.linked(ix);
+fn link<'a>(links: &'a Links, linked: &Linked, link: &Link) -> LinkShape<'a> {
     let other = links.to.grid(link.other);
     LinkShape {
         code: other.code.as_str(),
@@ -132,8 +131,8 @@ pub async fn of_grid(
     let to = other(&app, &actor, query.to, (query.at, query.epoch)).await?;
     let links = laid(&app, &view, &to).await?;
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
-    let seen: Vec<Link> = links.linked(ix).links.iter().filter(|link| to.sees_grid(link.other)).copied().collect();
-    Ok(json(&pages.list(&view, &seen, |one| link(&links, ix, one))))
+    let seen = links.seen(ix, &to);
+    Ok(json(&pages.list(&view, &seen.links, |one| link(&links, &seen, one))))
 }
 
 /// Every grid of a set with its main link to another set: who is split, and how many belong to each.
@@ -150,26 +149,24 @@ pub async fn all(
     let links = laid(&app, &view, &to).await?;
     let pages = Pages::new(&app, query.limit, query.cursor, uri, &headers)?;
     let (split, least, most) = (query.split, query.least, query.most);
-    let wanted = move |links: &Links, to: &View, ix: GridIx| {
-        let linked = links.linked(ix);
-        let seen = linked.links.iter().any(|link| to.sees_grid(link.other));
-        let main = linked.main().filter(|link| to.sees_grid(link.other));
-        let is_split = seen && main.is_none_or(|main| linked.share(main.area_m2) < SPLIT_BELOW);
-        let count = u64::from(links.main_of(ix, |other| to.sees_grid(other)));
-        let outside = least.is_some_and(|least| count < least) || most.is_some_and(|most| count > most);
-        split.is_none_or(|wanted| wanted == is_split) && (outside || (least.is_none() && most.is_none()))
-    };
     let work = move || {
-        let grids: Vec<GridIx> = view.grids().map(|(ix, _)| ix).filter(|ix| wanted(&links, &to, *ix)).collect();
+        let wanted = |ix: &GridIx| {
+            let seen = links.seen(*ix, &to);
+            let is_split = !seen.links.is_empty() && seen.main_share() < SPLIT_BELOW;
+            let count = u64::from(links.main_of(*ix, &view, &to));
+            let outside = least.is_some_and(|least| count < least) || most.is_some_and(|most| count > most);
+            split.is_none_or(|wanted| wanted == is_split) && (outside || (least.is_none() && most.is_none()))
+        };
+        let grids: Vec<GridIx> = view.grids().map(|(ix, _)| ix).filter(wanted).collect();
         json(&pages.list(&view, &grids, |ix| {
-            let (grid, linked) = (view.territory.grid(*ix), links.linked(*ix));
+            let (grid, seen) = (view.territory.grid(*ix), links.seen(*ix, &to));
             LinkedShape {
                 code: grid.code.as_str(),
                 name: &grid.name,
-                links: linked.links.iter().filter(|link| to.sees_grid(link.other)).count(),
-                main: linked.main().filter(|link| to.sees_grid(link.other)).map(|one| link(&links, *ix, one)),
-                beyond_share: rounded(linked.share(linked.beyond_m2)),
-                main_of: links.main_of(*ix, |other| to.sees_grid(other)),
+                links: seen.links.len(),
+                main: seen.main().map(|one| link(&links, &seen, one)),
+                beyond_share: rounded(seen.share(seen.beyond_m2)),
+                main_of: links.main_of(*ix, &view, &to),
             }
         }))
     };

@@ -9,6 +9,7 @@ use super::mend::cover::Cover;
 use crate::domain::id::GridIx;
 use crate::geom::planar::{FaceIx, TooManyRounds, inner_point};
 use crate::geom::{Area, LatticePoint, measure};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Land that a grid shares with one of the other set.
@@ -47,6 +48,16 @@ impl Linked {
     /// The share of the main link; 0 without one.
     pub fn main_share(&self) -> f64 {
         self.main().map_or(0.0, |link| self.share(link.area_m2))
+    }
+
+    /// The same as if the other set had only some of its grids: land in others is land in none.
+    pub fn among(&self, is_one: impl Fn(GridIx) -> bool) -> Cow<'_, Self> {
+        let (links, others): (Vec<Link>, Vec<Link>) = self.links.iter().partition(|link| is_one(link.other));
+        if others.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let beyond_m2 = self.beyond_m2 + others.iter().map(|link| link.area_m2).sum::<f64>();
+        Cow::Owned(Self { area_m2: self.area_m2, links, beyond_m2 })
     }
 
     fn add(&mut self, common: Option<Link>, area_m2: f64) {

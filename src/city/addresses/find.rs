@@ -402,7 +402,8 @@ impl<'a, A: Fn(Option<Unit>) -> bool> Search<'a, A> {
         for from in ends(asked.street) {
             let name = key(&asked.street[from..]);
             let range = equal_range(&self.all.named, |named| of(named).cmp(&name));
-            if range.is_empty() {
+            let mut houses = self.all.named[range].iter().filter(|named| self.sees(named.1 as usize)).take(MOST_NAMED).peekable();
+            if houses.peek().is_none() {
                 continue;
             }
             let reading = asked.reading(self.all, self.territory, from);
@@ -413,7 +414,6 @@ impl<'a, A: Fn(Option<Unit>) -> bool> Search<'a, A> {
                     house: Some(named.1 as usize),
                     ..Draft::of(Told::Own, score)
                 };
-                let houses = self.all.named[range].iter().filter(|named| self.sees(named.1 as usize)).take(MOST_NAMED);
                 found.extend(houses.filter_map(|named| self.placed(asked, &reading, draft(named))));
                 return;
             }
@@ -495,6 +495,11 @@ impl<'a, A: Fn(Option<Unit>) -> bool> Search<'a, A> {
         let unit = self.territory.leaf_at(at);
         self.last.set(Some((at, unit)));
         unit
+    }
+
+    /// Who sees what lies nowhere sees everything.
+    pub(super) fn sees_everything(&self) -> bool {
+        (self.allowed)(None)
     }
 
     /// Whether the caller may see a house.

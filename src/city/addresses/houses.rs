@@ -84,7 +84,10 @@ impl<A: Fn(Option<Unit>) -> bool> Search<'_, A> {
         // Of an estate without numbers the houses are its buildings: where this one is not, it may be in a part of it.
         let is_house =
             |at: usize| parts.number.is_some() || !parts.building.is_some() || self.parts(at).building == parts.building;
-        if !exact.is_empty() && (!parts.is_empty() || self.parts(exact.start).is_empty()) && exact.clone().any(is_house) {
+        // What may not be seen is not there: a house that stands elsewhere hides no other way to read what is asked for.
+        let mut seen = exact.clone().filter(|at| self.sees(*at));
+        let first = seen.clone().next();
+        if first.is_some_and(|first| !parts.is_empty() || self.parts(first).is_empty()) && seen.any(is_house) {
             let set = self.looked_at(exact, parts);
             return self.inside(set, parts, 1.0, wanted, drafts);
         }
@@ -92,7 +95,7 @@ impl<A: Fn(Option<Unit>) -> bool> Search<'_, A> {
             return self.only_the_street(all, 0.4, wanted, drafts);
         }
         let lane = range(|house| house.parts.to_group(), parts.to_group());
-        let has_group = !parts.to_group().is_empty() && !lane.is_empty();
+        let has_group = !parts.to_group().is_empty() && lane.clone().any(|at| self.sees(at));
         for (fits, how) in nearly(parts, has_group) {
             let set = self.looked_at(all.clone().filter(|at| fits(self.parts(*at))), parts);
             let Some(first) = set.first() else { continue };
@@ -287,11 +290,12 @@ impl<A: Fn(Option<Unit>) -> bool> Search<'_, A> {
             } else {
                 rest.start..rest.start + all.partition_point(|house| house.parts.number.value() <= number)
             };
-            let placed = run.clone().take(MOST_EACH).find(|at| self.all.houses[*at].at().is_some() && self.sees(*at));
+            let mut seen = run.clone().filter(|at| self.sees(*at)).take(MOST_EACH).peekable();
+            looked += usize::from(seen.peek().is_some());
+            let placed = seen.find(|at| self.all.houses[*at].at().is_some());
             if let (Some(number), Some(at)) = (number, placed) {
                 found.extend(self.all.houses[at].at().map(|place| (number, place, at)));
             }
-            looked += 1;
             rest = if back { rest.start..run.start } else { run.end..rest.end };
         }
         found
@@ -299,8 +303,12 @@ impl<A: Fn(Option<Unit>) -> bool> Search<'_, A> {
 
     /// A house in the middle of some, of those that may be seen.
     fn middle(&self, houses: Range<usize>) -> Option<usize> {
-        let middle = houses.start + houses.len() / 2;
-        (middle..houses.end).chain((houses.start..middle).rev()).take(MOST_HOUSES).find(|at| self.sees(*at))
+        if self.sees_everything() {
+            return (!houses.is_empty()).then(|| houses.start + houses.len() / 2);
+        }
+        // Of the others those that are seen are counted, so that the place tells nothing of the rest.
+        let seen: Vec<usize> = houses.filter(|at| self.sees(*at)).collect();
+        seen.get(seen.len() / 2).copied()
     }
 
     fn only_the_street(&self, all: Range<usize>, score: f64, wanted: &Wanted<'_, '_>, drafts: &mut Vec<Draft>) {
