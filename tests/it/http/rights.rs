@@ -15,14 +15,14 @@ const CALLERS: &[(&str, &str, &[&str])] = &[
     ("viewer", r#"{"roles":["viewer"]}"#, &["read"]),
     ("officer", r#"{"roles":["officer"]}"#, &["read"]),
     ("operator", r#"{"roles":["operator"]}"#, &["read", "write"]),
-    ("planner", r#"{"roles":["planner"]}"#, &["read", "write", "import"]),
-    ("admin", r#"{"roles":["admin"]}"#, &["read", "write", "import", "metrics", "admin"]),
+    ("planner", r#"{"roles":["planner"]}"#, &["read", "write", "import", "export"]),
+    ("admin", r#"{"roles":["admin"]}"#, &["read", "write", "import", "export", "metrics", "admin"]),
     ("auditor", r#"{"roles":["auditor"]}"#, &["audit"]),
     ("two", r#"{"roles":["auditor","viewer"]}"#, &["read", "audit"]),
-    ("all", r#"{"roles":["auditor","admin"]}"#, &["read", "write", "import", "metrics", "admin", "audit"]),
+    ("all", r#"{"roles":["auditor","admin"]}"#, &["read", "write", "import", "export", "metrics", "admin", "audit"]),
     // What has no part for a part of the city is nobody's who sees a part.
-    ("admin of a grid", r#"{"roles":["admin","auditor"],"within":["330902001001001"]}"#, &["read", "write", "admin"]),
-    ("planner of a grid", r#"{"roles":["planner"],"within":["330902001001001"]}"#, &["read", "write"]),
+    ("admin of a grid", r#"{"roles":["admin","auditor"],"within":["330902001001001"]}"#, &["read", "write", "export", "admin"]),
+    ("planner of a grid", r#"{"roles":["planner"],"within":["330902001001001"]}"#, &["read", "write", "export"]),
     ("screen", r#"{"roles":["admin","auditor"],"screen":"hall"}"#, &["read"]),
 ];
 
@@ -81,7 +81,11 @@ async fn each_route_is_open_to_those_who_have_its_right_and_to_nobody_else() {
         }
     }
     let rights: BTreeSet<&str> = routes_of.into_keys().collect();
-    assert_eq!(rights, BTreeSet::from(["admin", "audit", "import", "metrics", "read", "write"]), "each right opens something");
+    assert_eq!(
+        rights,
+        BTreeSet::from(["admin", "audit", "export", "import", "metrics", "read", "write"]),
+        "each right opens something"
+    );
 }
 
 /// Addresses that stand in no row of the table, and what strangers are answered.
