@@ -364,7 +364,7 @@ impl Program {
         let mut said = Vec::new();
         let address = loop {
             let Some(line) = lines.next() else { panic!("the server ended: {said:?}") };
-            if let Some(address) = line.strip_prefix("https://") {
+            if let Some((_, address)) = line.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme)) {
                 break address.parse().unwrap();
             }
             said.push(line);
