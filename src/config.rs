@@ -6,6 +6,7 @@ pub mod layers;
 pub mod outside;
 pub mod tls;
 
+use crate::domain::hash::hash64;
 use access::{AccessKeys, Callers, CasKeys, JwtKeys, OidcKeys, ProxyKeys, Tables, UserKeys};
 use layers::{Layer, LayerKeys};
 use outside::{Basemap, BasemapKeys};
@@ -117,11 +118,25 @@ pub enum BadConfig {
     Value(PathBuf, String),
 }
 
+/// A city in PostgreSQL with PostGIS.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Database {
+    url: String,
+}
+
+/// The URL of a database. What is wrong with one is told without it: it may hold a password.
+pub fn database_url(url: &str) -> Result<&str, &'static str> {
+    let known = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    known.then_some(url).ok_or("the URL of a database begins with postgres://")
+}
+
 /// A file of settings, as people write it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
     data: Option<PathBuf>,
+    database: Option<Database>,
     listen: Option<SocketAddr>,
     base_url: Option<String>,
     tile_cache_mb: Option<usize>,
@@ -182,8 +197,12 @@ pub fn default_facility_groups() -> Vec<FacilityGroup> {
 }
 
 impl Config {
-    /// Folder for files that are being imported, beside the data file, and complete reports; emptied when the server starts.
+    /// Folder for files that are being imported, beside the data file, and complete reports; emptied when the server starts. Of a city in
+    /// a database it is where the server was started, and its name tells nothing of the URL.
     pub fn uploads(&self) -> PathBuf {
+        if let Some(url) = self.data.to_str().filter(|data| data.contains("://")) {
+            return PathBuf::from(format!("wangge-{:016x}.uploads", hash64(url.as_bytes())));
+        }
         let mut path = self.data.clone().into_os_string();
         path.push(".uploads");
         path.into()
@@ -228,8 +247,12 @@ impl Config {
     }
 
     fn of(file: File, folder: &Path) -> Result<Self, String> {
-        let data = file.data.unwrap_or_else(|| PathBuf::from("city.gpkg"));
-        let default = Self::new(folder.join(data));
+        let data = match (file.data, file.database) {
+            (Some(_), Some(_)) => return Err("data and [database] are two places; one city is in one of them".to_owned()),
+            (None, Some(Database { url })) => PathBuf::from(database_url(&url)?),
+            (data, None) => folder.join(data.unwrap_or_else(|| PathBuf::from("city.gpkg"))),
+        };
+        let default = Self::new(data);
         let body = file.body_limit_mb.unwrap_or(default.body_limit_bytes >> 20);
         if !(1..=MOST_BODY_MB).contains(&body) {
             return Err(format!("body_limit_mb is {body}; it may be 1 to {MOST_BODY_MB}"));

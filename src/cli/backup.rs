@@ -1,7 +1,7 @@
 //! `wangge backup` and `wangge restore`.
 
 use super::{Outcome, out};
-use crate::store::{Access, Store};
+use crate::store::{Access, Store, place_shown};
 use std::path::PathBuf;
 
 /// Works beside a running server.
@@ -36,6 +36,6 @@ pub(super) async fn backup(args: BackupArgs) -> Outcome {
 pub(super) async fn restore(args: RestoreArgs) -> Outcome {
     let kept = Store::restore(&args.from, &args.data).await?;
     let kept = kept.map(|kept| format!("; the file before is {}", kept.display())).unwrap_or_default();
-    out::say(&format!("{} restored from {}{kept}", args.data.display(), args.from.display()));
+    out::say(&format!("{} restored from {}{kept}", place_shown(&args.data), args.from.display()));
     Ok(true)
 }

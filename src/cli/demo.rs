@@ -9,7 +9,7 @@ use crate::domain::records::BoundarySet;
 use crate::domain::scope::Actor;
 use crate::geom::Crs;
 use crate::interchange::boundaries::{GridDraft, hashed_region};
-use crate::store::{Access, ImportRecord, Meta, Store, StoreError};
+use crate::store::{Access, ImportRecord, Meta, Store, StoreError, place_shown};
 use jiff::{SignedDuration, Timestamp};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         out::say("the demo city is older than a day and is made anew");
     }
     if args.data.exists() {
-        return Err(Failure::Usage(format!("{} is there already; the demo makes a new city", args.data.display())));
+        return Err(Failure::Usage(format!("{} is there already; the demo makes a new city", place_shown(&args.data))));
     }
     let clock = Clock::System;
     let bar = out::spinner();
@@ -84,7 +84,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         out::say(&report.text());
         return Ok(false);
     }
-    out::say(&format!("{}（演示数据）: {}", meta.title, args.data.display()));
+    out::say(&format!("{}（演示数据）: {}", meta.title, place_shown(&args.data)));
     Ok(true)
 }
 

@@ -5,7 +5,7 @@ use super::{Outcome, out};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http;
-use crate::store::{Access, Store};
+use crate::store::{Access, Store, place_shown};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::fs::Metadata;
@@ -257,11 +257,11 @@ async fn data(config: &Config, now: Timestamp, all: &mut Findings) {
     let mend = "wangge import makes one, wangge restore puts a backup in its place, wangge check looks at all of it";
     let zone = match opened.await {
         Ok((meta, revision)) => {
-            all.ok("data", format!("{}: {}, revision {revision}", path.display(), meta.title));
+            all.ok("data", format!("{}: {}, revision {revision}", place_shown(path), meta.title));
             Some(meta.time_zone)
         }
         Err(error) => {
-            all.bad(State::Wrong, "data", format!("{}: {error}", path.display()), "there is no city to serve", mend);
+            all.bad(State::Wrong, "data", format!("{}: {error}", place_shown(path)), "there is no city to serve", mend);
             None
         }
     };

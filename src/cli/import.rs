@@ -12,7 +12,7 @@ use crate::domain::period::Period;
 use crate::domain::scope::Actor;
 use crate::geom::NamedCrs;
 use crate::geom::helmert::Helmert;
-use crate::store::{Access, Meta, Store, StoreError};
+use crate::store::{Access, Meta, Store, StoreError, place_shown};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -295,7 +295,7 @@ async fn open(args: &Args, order: &Order) -> Result<Ground, Failure> {
 /// Removes a data file that this program has just made.
 pub(super) fn remove(path: &Path) {
     if let Err(error) = Store::remove(path) {
-        out::note(&format!("{} stays behind: {error}", path.display()));
+        out::note(&format!("{} stays behind: {error}", place_shown(path)));
     }
 }
 

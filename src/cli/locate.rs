@@ -6,7 +6,7 @@ use crate::app::imports::territory_at;
 use crate::city::Addresses;
 use crate::clock::Clock;
 use crate::geom::Crs;
-use crate::store::{Access, Store};
+use crate::store::{Access, Store, place_shown};
 use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
@@ -47,14 +47,14 @@ pub(super) async fn run(args: Args) -> Outcome {
     };
     let territory = territory_at(&store, at)
         .await?
-        .ok_or_else(|| Failure::Failed(format!("{} has no boundaries in force at {at}", args.data.display())))?;
+        .ok_or_else(|| Failure::Failed(format!("{} has no boundaries in force at {at}", place_shown(&args.data))))?;
     let columns = TableColumns { lon: args.lon, lat: args.lat, address: args.address };
     let of_addresses = is_of_addresses(&args.file, args.crs, &columns).map_err(|fault| Failure::Failed(fault.to_string()))?;
     let rows = if of_addresses { store.addresses().await? } else { Vec::new() };
     if of_addresses && rows.is_empty() {
         return Err(Failure::Failed(format!(
             "{} has no addresses; `wangge import addresses` brings them in",
-            args.data.display()
+            place_shown(&args.data)
         )));
     }
     let located = tokio::task::spawn_blocking(move || {

@@ -4,7 +4,7 @@ use super::{Failure, Outcome, machine, out};
 use crate::app::{Actor, App};
 use crate::clock::Clock;
 use crate::config::tls::Tls;
-use crate::config::{Config, base_url, tile_cache_bytes};
+use crate::config::{Config, base_url, database_url, tile_cache_bytes};
 use crate::domain::audit::Action;
 use crate::http::tls::Tls as Certificate;
 use crate::http::{self, Door, Room};
@@ -30,6 +30,10 @@ pub(super) struct Args {
     /// The city's data file [default: city.gpkg].
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    /// The city in a database with PostGIS, instead of a file: postgres://user@host/database; docs/postgis.md. The password is better kept
+    /// in PGPASSWORD or a password file: others of this machine see command lines.
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    database: Option<String>,
     /// Where to listen. Another address than this machine's own needs [access] in the settings, and TLS or --behind-proxy
     /// [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -159,6 +163,9 @@ fn config(args: &Args) -> Result<Config, Failure> {
         None => Config::new(PathBuf::from("city.gpkg")),
     };
     config.data = args.data.clone().unwrap_or(config.data);
+    if let Some(url) = &args.database {
+        config.data = PathBuf::from(database_url(url).map_err(|why| Failure::Usage(format!("--database: {why}")))?);
+    }
     config.listen = args.listen.unwrap_or(config.listen);
     if let Some(mb) = args.tile_cache_mb {
         config.tile_cache_bytes = tile_cache_bytes(mb).map_err(|why| Failure::Usage(format!("--tile-cache-mb: {why}")))?;

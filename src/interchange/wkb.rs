@@ -111,13 +111,18 @@ pub fn read_blob(bytes: &[u8]) -> Result<Blob, WkbError> {
 
 /// A stored area back from its blob.
 pub fn area_of_blob(bytes: &[u8]) -> Result<Area, WkbError> {
+    area_of(read_blob(bytes)?.geometry)
+}
+
+/// A stored area.
+pub fn area_of(geometry: Geometry) -> Result<Area, WkbError> {
     let ring = |positions: Vec<[f64; 2]>| -> Result<Ring, WkbError> { positions.into_iter().map(lattice).collect() };
     let polygon = |rings: Vec<Vec<[f64; 2]>>| -> Result<Polygon, WkbError> {
         let mut rings = rings.into_iter().map(ring);
         let exterior = rings.next().transpose()?.unwrap_or_default();
         Ok(Polygon { exterior, holes: rings.collect::<Result<_, _>>()? })
     };
-    let polygons = match read_blob(bytes)?.geometry {
+    let polygons = match geometry {
         Geometry::Polygon(rings) => vec![polygon(rings)?],
         Geometry::MultiPolygon(polygons) => polygons.into_iter().map(polygon).collect::<Result<_, _>>()?,
         _ => return Err(WkbError::NotAnArea),
@@ -127,7 +132,12 @@ pub fn area_of_blob(bytes: &[u8]) -> Result<Area, WkbError> {
 
 /// A stored point back from its blob.
 pub fn point_of_blob(bytes: &[u8]) -> Result<LatticePoint, WkbError> {
-    match read_blob(bytes)?.geometry {
+    point_of(read_blob(bytes)?.geometry)
+}
+
+/// A stored point.
+pub fn point_of(geometry: Geometry) -> Result<LatticePoint, WkbError> {
+    match geometry {
         Geometry::Point(position) => lattice(position),
         _ => Err(WkbError::NotAPoint),
     }
@@ -198,6 +208,26 @@ fn write_area(out: &mut Vec<u8>, area: &Area) {
             }
         }
     }
+}
+
+/// The geometry of a blob of ours as PostGIS reads it: well-known binary with the number of its reference system.
+pub fn ewkb_of_blob(blob: &[u8]) -> Option<Vec<u8>> {
+    let envelope = match blob.get(3)? >> 1 & 7 {
+        0 => 0,
+        1 => 32,
+        _ => return None,
+    };
+    let (order, rest) = blob.get(8 + envelope..)?.split_first()?;
+    let (kind, rest) = rest.split_first_chunk()?;
+    if *order != 1 {
+        return None;
+    }
+    let mut out = Vec::with_capacity(rest.len() + 9);
+    out.push(1);
+    out.extend_from_slice(&(u32::from_le_bytes(*kind) | 0x2000_0000).to_le_bytes());
+    out.extend_from_slice(&CGCS2000.to_le_bytes());
+    out.extend_from_slice(rest);
+    Some(out)
 }
 
 struct Reader<'a> {

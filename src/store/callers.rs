@@ -78,34 +78,22 @@ impl SessionRecord {
 impl Store {
     /// All tokens that ever were, by their keys.
     pub async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.callers.tokens()),
-            Self::Embedded(store) => store.tokens().await,
-        }
+        ask_sure!(Store, self, callers.tokens())
     }
 
     /// Keeps a new token; its key.
     pub async fn token_add(&self, record: TokenRecord) -> Result<i64, StoreError> {
-        match self {
-            Self::Memory(store) => store.callers.token_add(record),
-            Self::Embedded(store) => store.token_add(record).await,
-        }
+        ask!(Store, self, callers.token_add(record))
     }
 
     /// Revokes a token and ends the sessions that began with it; whether there is one with this key. What was revoked stays so.
     pub async fn token_revoke(&self, id: i64, at: Timestamp) -> Result<bool, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.callers.token_revoke(id, at)),
-            Self::Embedded(store) => store.token_revoke(id, at).await,
-        }
+        ask_sure!(Store, self, callers.token_revoke(id, at))
     }
 
     /// All sessions, ended by time or not, by their hashes.
     pub async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.callers.sessions()),
-            Self::Embedded(store) => store.sessions().await,
-        }
+        ask_sure!(Store, self, callers.sessions())
     }
 
     /// Keeps sessions as they are now, and forgets others.
@@ -116,46 +104,33 @@ impl Store {
                 Ok(())
             }
             Self::Embedded(store) => store.sessions_write(put, ended).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => store.sessions_write(put, ended).await,
         }
     }
 
     /// Adds to the audit; number and hash of its last row.
     pub async fn audit_append(&self, deeds: Vec<Deed>) -> Result<(u64, Digest), StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.callers.audit_append(deeds)),
-            Self::Embedded(store) => store.audit_append(deeds).await,
-        }
+        ask_sure!(Store, self, callers.audit_append(deeds))
     }
 
     /// The rows behind a number, at most so many.
     pub async fn audit_after(&self, after: u64, limit: usize) -> Result<Vec<AuditRow>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.callers.audit_after(after, limit)),
-            Self::Embedded(store) => store.audit_after(after, limit).await,
-        }
+        ask_sure!(Store, self, callers.audit_after(after, limit))
     }
 
     /// When the newest row was noted that is older than an instant.
     pub async fn audit_newest(&self, before: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.callers.audit_newest(before)),
-            Self::Embedded(store) => store.audit_newest(before).await,
-        }
+        ask_sure!(Store, self, callers.audit_newest(before))
     }
 
     /// Number and hash of the row that the first one follows.
     pub async fn audit_begins_after(&self) -> Result<(u64, Digest), StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.callers.audit_begins_after()),
-            Self::Embedded(store) => store.audit_begins_after().await,
-        }
+        ask_sure!(Store, self, callers.audit_begins_after())
     }
 
     /// Takes out the rows that are older than an instant, and notes the deed; how many they were. Without any nothing is noted.
     pub async fn audit_tidy(&self, before: Timestamp, deed: Deed) -> Result<u64, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.callers.audit_tidy(before, deed)),
-            Self::Embedded(store) => store.audit_tidy(before, deed).await,
-        }
+        ask_sure!(Store, self, callers.audit_tidy(before, deed))
     }
 }

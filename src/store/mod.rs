@@ -1,13 +1,19 @@
 //! Durable truth. Every commit is one transaction that takes one revision of the change log; what a commit did not change is not
-//! written. [`MemoryStore`] is the oracle, [`EmbeddedStore`] keeps one GeoPackage file.
+//! written. [`MemoryStore`] is the oracle, [`EmbeddedStore`] keeps one GeoPackage file, [`PostgisStore`] a schema in PostgreSQL.
 
+#[macro_use]
+mod ask;
 pub mod callers;
 mod commit;
 mod embedded;
 mod error;
+mod layers;
 mod memory;
 mod memory_callers;
+#[cfg(feature = "postgres")]
+mod postgis;
 mod rows;
+mod values;
 mod view;
 
 pub use commit::{
@@ -18,6 +24,8 @@ pub use commit::{
 pub use embedded::{EmbeddedStore, HandedOut, grid_row_hash, region_row_hash};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgis::PostgisStore;
 pub use view::StoreView;
 
 use crate::domain::address::{AddressRecord, AddressRow};
@@ -31,6 +39,8 @@ use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::staff::StaffRecord;
 use embedded::EmbeddedLoad;
 use jiff::Timestamp;
+#[cfg(feature = "postgres")]
+use postgis::PostgisLoad;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +51,9 @@ pub enum Store {
     Memory(MemoryStore),
     /// One GeoPackage file.
     Embedded(EmbeddedStore),
+    /// A schema of a PostgreSQL database with PostGIS.
+    #[cfg(feature = "postgres")]
+    Postgis(PostgisStore),
 }
 
 /// What a file is opened for.
@@ -72,8 +85,13 @@ pub struct FacilityLoad {
 #[expect(clippy::large_enum_variant, reason = "one of them exists for a whole import")]
 #[derive(Debug)]
 enum Load {
-    Memory { store: MemoryStore, commit: FacilityCommit },
+    Memory {
+        store: MemoryStore,
+        commit: FacilityCommit,
+    },
     Embedded(EmbeddedLoad),
+    #[cfg(feature = "postgres")]
+    Postgis(PostgisLoad),
 }
 
 impl FacilityLoad {
@@ -85,6 +103,8 @@ impl FacilityLoad {
                 Ok(())
             }
             Load::Embedded(load) => load.push(rows).await,
+            #[cfg(feature = "postgres")]
+            Load::Postgis(load) => load.push(rows).await,
         }
     }
 
@@ -96,6 +116,8 @@ impl FacilityLoad {
                 Ok(())
             }
             Load::Embedded(load) => load.remove(ids).await,
+            #[cfg(feature = "postgres")]
+            Load::Postgis(load) => load.remove(ids).await,
         }
     }
 
@@ -105,6 +127,8 @@ impl FacilityLoad {
         match self.inner {
             Load::Memory { store, commit } => store.facilities_commit(FacilityCommit { import, ..commit }),
             Load::Embedded(load) => load.finish(import).await,
+            #[cfg(feature = "postgres")]
+            Load::Postgis(load) => load.finish(import).await,
         }
     }
 }
@@ -115,24 +139,35 @@ impl Store {
         Self::Memory(MemoryStore::new(meta))
     }
 
-    /// Makes a new, empty data file and opens it for import.
+    /// Makes a new, empty data file, or an empty city in a database, and opens it for import.
     pub async fn create(path: &Path, meta: &Meta) -> Result<Self, StoreError> {
+        #[cfg(feature = "postgres")]
+        if let Some(url) = database_url(path) {
+            return PostgisStore::create(url, meta).await.map(Self::Postgis);
+        }
         EmbeddedStore::create(path, meta).await.map(Self::Embedded)
     }
 
-    /// Opens a data file.
+    /// Opens a data file, or a database where the path is its URL (`postgres://…`).
     pub async fn open(path: &Path, access: Access) -> Result<Self, StoreError> {
+        #[cfg(feature = "postgres")]
+        if let Some(url) = database_url(path) {
+            return PostgisStore::open(url, access).await.map(Self::Postgis);
+        }
         EmbeddedStore::open(path, access).await.map(Self::Embedded)
     }
 
-    /// Removes a data file and all that lies beside it. Nobody may have it open.
+    /// Removes a data file and all that lies beside it. Nobody may have it open. A city in a database is its owner's to drop.
     pub fn remove(path: &Path) -> Result<(), StoreError> {
+        in_a_file(path, "is dropped with its schema: DROP SCHEMA … CASCADE")?;
         embedded::remove(path)
     }
 
     /// Puts a copy of the backup `from` in the place of the data file `to`. The copy is checked first; the file that was there is kept
     /// under the name that is answered. Refused while a server or an import uses it.
     pub async fn restore(from: &Path, to: &Path) -> Result<Option<PathBuf>, StoreError> {
+        in_a_file(from, "is restored with the tools of PostgreSQL")?;
+        in_a_file(to, "is restored with the tools of PostgreSQL")?;
         embedded::restore(from, to).await
     }
 
@@ -141,6 +176,8 @@ impl Store {
         match self {
             Self::Memory(_) => Err(StoreError::Invalid("a store in memory has no file to copy".to_owned())),
             Self::Embedded(store) => store.backup(path).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgis(_) => Err(StoreError::Invalid(postgis::NO_FILE.to_owned())),
         }
     }
 
@@ -149,6 +186,8 @@ impl Store {
         match self {
             Self::Memory(_) => Ok(Vec::new()),
             Self::Embedded(store) => store.check().await,
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => store.check().await,
         }
     }
 
@@ -158,87 +197,59 @@ impl Store {
         match self {
             Self::Memory(_) => Ok(()),
             Self::Embedded(store) => store.close().await,
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => store.close().await,
         }
     }
 
     /// What the city says about itself.
     pub async fn meta(&self) -> Result<Meta, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.meta()),
-            Self::Embedded(store) => store.meta().await,
-        }
+        ask_sure!(Store, self, meta())
     }
 
     /// Replaces it. A profile must keep the categories that facilities have.
     pub async fn meta_set(&self, meta: Meta, actor: &str, at: Timestamp) -> Result<Committed, StoreError> {
-        match self {
-            Self::Memory(store) => store.meta_set(meta, actor, at),
-            Self::Embedded(store) => store.meta_set(meta, actor, at).await,
-        }
+        ask!(Store, self, meta_set(meta, actor, at))
     }
 
     /// The city with the boundaries in force at `at`.
     pub async fn snapshot(&self, at: Timestamp) -> Result<Snapshot, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.snapshot(at)),
-            Self::Embedded(store) => store.snapshot(at).await,
-        }
+        ask_sure!(Store, self, snapshot(at))
     }
 
     /// The change log's last number.
     pub async fn revision(&self) -> Result<Revision, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.revision()),
-            Self::Embedded(store) => store.revision().await,
-        }
+        ask_sure!(Store, self, revision())
     }
 
     /// Every boundary set there is, by epoch.
     pub async fn epochs(&self) -> Result<Vec<EpochRecord>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.epochs()),
-            Self::Embedded(store) => store.epochs().await,
-        }
+        ask_sure!(Store, self, epochs())
     }
 
     /// The contents of one epoch, its period as it is now.
     pub async fn boundaries_at(&self, epoch: Epoch) -> Result<Option<BoundarySet>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.boundaries_at(epoch)),
-            Self::Embedded(store) => store.boundaries_at(epoch).await,
-        }
+        ask_sure!(Store, self, boundaries_at(epoch))
     }
 
     /// Publishes, if `base` is still current. A set that says what the current one says publishes nothing.
     pub async fn boundaries_commit(&self, commit: BoundaryCommit) -> Result<Committed, StoreError> {
-        match self {
-            Self::Memory(store) => store.boundaries_commit(commit),
-            Self::Embedded(store) => store.boundaries_commit(commit).await,
-        }
+        ask!(Store, self, boundaries_commit(commit))
     }
 
     /// Writes counts into the grids of the current epoch.
     pub async fn households_commit(&self, commit: HouseholdCommit) -> Result<Committed, StoreError> {
-        match self {
-            Self::Memory(store) => store.households_write(commit, false),
-            Self::Embedded(store) => store.households_write(commit, false).await,
-        }
+        ask!(Store, self, households_write(commit, false))
     }
 
     /// Writes counts as they are given: an absent one is none.
     pub async fn households_restore(&self, commit: HouseholdCommit) -> Result<Committed, StoreError> {
-        match self {
-            Self::Memory(store) => store.households_write(commit, true),
-            Self::Embedded(store) => store.households_write(commit, true).await,
-        }
+        ask!(Store, self, households_write(commit, true))
     }
 
     /// Writes facilities, all or none.
     pub async fn facilities_commit(&self, commit: FacilityCommit) -> Result<Committed, StoreError> {
-        match self {
-            Self::Memory(store) => store.facilities_commit(commit),
-            Self::Embedded(store) => store.facilities_commit(commit).await,
-        }
+        ask!(Store, self, facilities_commit(commit))
     }
 
     /// Writes or removes one facility. With `once`, a write of the same name that was done before is answered as it was then, and
@@ -249,18 +260,12 @@ impl Store {
         write: FacilityWrite,
         once: Option<Once>,
     ) -> Result<FacilityOutcome, StoreError> {
-        match self {
-            Self::Memory(store) => store.facility_write(head, write, once),
-            Self::Embedded(store) => store.facility_write(head, write, once).await,
-        }
+        ask!(Store, self, facility_write(head, write, once))
     }
 
     /// What a write of this name did, when there was one.
     pub async fn facility_outcome(&self, head: &CommitHead, once: &Once) -> Result<Option<FacilityOutcome>, StoreError> {
-        match self {
-            Self::Memory(store) => store.facility_outcome(head, once),
-            Self::Embedded(store) => store.facility_outcome(head, once).await,
-        }
+        ask!(Store, self, facility_outcome(head, once))
     }
 
     /// Begins to write facilities of any number, for an import.
@@ -271,186 +276,122 @@ impl Store {
                 commit: FacilityCommit { head, rows: Vec::new(), removed: Vec::new(), import: None },
             },
             Self::Embedded(store) => Load::Embedded(store.facilities_load(head)?),
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => Load::Postgis(store.facilities_load(head)?),
         };
         Ok(FacilityLoad { inner })
     }
 
     /// Writes cases, all or none.
     pub async fn cases_commit(&self, commit: CaseCommit) -> Result<Committed, StoreError> {
-        match self {
-            Self::Memory(store) => store.cases_commit(commit),
-            Self::Embedded(store) => store.cases_commit(commit).await,
-        }
+        ask!(Store, self, cases_commit(commit))
     }
 
     /// Writes addresses, all or none.
     pub async fn addresses_commit(&self, commit: RowCommit<AddressRecord>) -> Result<Committed, StoreError> {
-        match self {
-            Self::Memory(store) => store.addresses_commit(commit),
-            Self::Embedded(store) => store.addresses_commit(commit).await,
-        }
+        ask!(Store, self, addresses_commit(commit))
     }
 
     /// Writes organizations, all or none.
     pub async fn organizations_commit(&self, commit: RowCommit<OrganizationRecord>) -> Result<Committed, StoreError> {
-        match self {
-            Self::Memory(store) => store.organizations_commit(commit),
-            Self::Embedded(store) => store.organizations_commit(commit).await,
-        }
+        ask!(Store, self, organizations_commit(commit))
     }
 
     /// All organizations, by id.
     pub async fn organizations(&self) -> Result<Vec<OrganizationRecord>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.organizations()),
-            Self::Embedded(store) => store.organizations().await,
-        }
+        ask_sure!(Store, self, organizations())
     }
 
     /// Writes buildings, all or none.
     pub async fn buildings_commit(&self, commit: RowCommit<BuildingRecord>) -> Result<Committed, StoreError> {
-        match self {
-            Self::Memory(store) => store.buildings_commit(commit),
-            Self::Embedded(store) => store.buildings_commit(commit).await,
-        }
+        ask!(Store, self, buildings_commit(commit))
     }
 
     /// All buildings, by id.
     pub async fn buildings(&self) -> Result<Vec<BuildingRecord>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.buildings()),
-            Self::Embedded(store) => store.buildings().await,
-        }
+        ask_sure!(Store, self, buildings())
     }
 
     /// Writes staff, all or none.
     pub async fn staff_commit(&self, commit: StaffCommit) -> Result<Committed, StoreError> {
-        match self {
-            Self::Memory(store) => store.staff_commit(commit),
-            Self::Embedded(store) => store.staff_commit(commit).await,
-        }
+        ask!(Store, self, staff_commit(commit))
     }
 
     /// What every facility is recognised by, by id.
     pub async fn facility_keys(&self) -> Result<Vec<FacilityKey>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.facility_keys()),
-            Self::Embedded(store) => store.facility_keys().await,
-        }
+        ask_sure!(Store, self, facility_keys())
     }
 
     /// What every case, open or not, is recognised by, by id.
     pub async fn case_keys(&self) -> Result<Vec<CaseKey>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.case_keys()),
-            Self::Embedded(store) => store.case_keys().await,
-        }
+        ask_sure!(Store, self, case_keys())
     }
 
     /// What every address is recognised by, by id.
     pub async fn address_keys(&self) -> Result<Vec<AddressKey>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.address_keys()),
-            Self::Embedded(store) => store.address_keys().await,
-        }
+        ask_sure!(Store, self, address_keys())
     }
 
     /// All addresses as a city in memory needs them, by id.
     pub async fn addresses(&self) -> Result<Vec<AddressRow>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.addresses()),
-            Self::Embedded(store) => store.addresses().await,
-        }
+        ask_sure!(Store, self, addresses())
     }
 
     /// Whole addresses by id, each once; ids that do not exist are passed over.
     pub async fn addresses_by_ids(&self, ids: &[AddressId]) -> Result<Vec<AddressRecord>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.addresses_by_ids(ids)),
-            Self::Embedded(store) => store.addresses_by_ids(ids).await,
-        }
+        ask_sure!(Store, self, addresses_by_ids(ids))
     }
 
     /// Whole facilities by id, each once; ids that do not exist are passed over.
     pub async fn facilities_by_ids(&self, ids: &[FacilityId]) -> Result<Vec<FacilityRecord>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.facilities_by_ids(ids)),
-            Self::Embedded(store) => store.facilities_by_ids(ids).await,
-        }
+        ask_sure!(Store, self, facilities_by_ids(ids))
     }
 
     /// Whole cases by id, each once; ids that do not exist are passed over.
     pub async fn cases_by_ids(&self, ids: &[CaseId]) -> Result<Vec<CaseRecord>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.cases_by_ids(ids)),
-            Self::Embedded(store) => store.cases_by_ids(ids).await,
-        }
+        ask_sure!(Store, self, cases_by_ids(ids))
     }
 
     /// Facilities that another system calls `id`, by their own id.
     pub async fn facilities_by_external(&self, system: &str, id: &str) -> Result<Vec<FacilityRecord>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.facilities_by_external(system, id)),
-            Self::Embedded(store) => store.facilities_by_external(system, id).await,
-        }
+        ask_sure!(Store, self, facilities_by_external(system, id))
     }
 
     /// All staff, by id.
     pub async fn staff(&self) -> Result<Vec<StaffRecord>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.staff()),
-            Self::Embedded(store) => store.staff().await,
-        }
+        ask_sure!(Store, self, staff())
     }
 
     /// All imports in order, without their reports but for the status.
     pub async fn imports(&self) -> Result<Vec<ImportRecord>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.imports()),
-            Self::Embedded(store) => store.imports().await,
-        }
+        ask_sure!(Store, self, imports())
     }
 
     /// One import with its report.
     pub async fn import_report(&self, id: ImportId) -> Result<Option<ImportRecord>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.import_report(id)),
-            Self::Embedded(store) => store.import_report(id).await,
-        }
+        ask_sure!(Store, self, import_report(id))
     }
 
     /// Announces an import: it gets its number, under which it is found from now on. With `once`, one that was announced under that name
     /// is answered as it was then.
     pub async fn import_begin(&self, record: ImportRecord, actor: &str, once: Option<Once>) -> Result<Begun, StoreError> {
-        match self {
-            Self::Memory(store) => store.import_begin(record, actor, once),
-            Self::Embedded(store) => store.import_begin(record, actor, once).await,
-        }
+        ask!(Store, self, import_begin(record, actor, once))
     }
 
     /// Notes how far an announced import is, and its report. What it changed is noted by its commit.
     pub async fn import_note(&self, record: ImportRecord) -> Result<(), StoreError> {
-        match self {
-            Self::Memory(store) => store.import_note(record),
-            Self::Embedded(store) => store.import_note(record).await,
-        }
+        ask!(Store, self, import_note(record))
     }
 
     /// The rows that were last written by an import, or are again what it wrote, with their versions: facilities, cases, addresses,
     /// organizations, buildings; of what has no number none. Cost: one pass over the rows.
     pub async fn import_rows(&self, kind: LogKind, id: ImportId) -> Result<HashMap<i64, Version>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.import_rows(kind, id)),
-            Self::Embedded(store) => store.import_rows(kind, id).await,
-        }
+        ask_sure!(Store, self, import_rows(kind, id))
     }
 
     /// Keys of the rows that an import added (of staff: numbers that only [`Self::import_before_staff`] knows), as closed ranges.
     pub async fn import_added(&self, id: ImportId) -> Result<Vec<(i64, i64)>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.import_added(id)),
-            Self::Embedded(store) => store.import_added(id).await,
-        }
+        ask_sure!(Store, self, import_added(id))
     }
 
     /// Facilities as they were before an import changed them: the first `limit` after a key.
@@ -463,6 +404,8 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.import_before(id, after.0, limit, |kept| &kept.facilities)),
             Self::Embedded(store) => store.import_before_facilities(id, after, limit).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => store.import_before_facilities(id, after, limit).await,
         }
     }
 
@@ -471,6 +414,8 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.import_before(id, after.0, limit, |kept| &kept.cases)),
             Self::Embedded(store) => store.import_before_cases(id, after, limit).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => store.import_before_cases(id, after, limit).await,
         }
     }
 
@@ -479,6 +424,8 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.import_before(id, i64::MIN, usize::MAX, |kept| &kept.addresses)),
             Self::Embedded(store) => store.import_before_addresses(id).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => store.import_before_addresses(id).await,
         }
     }
 
@@ -487,6 +434,8 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.import_before(id, i64::MIN, usize::MAX, |kept| &kept.organizations)),
             Self::Embedded(store) => store.import_before_organizations(id).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => store.import_before_organizations(id).await,
         }
     }
 
@@ -495,15 +444,14 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.import_before(id, i64::MIN, usize::MAX, |kept| &kept.buildings)),
             Self::Embedded(store) => store.import_before_buildings(id).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => store.import_before_buildings(id).await,
         }
     }
 
     /// Staff as they were before an import changed them; all of them.
     pub async fn import_before_staff(&self, id: ImportId) -> Result<Vec<StaffRecord>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.import_before_staff(id)),
-            Self::Embedded(store) => store.import_before_staff(id).await,
-        }
+        ask_sure!(Store, self, import_before_staff(id))
     }
 
     /// Drops what is kept of imports that can no longer be taken back.
@@ -511,6 +459,8 @@ impl Store {
         match self {
             Self::Memory(_) => Ok(()),
             Self::Embedded(store) => store.tidy().await,
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => store.tidy().await,
         }
     }
 
@@ -520,6 +470,8 @@ impl Store {
         match self {
             Self::Memory(_) => Ok(()),
             Self::Embedded(store) => store.announce(address, secret),
+            #[cfg(feature = "postgres")]
+            Self::Postgis(_) => Ok(()),
         }
     }
 
@@ -530,10 +482,29 @@ impl Store {
 
     /// The first `limit` entries of the change log after `after`.
     pub async fn log_since(&self, after: Revision, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
-        match self {
-            Self::Memory(store) => Ok(store.log_since(after, limit)),
-            Self::Embedded(store) => store.log_since(after, limit).await,
-        }
+        ask_sure!(Store, self, log_since(after, limit))
+    }
+}
+
+/// How a place is told: a file by its name, a database by its URL without user, password and parameters.
+pub fn place_shown(place: &Path) -> String {
+    let Some((scheme, rest)) = database_url(place).and_then(|url| url.split_once("://")) else {
+        return place.display().to_string();
+    };
+    let rest = rest.split('?').next().unwrap_or_default();
+    format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, place)| place))
+}
+
+/// The URL that stands in the place of a file, if one does.
+fn database_url(path: &Path) -> Option<&str> {
+    path.to_str().filter(|place| place.starts_with("postgres://") || place.starts_with("postgresql://"))
+}
+
+/// Refuses what only a file can have done to it.
+fn in_a_file(path: &Path, instead: &str) -> Result<(), StoreError> {
+    match database_url(path) {
+        None => Ok(()),
+        Some(_) => Err(StoreError::Invalid(format!("a city in a database {instead}"))),
     }
 }
 

@@ -7,11 +7,12 @@ use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::facility::FacilityRecord;
+use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::grid::GridRecord;
 use crate::domain::id::{AddressId, BuildingId, CaseId, Epoch, FacilityId, ImportId, OrganizationId, Revision, Version};
 use crate::domain::organization::OrganizationRecord;
 use crate::domain::period::Period;
-use crate::domain::records::{BoundarySet, Provenance};
+use crate::domain::records::{BoundarySet, EpochRecord, Provenance};
 use crate::domain::region::{RegionRecord, VoidRecord};
 use crate::domain::staff::StaffRecord;
 use jiff::Timestamp;
@@ -309,4 +310,25 @@ pub(super) fn moves_nothing<A, B>(facilities: &[A], cases: &[B]) -> Result<(), S
         return Ok(());
     }
     Err(StoreError::Invalid("a boundary set beside the chain moves no facility or case".to_owned()))
+}
+
+/// Whether epochs follow one another, and their periods touch.
+pub(super) fn epoch_faults(epochs: &[EpochRecord]) -> Vec<Fault> {
+    let corrupt = |detail: String| Fault::new(FaultKind::Corrupt, detail);
+    let mut faults = Vec::new();
+    for (at, epoch) in epochs.iter().enumerate() {
+        if epoch.epoch.0 != at as u64 + 1 {
+            faults.push(corrupt(format!("epoch {} stands where {} should", epoch.epoch, at + 1)));
+        }
+        let next = epochs[at + 1..].iter().find(|next| next.set == epoch.set && next.base.is_some());
+        if let (Some(_), Some(next)) = (epoch.base, next) {
+            if next.base != Some(epoch.epoch) {
+                faults.push(corrupt(format!("epoch {} does not follow epoch {}", next.epoch, epoch.epoch)));
+            }
+            if next.period.from != epoch.period.until {
+                faults.push(corrupt(format!("the periods of epochs {} and {} do not touch", epoch.epoch, next.epoch)));
+            }
+        }
+    }
+    faults
 }

@@ -1,6 +1,8 @@
 //! A store as it is at one revision, whoever writes meanwhile: for reading it piece by piece.
 
 use super::embedded::EmbeddedView;
+#[cfg(feature = "postgres")]
+use super::postgis::PostgisView;
 use super::{MemoryStore, Meta, Store, StoreError};
 use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
@@ -20,6 +22,8 @@ pub struct StoreView {
 enum Inner {
     Memory(MemoryStore),
     Embedded(EmbeddedView),
+    #[cfg(feature = "postgres")]
+    Postgis(PostgisView),
 }
 
 impl Store {
@@ -28,6 +32,8 @@ impl Store {
         let inner = match self {
             Self::Memory(store) => Inner::Memory(store.apart()),
             Self::Embedded(store) => Inner::Embedded(store.view().await?),
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => Inner::Postgis(store.view().await?),
         };
         Ok(StoreView { inner })
     }
@@ -39,70 +45,48 @@ impl StoreView {
         match &self.inner {
             Inner::Memory(store) => store.revision(),
             Inner::Embedded(view) => view.revision(),
+            #[cfg(feature = "postgres")]
+            Inner::Postgis(view) => view.revision(),
         }
     }
 
     /// What the city says about itself.
     pub async fn meta(&mut self) -> Result<Meta, StoreError> {
-        match &mut self.inner {
-            Inner::Memory(store) => Ok(store.meta()),
-            Inner::Embedded(view) => view.meta().await,
-        }
+        ask_sure!(Inner, &mut self.inner, meta())
     }
 
     /// Every boundary set there is, by epoch.
     pub async fn epochs(&mut self) -> Result<Vec<EpochRecord>, StoreError> {
-        match &mut self.inner {
-            Inner::Memory(store) => Ok(store.epochs()),
-            Inner::Embedded(view) => view.epochs().await,
-        }
+        ask_sure!(Inner, &mut self.inner, epochs())
     }
 
     /// The contents of one epoch.
     pub async fn boundaries_at(&mut self, epoch: Epoch) -> Result<Option<BoundarySet>, StoreError> {
-        match &mut self.inner {
-            Inner::Memory(store) => Ok(store.boundaries_at(epoch)),
-            Inner::Embedded(view) => view.boundaries_at(epoch).await,
-        }
+        ask_sure!(Inner, &mut self.inner, boundaries_at(epoch))
     }
 
     /// All staff, by id.
     pub async fn staff(&mut self) -> Result<Vec<StaffRecord>, StoreError> {
-        match &mut self.inner {
-            Inner::Memory(store) => Ok(store.staff()),
-            Inner::Embedded(view) => view.staff().await,
-        }
+        ask_sure!(Inner, &mut self.inner, staff())
     }
 
     /// All organizations, by id.
     pub async fn organizations(&mut self) -> Result<Vec<OrganizationRecord>, StoreError> {
-        match &mut self.inner {
-            Inner::Memory(store) => Ok(store.organizations()),
-            Inner::Embedded(view) => view.organizations().await,
-        }
+        ask_sure!(Inner, &mut self.inner, organizations())
     }
 
     /// All buildings, by id.
     pub async fn buildings(&mut self) -> Result<Vec<BuildingRecord>, StoreError> {
-        match &mut self.inner {
-            Inner::Memory(store) => Ok(store.buildings()),
-            Inner::Embedded(view) => view.buildings().await,
-        }
+        ask_sure!(Inner, &mut self.inner, buildings())
     }
 
     /// At most `limit` facilities with a higher id, by id.
     pub async fn facilities_after(&mut self, after: FacilityId, limit: usize) -> Result<Vec<FacilityRecord>, StoreError> {
-        match &mut self.inner {
-            Inner::Memory(store) => Ok(store.facilities_after(after, limit)),
-            Inner::Embedded(view) => view.facilities_after(after, limit).await,
-        }
+        ask_sure!(Inner, &mut self.inner, facilities_after(after, limit))
     }
 
     /// At most `limit` open cases with a higher id, by id.
     pub async fn cases_after(&mut self, after: CaseId, limit: usize) -> Result<Vec<CaseRecord>, StoreError> {
-        match &mut self.inner {
-            Inner::Memory(store) => Ok(store.cases_after(after, limit)),
-            Inner::Embedded(view) => view.cases_after(after, limit).await,
-        }
+        ask_sure!(Inner, &mut self.inner, cases_after(after, limit))
     }
 }

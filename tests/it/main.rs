@@ -22,6 +22,7 @@ mod gdal;
 mod http;
 mod imports;
 mod locate;
+mod postgres;
 mod store;
 mod tiles;
 

@@ -242,8 +242,11 @@ fn plain_value(value: SqliteValueRef<'_>) -> Result<Option<Value>, String> {
     let kind = value.type_info().name().to_owned();
     let told = |error: Box<dyn std::error::Error + Send + Sync>| error.to_string();
     match kind.as_str() {
-        "INTEGER" | "BOOLEAN" => i64::decode(value).map(|number| Some(number.into())).map_err(told),
-        "REAL" => f64::decode(value).map(|number| serde_json::Number::from_f64(number).map(Value::Number)).map_err(told),
+        "INTEGER" | "BOOLEAN" => <i64 as Decode<Sqlite>>::decode(value).map(|number| Some(number.into())).map_err(told),
+        "REAL" => {
+            let number = <f64 as Decode<Sqlite>>::decode(value).map_err(told)?;
+            Ok(serde_json::Number::from_f64(number).map(Value::Number))
+        }
         "BLOB" => Ok(None),
         _ => {
             let bytes = <&[u8] as Decode<Sqlite>>::decode(value).map_err(told)?;

@@ -5,9 +5,10 @@
 //! Past rows are written before the transaction that publishes; until then their epoch does not exist and nobody reads them.
 
 use super::layers::{Bounding, Layer, time_text};
+pub(super) use super::layers::{key_column, row_hash, scheme_text};
 use super::log;
 use super::schema::{BOUNDARY_LAYERS, past_name};
-use super::sql::{Doing, Values, id_list, run};
+use super::sql::{Doing, id_list, run};
 use super::{EmbeddedStore, begin, begin_unseen, commit, on_own_task};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::grid::GridRecord;
@@ -20,18 +21,6 @@ use crate::store::StoreError;
 use crate::store::commit::{BoundaryCommit, Chain, Committed, ImportRecord};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
-
-/// Hash of what a row says, whichever import wrote it.
-pub(super) fn row_hash<R: Bounding>(record: &R, set: &GridSet) -> i64 {
-    let mut values = Values::default();
-    record.content(set, &mut values);
-    values.hash()
-}
-
-/// Name of the column by which rows of a layer are known.
-pub(super) fn key_column(layer: &Layer) -> &'static str {
-    if layer.name == "voids" { "name" } else { "code" }
-}
 
 /// Rows of the end of the chain with their `fid`, by key.
 pub(super) async fn current_rows<R: Bounding>(conn: &mut SqliteConnection, set: &GridSet) -> Result<Vec<(i64, R)>, StoreError> {
@@ -179,10 +168,6 @@ impl EmbeddedStore {
         commit(tx).await?;
         Ok(ImportId(id))
     }
-}
-
-pub(super) fn scheme_text(scheme: &Scheme) -> Result<String, StoreError> {
-    serde_json::to_string(scheme).map_err(|error| StoreError::Invalid(format!("the scheme: {error}")))
 }
 
 pub(super) async fn epoch_insert(

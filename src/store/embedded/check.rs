@@ -2,8 +2,8 @@
 
 use super::EmbeddedStore;
 use super::boundaries::{current_rows, past_faults, row_hash};
+use super::layers::keys_of;
 use super::layers::{ADDRESSES, BUILDINGS, Bounding, CASES, FACILITIES, ORGANIZATIONS};
-use super::rebuild::keys_of;
 use super::schema::{LAYERS, guard_count};
 use super::sql::Doing;
 use super::{log, rtree};
@@ -14,6 +14,7 @@ use crate::domain::id::GridSet;
 use crate::domain::region::{RegionRecord, VoidRecord};
 use crate::geom::LonLat;
 use crate::store::StoreError;
+use crate::store::rows::epoch_faults;
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
@@ -54,7 +55,7 @@ pub(super) async fn check(conn: &mut SqliteConnection) -> Result<Vec<Fault>, Sto
     guards(conn, &mut faults).await?;
     contents(conn, &mut faults).await?;
     change_log(conn, &mut faults).await?;
-    epochs(conn, &mut faults).await?;
+    faults.extend(epoch_faults(&log::epochs(conn).await?));
     rows::<RegionRecord>(conn, &mut faults).await?;
     rows::<GridRecord>(conn, &mut faults).await?;
     rows::<VoidRecord>(conn, &mut faults).await?;
@@ -114,25 +115,6 @@ async fn change_log(conn: &mut SqliteConnection, faults: &mut Vec<Fault>) -> Res
             .doing("checking the change log")?;
     if first != 1 || last != count {
         faults.push(corrupt(format!("the change log has {count} entries from {first} to {last}")));
-    }
-    Ok(())
-}
-
-async fn epochs(conn: &mut SqliteConnection, faults: &mut Vec<Fault>) -> Result<(), StoreError> {
-    let epochs = log::epochs(conn).await?;
-    for (at, epoch) in epochs.iter().enumerate() {
-        if epoch.epoch.0 != at as u64 + 1 {
-            faults.push(corrupt(format!("epoch {} stands where {} should", epoch.epoch, at + 1)));
-        }
-        let next = epochs[at + 1..].iter().find(|next| next.set == epoch.set && next.base.is_some());
-        if let (Some(_), Some(next)) = (epoch.base, next) {
-            if next.base != Some(epoch.epoch) {
-                faults.push(corrupt(format!("epoch {} does not follow epoch {}", next.epoch, epoch.epoch)));
-            }
-            if next.period.from != epoch.period.until {
-                faults.push(corrupt(format!("the periods of epochs {} and {} do not touch", epoch.epoch, next.epoch)));
-            }
-        }
     }
     Ok(())
 }

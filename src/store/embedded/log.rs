@@ -1,13 +1,14 @@
 //! The change log, the imports, the city's own data, and numbers that are given once.
 
+use super::layers::time_text;
 use super::sql::{Doing, Fields};
 use super::{EmbeddedStore, begin, commit, on_own_task};
 use crate::domain::id::{Epoch, GridSet, ImportId, Revision};
 use crate::domain::period::Period;
 use crate::domain::records::EpochRecord;
+use crate::store::StoreError;
 use crate::store::commit::{CommitHead, Committed, ImportRecord, ImportState, LogEntry, LogKind, Meta};
 use crate::store::rows::{Counted, Entry, keeps_categories, log_summary};
-use crate::store::{StoreError, embedded::layers::time_text};
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 

@@ -15,7 +15,6 @@ mod bulk;
 mod callers;
 mod check;
 mod handed_out;
-mod layers;
 mod log;
 mod migrate;
 mod numbered;
@@ -33,7 +32,7 @@ pub(super) use bulk::EmbeddedLoad;
 pub use handed_out::HandedOut;
 pub(super) use view::EmbeddedView;
 
-use super::{Access, Announced, Meta, StoreError};
+use super::{Access, Announced, Meta, StoreError, layers};
 use crate::domain::grid::GridRecord;
 use crate::domain::id::GridSet;
 use crate::domain::region::RegionRecord;

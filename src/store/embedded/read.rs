@@ -3,8 +3,8 @@
 //! One row of many columns costs sqlx some microseconds. A million facilities come instead as texts of some thousand rows each, put
 //! together by SQLite and read by two connections in turns.
 
+use super::layers::keys_of;
 use super::layers::{ADDRESSES, CASES, FACILITIES, Layer, Stored};
-use super::rebuild::keys_of;
 use super::sql::{Doing, Fields, id_list};
 use super::{EmbeddedStore, boundaries, log, staff};
 use crate::domain::address::{AddressRecord, AddressRow};

@@ -2,15 +2,15 @@
 //! there, and becomes visible when one short transaction renames the two. Rows that others wrote meanwhile are taken over in it.
 
 use super::layers::Layer;
+use super::layers::keys_of;
 use super::rtree;
 use super::schema::{external_table, guards_create, guards_drop};
 use super::sql::{Doing, Value, Values, id_list, run, run_all, write_rows};
 use super::{EmbeddedStore, begin_unseen, commit};
 use crate::store::StoreError;
-use crate::store::commit::{ImportRecord, external_key};
+use crate::store::commit::ImportRecord;
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How long one transaction of a batch should take.
@@ -267,15 +267,6 @@ pub(super) async fn external_keys(conn: &mut SqliteConnection, table: &str, list
             keys.push((fid, key.cast_signed()));
         }
     }
-    Ok(keys)
-}
-
-/// The keys of a stored column `external_ids`.
-pub(super) fn keys_of(json: &str) -> Result<Vec<u64>, StoreError> {
-    let names: BTreeMap<String, String> =
-        serde_json::from_str(json).map_err(|error| StoreError::Corrupt(format!("external_ids {json}: {error}")))?;
-    let mut keys: Vec<u64> = names.iter().map(|(system, id)| external_key(system, id)).collect();
-    keys.sort_unstable();
     Ok(keys)
 }
 

@@ -1,82 +1,12 @@
-//! Small tools around sqlx: values that can be hashed before they are bound, rows by the hundreds, fields in order.
+//! Small tools around sqlx for SQLite: rows by the hundreds, updates by lists of values.
 
-use crate::domain::hash::hash64;
 use crate::store::StoreError;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
-use sqlx::{Arguments, AssertSqlSafe, Decode, Row, Sqlite, Type};
+pub(super) use crate::store::values::{Doing, Fields, Value, Values};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection};
+use sqlx::{Arguments, AssertSqlSafe};
 
 /// SQLite's limit on bound values in one statement.
 const MAX_BOUND: usize = 32_766;
-
-/// Says what was being done when the database refused.
-pub(super) trait Doing<T> {
-    fn doing(self, doing: &str) -> Result<T, StoreError>;
-}
-
-impl<T> Doing<T> for Result<T, sqlx::Error> {
-    fn doing(self, doing: &str) -> Result<T, StoreError> {
-        self.map_err(|source| StoreError::Database { doing: doing.to_owned(), source: Box::new(source) })
-    }
-}
-
-impl<T> Doing<T> for Result<T, std::io::Error> {
-    fn doing(self, doing: &str) -> Result<T, StoreError> {
-        self.map_err(|source| StoreError::Io { doing: doing.to_owned(), source })
-    }
-}
-
-/// A value on its way into a column.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
-    Null,
-    Int(i64),
-    Real(f64),
-    Text(String),
-    Blob(Vec<u8>),
-}
-
-/// Values of one or many rows, column by column, row by row.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Values(pub(super) Vec<Value>);
-
-impl Values {
-    pub(super) fn int(&mut self, value: i64) {
-        self.0.push(Value::Int(value));
-    }
-    pub(super) fn opt_int(&mut self, value: Option<i64>) {
-        self.0.push(value.map_or(Value::Null, Value::Int));
-    }
-    pub(super) fn opt_real(&mut self, value: Option<f64>) {
-        self.0.push(value.map_or(Value::Null, Value::Real));
-    }
-    pub(super) fn text(&mut self, value: impl Into<String>) {
-        self.0.push(Value::Text(value.into()));
-    }
-    pub(super) fn opt_text(&mut self, value: Option<impl Into<String>>) {
-        self.0.push(value.map_or(Value::Null, |text| Value::Text(text.into())));
-    }
-    pub(super) fn opt_blob(&mut self, value: Option<Vec<u8>>) {
-        self.0.push(value.map_or(Value::Null, Value::Blob));
-    }
-
-    /// The hash of all of them in order.
-    pub(super) fn hash(&self) -> i64 {
-        let mut bytes = Vec::new();
-        for value in &self.0 {
-            let (tag, body): (u8, &[u8]) = match value {
-                Value::Null => (0, &[]),
-                Value::Int(number) => (1, &number.to_le_bytes()),
-                Value::Real(number) => (2, &number.to_bits().to_le_bytes()),
-                Value::Text(text) => (3, text.as_bytes()),
-                Value::Blob(blob) => (4, blob),
-            };
-            bytes.push(tag);
-            bytes.extend_from_slice(&(body.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(body);
-        }
-        hash64(&bytes).cast_signed()
-    }
-}
 
 fn bound(values: impl Iterator<Item = Value>, count: usize) -> Result<SqliteArguments, StoreError> {
     let mut arguments = SqliteArguments::default();
@@ -203,46 +133,4 @@ pub(super) fn id_list(ids: impl IntoIterator<Item = i64>) -> String {
     }
     list.push(']');
     list
-}
-
-/// Columns of a row, one after the other.
-pub(super) struct Fields<'a> {
-    row: &'a SqliteRow,
-    at: usize,
-}
-
-impl<'a> Fields<'a> {
-    pub(super) fn of(row: &'a SqliteRow) -> Self {
-        Self { row, at: 0 }
-    }
-
-    /// The next column.
-    pub(super) fn take<T: Decode<'a, Sqlite> + Type<Sqlite>>(&mut self) -> Result<T, StoreError> {
-        self.at += 1;
-        self.row.try_get(self.at - 1).map_err(|error| StoreError::Corrupt(error.to_string()))
-    }
-
-    /// The next column, a text that has to be parsed.
-    pub(super) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self) -> Result<T, StoreError> {
-        let text: &str = self.take()?;
-        text.parse().map_err(|error| StoreError::Corrupt(format!("{text:?}: {error}")))
-    }
-
-    /// The same for a column that may be empty.
-    pub(super) fn opt_parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&mut self) -> Result<Option<T>, StoreError> {
-        let text: Option<&str> = self.take()?;
-        text.map(|text| text.parse().map_err(|error| StoreError::Corrupt(format!("{text:?}: {error}")))).transpose()
-    }
-
-    /// The next column, a number that has to fit.
-    pub(super) fn number<T: TryFrom<i64>>(&mut self) -> Result<T, StoreError> {
-        let number: i64 = self.take()?;
-        T::try_from(number).map_err(|_| StoreError::Corrupt(format!("{number} is out of range")))
-    }
-
-    /// The same for a column that may be empty.
-    pub(super) fn opt_number<T: TryFrom<i64>>(&mut self) -> Result<Option<T>, StoreError> {
-        let number: Option<i64> = self.take()?;
-        number.map(|number| T::try_from(number).map_err(|_| StoreError::Corrupt(format!("{number} is out of range")))).transpose()
-    }
 }

@@ -1,4 +1,4 @@
-//! The file and the oracle, given the same commits, answer the same and hold the same.
+//! A durable store and the oracle, given the same commits, answer the same and hold the same.
 
 use super::Bed;
 use super::world::*;
@@ -218,11 +218,20 @@ async fn facility_commit(random: &mut Random, store: &Store, head: CommitHead, m
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_file_does_what_the_oracle_does() {
+    does_what_the_oracle_does(Bed::embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_does_what_the_oracle_does() {
+    does_what_the_oracle_does(Bed::postgis).await;
+}
+
+async fn does_what_the_oracle_does(new: impl AsyncFn() -> Bed) {
     let told = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     for seed in told.map_or(1..4, |seed: u64| seed..seed + 1) {
         eprintln!("SEED={seed}");
         let mut random = Random(seed);
-        let (mut oracle, mut bed) = (Bed::memory().await, Bed::embedded().await);
+        let (mut oracle, mut bed) = (Bed::memory().await, new().await);
         for turn in 0..40 {
             let commit = next(&mut random, &oracle.store).await;
             let many = commit.rows() > 1000;
@@ -233,7 +242,7 @@ async fn the_file_does_what_the_oracle_does() {
             same(&oracle.store, &bed.store, &format!("seed {seed}, turn {turn}")).await;
             if refused && many {
                 // Rows on their way in may have taken numbers, which are never given again: they count from 1 anew.
-                (oracle, bed) = (Bed::memory().await, Bed::embedded().await);
+                (oracle, bed) = (Bed::memory().await, new().await);
             }
             if random.once_in(10) {
                 bed = bed.reopened().await;

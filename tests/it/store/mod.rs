@@ -5,33 +5,56 @@ mod contract;
 mod differential;
 mod file;
 mod kill;
+mod postgis;
 mod world;
 
+use crate::postgres::Database;
+use std::path::PathBuf;
 use wangge::store::{Access, Store};
 
 /// A store under test.
 struct Bed {
     store: Store,
-    folder: Option<tempfile::TempDir>,
+    home: Home,
+}
+
+/// Where a store is between two openings.
+enum Home {
+    Memory,
+    Folder(tempfile::TempDir),
+    Database(PathBuf),
 }
 
 impl Bed {
     async fn memory() -> Self {
-        Self { store: Store::memory(world::meta()), folder: None }
+        Self { store: Store::memory(world::meta()), home: Home::Memory }
     }
 
     async fn embedded() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::create(&folder.path().join("city.gpkg"), &world::meta()).await.unwrap();
-        Self { store, folder: Some(folder) }
+        Self { store, home: Home::Folder(folder) }
+    }
+
+    async fn postgis() -> Self {
+        Self::in_database(Database::new().url()).await
+    }
+
+    async fn in_database(url: String) -> Self {
+        let url = PathBuf::from(url);
+        let store = Store::create(&url, &world::meta()).await.unwrap();
+        Self { store, home: Home::Database(url) }
     }
 
     /// The same store after a restart, as far as it survives one.
     async fn reopened(self) -> Self {
-        let Some(folder) = self.folder else { return self };
+        let place = match &self.home {
+            Home::Memory => return self,
+            Home::Folder(folder) => folder.path().join("city.gpkg"),
+            Home::Database(url) => url.clone(),
+        };
         self.store.close().await.unwrap();
-        let store = Store::open(&folder.path().join("city.gpkg"), Access::Serve).await.unwrap();
-        Self { store, folder: Some(folder) }
+        Self { store: Store::open(&place, Access::Serve).await.unwrap(), home: self.home }
     }
 
     /// Nothing is wrong with it, and a restart changes nothing.
@@ -57,6 +80,12 @@ macro_rules! over_every_store {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $promise() {
                 super::contract::$promise(super::Bed::embedded().await).await;
+            })*
+        }
+        mod postgis {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                super::contract::$promise(super::Bed::postgis().await).await;
             })*
         }
     };

@@ -1,6 +1,9 @@
 //! The tables of rows: which columns they have, and how a record becomes a row and comes back.
 
-use super::sql::{Fields, Values};
+use super::StoreError;
+use super::commit::external_key;
+use super::rows::{Named, Numbered, Sourced};
+use super::values::{Fields, Values};
 use crate::domain::address::AddressRecord;
 use crate::domain::building::{BuildingRecord, Footprint, Site};
 use crate::domain::case::CaseRecord;
@@ -11,14 +14,15 @@ use crate::domain::id::{AddressId, BuildingId, CaseId, Epoch, FacilityId, GridSe
 use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::Provenance;
 use crate::domain::region::{RegionRecord, VoidRecord};
+use crate::domain::scheme::Scheme;
 use crate::domain::staff::StaffRecord;
 use crate::geom::{Area, Crs, LatticeBox, LatticePoint, LonLat};
 use crate::interchange::wkb;
-use crate::store::StoreError;
-use crate::store::commit::external_key;
-use crate::store::rows::{Named, Numbered, Sourced};
 use jiff::Timestamp;
+#[cfg(feature = "postgres")]
+use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
+use std::collections::BTreeMap;
 
 /// A table whose rows are records.
 #[derive(Debug)]
@@ -310,7 +314,18 @@ impl Layer {
 pub(super) trait Stored: Sourced + Send + Sync + 'static {
     const LAYER: &'static Layer;
     /// A record from `fid`, content and tail.
-    fn from_row(row: &SqliteRow) -> Result<Self, StoreError>;
+    fn from_fields(f: &mut Fields<'_>) -> Result<Self, StoreError>;
+
+    /// The same from a row of a file.
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        Self::from_fields(&mut Fields::of(row))
+    }
+
+    /// The same from a row of PostGIS.
+    #[cfg(feature = "postgres")]
+    fn from_pg(row: &PgRow) -> Result<Self, StoreError> {
+        Self::from_fields(&mut Fields::of_pg(row))
+    }
 }
 
 /// A record with a number of its own, written by version.
@@ -385,10 +400,6 @@ fn corrupt(error: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
 
-fn area_of(fields: &mut Fields<'_>) -> Result<Area, StoreError> {
-    wkb::area_of_blob(fields.take::<&[u8]>()?).map_err(corrupt)
-}
-
 fn code_text(code: Option<&Code>) -> Option<&str> {
     code.map(Code::as_str)
 }
@@ -396,12 +407,10 @@ fn code_text(code: Option<&Code>) -> Option<&str> {
 impl Stored for FacilityRecord {
     const LAYER: &'static Layer = &FACILITIES;
 
-    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        let mut fields = Fields::of(row);
-        let f = &mut fields;
+    fn from_fields(f: &mut Fields<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             id: FacilityId(f.take()?),
-            at: wkb::point_of_blob(f.take::<&[u8]>()?).map_err(corrupt)?,
+            at: f.point()?,
             code: f.take()?,
             category: f.take()?,
             name: f.take()?,
@@ -448,12 +457,10 @@ impl Written for FacilityRecord {
 impl Stored for CaseRecord {
     const LAYER: &'static Layer = &CASES;
 
-    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        let mut fields = Fields::of(row);
-        let f = &mut fields;
+    fn from_fields(f: &mut Fields<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             id: CaseId(f.take()?),
-            at: f.take::<Option<&[u8]>>()?.map(wkb::point_of_blob).transpose().map_err(corrupt)?,
+            at: f.opt_point()?,
             category: f.take()?,
             state: f.parsed()?,
             text: f.take()?,
@@ -514,12 +521,10 @@ impl Written for CaseRecord {
 impl Stored for AddressRecord {
     const LAYER: &'static Layer = &ADDRESSES;
 
-    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        let mut fields = Fields::of(row);
-        let f = &mut fields;
+    fn from_fields(f: &mut Fields<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             id: AddressId(f.take()?),
-            at: f.take::<Option<&[u8]>>()?.map(wkb::point_of_blob).transpose().map_err(corrupt)?,
+            at: f.opt_point()?,
             text: f.take()?,
             name: f.take()?,
             within: f.opt_parsed()?,
@@ -533,12 +538,10 @@ impl Stored for AddressRecord {
 impl Stored for OrganizationRecord {
     const LAYER: &'static Layer = &ORGANIZATIONS;
 
-    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        let mut fields = Fields::of(row);
-        let f = &mut fields;
+    fn from_fields(f: &mut Fields<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             id: OrganizationId(f.take()?),
-            at: f.take::<Option<&[u8]>>()?.map(wkb::point_of_blob).transpose().map_err(corrupt)?,
+            at: f.opt_point()?,
             category: f.take()?,
             name: f.take()?,
             within: f.opt_parsed()?,
@@ -586,12 +589,10 @@ impl Written for OrganizationRecord {
 impl Stored for BuildingRecord {
     const LAYER: &'static Layer = &BUILDINGS;
 
-    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        let mut fields = Fields::of(row);
-        let f = &mut fields;
+    fn from_fields(f: &mut Fields<'_>) -> Result<Self, StoreError> {
         Ok(Self {
             id: BuildingId(f.take()?),
-            site: f.take::<Option<&[u8]>>()?.map(site_of).transpose()?,
+            site: f.opt_geometry()?.map(site_of).transpose()?,
             name: f.take()?,
             storeys: f.opt_number()?,
             households: f.opt_number()?,
@@ -604,15 +605,12 @@ impl Stored for BuildingRecord {
     }
 }
 
-fn site_of(blob: &[u8]) -> Result<Site, StoreError> {
-    match wkb::point_of_blob(blob) {
-        Ok(at) => Ok(Site::Point(at)),
-        Err(wkb::WkbError::NotAPoint) => {
-            let footprint = Footprint::proved(wkb::area_of_blob(blob).map_err(corrupt)?);
-            footprint.map(Site::Footprint).ok_or_else(|| corrupt("a footprint is empty"))
-        }
-        Err(error) => Err(corrupt(error)),
+fn site_of(geometry: wkb::Geometry) -> Result<Site, StoreError> {
+    if let wkb::Geometry::Point(_) = geometry {
+        return wkb::point_of(geometry).map(Site::Point).map_err(corrupt);
     }
+    let footprint = Footprint::proved(wkb::area_of(geometry).map_err(corrupt)?);
+    footprint.map(Site::Footprint).ok_or_else(|| corrupt("a footprint is empty"))
 }
 
 impl Written for BuildingRecord {
@@ -641,9 +639,7 @@ impl Written for BuildingRecord {
 impl Stored for StaffRecord {
     const LAYER: &'static Layer = &STAFF;
 
-    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        let mut fields = Fields::of(row);
-        let f = &mut fields;
+    fn from_fields(f: &mut Fields<'_>) -> Result<Self, StoreError> {
         let _fid: i64 = f.take()?;
         Ok(Self {
             id: f.take()?,
@@ -677,14 +673,38 @@ pub(super) trait Bounding: Stored + Named {
     fn extent(&self) -> Option<LatticeBox>;
 }
 
+/// Hash of what a row says, whichever import wrote it.
+pub(super) fn row_hash<R: Bounding>(record: &R, set: &GridSet) -> i64 {
+    let mut values = Values::default();
+    record.content(set, &mut values);
+    values.hash()
+}
+
+/// Name of the column by which rows of a layer are known.
+pub(super) fn key_column(layer: &Layer) -> &'static str {
+    if layer.name == "voids" { "name" } else { "code" }
+}
+
+/// The keys of a stored column `external_ids`.
+pub(super) fn keys_of(json: &str) -> Result<Vec<u64>, StoreError> {
+    let names: BTreeMap<String, String> =
+        serde_json::from_str(json).map_err(|error| StoreError::Corrupt(format!("external_ids {json}: {error}")))?;
+    let mut keys: Vec<u64> = names.iter().map(|(system, id)| external_key(system, id)).collect();
+    keys.sort_unstable();
+    Ok(keys)
+}
+
+/// Levels and lengths of a boundary set as they are stored.
+pub(super) fn scheme_text(scheme: &Scheme) -> Result<String, StoreError> {
+    serde_json::to_string(scheme).map_err(|error| StoreError::Invalid(format!("the scheme: {error}")))
+}
+
 impl Stored for GridRecord {
     const LAYER: &'static Layer = &GRIDS;
 
-    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        let mut fields = Fields::of(row);
-        let f = &mut fields;
+    fn from_fields(f: &mut Fields<'_>) -> Result<Self, StoreError> {
         let _fid: i64 = f.take()?;
-        let area = area_of(f)?;
+        let area = f.area()?;
         let _set: &str = f.take()?;
         Ok(Self {
             area,
@@ -719,11 +739,9 @@ impl Bounding for GridRecord {
 impl Stored for RegionRecord {
     const LAYER: &'static Layer = &REGIONS;
 
-    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        let mut fields = Fields::of(row);
-        let f = &mut fields;
+    fn from_fields(f: &mut Fields<'_>) -> Result<Self, StoreError> {
         let _fid: i64 = f.take()?;
-        let claim = f.take::<Option<&[u8]>>()?.map(wkb::area_of_blob).transpose().map_err(corrupt)?;
+        let claim = f.opt_area()?;
         let _set: &str = f.take()?;
         Ok(Self {
             claim,
@@ -754,11 +772,9 @@ impl Bounding for RegionRecord {
 impl Stored for VoidRecord {
     const LAYER: &'static Layer = &VOIDS;
 
-    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        let mut fields = Fields::of(row);
-        let f = &mut fields;
+    fn from_fields(f: &mut Fields<'_>) -> Result<Self, StoreError> {
         let _fid: i64 = f.take()?;
-        let area = area_of(f)?;
+        let area = f.area()?;
         let _set: &str = f.take()?;
         Ok(Self { area, name: f.take()?, kind: f.parsed()?, reason: f.take()?, provenance: provenance_of(f)? })
     }

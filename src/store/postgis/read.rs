@@ -1,0 +1,247 @@
+//! Reading: the whole city at once, keys for matching, single rows.
+
+use super::sql::{Tx, bound, record_list};
+use super::{PostgisStore, boundaries, log, staff};
+use crate::domain::address::{AddressRecord, AddressRow};
+use crate::domain::building::BuildingRecord;
+use crate::domain::case::{CaseRecord, CaseState};
+use crate::domain::category::{CategoryKind, CodeProfile};
+use crate::domain::code::Code;
+use crate::domain::facility::{FacilityRecord, FacilityRow};
+use crate::domain::id::{AddressId, CaseId, FacilityId, GridSet, Version};
+use crate::domain::organization::OrganizationRecord;
+use crate::store::commit::{AddressKey, CaseKey, FacilityKey, Snapshot, external_key};
+use crate::store::layers::{CASES, FACILITIES, Stored, keys_of};
+use crate::store::values::Fields;
+use crate::store::{StoreError, epoch_at, others_at};
+use jiff::Timestamp;
+use std::collections::HashMap;
+
+/// Codes that many rows share.
+#[derive(Default)]
+struct Codes(HashMap<String, Code>);
+
+impl Codes {
+    fn shared(&mut self, code: &str) -> Result<Code, StoreError> {
+        if let Some(code) = self.0.get(code) {
+            return Ok(code.clone());
+        }
+        let shared = Code::new(code).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        self.0.insert(code.to_owned(), shared.clone());
+        Ok(shared)
+    }
+}
+
+/// All facilities as a city in memory needs them, by id.
+async fn facility_rows(tx: &mut Tx, profile: &CodeProfile) -> Result<Vec<FacilityRow>, StoreError> {
+    let mut categories: HashMap<String, u16> = HashMap::new();
+    let mut codes = Codes::default();
+    let mut rows = Vec::new();
+    let sql = "SELECT fid, ST_AsBinary(geom), grid, code, name, version, category, state FROM facilities ORDER BY fid";
+    tx.each(sql, bound![], "reading facilities", |row| {
+        let mut f = Fields::of_pg(row);
+        rows.push(FacilityRow {
+            id: FacilityId(f.take()?),
+            at: f.point()?,
+            grid: f.take::<Option<&str>>()?.map(|code| codes.shared(code)).transpose()?,
+            code: f.take::<Option<&str>>()?.map(Into::into),
+            name: f.take::<&str>()?.into(),
+            version: Version(f.number()?),
+            category: {
+                let code: &str = f.take()?;
+                match categories.get(code) {
+                    Some(position) => *position,
+                    None => {
+                        let lost =
+                            || StoreError::Corrupt(format!("facilities have the category {code}, which the profile does not"));
+                        let position = profile.position(CategoryKind::Component, code).ok_or_else(lost)?;
+                        categories.insert(code.to_owned(), position);
+                        position
+                    }
+                }
+            },
+            state: f.parsed()?,
+        });
+        Ok(())
+    })
+    .await?;
+    Ok(rows)
+}
+
+async fn address_rows(tx: &mut Tx) -> Result<Vec<AddressRow>, StoreError> {
+    let mut codes = Codes::default();
+    let mut rows = Vec::new();
+    let sql = "SELECT fid, ST_AsBinary(geom), within, address_text, name FROM addresses ORDER BY fid";
+    tx.each(sql, bound![], "reading addresses", |row| {
+        let mut f = Fields::of_pg(row);
+        rows.push(AddressRow {
+            id: AddressId(f.take()?),
+            at: f.opt_point()?,
+            within: f.take::<Option<&str>>()?.map(|code| codes.shared(code)).transpose()?,
+            text: f.take::<&str>()?.into(),
+            name: f.take::<&str>()?.into(),
+        });
+        Ok(())
+    })
+    .await?;
+    Ok(rows)
+}
+
+fn external(f: &mut Fields<'_>) -> Result<Box<[u64]>, StoreError> {
+    Ok(f.take::<Option<&str>>()?.map_or(Ok(Vec::new()), keys_of)?.into())
+}
+
+fn source_hash(f: &mut Fields<'_>) -> Result<Option<u64>, StoreError> {
+    Ok(f.take::<Option<i64>>()?.map(i64::cast_unsigned))
+}
+
+/// Whole rows by id, each once.
+pub(super) async fn by_ids<R: Stored>(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<R>, StoreError> {
+    let sql = format!("SELECT {} FROM {} WHERE fid = ANY($1) ORDER BY fid", record_list(R::LAYER), R::LAYER.name);
+    tx.rows(sql, bound![ids], "reading rows by id").await?.iter().map(R::from_pg).collect()
+}
+
+/// All rows of a layer that are few, by id.
+pub(super) async fn all_of<R: Stored>(tx: &mut Tx) -> Result<Vec<R>, StoreError> {
+    let sql = format!("SELECT {} FROM {} ORDER BY fid", record_list(R::LAYER), R::LAYER.name);
+    tx.rows(sql, bound![], "reading rows").await?.iter().map(R::from_pg).collect()
+}
+
+/// Facilities behind one, by id.
+pub(super) async fn facilities_after(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<FacilityRecord>, StoreError> {
+    let sql = format!("SELECT {} FROM facilities WHERE fid > $1 ORDER BY fid LIMIT $2", record_list(&FACILITIES));
+    tx.rows(sql, bound![after, limit], "reading facilities").await?.iter().map(FacilityRecord::from_pg).collect()
+}
+
+/// Open cases behind one, by id.
+pub(super) async fn open_cases_after(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<CaseRecord>, StoreError> {
+    let open: Vec<&str> = CaseState::TABLE.iter().filter(|(state, _)| state.is_open()).map(|(_, word)| *word).collect();
+    let sql = format!("SELECT {} FROM cases WHERE state = ANY($1) AND fid > $2 ORDER BY fid LIMIT $3", record_list(&CASES));
+    tx.rows(sql, bound![open, after, limit], "reading cases").await?.iter().map(CaseRecord::from_pg).collect()
+}
+
+impl PostgisStore {
+    pub(in crate::store) async fn snapshot(&self, at: Timestamp) -> Result<Snapshot, StoreError> {
+        let mut reader = self.reader().await?;
+        let tx = &mut reader;
+        let meta = log::meta(tx).await?;
+        let revision = log::revision(tx).await?;
+        let epochs = log::epochs(tx).await?;
+        let epoch = epoch_at(&epochs, &GridSet::default(), at).cloned();
+        let boundaries = match &epoch {
+            Some(record) => boundaries::boundaries_at(tx, record.epoch).await?,
+            None => None,
+        };
+        let mut others = Vec::new();
+        for record in others_at(&epochs, at) {
+            if let Some(set) = boundaries::boundaries_at(tx, record.epoch).await? {
+                others.push((record.clone(), set));
+            }
+        }
+        Ok(Snapshot {
+            revision,
+            epoch,
+            boundaries,
+            others,
+            facilities: facility_rows(tx, &meta.profile).await?,
+            staff: staff::staff(tx).await?,
+            cases: open_cases_after(tx, i64::MIN, i64::MAX).await?,
+            addresses: address_rows(tx).await?,
+            organizations: all_of(tx).await?,
+            buildings: all_of(tx).await?,
+            meta,
+        })
+    }
+
+    pub(in crate::store) async fn addresses(&self) -> Result<Vec<AddressRow>, StoreError> {
+        address_rows(&mut self.reader().await?).await
+    }
+
+    pub(in crate::store) async fn organizations(&self) -> Result<Vec<OrganizationRecord>, StoreError> {
+        all_of(&mut self.reader().await?).await
+    }
+
+    pub(in crate::store) async fn buildings(&self) -> Result<Vec<BuildingRecord>, StoreError> {
+        all_of(&mut self.reader().await?).await
+    }
+
+    pub(in crate::store) async fn facility_keys(&self) -> Result<Vec<FacilityKey>, StoreError> {
+        let mut keys = Vec::new();
+        let sql = "SELECT fid, version, source_hash, code, external_ids FROM facilities ORDER BY fid";
+        let mut tx = self.reader().await?;
+        tx.each(sql, bound![], "reading facilities", |row| {
+            let mut f = Fields::of_pg(row);
+            let (id, version) = (FacilityId(f.take()?), Version(f.number()?));
+            let source_hash = source_hash(&mut f)?;
+            let code = f.take::<Option<&str>>()?.map(Into::into);
+            keys.push(FacilityKey { id, version, code, external: external(&mut f)?, source_hash });
+            Ok(())
+        })
+        .await?;
+        Ok(keys)
+    }
+
+    pub(in crate::store) async fn address_keys(&self) -> Result<Vec<AddressKey>, StoreError> {
+        let mut keys = Vec::new();
+        let sql = "SELECT fid, version, source_hash, external_ids FROM addresses ORDER BY fid";
+        let mut tx = self.reader().await?;
+        tx.each(sql, bound![], "reading addresses", |row| {
+            let mut f = Fields::of_pg(row);
+            let (id, version) = (AddressId(f.take()?), Version(f.number()?));
+            let source_hash = source_hash(&mut f)?;
+            keys.push(AddressKey { id, version, external: external(&mut f)?, source_hash });
+            Ok(())
+        })
+        .await?;
+        Ok(keys)
+    }
+
+    pub(in crate::store) async fn case_keys(&self) -> Result<Vec<CaseKey>, StoreError> {
+        let mut keys = Vec::new();
+        let sql = format!(
+            "SELECT fid, version, source_system, external_id, {}, source_hash FROM cases ORDER BY fid",
+            super::sql::instant("source_updated_at")
+        );
+        let mut tx = self.reader().await?;
+        tx.each(sql, bound![], "reading cases", |row| {
+            let mut f = Fields::of_pg(row);
+            keys.push(CaseKey {
+                id: CaseId(f.take()?),
+                version: Version(f.number()?),
+                source_system: f.take()?,
+                external_id: f.take()?,
+                source_updated_at: f.opt_parsed()?,
+                source_hash: source_hash(&mut f)?,
+            });
+            Ok(())
+        })
+        .await?;
+        Ok(keys)
+    }
+
+    pub(in crate::store) async fn addresses_by_ids(&self, ids: &[AddressId]) -> Result<Vec<AddressRecord>, StoreError> {
+        by_ids(&mut self.reader().await?, ids.iter().map(|id| id.0).collect()).await
+    }
+
+    pub(in crate::store) async fn facilities_by_ids(&self, ids: &[FacilityId]) -> Result<Vec<FacilityRecord>, StoreError> {
+        by_ids(&mut self.reader().await?, ids.iter().map(|id| id.0).collect()).await
+    }
+
+    pub(in crate::store) async fn cases_by_ids(&self, ids: &[CaseId]) -> Result<Vec<CaseRecord>, StoreError> {
+        by_ids(&mut self.reader().await?, ids.iter().map(|id| id.0).collect()).await
+    }
+
+    pub(in crate::store) async fn facilities_by_external(
+        &self,
+        system: &str,
+        id: &str,
+    ) -> Result<Vec<FacilityRecord>, StoreError> {
+        let sql =
+            format!("SELECT {} FROM facilities WHERE external @> ARRAY[$1]::bigint[] ORDER BY fid", record_list(&FACILITIES));
+        let arguments = bound![external_key(system, id).cast_signed()];
+        let rows = self.reader().await?.rows(sql, arguments, "looking for a name in another system").await?;
+        let mut found = rows.iter().map(FacilityRecord::from_pg).collect::<Result<Vec<_>, _>>()?;
+        found.retain(|row| row.provenance.external_ids.get(system).is_some_and(|known| known == id));
+        Ok(found)
+    }
+}

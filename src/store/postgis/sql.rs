@@ -1,0 +1,310 @@
+//! Small tools around sqlx for PostgreSQL: transactions that carry their settings with them, rows as texts, fields in order.
+//!
+//! Everything runs in a transaction, reading too: a pooler may give the next transaction another connection, so nothing is said to the
+//! session. Rows go as arrays of texts, or by `COPY`, and are cast by the database: one statement for any number of rows.
+
+use crate::interchange::wkb;
+use crate::store::StoreError;
+use crate::store::layers::Layer;
+use crate::store::values::{Value, Values};
+use futures_util::TryStreamExt;
+use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
+use sqlx::{Arguments, AssertSqlSafe, Decode, Row, Transaction, Type};
+use std::fmt::Write as _;
+
+/// `character_not_in_repertoire`: PostgreSQL keeps no U+0000.
+const NO_NUL: &str = "22021";
+
+/// `read_only_sql_transaction`: a standby, or a database that was made read-only.
+const READ_ONLY: &str = "25006";
+
+/// Says what was being done when the database refused.
+pub(super) trait Doing<T> {
+    fn doing(self, doing: &str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for Result<T, sqlx::Error> {
+    fn doing(self, doing: &str) -> Result<T, StoreError> {
+        self.map_err(|source| match source.as_database_error().and_then(|error| error.code()).as_deref() {
+            Some(NO_NUL) => StoreError::Invalid(format!("while {doing}: a text holds U+0000, which PostgreSQL does not keep")),
+            Some(READ_ONLY) => StoreError::ReadOnly,
+            _ => StoreError::Database { doing: doing.to_owned(), source: Box::new(source) },
+        })
+    }
+}
+
+/// Arguments of a statement, in the order of `$1`, `$2` …
+macro_rules! bound {
+    ($($value:expr),* $(,)?) => {{
+        #[allow(unused_mut, reason = "a statement may have no arguments")]
+        let mut arguments = sqlx::postgres::PgArguments::default();
+        $($crate::store::postgis::sql::bind(&mut arguments, $value)?;)*
+        arguments
+    }};
+}
+pub(super) use bound;
+
+/// Adds one argument.
+pub(super) fn bind<'t, T: sqlx::Encode<'t, Postgres> + Type<Postgres>>(
+    arguments: &mut PgArguments,
+    value: T,
+) -> Result<(), StoreError> {
+    arguments.add(value).map_err(sqlx::Error::Encode).doing("binding values")
+}
+
+/// A transaction. When it is dropped, nothing of it was done.
+#[derive(Debug)]
+pub(super) struct Tx {
+    inner: Transaction<'static, Postgres>,
+    prepared: bool,
+}
+
+impl Tx {
+    pub(super) fn new(inner: Transaction<'static, Postgres>, prepared: bool) -> Self {
+        Self { inner, prepared }
+    }
+
+    /// How many rows a statement touched. Only names of our own tables and columns are put into `sql`.
+    pub(super) async fn execute(
+        &mut self,
+        sql: impl Into<String>,
+        arguments: PgArguments,
+        doing: &str,
+    ) -> Result<u64, StoreError> {
+        let query = sqlx::query_with(AssertSqlSafe(sql.into()), arguments).persistent(self.prepared);
+        Ok(query.execute(&mut *self.inner).await.doing(doing)?.rows_affected())
+    }
+
+    pub(super) async fn rows(
+        &mut self,
+        sql: impl Into<String>,
+        arguments: PgArguments,
+        doing: &str,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        let query = sqlx::query_with(AssertSqlSafe(sql.into()), arguments).persistent(self.prepared);
+        query.fetch_all(&mut *self.inner).await.doing(doing)
+    }
+
+    /// Rows one after the other, however many there are.
+    pub(super) async fn each(
+        &mut self,
+        sql: impl Into<String>,
+        arguments: PgArguments,
+        doing: &str,
+        mut take: impl FnMut(&PgRow) -> Result<(), StoreError> + Send,
+    ) -> Result<(), StoreError> {
+        let query = sqlx::query_with(AssertSqlSafe(sql.into()), arguments).persistent(self.prepared);
+        let mut rows = query.fetch(&mut *self.inner);
+        while let Some(row) = rows.try_next().await.doing(doing)? {
+            take(&row)?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn row(
+        &mut self,
+        sql: impl Into<String>,
+        arguments: PgArguments,
+        doing: &str,
+    ) -> Result<Option<PgRow>, StoreError> {
+        let query = sqlx::query_with(AssertSqlSafe(sql.into()), arguments).persistent(self.prepared);
+        query.fetch_optional(&mut *self.inner).await.doing(doing)
+    }
+
+    /// The first column of the one row there is.
+    pub(super) async fn value<T>(&mut self, sql: impl Into<String>, arguments: PgArguments, doing: &str) -> Result<T, StoreError>
+    where
+        T: for<'r> Decode<'r, Postgres> + Type<Postgres>,
+    {
+        let row = self.row(sql, arguments, doing).await?.ok_or(sqlx::Error::RowNotFound).doing(doing)?;
+        row.try_get(0).doing(doing)
+    }
+
+    /// The first column of all rows.
+    pub(super) async fn values<T>(
+        &mut self,
+        sql: impl Into<String>,
+        arguments: PgArguments,
+        doing: &str,
+    ) -> Result<Vec<T>, StoreError>
+    where
+        T: for<'r> Decode<'r, Postgres> + Type<Postgres>,
+    {
+        self.rows(sql, arguments, doing).await?.iter().map(|row| row.try_get(0).doing(doing)).collect()
+    }
+
+    /// Several statements without arguments.
+    pub(super) async fn run(&mut self, sql: String, doing: &str) -> Result<(), StoreError> {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.inner).await.map(drop).doing(doing)
+    }
+
+    /// The connection, for what has no statement of its own.
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+
+    /// Makes it durable.
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        self.inner.commit().await.doing("committing")
+    }
+}
+
+/// What the driver reads back of a row, where it is no record.
+pub(super) fn get<'r, T: Decode<'r, Postgres> + Type<Postgres>>(row: &'r PgRow, at: usize) -> Result<T, StoreError> {
+    row.try_get(at).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// A column of a layer: its name, and what it is called in the file's schema.
+type Named = (&'static str, &'static str);
+
+/// Names of a facility in other systems, as numbers; beside what its record says.
+pub(super) const EXTERNAL: Named = ("external", "KEYS");
+
+/// All columns of a layer but `fid`.
+pub(super) fn columns(layer: &Layer) -> impl Iterator<Item = Named> + Clone {
+    let external = (layer.name == "facilities").then_some(EXTERNAL);
+    layer.content.iter().chain(layer.tail).copied().chain(external)
+}
+
+/// The type of a column.
+pub(super) fn kind_of(kind: &str) -> &'static str {
+    match kind.split(' ').next().unwrap_or_default() {
+        "POINT" => "geometry(Point,4490)",
+        "MULTIPOLYGON" | "BLOB" => "geometry(MultiPolygon,4490)",
+        "GEOMETRY" => "geometry(Geometry,4490)",
+        "INTEGER" => "bigint",
+        "BOOLEAN" => "boolean",
+        "DOUBLE" => "double precision",
+        "DATE" => "date",
+        "DATETIME" => "timestamptz",
+        "KEYS" => "bigint[]",
+        _ => "text",
+    }
+}
+
+/// An instant as text, as all records have it.
+pub(super) fn instant(column: &str) -> String {
+    format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
+}
+
+/// A column as records read it.
+fn told((name, kind): Named) -> String {
+    match kind_of(kind) {
+        geometry if geometry.starts_with("geometry") => format!("ST_AsBinary(\"{name}\")"),
+        "date" => format!("to_char(\"{name}\", 'YYYY-MM-DD')"),
+        "timestamptz" => instant(&format!("\"{name}\"")),
+        _ => format!("\"{name}\""),
+    }
+}
+
+/// What a record is read from: `fid`, content, tail.
+pub(super) fn record_list(layer: &Layer) -> String {
+    let columns = layer.content.iter().chain(layer.tail).map(|column| format!(", {}", told(*column)));
+    format!("\"fid\"{}", columns.collect::<String>())
+}
+
+/// `"fid", "a", "b" …`; `of`: a table, with its dot.
+pub(super) fn list(layer: &Layer, of: &str) -> String {
+    let columns = columns(layer).map(|(name, _)| format!(", {of}\"{name}\""));
+    format!("{of}\"fid\"{}", columns.collect::<String>())
+}
+
+/// The same without `fid`.
+pub(super) fn list_without_fid(columns: impl Iterator<Item = Named>) -> String {
+    columns.map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// Rows that come as arrays of texts, one for each column, as a table `s`.
+pub(super) fn arrays(columns: impl Iterator<Item = Named> + Clone) -> String {
+    let casts = columns.clone().map(|(name, kind)| format!("v.\"{name}\"::{}", kind_of(kind))).collect::<Vec<_>>();
+    let arrays = (1..=casts.len()).map(|at| format!("${at}::text[]")).collect::<Vec<_>>();
+    let names = list_without_fid(columns);
+    format!("(SELECT {} FROM unnest({}) AS v({names})) AS s({names})", casts.join(", "), arrays.join(", "))
+}
+
+/// `fid` as a column.
+pub(super) const FID: Named = ("fid", "INTEGER");
+
+/// A value as PostgreSQL reads it in a text.
+fn text_of(value: Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Int(number) => Some(number.to_string()),
+        // Digits that become the same number again.
+        Value::Real(number) => Some(format!("{number:?}")),
+        Value::Text(text) => Some(text),
+        Value::Blob(blob) => {
+            let bytes = wkb::ewkb_of_blob(&blob).expect("layers write blobs of their own form only");
+            let mut hex = String::with_capacity(bytes.len() * 2);
+            for byte in bytes {
+                const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+                hex.push(DIGITS[usize::from(byte >> 4)].into());
+                hex.push(DIGITS[usize::from(byte & 15)].into());
+            }
+            Some(hex)
+        }
+    }
+}
+
+/// Rows of `width` values as arrays, one for each column.
+pub(super) fn bound_arrays(values: Values, width: usize) -> Result<PgArguments, StoreError> {
+    let rows = values.0.len() / width.max(1);
+    let mut arrays: Vec<Vec<Option<String>>> = (0..width).map(|_| Vec::with_capacity(rows)).collect();
+    for (at, value) in values.0.into_iter().enumerate() {
+        arrays[at % width].push(text_of(value));
+    }
+    let mut arguments = PgArguments::default();
+    for array in arrays {
+        bind(&mut arguments, array)?;
+    }
+    Ok(arguments)
+}
+
+/// Rows of `width` values as `COPY` reads them: PostgreSQL's text format.
+fn copied(values: Values, width: usize) -> String {
+    let mut text = String::new();
+    for (at, value) in values.0.into_iter().enumerate() {
+        if at > 0 {
+            text.push(if at % width == 0 { '\n' } else { '\t' });
+        }
+        match value {
+            Value::Null => text.push_str("\\N"),
+            Value::Int(number) => write!(text, "{number}").expect("a text takes everything"),
+            Value::Text(given) if !given.contains(['\\', '\n', '\r', '\t']) => text.push_str(&given),
+            Value::Text(given) => {
+                for c in given.chars() {
+                    match c {
+                        '\\' => text.push_str("\\\\"),
+                        '\n' => text.push_str("\\n"),
+                        '\r' => text.push_str("\\r"),
+                        '\t' => text.push_str("\\t"),
+                        c => text.push(c),
+                    }
+                }
+            }
+            other => text.push_str(&text_of(other).unwrap_or_default()),
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// Copies rows into a table with the columns of a layer.
+pub(super) async fn copy(tx: &mut Tx, layer: &Layer, table: &str, values: Values, doing: &str) -> Result<u64, StoreError> {
+    if values.0.is_empty() {
+        return Ok(0);
+    }
+    let width = 1 + columns(layer).count();
+    let sql = format!("COPY {table} ({}) FROM STDIN", list(layer, ""));
+    let mut copy = tx.connection().copy_in_raw(&sql).await.doing(doing)?;
+    let sent = copy.send(copied(values, width).as_bytes()).await.map(drop);
+    match sent {
+        Ok(()) => copy.finish().await.doing(doing),
+        Err(error) => Err(error).doing(doing),
+    }
+}
+
+/// How many columns a layer has, `fid` included.
+pub(super) fn width(layer: &Layer) -> usize {
+    1 + columns(layer).count()
+}
