@@ -2,10 +2,10 @@
 
 mod callers;
 mod contract;
+mod database;
 mod differential;
 mod file;
 mod kill;
-mod postgis;
 mod world;
 
 use crate::postgres::Database;
