@@ -518,6 +518,20 @@ mod tests {
     }
 
     #[test]
+    fn a_city_is_in_a_file_or_in_a_database() {
+        let read = |text: &str| {
+            let file: File = toml::from_str(text).expect("settings");
+            Config::of(file, Path::new("/etc/wangge"))
+        };
+        let config = read("[database]\nurl = \"postgres://w:geheim@db/city\"").expect("a database");
+        assert_eq!(config.data, Path::new("postgres://w:geheim@db/city"), "no path of a folder");
+        assert!(!config.uploads().to_string_lossy().contains("geheim"));
+        assert!(read("data = \"a.gpkg\"\n[database]\nurl = \"postgres://db/city\"").is_err(), "two places");
+        let wrong = read("[database]\nurl = \"mysql://w:geheim@db/city\"").expect_err("another kind of database");
+        assert!(!wrong.contains("geheim"), "{wrong}");
+    }
+
+    #[test]
     fn a_file_says_what_differs_from_the_defaults() {
         let plain = read("").expect("nothing is said");
         assert!(plain.data.ends_with("city.gpkg") && plain.wall.is_none() && plain.facility_groups.len() == 4);

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-const PLEASE: &str = "the tests of the store in PostGIS need Debian's packages postgresql and postgresql-<version>-postgis-3";
+const PLEASE: &str = "the tests of the store in PostGIS need Debian's package postgresql-postgis";
 
 /// Whose cluster it is where the tests run as root, which PostgreSQL refuses: the first of them that there is.
 const USERS: [&str; 2] = ["postgres", "nobody"];
