@@ -141,18 +141,22 @@ impl Store {
 
     /// Makes a new, empty data file, or an empty city in a database, and opens it for import.
     pub async fn create(path: &Path, meta: &Meta) -> Result<Self, StoreError> {
-        #[cfg(feature = "postgres")]
         if let Some(url) = database_url(path) {
+            #[cfg(feature = "postgres")]
             return PostgisStore::create(url, meta).await.map(Self::Postgis);
+            #[cfg(not(feature = "postgres"))]
+            return Err(without_databases(url));
         }
         EmbeddedStore::create(path, meta).await.map(Self::Embedded)
     }
 
     /// Opens a data file, or a database where the path is its URL (`postgres://…`).
     pub async fn open(path: &Path, access: Access) -> Result<Self, StoreError> {
-        #[cfg(feature = "postgres")]
         if let Some(url) = database_url(path) {
+            #[cfg(feature = "postgres")]
             return PostgisStore::open(url, access).await.map(Self::Postgis);
+            #[cfg(not(feature = "postgres"))]
+            return Err(without_databases(url));
         }
         EmbeddedStore::open(path, access).await.map(Self::Embedded)
     }
@@ -498,6 +502,11 @@ pub fn place_shown(place: &Path) -> String {
 /// The URL that stands in the place of a file, if one does.
 fn database_url(path: &Path) -> Option<&str> {
     path.to_str().filter(|place| place.starts_with("postgres://") || place.starts_with("postgresql://"))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn without_databases(url: &str) -> StoreError {
+    StoreError::Invalid(format!("{}: this program was built without the feature postgres", place_shown(Path::new(url))))
 }
 
 /// Refuses what only a file can have done to it.

@@ -8,6 +8,8 @@ use crate::interchange::wkb::{self, Geometry, WkbError};
 use sqlx::postgres::{PgRow, Postgres};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
+#[cfg(feature = "postgres")]
+use std::borrow::Cow;
 
 /// Says what was being done when the database refused.
 pub(super) trait Doing<T> {
@@ -99,15 +101,77 @@ enum Source<'a> {
 
 /// What a column of any store can hold.
 #[cfg(feature = "postgres")]
-pub(super) trait Column<'a>: Decode<'a, Sqlite> + Type<Sqlite> + Decode<'a, Postgres> + Type<Postgres> {}
-#[cfg(feature = "postgres")]
-impl<'a, T: Decode<'a, Sqlite> + Type<Sqlite> + Decode<'a, Postgres> + Type<Postgres>> Column<'a> for T {}
+pub(super) trait Column<'a>: Decode<'a, Sqlite> + Type<Sqlite> + Decode<'a, Postgres> + Type<Postgres> {
+    /// As it was before [`kept`] changed it.
+    fn restored(self) -> Self;
+}
 
 /// What a column of any store can hold.
 #[cfg(not(feature = "postgres"))]
 pub(super) trait Column<'a>: Decode<'a, Sqlite> + Type<Sqlite> {}
-#[cfg(not(feature = "postgres"))]
-impl<'a, T: Decode<'a, Sqlite> + Type<Sqlite>> Column<'a> for T {}
+
+macro_rules! columns {
+    ($($kind:ty: $value:ident => $restored:expr),* $(,)?) => {
+        $(
+            #[cfg(feature = "postgres")]
+            impl<'a> Column<'a> for $kind {
+                fn restored(self) -> Self {
+                    let $value = self;
+                    $restored
+                }
+            }
+            #[cfg(not(feature = "postgres"))]
+            impl<'a> Column<'a> for $kind {}
+        )*
+    };
+}
+columns! {
+    i64: number => number,
+    Option<i64>: number => number,
+    Option<f64>: number => number,
+    bool: word => word,
+    // Words, codes and JSON, none of which begins with the mark.
+    &'a str: text => text,
+    Option<&'a str>: text => text,
+    Option<&'a [u8]>: bytes => bytes,
+    String: text => restored(text),
+    Option<String>: text => text.map(restored),
+}
+
+/// The last character for private use: what begins with it was changed to be kept.
+#[cfg(feature = "postgres")]
+const MARK: char = '\u{10FFFD}';
+
+/// A text as PostgreSQL can keep it: it has no U+0000.
+#[cfg(feature = "postgres")]
+pub(super) fn kept(text: &str) -> Cow<'_, str> {
+    if !text.contains('\0') && !text.starts_with(MARK) {
+        return Cow::Borrowed(text);
+    }
+    let mut changed = String::from(MARK);
+    for c in text.chars() {
+        match c {
+            '\0' => changed.extend([MARK, '0']),
+            MARK => changed.extend([MARK, '1']),
+            c => changed.push(c),
+        }
+    }
+    Cow::Owned(changed)
+}
+
+#[cfg(feature = "postgres")]
+fn restored(text: String) -> String {
+    let Some(changed) = text.strip_prefix(MARK) else { return text };
+    let mut restored = String::with_capacity(changed.len());
+    let mut chars = changed.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            MARK => restored.push(if chars.next() == Some('0') { '\0' } else { MARK }),
+            c => restored.push(c),
+        }
+    }
+    restored
+}
 
 impl<'a> Fields<'a> {
     pub(super) fn of(row: &'a SqliteRow) -> Self {
@@ -125,7 +189,7 @@ impl<'a> Fields<'a> {
         let taken = match self.row {
             Source::File(row) => row.try_get(self.at - 1),
             #[cfg(feature = "postgres")]
-            Source::Postgis(row) => row.try_get(self.at - 1),
+            Source::Postgis(row) => row.try_get(self.at - 1).map(T::restored),
         };
         taken.map_err(|error| StoreError::Corrupt(error.to_string()))
     }
@@ -183,5 +247,22 @@ impl<'a> Fields<'a> {
     pub(super) fn opt_number<T: TryFrom<i64>>(&mut self) -> Result<Option<T>, StoreError> {
         let number: Option<i64> = self.take()?;
         number.map(|number| T::try_from(number).map_err(|_| StoreError::Corrupt(format!("{number} is out of range")))).transpose()
+    }
+}
+
+#[cfg(all(test, feature = "postgres"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_comes_back_and_only_odd_ones_are_changed() {
+        for plain in ["", "井盖 1", "{\"a\":\"\u{10FFFD}\"}", "a\u{10FFFD}0"] {
+            assert_eq!((kept(plain), restored(plain.to_owned())), (Cow::Borrowed(plain), plain.to_owned()));
+        }
+        for odd in ["\0", "a\0b", "\u{10FFFD}", "\u{10FFFD}0", "\u{10FFFD}\0\u{10FFFD}1", "\0\0\u{10FFFD}"] {
+            let changed = kept(odd).into_owned();
+            assert!(!changed.contains('\0') && changed != odd, "{odd:?}");
+            assert_eq!(restored(changed), odd);
+        }
     }
 }

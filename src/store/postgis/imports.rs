@@ -19,6 +19,9 @@ use crate::store::values::Fields;
 use sqlx::postgres::PgRow;
 use std::collections::HashMap;
 
+/// Where imports get their numbers.
+pub(super) const SEQUENCE: &str = "imports";
+
 /// Numbers as closed ranges, in the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Ranges(Vec<(i64, i64)>);
@@ -32,11 +35,6 @@ impl Ranges {
     }
 }
 
-/// A number for an import that has none.
-pub(super) async fn number(tx: &mut Tx) -> Result<ImportId, StoreError> {
-    tx.value("SELECT nextval('import_ids')", bound![], "taking a number for an import").await.map(ImportId)
-}
-
 /// Keeps an import under the number it was announced with, a reserved one, or a new one.
 pub(super) async fn keep(
     tx: &mut Tx,
@@ -48,7 +46,7 @@ pub(super) async fn keep(
     let announced = Some(import.id).filter(|id| id.0 != 0);
     let id = match announced.or(reserved) {
         Some(id) => id,
-        None => number(tx).await?,
+        None => ImportId(log::sequence(tx, SEQUENCE, 1).await? + 1),
     };
     let sql = "INSERT INTO imports (id, kind, file, crs, source, at, actor, report, state, before)
         VALUES ($1, $2, $3, $4, $5, $6::timestamptz, $7, $8, $9, $10)

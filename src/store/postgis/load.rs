@@ -46,11 +46,11 @@ struct Bulk {
 impl Bulk {
     async fn begin(store: &PostgisStore, head: &CommitHead) -> Result<Self, StoreError> {
         let turn = store.turn().await;
-        let mut tx = store.large().await?;
+        let tx = store.large().await?;
         let import = match (head.undoes, head.import_id) {
             (Some(_), _) => None,
             (None, Some(announced)) => Some(announced),
-            (None, None) => Some(imports::number(&mut tx).await?),
+            (None, None) => Some(ImportId(store.numbers(imports::SEQUENCE, 1).await? + 1)),
         };
         Ok(Self {
             store: store.clone(),
@@ -84,7 +84,7 @@ impl Bulk {
                 return Ok(());
             }
             let count = some.iter().filter(|row| row.id.0 == 0).count();
-            let mut last = if count > 0 { self.store.numbers(&FACILITIES, count).await? } else { 0 };
+            let mut last = if count > 0 { self.store.numbers(FACILITIES.name, count).await? } else { 0 };
             let (mut new, mut known) = (Values::default(), Values::default());
             for mut row in some {
                 row.stamp(self.import);

@@ -27,8 +27,7 @@ pub(super) use view::PostgisView;
 use super::{Access, Meta, StoreError};
 use crate::domain::hash::hash64_of_parts;
 use options::Options;
-use sql::{Doing, Tx, bound};
-use sqlx::AssertSqlSafe;
+use sql::{Tx, bound};
 use sqlx::postgres::PgPool;
 use std::future::Future;
 use std::path::PathBuf;
@@ -156,7 +155,7 @@ impl PostgisStore {
         let pool = options.pool();
         // Before it is known where PostGIS is.
         let begin = Begin::of(&options, "public");
-        let mut tx = begun(&pool, &options, &begin.read).await?;
+        let mut tx = Tx::begin(&pool, &begin.read, options.prepared, &options.name).await?;
         let postgis = schema::home_of_postgis(&mut tx).await?;
         drop(tx);
         let begin = Begin::of(&options, &postgis);
@@ -174,7 +173,8 @@ impl PostgisStore {
     }
 
     async fn begin(&self, statement: &str) -> Result<Tx, StoreError> {
-        begun(&self.shared.pool, &self.shared.options, statement).await
+        let Options { prepared, name, .. } = &self.shared.options;
+        Tx::begin(&self.shared.pool, statement, *prepared, name).await
     }
 
     /// One state of the database, for reading.
@@ -223,9 +223,4 @@ impl PostgisStore {
     fn writable(&self) -> Result<(), StoreError> {
         if self.shared.access == Access::Read || self.shared.pool.is_closed() { Err(StoreError::ReadOnly) } else { Ok(()) }
     }
-}
-
-async fn begun(pool: &PgPool, options: &Options, statement: &str) -> Result<Tx, StoreError> {
-    let begun = pool.begin_with(AssertSqlSafe(statement.to_owned())).await;
-    begun.doing(&format!("opening {}", options.name)).map(|inner| Tx::new(inner, options.prepared))
 }

@@ -320,11 +320,11 @@ impl PostgisStore {
         outcome(&mut self.reader().await?, head, once).await
     }
 
-    /// Numbers for new rows that are on their way in: the one before the first of them. A load takes them apart from its transaction, so
+    /// Numbers for what is on its way in: the one before the first of them. A load takes them apart from its transaction, so
     /// that others who make rows do not wait until it ends.
-    pub(super) async fn numbers(&self, layer: &Layer, count: usize) -> Result<i64, StoreError> {
+    pub(super) async fn numbers(&self, name: &str, count: usize) -> Result<i64, StoreError> {
         let mut tx = self.writer().await?;
-        let last = log::sequence(&mut tx, layer.name, count as i64).await?;
+        let last = log::sequence(&mut tx, name, count as i64).await?;
         tx.commit().await?;
         Ok(last)
     }

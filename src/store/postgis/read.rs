@@ -44,8 +44,8 @@ async fn facility_rows(tx: &mut Tx, profile: &CodeProfile) -> Result<Vec<Facilit
             id: FacilityId(f.take()?),
             at: f.point()?,
             grid: f.take::<Option<&str>>()?.map(|code| codes.shared(code)).transpose()?,
-            code: f.take::<Option<&str>>()?.map(Into::into),
-            name: f.take::<&str>()?.into(),
+            code: f.take::<Option<String>>()?.map(Into::into),
+            name: f.take::<String>()?.into(),
             version: Version(f.number()?),
             category: {
                 let code: &str = f.take()?;
@@ -78,8 +78,8 @@ async fn address_rows(tx: &mut Tx) -> Result<Vec<AddressRow>, StoreError> {
             id: AddressId(f.take()?),
             at: f.opt_point()?,
             within: f.take::<Option<&str>>()?.map(|code| codes.shared(code)).transpose()?,
-            text: f.take::<&str>()?.into(),
-            name: f.take::<&str>()?.into(),
+            text: f.take::<String>()?.into(),
+            name: f.take::<String>()?.into(),
         });
         Ok(())
     })
@@ -173,7 +173,7 @@ impl PostgisStore {
             let mut f = Fields::of_pg(row);
             let (id, version) = (FacilityId(f.take()?), Version(f.number()?));
             let source_hash = source_hash(&mut f)?;
-            let code = f.take::<Option<&str>>()?.map(Into::into);
+            let code = f.take::<Option<String>>()?.map(Into::into);
             keys.push(FacilityKey { id, version, code, external: external(&mut f)?, source_hash });
             Ok(())
         })

@@ -31,13 +31,13 @@ INSERT INTO clock (revision) VALUES (0);
 CREATE TABLE meta (key text PRIMARY KEY, value text NOT NULL);
 CREATE TABLE epochs (epoch bigint PRIMARY KEY, grid_set text NOT NULL, chain bigint NOT NULL, base bigint, valid_from timestamptz,
   valid_until timestamptz, scheme text NOT NULL, import_id bigint, actor text NOT NULL, published_at timestamptz NOT NULL);
-CREATE SEQUENCE import_ids;
 CREATE TABLE imports (id bigint PRIMARY KEY, kind text NOT NULL, file text NOT NULL, crs text, source text, at timestamptz NOT NULL,
   actor text NOT NULL, report text NOT NULL, state text NOT NULL, revision bigint, undone bigint, before text NOT NULL,
   added text NOT NULL DEFAULT '[]');
 CREATE TABLE change_log (revision bigint PRIMARY KEY, at timestamptz NOT NULL, actor text NOT NULL, kind text NOT NULL, summary text NOT NULL);
 CREATE TABLE sequences (name text PRIMARY KEY, last bigint NOT NULL);
-INSERT INTO sequences VALUES ('facilities', 0), ('cases', 0), ('addresses', 0), ('organizations', 0), ('buildings', 0);
+INSERT INTO sequences VALUES ('facilities', 0), ('cases', 0), ('addresses', 0), ('organizations', 0), ('buildings', 0),
+  ('imports', 0);
 CREATE TABLE answers (actor text NOT NULL, key text NOT NULL, request bigint NOT NULL, at timestamptz NOT NULL, answer text NOT NULL,
   revision bigint NOT NULL, PRIMARY KEY (actor, key));
 CREATE INDEX answers_at ON answers (at);
@@ -207,7 +207,11 @@ pub(super) async fn migrate(tx: &mut Tx, name: &str, schema: &str) -> Result<(),
         None => {
             let sql = "CREATE TABLE schema_version (one boolean PRIMARY KEY DEFAULT true CHECK (one), version bigint NOT NULL,
                 at timestamptz NOT NULL DEFAULT now()); INSERT INTO schema_version (version) VALUES (0)";
-            tx.run(format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\"; {sql}"), "creating the schema").await?;
+            let there = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
+            if !tx.value::<bool>(there, super::sql::bound![schema], "looking for the schema").await? {
+                tx.run(format!("CREATE SCHEMA \"{schema}\""), "creating the schema").await?;
+            }
+            tx.run(sql.to_owned(), "creating the schema").await?;
             0
         }
     };

@@ -6,14 +6,13 @@
 use crate::interchange::wkb;
 use crate::store::StoreError;
 use crate::store::layers::Layer;
-use crate::store::values::{Value, Values};
+use crate::store::values::{Value, Values, kept};
 use futures_util::TryStreamExt;
-use sqlx::postgres::{PgArguments, PgConnection, PgRow, Postgres};
+use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 use sqlx::{Arguments, AssertSqlSafe, Decode, Row, Transaction, Type};
 use std::fmt::Write as _;
-
-/// `character_not_in_repertoire`: PostgreSQL keeps no U+0000.
-const NO_NUL: &str = "22021";
+use std::future::Future;
+use std::pin::Pin;
 
 /// `read_only_sql_transaction`: a standby, or a database that was made read-only.
 const READ_ONLY: &str = "25006";
@@ -26,7 +25,6 @@ pub(super) trait Doing<T> {
 impl<T> Doing<T> for Result<T, sqlx::Error> {
     fn doing(self, doing: &str) -> Result<T, StoreError> {
         self.map_err(|source| match source.as_database_error().and_then(|error| error.code()).as_deref() {
-            Some(NO_NUL) => StoreError::Invalid(format!("while {doing}: a text holds U+0000, which PostgreSQL does not keep")),
             Some(READ_ONLY) => StoreError::ReadOnly,
             _ => StoreError::Database { doing: doing.to_owned(), source: Box::new(source) },
         })
@@ -44,13 +42,48 @@ macro_rules! bound {
 }
 pub(super) use bound;
 
-/// Adds one argument.
-pub(super) fn bind<'t, T: sqlx::Encode<'t, Postgres> + Type<Postgres>>(
-    arguments: &mut PgArguments,
-    value: T,
-) -> Result<(), StoreError> {
-    arguments.add(value).map_err(sqlx::Error::Encode).doing("binding values")
+/// What goes into an argument; texts in the form in which they are kept.
+pub(super) trait Given {
+    type Bound: for<'q> sqlx::Encode<'q, Postgres> + Type<Postgres>;
+    fn given(self) -> Self::Bound;
 }
+
+macro_rules! given {
+    ($($kind:ty => $bound:ty: $value:ident => $given:expr),* $(,)?) => {
+        $(impl Given for $kind {
+            type Bound = $bound;
+            fn given(self) -> $bound {
+                let $value = self;
+                $given
+            }
+        })*
+    };
+}
+given! {
+    bool => bool: word => word,
+    i64 => i64: number => number,
+    Option<i64> => Option<i64>: number => number,
+    Vec<i64> => Vec<i64>: numbers => numbers,
+    &[i64] => Vec<i64>: numbers => numbers.to_vec(),
+    Vec<Option<i64>> => Vec<Option<i64>>: numbers => numbers,
+    Vec<Option<Vec<u8>>> => Vec<Option<Vec<u8>>>: blobs => blobs,
+    &str => String: text => kept(text).into_owned(),
+    String => String: text => kept(&text).into_owned(),
+    Option<&str> => Option<String>: text => text.map(|text| kept(text).into_owned()),
+    Option<String> => Option<String>: text => text.map(|text| kept(&text).into_owned()),
+    Vec<&str> => Vec<String>: texts => texts.into_iter().map(|text| kept(text).into_owned()).collect(),
+    &[&str] => Vec<String>: texts => texts.iter().map(|text| kept(text).into_owned()).collect(),
+    Vec<String> => Vec<String>: texts => texts.iter().map(|text| kept(text).into_owned()).collect(),
+    Vec<Option<String>> => Vec<Option<String>>: texts => texts.into_iter().map(|text| text.map(|text| kept(&text).into_owned())).collect(),
+}
+
+/// Adds one argument.
+pub(super) fn bind(arguments: &mut PgArguments, value: impl Given) -> Result<(), StoreError> {
+    arguments.add(value.given()).map_err(sqlx::Error::Encode).doing("binding values")
+}
+
+/// What is waited for, without its type: the driver's futures are large, and would be built anew wherever one is waited for.
+type Waiting<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A transaction. When it is dropped, nothing of it was done.
 #[derive(Debug)]
@@ -60,29 +93,28 @@ pub(super) struct Tx {
 }
 
 impl Tx {
-    pub(super) fn new(inner: Transaction<'static, Postgres>, prepared: bool) -> Self {
-        Self { inner, prepared }
+    /// Begins a transaction. `place`: how the database is called.
+    pub(super) fn begin<'a>(pool: &'a PgPool, statement: &'a str, prepared: bool, place: &'a str) -> Waiting<'a, Self> {
+        Box::pin(async move {
+            let begun = pool.begin_with(AssertSqlSafe(statement.to_owned())).await;
+            begun.doing(&format!("opening {place}")).map(|inner| Self { inner, prepared })
+        })
     }
 
     /// How many rows a statement touched. Only names of our own tables and columns are put into `sql`.
-    pub(super) async fn execute(
-        &mut self,
-        sql: impl Into<String>,
-        arguments: PgArguments,
-        doing: &str,
-    ) -> Result<u64, StoreError> {
+    pub(super) fn execute<'a>(&'a mut self, sql: impl Into<String>, arguments: PgArguments, doing: &'a str) -> Waiting<'a, u64> {
         let query = sqlx::query_with(AssertSqlSafe(sql.into()), arguments).persistent(self.prepared);
-        Ok(query.execute(&mut *self.inner).await.doing(doing)?.rows_affected())
+        executed(&mut self.inner, query, doing)
     }
 
-    pub(super) async fn rows(
-        &mut self,
+    pub(super) fn rows<'a>(
+        &'a mut self,
         sql: impl Into<String>,
         arguments: PgArguments,
-        doing: &str,
-    ) -> Result<Vec<PgRow>, StoreError> {
+        doing: &'a str,
+    ) -> Waiting<'a, Vec<PgRow>> {
         let query = sqlx::query_with(AssertSqlSafe(sql.into()), arguments).persistent(self.prepared);
-        query.fetch_all(&mut *self.inner).await.doing(doing)
+        fetched(&mut self.inner, query, doing)
     }
 
     /// Rows one after the other, however many there are.
@@ -94,11 +126,7 @@ impl Tx {
         mut take: impl FnMut(&PgRow) -> Result<(), StoreError> + Send,
     ) -> Result<(), StoreError> {
         let query = sqlx::query_with(AssertSqlSafe(sql.into()), arguments).persistent(self.prepared);
-        let mut rows = query.fetch(&mut *self.inner);
-        while let Some(row) = rows.try_next().await.doing(doing)? {
-            take(&row)?;
-        }
-        Ok(())
+        taken(&mut self.inner, query, doing, &mut take).await
     }
 
     pub(super) async fn row(
@@ -107,8 +135,7 @@ impl Tx {
         arguments: PgArguments,
         doing: &str,
     ) -> Result<Option<PgRow>, StoreError> {
-        let query = sqlx::query_with(AssertSqlSafe(sql.into()), arguments).persistent(self.prepared);
-        query.fetch_optional(&mut *self.inner).await.doing(doing)
+        Ok(self.rows(sql, arguments, doing).await?.into_iter().next())
     }
 
     /// The first column of the one row there is.
@@ -134,19 +161,48 @@ impl Tx {
     }
 
     /// Several statements without arguments.
-    pub(super) async fn run(&mut self, sql: String, doing: &str) -> Result<(), StoreError> {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.inner).await.map(drop).doing(doing)
+    pub(super) fn run<'a>(&'a mut self, sql: String, doing: &'a str) -> Waiting<'a, ()> {
+        Box::pin(async move { sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.inner).await.map(drop).doing(doing) })
     }
 
-    /// The connection, for what has no statement of its own.
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.inner
+    /// Copies lines in PostgreSQL's text format into a table.
+    fn copy<'a>(&'a mut self, sql: String, lines: String, doing: &'a str) -> Waiting<'a, u64> {
+        Box::pin(async move {
+            let mut copy = self.inner.copy_in_raw(&sql).await.doing(doing)?;
+            copy.send(lines.as_bytes()).await.map(drop).doing(doing)?;
+            copy.finish().await.doing(doing)
+        })
     }
 
     /// Makes it durable.
-    pub(super) async fn commit(self) -> Result<(), StoreError> {
-        self.inner.commit().await.doing("committing")
+    pub(super) fn commit(self) -> Waiting<'static, ()> {
+        Box::pin(async move { self.inner.commit().await.doing("committing") })
     }
+}
+
+type Asked = sqlx::query::Query<'static, Postgres, PgArguments>;
+
+fn executed<'a>(inner: &'a mut Transaction<'static, Postgres>, query: Asked, doing: &'a str) -> Waiting<'a, u64> {
+    Box::pin(async move { Ok(query.execute(&mut **inner).await.doing(doing)?.rows_affected()) })
+}
+
+fn fetched<'a>(inner: &'a mut Transaction<'static, Postgres>, query: Asked, doing: &'a str) -> Waiting<'a, Vec<PgRow>> {
+    Box::pin(async move { query.fetch_all(&mut **inner).await.doing(doing) })
+}
+
+fn taken<'a>(
+    inner: &'a mut Transaction<'static, Postgres>,
+    query: Asked,
+    doing: &'a str,
+    take: &'a mut (dyn FnMut(&PgRow) -> Result<(), StoreError> + Send),
+) -> Waiting<'a, ()> {
+    Box::pin(async move {
+        let mut rows = query.fetch(&mut **inner);
+        while let Some(row) = rows.try_next().await.doing(doing)? {
+            take(&row)?;
+        }
+        Ok(())
+    })
 }
 
 /// What the driver reads back of a row, where it is no record.
@@ -232,7 +288,7 @@ fn text_of(value: Value) -> Option<String> {
         Value::Int(number) => Some(number.to_string()),
         // Digits that become the same number again.
         Value::Real(number) => Some(format!("{number:?}")),
-        Value::Text(text) => Some(text),
+        Value::Text(text) => Some(kept(&text).into_owned()),
         Value::Blob(blob) => {
             let bytes = wkb::ewkb_of_blob(&blob).expect("layers write blobs of their own form only");
             let mut hex = String::with_capacity(bytes.len() * 2);
@@ -255,7 +311,7 @@ pub(super) fn bound_arrays(values: Values, width: usize) -> Result<PgArguments, 
     }
     let mut arguments = PgArguments::default();
     for array in arrays {
-        bind(&mut arguments, array)?;
+        arguments.add(array).map_err(sqlx::Error::Encode).doing("binding values")?;
     }
     Ok(arguments)
 }
@@ -270,9 +326,9 @@ fn copied(values: Values, width: usize) -> String {
         match value {
             Value::Null => text.push_str("\\N"),
             Value::Int(number) => write!(text, "{number}").expect("a text takes everything"),
-            Value::Text(given) if !given.contains(['\\', '\n', '\r', '\t']) => text.push_str(&given),
+            Value::Text(given) if !given.contains(['\\', '\n', '\r', '\t', '\0']) => text.push_str(&kept(&given)),
             Value::Text(given) => {
-                for c in given.chars() {
+                for c in kept(&given).chars() {
                     match c {
                         '\\' => text.push_str("\\\\"),
                         '\n' => text.push_str("\\n"),
@@ -296,12 +352,7 @@ pub(super) async fn copy(tx: &mut Tx, layer: &Layer, table: &str, values: Values
     }
     let width = 1 + columns(layer).count();
     let sql = format!("COPY {table} ({}) FROM STDIN", list(layer, ""));
-    let mut copy = tx.connection().copy_in_raw(&sql).await.doing(doing)?;
-    let sent = copy.send(copied(values, width).as_bytes()).await.map(drop);
-    match sent {
-        Ok(()) => copy.finish().await.doing(doing),
-        Err(error) => Err(error).doing(doing),
-    }
+    tx.copy(sql, copied(values, width), doing).await
 }
 
 /// How many columns a layer has, `fid` included.
