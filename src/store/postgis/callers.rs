@@ -242,7 +242,7 @@ impl PostgisStore {
             let gone = tx.execute(sql, bound![number], "taking out old rows of the audit").await?;
             let sql = "UPDATE audit_begin SET number = $1, hash = $2";
             tx.execute(sql, bound![number, hash.to_string()], "noting where the audit begins").await?;
-            append(&mut tx, vec![deed]).await?;
+            append(&mut tx, vec![deed.with_cut(number.cast_unsigned())]).await?;
             tx.commit().await?;
             Ok(gone)
         })
