@@ -221,7 +221,7 @@ async fn maps_of_others_read_the_views() {
         .unwrap();
     let at = full_facility().at.lonlat();
     let place = database.sql("SELECT ST_X(geom)::text, ST_Y(geom)::text, ST_SRID(geom) FROM wangge.map_facilities WHERE fid = 1");
-    assert_eq!(place, format!("{:?}|{:?}|4490\n", at.lon(), at.lat()), "longitude first, to the last digit");
+    assert_eq!(place, format!("{}|{}|4490\n", at.lon(), at.lat()), "longitude first, to the last digit");
     let lines = database.sql(
         "SELECT f_table_name, type, srid FROM geometry_columns WHERE f_table_schema = 'wangge' AND f_table_name LIKE 'map%' ORDER BY 1",
     );
