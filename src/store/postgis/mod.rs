@@ -152,6 +152,7 @@ impl PostgisStore {
 
     async fn connected(url: &str, access: Access) -> Result<Self, StoreError> {
         let options = Options::of(url)?;
+        options.answers().await?;
         let pool = options.pool();
         // Before it is known where PostGIS is.
         let begin = Begin::of(&options, "public");

@@ -1,8 +1,9 @@
 //! Where the database is and how it is talked to: one URL, which may hold a password and is therefore never shown as it was given.
 
+use super::sql::Doing;
 use crate::store::StoreError;
-use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -103,6 +104,12 @@ impl Options {
         let name = format!("postgres://{host}:{}/{database} (schema {schema})", connect.get_port());
         let timeout = Duration::from_secs(timeout.into());
         Ok(Self { connect, schema, connections, timeout, prepared, notify, name })
+    }
+
+    /// Whether the database answers at all. A pool would try again and again before it said why not.
+    pub(super) async fn answers(&self) -> Result<(), StoreError> {
+        let opened = self.connect.connect().await.doing(&format!("opening {}", self.name))?;
+        opened.close().await.doing("closing a connection")
     }
 
     /// Connections, made when they are needed.
