@@ -249,7 +249,7 @@ impl Made {
             let category = self.meta.profile.position(CategoryKind::Component, &record.category).unwrap();
             placed(record.at) && without.is_none_or(|(sights, _)| sights[NOW].category(category))
         };
-        let removed = gone(&self.facilities, shown).map(|id| FacilityId(id)).collect();
+        let removed = gone(&self.facilities, shown).map(FacilityId).collect();
         store.facilities_commit(FacilityCommit { head: head(), rows: vec![], removed, import: None }).await.unwrap();
 
         let commit = CaseCommit { head: head(), rows: self.cases.clone(), removed: vec![], import: None };
@@ -332,12 +332,15 @@ impl Made {
     }
 }
 
+/// Where something is in the boundaries of a set.
+type LookUp<'l> = &'l dyn Fn(&Territory) -> Option<Unit>;
+
 /// Keys of those that are not shown.
 fn gone<R>(rows: &[R], shown: impl Fn(&R) -> bool) -> impl Iterator<Item = i64> {
     rows.iter().enumerate().filter(move |(_, row)| !shown(row)).map(|(at, _)| at as i64 + 1)
 }
 
-fn stands<R: Record>(record: &R, sees: &dyn Fn(&dyn Fn(&Territory) -> Option<Unit>) -> bool) -> bool {
+fn stands<R: Record>(record: &R, sees: &dyn Fn(LookUp<'_>) -> bool) -> bool {
     sees(&|territory| unit_of(record, territory))
 }
 

@@ -67,12 +67,20 @@ impl<'a> Requests<'a> {
 
     /// A code of a region or of a grid, and the boundaries in which it is one, or others.
     fn code_in(&mut self, grid: bool) -> (String, &'static str) {
-        let code = self.code();
-        let known = |at: usize| {
-            let territory = &self.made.territories[at];
-            if grid { territory.grid_ix(&code).is_some() } else { territory.region_ix(&code).is_some() }
+        let made = self.made;
+        let known = |code: &str, at: usize| {
+            let territory = &made.territories[at];
+            if grid { territory.grid_ix(code).is_some() } else { territory.region_ix(code).is_some() }
         };
-        let own = [known(NOW), known(PAST), known(POLICE)];
+        let mut code = self.code();
+        // Regions are few.
+        for _ in 0..4 {
+            if [NOW, PAST, POLICE].into_iter().any(|at| known(&code, at)) {
+                break;
+            }
+            code = self.code();
+        }
+        let own = [NOW, PAST, POLICE].map(|at| known(&code, at));
         let odd = self.below(8) == 0;
         let boundaries = match own {
             _ if odd => any!(
