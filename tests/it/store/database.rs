@@ -255,7 +255,6 @@ async fn maps_of_others_read_the_views() {
     }
     let grids = database.sql("SELECT string_agg(code, ' ' ORDER BY code) FROM wangge.map_grids");
     assert_eq!(grids.trim(), (2..6).map(|n| grid(n).code.to_string()).collect::<Vec<_>>().join(" "), "those in force");
-    bed.sound().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
