@@ -9,6 +9,7 @@ use crate::city::{Change, Facility};
 use crate::domain::category::CategoryKind;
 use crate::domain::facility::{FacilityRecord, FacilityState, OriginalPosition};
 use crate::domain::id::{Epoch, FacilityId, GridSet, Revision, Unit, Version};
+use crate::domain::private::unmask_members;
 use crate::domain::records::Provenance;
 use crate::geom::LatticePoint;
 use crate::store::{CommitHead, FacilityOutcome, FacilityWrite, Once, StoreError, epoch_at};
@@ -309,9 +310,7 @@ impl App {
     /// The record after a patch, with the grid that holds it in the boundaries of the view.
     fn patched(&self, actor: &Actor, view: &View, before: &FacilityRecord, mut patch: Patch) -> Result<FacilityRecord, AppError> {
         if let Some(Some(members)) = &mut patch.properties {
-            // What was read with masked numbers and is sent back so stays as it was written.
-            let shown = actor.shown(before.clone()).properties;
-            members.retain(|name, value| shown.get(name) != Some(value));
+            unmask_members(members, &before.properties);
         }
         let record = patch.applied(before, || {
             let zone = TimeZone::get(&view.city.about.time_zone).unwrap_or(TimeZone::UTC);

@@ -87,12 +87,20 @@ pub struct Successor {
 impl App {
     /// The city as it is now in the boundaries asked for. Past ones are read from the store the first time: tens of milliseconds.
     pub async fn view_as_of(&self, actor: &Actor, set: &GridSet, as_of: AsOf) -> Result<View, AppError> {
-        let view = self.boundaries_as_of(actor, set, as_of).await?;
-        // A set of which somebody sees nothing is none to them.
-        if !set.is_governance() && !view.sees_all() && view.grids().next().is_none() {
-            return Err(self.unknown_set(actor, &view.city, set));
+        let view = self.boundaries_as_of(actor, set, as_of).await;
+        if set.is_governance() || self.view(actor).sees_all() {
+            return view;
         }
-        Ok(view)
+        // A set of which somebody sees nothing is none to them, whatever they ask of it.
+        let sees = |view: &View| view.grids().next().is_some();
+        let city = self.published.load();
+        let today = city.others.get(set).map(|territory| View::new(Arc::clone(&city), Arc::clone(territory), actor));
+        match view {
+            Ok(view) if sees(&view) => Ok(view),
+            Err(error) if today.as_ref().is_some_and(sees) => Err(error),
+            Err(error @ AppError::Store(_)) => Err(error),
+            _ => Err(self.unknown_set(actor, &city, set)),
+        }
     }
 
     fn unknown_set(&self, actor: &Actor, city: &Arc<City>, set: &GridSet) -> AppError {
@@ -251,7 +259,10 @@ impl App {
     /// The view of the last epoch in which a closed grid lived, and the grid there.
     pub async fn closed_grid(&self, actor: &Actor, set: &GridSet, code: &str) -> Result<Option<(View, GridIx)>, AppError> {
         let Some(last) = self.grid_history(set, code).await?.pop() else { return Ok(None) };
-        let view = self.view_as_of(actor, set, AsOf::Epoch(last.epoch)).await?;
+        let view = match self.view_as_of(actor, set, AsOf::Epoch(last.epoch)).await {
+            Err(AppError::UnknownSet { .. }) => return Ok(None),
+            view => view?,
+        };
         let ix = view.grid(code).ok().map(|(ix, _)| ix);
         Ok(ix.map(|ix| (view, ix)))
     }

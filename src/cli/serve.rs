@@ -100,7 +100,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         })?;
     let app = Arc::new(App::open(store, config, Clock::System).await?);
     app.sweep_uploads();
-    let tells_apart = !app.config.behind_proxy && app.config.callers.as_ref().is_none_or(|callers| callers.gateway.is_none());
+    let tells_apart = !app.config.behind_proxy && app.config.callers.as_ref().is_none_or(|callers| callers.proxies.is_empty());
     let mut doors = vec![Door { listener, tls, tells_apart }];
     let mut own = address;
     if doors[0].tls.is_some() || !address.ip().is_loopback() {

@@ -215,6 +215,9 @@ impl Verifier {
             return broken(self.begin + 1, "rows before it are missing, and no row says that they were taken out");
         }
         match self.known {
+            Some(((number, _), false)) if number == self.begin => {
+                broken(number, "it is not the row with this number that was told")
+            }
             Some(((number, _), false)) if number > self.last.0 => {
                 broken(number, "it was told once and is not there: the end was cut off")
             }
@@ -306,6 +309,7 @@ mod tests {
         kept.push(AuditRow::after(row(4), deed));
         assert_eq!(why(&kept, row(1), row(3)), None);
         assert_eq!(why(&kept, row(1), row(1)), None, "the row before the first is known too");
+        assert_eq!(why(&kept, row(1), (2, Digest::of(b"x"))), Some(2), "another chain");
         assert_eq!(why(&kept, row(1), row(0)), Some(1), "it can not be looked at any more");
         assert_eq!(why(&kept[1..], row(2), row(3)), Some(4), "more is gone than was said");
     }

@@ -60,6 +60,31 @@ fn mask(value: &mut Value) {
     }
 }
 
+/// What was read masked and comes back so stays as it was written, as deep as members and lists go.
+pub fn unmask_members(members: &mut Map<String, Value>, stored: &Map<String, Value>) {
+    for (name, value) in members {
+        if let Some(stored) = stored.get(name) {
+            unmask(value, stored);
+        }
+    }
+}
+
+fn unmask(value: &mut Value, stored: &Value) {
+    match (value, stored) {
+        (Value::Object(members), Value::Object(stored)) => unmask_members(members, stored),
+        (Value::Array(values), Value::Array(stored)) => {
+            values.iter_mut().zip(stored).for_each(|(value, stored)| unmask(value, stored))
+        }
+        (value, stored) => {
+            let mut shown = stored.clone();
+            mask(&mut shown);
+            if shown == *value {
+                *value = stored.clone();
+            }
+        }
+    }
+}
+
 /// A number as far as it has been read.
 #[derive(Debug, Default)]
 struct Run {
@@ -146,6 +171,15 @@ mod tests {
             "联系": "张 ***********", "电话": "***********", "高": 4.5, "门": [{"管": "***-****-****"}, "无"], "空": null, "是": true,
         });
         assert_eq!(members, shown);
+    }
+
+    #[test]
+    fn what_comes_back_masked_stays_as_it_was_written() {
+        let stored = serde_json::json!({ "联系": "张 13812345678", "电话": 13812345678_u64, "门": [{ "管": "138-1234-5678", "号": 1 }, "无"] });
+        let mut back = serde_json::json!({ "联系": "李 ***********", "电话": "***********", "门": [{ "管": "***-****-****", "新": 2 }], "其他": "***********" });
+        unmask_members(back.as_object_mut().expect("an object"), stored.as_object().expect("an object"));
+        let kept = serde_json::json!({ "联系": "李 ***********", "电话": 13812345678_u64, "门": [{ "管": "138-1234-5678", "新": 2 }], "其他": "***********" });
+        assert_eq!(back, kept);
     }
 
     proptest::proptest! {

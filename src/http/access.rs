@@ -5,7 +5,7 @@ use super::error::{Answer, Problem, ProblemCode, RETRY_AFTER};
 use super::listen::Peer;
 use super::query::clipped;
 use super::{Need, needed};
-use crate::app::access::{Access, Known, Refused, Shown};
+use crate::app::access::{Access, Known, Refused, Shown, neighbourhood};
 use crate::app::{Actor, App, AppError};
 use crate::domain::audit::{Action, Deed};
 use crate::domain::hash::hash64;
@@ -35,7 +35,8 @@ pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -
     let (mut parts, body) = request.into_parts();
     let route = parts.extensions.get::<MatchedPath>();
     let need = route.map_or(Need::Nothing, |route| needed(&parts.method, route.as_str()));
-    match let_in(&app, &access, &parts, need).await {
+    let client = client_of(&access, &parts);
+    match let_in(&app, &access, &parts, client, need).await {
         Ok(Some(known)) => {
             parts.extensions.insert(Caller(Arc::clone(&known.actor)));
             parts.extensions.insert(known);
@@ -44,7 +45,6 @@ pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -
         Err(answer) => return *answer,
     }
     let who = parts.extensions.get::<Known>().map(|known| Arc::clone(&known.actor));
-    let client = client_of(&access, &parts);
     parts.extensions.insert(Client(client));
     let path = parts.uri.path().to_owned();
     let changes = !parts.method.is_safe() && matches!(need, Need::Right(Right::Write | Right::Import | Right::Admin));
@@ -134,10 +134,15 @@ fn kept_private(headers: &mut HeaderMap) {
 }
 
 /// Who is calling, when that is needed and they may; nobody, when it is not needed.
-async fn let_in(app: &App, access: &Access, request: &Parts, need: Need) -> Result<Option<Known>, Box<Response>> {
+async fn let_in(
+    app: &App,
+    access: &Access,
+    request: &Parts,
+    client: Option<IpAddr>,
+    need: Need,
+) -> Result<Option<Known>, Box<Response>> {
     let refused = |problem: Problem| Box::new(problem.into_response());
     let headers = &request.headers;
-    let client = client_of(access, request);
     let shown = shown(app, headers, access, peer_of(request)).map_err(refused)?;
     let by_cookie = matches!(shown, Some(Shown::Session(_)));
     let known = match shown {
@@ -169,14 +174,6 @@ async fn let_in(app: &App, access: &Access, request: &Parts, need: Need) -> Resu
         return Err(refused(error.into()));
     }
     Ok(Some(known))
-}
-
-/// What one household or office has of addresses: of IPv6 2^64.
-fn neighbourhood(peer: IpAddr) -> IpAddr {
-    match peer {
-        IpAddr::V4(_) => peer,
-        IpAddr::V6(address) => std::net::Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-    }
 }
 
 /// What a request carries: the most explicit first.

@@ -360,6 +360,14 @@ pub struct Claims {
     pub within: Option<Vec<String>>,
 }
 
+/// What one household or office has of addresses: of IPv6 2^64.
+pub fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => std::net::Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
 impl App {
     /// Where callers are told apart; `None`: everybody is [`Actor::local`].
     pub fn access(&self) -> Option<&Arc<Access>> {

@@ -173,8 +173,8 @@ impl App {
     /// Ends a session; who was behind it.
     pub async fn session_end(&self, hash: Digest) -> Result<Option<Bearer>, AppError> {
         let Some(gone) = self.access().and_then(|access| access.sessions.end(hash)) else { return Ok(None) };
-        self.store.sessions_write(Vec::new(), vec![hash]).await?;
         self.live.recheck();
+        self.store.sessions_write(Vec::new(), vec![hash]).await?;
         Ok(Some(gone.bearer))
     }
 

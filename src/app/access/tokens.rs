@@ -159,9 +159,9 @@ impl App {
         let found = found.ok_or(AppError::UnknownId { what: "token", id })?;
         // In memory first: whatever the disk does, it is good for nothing from here on.
         access.tokens.revoke(id, now);
-        self.store.token_revoke(id, now).await?;
         access.sessions.end_of_token(id);
         self.live.recheck();
+        self.store.token_revoke(id, now).await?;
         access.audit.noted(deed(actor, now, Action::TokenRevoked, &found.name, json!({ "id": id }))).await?;
         Ok(TokenRecord { revoked_at: found.revoked_at.or(Some(now)), ..found })
     }

@@ -10,6 +10,7 @@ use crate::domain::category::CategoryKind;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::{Epoch, FacilityId, Revision, Version};
+use crate::domain::private::unmask_members;
 use crate::geom::LatticePoint;
 use crate::interchange::own::Origin;
 use crate::interchange::points::facility;
@@ -242,6 +243,7 @@ async fn compare(store: &Store, batch: Vec<Row>, found: &mut Compared) -> Result
             rows.push(record);
             continue;
         }
+        unmask_members(&mut record.properties, &old.properties);
         if record.state == old.state && record.state_date.is_none() {
             record.state_date = old.state_date;
         }

@@ -5,7 +5,6 @@ use serde_json::json;
 use std::convert::Infallible;
 use wangge::http::TABLE;
 
-/// A path of the table with its parts filled in.
 #[tokio::test]
 async fn an_unknown_parameter_is_refused_on_every_route_with_the_allowed_ones() {
     let router = city::router().await;

@@ -95,14 +95,19 @@ pub(crate) async fn post(router: &Router, uri: &str, media_type: &str, body: imp
     send(router, request.body(body.into()).unwrap()).await
 }
 
-/// A path of the table with something in each of its places.
+/// A path of the table with something in each of its places; no key is that of something.
 pub(crate) fn filled(path: &str) -> String {
     let code = if path.contains("/grids/") { city::GRID_1 } else { "3309" };
     let code = if path.contains("/beidou/") { "N51H" } else { code };
     path.replace("{code}", code)
-        .replace("{id}", "1")
+        .replace("{id}", "987654")
         .replace("{layers}", "grids")
         .replace("{z}/{x}/{y}", "12/3437/1685")
+        .replace("{z}/{row}/{column}", "12/1685/3437")
+        .replace("{collection}", "grids")
+        .replace("{set}", "WebMercatorQuad")
+        .replace("{feature}", city::GRID_1)
+        .replace("{part}", "x")
         .replace("{file}", "dark.json")
         .replace("{*path}", "x.json")
 }
