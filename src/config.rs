@@ -198,10 +198,13 @@ pub fn default_facility_groups() -> Vec<FacilityGroup> {
 
 impl Config {
     /// Folder for files that are being imported, beside the data file, and complete reports; emptied when the server starts. Of a city in
-    /// a database it is where the server was started, and its name tells nothing of the URL.
+    /// a database it is where the server was started, with a name that has nothing of the password in it.
     pub fn uploads(&self) -> PathBuf {
-        if let Some(url) = self.data.to_str().filter(|data| data.contains("://")) {
-            return PathBuf::from(format!("wangge-{:016x}.uploads", hash64(url.as_bytes())));
+        if let Some(url) = self.data.to_str().filter(|data| database_url(data).is_ok()) {
+            let schema = url.split(['?', '&']).find_map(|part| part.strip_prefix("schema=")).unwrap_or_default();
+            let place = url.rsplit_once('@').map_or(url, |(_, place)| place).split('?').next().unwrap_or_default();
+            let name = format!("{place} {schema}");
+            return PathBuf::from(format!("wangge-{:016x}.uploads", hash64(name.as_bytes())));
         }
         let mut path = self.data.clone().into_os_string();
         path.push(".uploads");
@@ -250,6 +253,7 @@ impl Config {
         let data = match (file.data, file.database) {
             (Some(_), Some(_)) => return Err("data and [database] are two places; one city is in one of them".to_owned()),
             (None, Some(Database { url })) => PathBuf::from(database_url(&url)?),
+            (Some(data), None) if data.to_str().is_some_and(|data| database_url(data).is_ok()) => data,
             (data, None) => folder.join(data.unwrap_or_else(|| PathBuf::from("city.gpkg"))),
         };
         let default = Self::new(data);

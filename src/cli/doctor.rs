@@ -3,7 +3,7 @@
 use super::machine::{self, disk, mode};
 use super::{Outcome, out};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, database_url};
 use crate::http;
 use crate::store::{Access, Store, place_shown};
 use jiff::{SignedDuration, Timestamp};
@@ -88,7 +88,10 @@ pub(super) async fn run(args: Args) -> Outcome {
     if let Some(config) = settings(&args, &mut all) {
         let now = Clock::System.now();
         permissions(&config, &mut all);
-        disks(&config.data, &mut all);
+        // A database has disks of its own.
+        if !is_database(&config.data) {
+            disks(&config.data, &mut all);
+        }
         data(&config, now, &mut all).await;
         listening(&config, args.starting, &mut all);
         certificate(&config, now, &mut all);
@@ -191,6 +194,10 @@ fn permissions(config: &Config, all: &mut Findings) {
             ),
         }
     }
+    if is_database(&config.data) {
+        all.ok("permissions", format!("of {well} files with secrets"));
+        return;
+    }
     match mode(&config.data) {
         Ok(Some(mode)) if mode & 0o002 != 0 => all.bad(
             State::Wrong,
@@ -210,6 +217,10 @@ fn permissions(config: &Config, all: &mut Findings) {
         _ if well == 0 => all.ok("permissions", "of the data file"),
         _ => all.ok("permissions", format!("of the data file and {well} files with secrets")),
     }
+}
+
+fn is_database(data: &Path) -> bool {
+    data.to_str().is_some_and(|data| database_url(data).is_ok())
 }
 
 fn folder(path: &Path) -> &Path {

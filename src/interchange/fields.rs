@@ -641,6 +641,8 @@ impl Fields {
         text.parse()
             .ok()
             .or_else(compact)
+            // There was no year 0, and no store keeps days before it.
+            .filter(|day| day.year() > 0)
             .map(Some)
             .ok_or_else(|| self.fault(field, format!("{text:?} is no day: 2026-03-01 or 20260301")))
     }

@@ -495,8 +495,9 @@ pub fn place_shown(place: &Path) -> String {
     let Some((scheme, rest)) = database_url(place).and_then(|url| url.split_once("://")) else {
         return place.display().to_string();
     };
-    let rest = rest.split('?').next().unwrap_or_default();
-    format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, place)| place))
+    // First what is before the place: a password may hold any sign that its owner forgot to encode.
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    format!("{scheme}://{}", place.split('?').next().unwrap_or_default())
 }
 
 /// The URL that stands in the place of a file, if one does.

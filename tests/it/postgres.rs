@@ -1,6 +1,7 @@
 //! A PostgreSQL with PostGIS of our own: one cluster for the test process, in a temporary directory, and a database for each test. Whoever
 //! ends the process, the cluster is stopped and its directory removed.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -79,7 +80,7 @@ impl Cluster {
         }
         let data = folder.join("data");
         let stop = format!(
-            "read _; {} \"$0\" -D \"$1\" stop -m immediate -W >/dev/null 2>&1; sleep 1; rm -rf \"$2\"",
+            "read _; {} \"$0\" -D \"$1\" -m immediate -w -t 10 stop >/dev/null 2>&1; rm -rf \"$2\"",
             match user {
                 None => String::new(),
                 Some(user) => format!("setpriv --reuid={user} --regid={} --clear-groups", group_of(user)),
@@ -92,6 +93,8 @@ impl Cluster {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .current_dir("/")
+            // What ends the tests as a group does not end it.
+            .process_group(0)
             .spawn()
             .unwrap();
         let mut initdb = as_user(user, &programs.join("initdb"));

@@ -30,7 +30,7 @@ fn list(faults: &mut Vec<Fault>, what: &str, some: Vec<Fault>) {
 
 impl PostgisStore {
     pub(in crate::store) async fn check(&self) -> Result<Vec<Fault>, StoreError> {
-        let mut tx = self.reader().await?;
+        let mut tx = self.whole().await?;
         let mut faults = Vec::new();
         change_log(&mut tx, &mut faults).await?;
         faults.extend(epoch_faults(&log::epochs(&mut tx).await?));

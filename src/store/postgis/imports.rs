@@ -162,11 +162,13 @@ impl PostgisStore {
             }
             let id = keep(&mut tx, Some(record), &actor, None).await?.ok_or(StoreError::GivenUp)?;
             if let Some(once) = &once {
-                log::answers_forget(&mut tx, at).await?;
                 let kept = Kept { actor: &actor, at, once, answer: id.0.to_string() };
                 log::answer_keep(&mut tx, &kept, Revision(0)).await?;
             }
             tx.commit().await?;
+            if once.is_some() {
+                store.answers_forget(at).await;
+            }
             Ok(Begun { id, repeated: false })
         })
         .await
@@ -199,7 +201,7 @@ impl PostgisStore {
         let Some(layer) = layer_of(kind) else { return Ok(HashMap::new()) };
         let sql = format!("SELECT fid, version FROM {} WHERE import_id = $1", layer.name);
         let mut rows = HashMap::new();
-        let mut tx = self.reader().await?;
+        let mut tx = self.whole().await?;
         tx.each(sql, bound![id.0], "looking for rows of an import", |row| {
             let mut f = Fields::of_pg(row);
             rows.insert(f.take()?, Version(f.number()?));

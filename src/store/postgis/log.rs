@@ -237,6 +237,21 @@ impl PostgisStore {
         };
         rows.iter().map(entry).collect()
     }
+
+    /// Forgets some answers that are too old, after the commit that kept a new one: it takes no lock beside those of a commit. Those that
+    /// somebody else is forgetting are left to them, and what fails is left to the next.
+    pub(super) async fn answers_forget(&self, at: Timestamp) {
+        let sql = "DELETE FROM answers WHERE (actor, key) IN
+            (SELECT actor, key FROM answers WHERE at <= $1::timestamptz ORDER BY at LIMIT 100 FOR UPDATE SKIP LOCKED)";
+        let forgotten = async {
+            let mut tx = self.writer().await?;
+            tx.execute(sql, bound![time_text(at - Once::KEPT)], "forgetting old answers").await?;
+            tx.commit().await
+        };
+        if let Err(error) = forgotten.await {
+            tracing::warn!(%error, "old answers are still kept");
+        }
+    }
 }
 
 /// The answer that a write of this name had, and the revision it bore.
@@ -265,11 +280,4 @@ pub(super) async fn answer_keep(tx: &mut Tx, kept: &Kept<'_>, revision: Revision
     let arguments =
         bound![*actor, once.key.as_str(), once.request.cast_signed(), time_text(*at), answer.as_str(), revision.0.cast_signed()];
     tx.execute(sql, arguments, "keeping an answer").await.map(drop)
-}
-
-/// Forgets some answers that are too old. Those that somebody else is forgetting are left to them.
-pub(super) async fn answers_forget(tx: &mut Tx, at: Timestamp) -> Result<(), StoreError> {
-    let sql = "DELETE FROM answers WHERE (actor, key) IN
-        (SELECT actor, key FROM answers WHERE at <= $1::timestamptz ORDER BY at LIMIT 100 FOR UPDATE SKIP LOCKED)";
-    tx.execute(sql, bound![time_text(at - Once::KEPT)], "forgetting old answers").await.map(drop)
 }

@@ -64,6 +64,8 @@ impl std::fmt::Debug for Shared {
 struct Begin {
     /// One state of the database, which is not written to.
     read: String,
+    /// The same, for reading tables whole: that takes as long as it takes.
+    whole: String,
     write: String,
     /// For whole imports: statements take as long as they take, locks are not waited for longer than by others.
     large: String,
@@ -75,9 +77,14 @@ impl Begin {
         let path = format!("SET LOCAL search_path = \"{}\", \"{}\", pg_temp", options.schema, postgis.replace('"', "\"\""));
         Self {
             read: format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {path}; SET LOCAL statement_timeout = {limit}"),
-            write: format!("BEGIN ISOLATION LEVEL READ COMMITTED; {path}; SET LOCAL statement_timeout = {limit}"),
+            whole: format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {path}; SET LOCAL statement_timeout = 0"),
+            // A machine that vanishes in the middle holds its locks no longer than this.
+            write: format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {path}; SET LOCAL statement_timeout = {limit}; \
+                 SET LOCAL idle_in_transaction_session_timeout = {limit}"
+            ),
             large: format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED; {path}; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {limit}"
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {path}; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {limit}"
             ),
         }
     }
@@ -181,6 +188,11 @@ impl PostgisStore {
     /// One state of the database, for reading.
     async fn reader(&self) -> Result<Tx, StoreError> {
         self.begin(&self.shared.begin.read).await
+    }
+
+    /// The same, for reading much.
+    async fn whole(&self) -> Result<Tx, StoreError> {
+        self.begin(&self.shared.begin.whole).await
     }
 
     /// A transaction of some milliseconds that writes.

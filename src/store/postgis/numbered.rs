@@ -299,14 +299,17 @@ impl PostgisStore {
             let kept = match &once {
                 None => None,
                 Some(once) => {
-                    log::answers_forget(&mut tx, head.at).await?;
                     let answer = serde_json::to_string(&outcome).map_err(|error| StoreError::Invalid(error.to_string()))?;
                     Some(Kept { actor: &head.actor, at: head.at, once, answer })
                 }
             };
             let committed = store.append(&mut tx, Entry::of(LogKind::Facilities, &head, None), counted, kept).await?;
             outcome.revision = committed.revision;
+            let (at, named) = (head.at, once.is_some());
             tx.commit().await?;
+            if named {
+                store.answers_forget(at).await;
+            }
             Ok(outcome)
         })
         .await

@@ -76,11 +76,15 @@ impl Options {
     /// Reads a URL. What it leaves open is taken from the variables that PostgreSQL's own clients read (`PGPASSWORD`, `PGPASSFILE` …).
     pub(super) fn of(url: &str) -> Result<Self, StoreError> {
         let (place, query) = url.split_once('?').unwrap_or((url, ""));
+        // What stands there may be a part of a password, so nothing of it is told.
+        if query.contains('@') {
+            return Err(invalid("signs of a password other than letters and digits are percent-encoded: ? is %3F, @ is %40"));
+        }
         let mut theirs: Vec<&str> = Vec::new();
         let (mut schema, mut connections, mut timeout) = ("wangge".to_owned(), 10, 60);
         let (mut prepared, mut notify) = (true, true);
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').ok_or_else(|| invalid(format!("{pair:?} has no value")))?;
+            let (key, value) = pair.split_once('=').ok_or_else(|| invalid("a parameter has no value"))?;
             match key {
                 "schema" => schema = checked_schema(value)?,
                 "connections" => connections = number(key, value, 3, 1000)?,
@@ -88,7 +92,7 @@ impl Options {
                 "prepared" => prepared = switch(key, value)?,
                 "notify" => notify = switch(key, value)?,
                 _ if THEIRS.contains(&key) => theirs.push(pair),
-                _ => return Err(invalid(format!("{key:?} is not known; {OURS}, {} are", THEIRS.join(", ")))),
+                _ => return Err(invalid(format!("a parameter is not known; {OURS}, {} are", THEIRS.join(", ")))),
             }
         }
         let rest = if theirs.is_empty() { place.to_owned() } else { format!("{place}?{}", theirs.join("&")) };
@@ -141,6 +145,9 @@ mod tests {
             "postgres://w:secret@db/city?notify",
             "postgres://w:secret@db:99999/city",
             "postgres://w:secret@db/city?sslmode=perhaps",
+            "postgres://w:a?secret@db/city",
+            "postgres://w:a?b=secret@db/city",
+            "postgres://w:a@b?secret@db/city?schema=c",
         ];
         for url in wrong {
             let Err(error) = Options::of(url) else { panic!("{url} was taken") };

@@ -122,7 +122,7 @@ pub(super) async fn open_cases_after(tx: &mut Tx, after: i64, limit: i64) -> Res
 
 impl PostgisStore {
     pub(in crate::store) async fn snapshot(&self, at: Timestamp) -> Result<Snapshot, StoreError> {
-        let mut reader = self.reader().await?;
+        let mut reader = self.whole().await?;
         let tx = &mut reader;
         let meta = log::meta(tx).await?;
         let revision = log::revision(tx).await?;
@@ -154,21 +154,21 @@ impl PostgisStore {
     }
 
     pub(in crate::store) async fn addresses(&self) -> Result<Vec<AddressRow>, StoreError> {
-        address_rows(&mut self.reader().await?).await
+        address_rows(&mut self.whole().await?).await
     }
 
     pub(in crate::store) async fn organizations(&self) -> Result<Vec<OrganizationRecord>, StoreError> {
-        all_of(&mut self.reader().await?).await
+        all_of(&mut self.whole().await?).await
     }
 
     pub(in crate::store) async fn buildings(&self) -> Result<Vec<BuildingRecord>, StoreError> {
-        all_of(&mut self.reader().await?).await
+        all_of(&mut self.whole().await?).await
     }
 
     pub(in crate::store) async fn facility_keys(&self) -> Result<Vec<FacilityKey>, StoreError> {
         let mut keys = Vec::new();
         let sql = "SELECT fid, version, source_hash, code, external_ids FROM facilities ORDER BY fid";
-        let mut tx = self.reader().await?;
+        let mut tx = self.whole().await?;
         tx.each(sql, bound![], "reading facilities", |row| {
             let mut f = Fields::of_pg(row);
             let (id, version) = (FacilityId(f.take()?), Version(f.number()?));
@@ -184,7 +184,7 @@ impl PostgisStore {
     pub(in crate::store) async fn address_keys(&self) -> Result<Vec<AddressKey>, StoreError> {
         let mut keys = Vec::new();
         let sql = "SELECT fid, version, source_hash, external_ids FROM addresses ORDER BY fid";
-        let mut tx = self.reader().await?;
+        let mut tx = self.whole().await?;
         tx.each(sql, bound![], "reading addresses", |row| {
             let mut f = Fields::of_pg(row);
             let (id, version) = (AddressId(f.take()?), Version(f.number()?));
@@ -202,7 +202,7 @@ impl PostgisStore {
             "SELECT fid, version, source_system, external_id, {}, source_hash FROM cases ORDER BY fid",
             super::sql::instant("source_updated_at")
         );
-        let mut tx = self.reader().await?;
+        let mut tx = self.whole().await?;
         tx.each(sql, bound![], "reading cases", |row| {
             let mut f = Fields::of_pg(row);
             keys.push(CaseKey {
@@ -220,7 +220,7 @@ impl PostgisStore {
     }
 
     pub(in crate::store) async fn addresses_by_ids(&self, ids: &[AddressId]) -> Result<Vec<AddressRecord>, StoreError> {
-        by_ids(&mut self.reader().await?, ids.iter().map(|id| id.0).collect()).await
+        by_ids(&mut self.whole().await?, ids.iter().map(|id| id.0).collect()).await
     }
 
     pub(in crate::store) async fn facilities_by_ids(&self, ids: &[FacilityId]) -> Result<Vec<FacilityRecord>, StoreError> {

@@ -133,11 +133,16 @@ fn views() -> String {
 }
 
 /// What a database has to have, how that is asked (`$1`: the schema of PostGIS), and what is lost without it.
-const NEEDED: [(&str, &str, &str); 5] = [
+const NEEDED: [(&str, &str, &str); 6] = [
     (
         "PostgreSQL 14 or newer",
         "SELECT current_setting('server_version_num')::bigint >= 140000 OR $1 IS NULL",
         "no statement of this store is tried on it",
+    ),
+    (
+        "the encoding UTF8",
+        "SELECT current_setting('server_encoding') = 'UTF8' OR $1 IS NULL",
+        "names with rare characters cannot be stored",
     ),
     (
         "the type geometry of PostGIS",

@@ -95,8 +95,11 @@ pub(super) struct Tx {
 impl Tx {
     /// Begins a transaction. `place`: how the database is called.
     pub(super) fn begin<'a>(pool: &'a PgPool, statement: &'a str, prepared: bool, place: &'a str) -> Waiting<'a, Self> {
+        // On a task of its own: whoever stops waiting in the middle would leave a connection in a transaction that nobody ends.
+        let (pool, statement) = (pool.clone(), statement.to_owned());
+        let begins = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
         Box::pin(async move {
-            let begun = pool.begin_with(AssertSqlSafe(statement.to_owned())).await;
+            let begun = begins.await.map_err(|_| StoreError::GivenUp)?;
             begun.doing(&format!("opening {place}")).map(|inner| Self { inner, prepared })
         })
     }

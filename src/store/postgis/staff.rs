@@ -27,7 +27,8 @@ impl PostgisStore {
             let StaffCommit { head, mut rows, removed, import } = given;
             each_once("staff", rows.iter().map(|row| row.id.as_str()).chain(removed.iter().map(String::as_str)))?;
             let mut tx = store.writer().await?;
-            store.enter(&mut tx, &head, false).await?;
+            // Alone: whom another brings in at the same time would be nobody's row to wait for. Staff are few.
+            store.enter(&mut tx, &head, true).await?;
             let import = imports::keep(&mut tx, import, &head.actor, None).await?;
             let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).chain(removed.iter().map(String::as_str)).collect();
             let sql = "SELECT fid FROM staff WHERE id = ANY($1) ORDER BY id FOR UPDATE";

@@ -20,7 +20,7 @@ pub(in crate::store) struct PostgisView {
 
 impl PostgisStore {
     pub(in crate::store) async fn view(&self) -> Result<PostgisView, StoreError> {
-        let mut tx = self.reader().await?;
+        let mut tx = self.whole().await?;
         let revision = log::revision(&mut tx).await?;
         Ok(PostgisView { tx, revision })
     }
