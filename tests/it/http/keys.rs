@@ -100,7 +100,8 @@ async fn status(served: &Served, token: &str) -> u16 {
 #[tokio::test]
 async fn a_file_of_keys_is_read_again_when_a_token_names_another() {
     let ((one, one_public), (two, two_public)) = (key("one"), key("two"));
-    let served = Served::with(&settings("jwks_file = \"keys.json\""), &[("keys.json", &set(&[one_public.clone()]))]).await;
+    let served =
+        Served::with(&settings("jwks_file = \"keys.json\""), &[("keys.json", &set(std::slice::from_ref(&one_public)))]).await;
     let (one, two) = (token(&one, Algorithm::ES256, "one"), token(&two, Algorithm::ES256, "two"));
     let after = |seconds: i64| served.app.clock.set(city::now() + SignedDuration::from_secs(seconds));
     let write = |text: &str| std::fs::write(served.folder.path().join("keys.json"), text).unwrap();
