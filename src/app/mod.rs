@@ -123,6 +123,9 @@ pub enum AppError {
         /// As given.
         at: Timestamp,
     },
+    /// Nothing to ask for.
+    #[error("the settings have no [access]: callers are not told apart, and have no tokens and sessions")]
+    NoCallers,
     /// Ask somebody who may.
     #[error("this needs the right {right:?}, which none of your roles has")]
     Denied {

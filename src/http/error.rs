@@ -52,6 +52,7 @@ codes! {
     UnknownEpoch "unknown_epoch" 404 "No such epoch";
     NoBoundaries "no_boundaries" 404 "No boundaries were in force then";
     UnknownId "unknown_id" 404 "Nothing has this id";
+    NoCallers "no_callers" 404 "The server does not tell callers apart";
     NoAddresses "no_addresses" 404 "The city has no addresses";
     NotFound "not_found" 404 "Nothing has this address";
     MethodNotAllowed "method_not_allowed" 405 "This address does not take that method";
@@ -203,6 +204,7 @@ impl From<AppError> for Problem {
                 .with("given", set.as_str())
                 .with("allowed", known.as_slice()),
             AppError::NoBoundaries { .. } => Self::new(C::NoBoundaries, detail),
+            AppError::NoCallers => Self::new(C::NoCallers, detail),
             AppError::Denied { right } => Self::new(C::Denied, detail).with("right", right.as_str()),
             AppError::UnknownId { id, .. } => Self::new(C::UnknownId, detail).with("given", *id),
             AppError::UnknownName { what, name, known } => {

@@ -169,9 +169,7 @@ impl App {
     /// Where callers are told apart, for somebody who may administer it.
     pub(super) fn administered(&self, actor: &Actor) -> Result<&Access, AppError> {
         actor.needs(Right::Admin)?;
-        self.access()
-            .map(Arc::as_ref)
-            .ok_or_else(|| AppError::Refused { field: "access", detail: "the settings have no [access]".to_owned() })
+        self.access().map(Arc::as_ref).ok_or(AppError::NoCallers)
     }
 }
 

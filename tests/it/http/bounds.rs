@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use wangge::http::{Door, Room};
 
 /// How long is waited for a state that is bound to come.
-const PATIENCE: Duration = Duration::from_secs(60);
-const HEAD: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n";
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const HEAD: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n";
 
 /// What an address answers to a request that is written here, up to the end of its head and a bit more.
 async fn told_by(address: SocketAddr, request: &[u8]) -> String {
@@ -24,7 +24,7 @@ async fn told_by(address: SocketAddr, request: &[u8]) -> String {
     head(&mut socket).await
 }
 
-async fn head(socket: &mut TcpStream) -> String {
+pub(super) async fn head(socket: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     while !answer.windows(4).any(|four| four == b"\r\n\r\n") {
         let mut some = [0; 4096];
@@ -36,7 +36,7 @@ async fn head(socket: &mut TcpStream) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-async fn is_served(address: SocketAddr) {
+pub(super) async fn is_served(address: SocketAddr) {
     let answer = told_by(address, &[HEAD, b"\r\n"].concat()).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
@@ -145,14 +145,14 @@ async fn a_full_queue_says_when_to_come_back() {
 }
 
 /// The program as a server with a city of two grids; killed when it is dropped.
-struct Program {
+pub(super) struct Program {
     child: Child,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
 impl Program {
-    fn start(settings: &str) -> Self {
+    pub(super) fn start(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let grids = crate::imports::row_of_grids("330902002001", 2, 122.0, 30.0, 0.01);
         std::fs::write(folder.path().join("grids.geojson"), grids).unwrap();
@@ -171,7 +171,7 @@ impl Program {
 
     /// Most memory that it ever had, in megabytes.
     #[cfg(target_os = "linux")]
-    fn most_mb(&self) -> u64 {
+    pub(super) fn most_mb(&self) -> u64 {
         let status = std::fs::read_to_string(Path::new("/proc").join(self.child.id().to_string()).join("status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() >> 10
@@ -183,30 +183,6 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test(flavor = "multi_thread")]
-async fn two_thousand_slow_connections_cost_little_and_nobody_else_waits() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut files = getrlimit(Resource::Nofile);
-    files.current = files.maximum.map_or(Some(8192), |most| Some(most.min(8192)));
-    setrlimit(Resource::Nofile, files).unwrap();
-    let server = Program::start("connections = 1000\n");
-    is_served(server.address).await;
-    let before = server.most_mb();
-    let mut slow = Vec::new();
-    for n in 0..2000 {
-        let mut socket = TcpStream::connect(server.address).await.unwrap();
-        let _ = socket.write_all(&HEAD[..10 + n % 20]).await;
-        slow.push(socket);
-        if n % 100 == 99 {
-            is_served(server.address).await;
-        }
-    }
-    let more = server.most_mb() - before;
-    eprintln!("{before} MB before, {more} MB more with 1000 slow connections");
-    assert!(more < 64, "{more} MB more");
 }
 
 #[cfg(target_os = "linux")]
@@ -305,45 +281,6 @@ async fn bodies_have_a_part_of_memory_and_no_more() {
         assert!(begun.elapsed() < PATIENCE, "room comes back");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test(flavor = "multi_thread")]
-async fn any_number_of_tile_addresses_stays_within_the_cache() {
-    let server = Program::start("tile_cache_mb = 1\n");
-    let mut socket = TcpStream::connect(server.address).await.unwrap();
-    let (mut before, mut buffer) = (0, vec![0; 1 << 16]);
-    for n in 0..20_000_u32 {
-        if n == 2_000 {
-            before = server.most_mb();
-        }
-        // Around the city, far from it, and at all zooms.
-        let z = 6 + n % 11;
-        let mid = (f64::from(1_u32 << z) * (122.01 + 180.0) / 360.0) as u32;
-        let (x, y) = ((mid + n / 11 % 40).saturating_sub(20) % (1 << z), (n / 440) * 7 % (1 << z));
-        let layers = ["grids", "regions,grids", "labels", "facilities"][(n % 4) as usize];
-        let request = format!("GET /tiles/{layers}/{z}/{x}/{y} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        socket.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        let length = loop {
-            let got = socket.read(&mut buffer).await.unwrap();
-            assert!(got > 0, "{request}");
-            answer.extend_from_slice(&buffer[..got]);
-            let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
-            let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
-            assert!(!head.starts_with("http/1.1 5"), "{head}");
-            let stated = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
-            break end + 4 + stated.unwrap_or(0);
-        };
-        while answer.len() < length {
-            let got = socket.read(&mut buffer).await.unwrap();
-            assert!(got > 0, "{request}");
-            answer.extend_from_slice(&buffer[..got]);
-        }
-    }
-    let more = server.most_mb() - before;
-    eprintln!("{before} MB after 2,000 tiles, {more} MB more after 20,000");
-    assert!(more < 24, "{more} MB more");
 }
 
 #[cfg(target_os = "linux")]

@@ -13,6 +13,8 @@ mod contract;
 mod events;
 mod facilities;
 mod facility_writes;
+#[cfg(target_os = "linux")]
+mod floods;
 mod grids;
 mod imports;
 mod keys;

@@ -38,7 +38,8 @@ async fn organizations_are_listed_by_place_region_category_and_name_elsewhere() 
         (&json!("组织2"), &json!("policepost"), &json!("每日 8:30–18:00"))
     );
     get(&router, "/api/v1/organizations/9").await.problem(404, "unknown_id");
-    get(&router, "/api/v1/organizations/x").await.problem(400, "bad_path");
+    let problem = get(&router, "/api/v1/organizations/x").await.problem(400, "bad_path");
+    assert_eq!(problem["detail"], "\"x\" is not a whole number in range");
     get(&router, "/api/v1/organizations?category=temple").await.problem(400, "bad_parameter");
     let kinds = get(&router, "/api/v1/categories?kind=organization").await.ok();
     let categories: Vec<&str> = kinds["items"].as_array().unwrap().iter().map(|item| item["code"].as_str().unwrap()).collect();
