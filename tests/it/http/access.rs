@@ -695,7 +695,7 @@ async fn settings_that_could_not_work_are_refused_at_start() {
 
 #[tokio::test]
 async fn where_callers_are_not_told_apart_there_are_no_tokens_to_list() {
-    let router = super::city::router().await;
+    let router = city::router().await;
     for path in ["/api/v1/tokens", "/api/v1/sessions"] {
         super::get(&router, path).await.problem(404, "no_callers");
     }
