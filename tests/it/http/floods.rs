@@ -72,7 +72,8 @@ async fn slow_connections_cost_little_and_nobody_else_waits() {
     let answered = other.answered().await;
     eprintln!("{before} MB before, {more} MB more with {slow} slow connections, {answered} others answered");
     assert!(answered > 10, "{answered}");
-    assert!(more < 32 + u64::from(places) * 20 / 1024, "{more} MB more");
+    // One that waits costs 27 kB, most of it room to read into.
+    assert!(more < 32 + u64::from(places) * 32 / 1024, "{more} MB more");
 }
 
 /// A client that asks for one tile after another over one connection.
@@ -92,16 +93,17 @@ impl Asker {
             answer += got;
             let Some(end) = self.buffer[..answer].windows(4).position(|four| four == b"\r\n\r\n") else { continue };
             let head = String::from_utf8_lossy(&self.buffer[..end]).to_lowercase();
-            assert!(head.starts_with("http/1.1 200") || head.starts_with("http/1.1 204"), "{path}: {head}");
+            let answered = ["200", "204", "404"].iter().any(|status| head.starts_with(&format!("http/1.1 {status}")));
+            assert!(answered, "{path}: {head}");
             let stated = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
             length = Some(end + 4 + stated.unwrap_or(0));
         }
     }
 }
 
-/// Around the city, then ever farther north and south of it; each path another one.
+/// Around the city, then ever farther north and south of it; each path another one. Of some layers a zoom has no tiles (404).
 fn tile(n: u32) -> String {
-    let (z, of_zoom) = (9 + n % 8, n / 8);
+    let (z, of_zoom) = (12 + n % 8, n / 8);
     let layers = ["grids", "regions,grids", "labels", "facilities"][(of_zoom % 4) as usize];
     let (side, column, row) = (1_u32 << z, of_zoom / 4 % 256, of_zoom / 4 / 256);
     let (x, y) = (f64::from(side) * 0.838_93, f64::from(side) * 0.412_56);
