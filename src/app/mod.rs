@@ -10,6 +10,7 @@ pub mod candidates;
 pub mod cards;
 pub mod cases;
 pub mod check;
+pub mod compare;
 pub mod cursor;
 pub mod exports;
 pub mod facilities;

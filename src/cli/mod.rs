@@ -2,11 +2,14 @@
 //!
 //! Exit codes: 0 done, 1 refused or faults found, 2 wrong usage.
 
+mod answers;
 mod audit;
 mod backup;
 mod cert;
 mod check;
 mod client;
+mod compare;
+mod copy;
 mod demo;
 mod doctor;
 mod export;
@@ -61,6 +64,10 @@ enum Command {
     Cert(cert::Command),
     /// Finds the grid of every position of a CSV table; writes the table to standard output with the columns grid and error.
     Locate(locate::Args),
+    /// Copies a whole city as it is into another file or database, while it is in use.
+    Copy(copy::Args),
+    /// Compares two cities row by row: files, databases, running servers.
+    Compare(compare::Args),
     /// Copies the data file while it is in use.
     Backup(backup::BackupArgs),
     /// Puts a backup in the place of the data file; the old one is kept beside it.
@@ -107,6 +114,8 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => block_on(doctor::run(args)),
         Command::Cert(command) => cert::run(command),
         Command::Locate(args) => block_on(locate::run(args)),
+        Command::Copy(args) => block_on(copy::run(args)),
+        Command::Compare(args) => block_on(compare::run(args)),
         Command::Backup(args) => block_on(backup::backup(args)),
         Command::Restore(args) => block_on(backup::restore(args)),
     };

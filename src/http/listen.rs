@@ -109,6 +109,18 @@ pub async fn serve_all(doors: Vec<Door>, room: Room, router: Router, stop: impl 
     }
 }
 
+/// What a `GET` is answered inside of this process, without a socket: status and body.
+pub async fn answered(router: &Router, path: &str, headers: &[(&'static str, String)]) -> Result<(u16, Bytes), axum::Error> {
+    let mut request = Request::get(path);
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    let request = request.body(Body::empty()).map_err(axum::Error::new)?;
+    let Ok(response) = TowerToHyperService::new(router.clone()).call(request).await;
+    let status = response.status().as_u16();
+    Ok((status, axum::body::to_bytes(response.into_body(), usize::MAX).await?))
+}
+
 /// What all doors lead into.
 struct House {
     places: Arc<Places>,

@@ -65,7 +65,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use caller::Caller;
-pub use listen::{Door, bind, serve, serve_all};
+pub use listen::{Door, answered, bind, serve, serve_all};
 pub use places::Room;
 
 /// What a caller needs for a route, where callers are told apart.
@@ -206,6 +206,9 @@ table! {
     GET    Read    "/openapi.json"                      openapi::json
     GET    Read    "/docs"                              openapi::page
 }
+
+/// All routes over a city.
+pub type Routes = Router;
 
 /// Everything the server answers. What is in no row of the table is a file of the viewer, or nothing.
 pub fn router(app: Arc<App>) -> Router {

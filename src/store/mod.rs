@@ -5,6 +5,7 @@
 mod ask;
 pub mod callers;
 mod commit;
+mod copy;
 mod embedded;
 mod error;
 mod layers;
@@ -21,6 +22,7 @@ pub use commit::{
     FacilityOutcome, FacilityWrite, HouseholdCommit, ImportRecord, ImportState, LogEntry, LogKind, Meta, OnStale, Once,
     RowCommit, Snapshot, StaffCommit, external_key,
 };
+pub use copy::{CityRow, CityRows, Copied, Place};
 pub use embedded::{EmbeddedStore, HandedOut, grid_row_hash, region_row_hash};
 pub use error::StoreError;
 pub use memory::MemoryStore;

@@ -8,8 +8,9 @@ pub mod kept;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper::header::HeaderValue;
-use hyper::{Request, Uri};
+use hyper::{Request, Response, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -171,6 +172,25 @@ impl Upstream {
         self.asked(address, request, limit, || None).await
     }
 
+    /// Status and body of whatever an address answers, refusals too: for servers of our own kind, which say why.
+    pub async fn told(
+        &self,
+        address: &str,
+        headers: &[(&'static str, String)],
+        limit: usize,
+    ) -> Result<(u16, Bytes), UpstreamError> {
+        let mut request = Request::get(address);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(Full::default()).map_err(|_| UpstreamError::Unreachable("no address".to_owned()))?;
+        let told = async {
+            let response = self.client.request(request).await.map_err(|error| UpstreamError::Unreachable(cause(&error)))?;
+            Ok((response.status().as_u16(), body(response, limit).await?))
+        };
+        tokio::time::timeout(ANSWER_LIMIT, told).await.unwrap_or(Err(UpstreamError::TimedOut(ANSWER_LIMIT.as_secs())))
+    }
+
     async fn asked(
         &self,
         address: &str,
@@ -214,18 +234,23 @@ impl Upstream {
         if header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
             return Err(UpstreamError::Unfit("in a content coding, though none was asked for".to_owned()));
         }
-        let body =
-            Limited::new(response.into_body(), limit).collect().await.map_err(|error| match error.is::<LengthLimitError>() {
-                true => UpstreamError::TooLarge(limit),
-                false => UpstreamError::Broken,
-            })?;
-        Ok(Got { media_type, etag, body: body.to_bytes() })
+        Ok(Got { media_type, etag, body: body(response, limit).await? })
     }
 
     /// Requests sent, and those of them that had no answer to work with.
     pub fn counts(&self) -> (u64, u64) {
         (self.asked.load(Ordering::Relaxed), self.failed.load(Ordering::Relaxed))
     }
+}
+
+/// The whole body of an answer, at most `limit` bytes.
+async fn body(response: Response<Incoming>, limit: usize) -> Result<Bytes, UpstreamError> {
+    let whole = Limited::new(response.into_body(), limit).collect().await;
+    let whole = whole.map_err(|error| match error.is::<LengthLimitError>() {
+        true => UpstreamError::TooLarge(limit),
+        false => UpstreamError::Broken,
+    })?;
+    Ok(whole.to_bytes())
 }
 
 /// The last cause of an error: hyper's own words say no more than that there is one.

@@ -32,8 +32,16 @@ impl Ranges {
     }
 }
 
-fn table(layer: &Layer, import: ImportId) -> String {
+pub(super) fn table(layer: &Layer, import: ImportId) -> String {
     format!("{}_before_{import}", layer.name)
+}
+
+/// Makes the table where rows are kept as they were before an import, unless it is there.
+pub(super) async fn create(conn: &mut SqliteConnection, layer: &Layer, import: ImportId) -> Result<(), StoreError> {
+    let kept = table(layer, import);
+    let columns: String = layer.content.iter().chain(layer.tail).map(|(name, kind)| format!(", \"{name}\" {kind}")).collect();
+    let sql = format!("CREATE TABLE IF NOT EXISTS \"{kept}\" (\"fid\" INTEGER PRIMARY KEY NOT NULL{columns})");
+    run(conn, sql, "making a table").await.map(drop)
 }
 
 /// Keeps rows as they are stored now; those that are kept already stay as they are.
@@ -42,9 +50,7 @@ pub(super) async fn keep(conn: &mut SqliteConnection, layer: &Layer, import: Imp
         return Ok(());
     }
     let (kept, name, list) = (table(layer, import), layer.name, layer.list());
-    let columns: String = layer.content.iter().chain(layer.tail).map(|(name, kind)| format!(", \"{name}\" {kind}")).collect();
-    run(conn, format!("CREATE TABLE IF NOT EXISTS \"{kept}\" (\"fid\" INTEGER PRIMARY KEY NOT NULL{columns})"), "making a table")
-        .await?;
+    create(conn, layer, import).await?;
     let sql = format!(
         "INSERT OR IGNORE INTO \"{kept}\" ({list}) SELECT {list} FROM \"{name}\" WHERE fid IN (SELECT value FROM json_each(?))"
     );
@@ -73,7 +79,7 @@ pub(super) async fn note_added(conn: &mut SqliteConnection, import: ImportId, ad
     sqlx::query(sql).bind(text).bind(import.0).execute(conn).await.doing("keeping the import").map(drop)
 }
 
-async fn exists(conn: &mut SqliteConnection, table: &str) -> Result<bool, StoreError> {
+pub(super) async fn exists(conn: &mut SqliteConnection, table: &str) -> Result<bool, StoreError> {
     sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = ?")
         .bind(table)
         .fetch_one(conn)

@@ -14,6 +14,7 @@ mod boundaries;
 mod bulk;
 mod callers;
 mod check;
+mod copy;
 mod handed_out;
 mod log;
 mod migrate;
@@ -29,6 +30,7 @@ mod view;
 
 pub(super) use backup::restore;
 pub(super) use bulk::EmbeddedLoad;
+pub(super) use copy::EmbeddedCopy;
 pub use handed_out::HandedOut;
 pub(super) use view::EmbeddedView;
 

@@ -243,8 +243,22 @@ fn entry_of(row: &str) -> Option<Entry> {
         let digits = hex.get(16 * at..16 * at + 16)?;
         Some(f64::from_bits(u64::from_str_radix(digits, 16).ok()?.swap_bytes()))
     };
-    let id = id.parse().ok()?;
-    let is_point = hex.len() == 32;
+    entry_of_numbers(id.parse().ok()?, hex.len() == 32, number)
+}
+
+/// What the R-tree holds of a geometry as layers write it; `None`: an empty area, of which it holds nothing.
+pub(super) fn entry_of_blob(id: i64, blob: &[u8]) -> Option<Entry> {
+    // As in `entries_of`.
+    let (is_point, from) = match blob.get(3)? {
+        1 => (true, 13),
+        3 => (false, 8),
+        _ => return None,
+    };
+    let number = |at: usize| Some(f64::from_le_bytes(*blob.get(from + 8 * at..)?.first_chunk()?));
+    entry_of_numbers(id, is_point, number)
+}
+
+fn entry_of_numbers(id: i64, is_point: bool, number: impl Fn(usize) -> Option<f64>) -> Option<Entry> {
     let bounds = match is_point {
         true => [number(0)?, number(0)?, number(1)?, number(1)?],
         false => [number(0)?, number(1)?, number(2)?, number(3)?],

@@ -10,6 +10,7 @@
 mod boundaries;
 mod callers;
 mod check;
+mod copy;
 mod imports;
 mod load;
 mod log;
@@ -21,6 +22,7 @@ mod sql;
 mod staff;
 mod view;
 
+pub(super) use copy::PostgisCopy;
 pub(super) use load::PostgisLoad;
 pub(super) use view::PostgisView;
 
@@ -114,6 +116,14 @@ async fn on_own_task<T: Send + 'static>(
 impl PostgisStore {
     /// Makes an empty city in a database that has PostGIS.
     pub(super) async fn create(url: &str, meta: &Meta) -> Result<Self, StoreError> {
+        let (store, mut tx) = Self::uninhabited(url).await?;
+        schema::settle(&mut tx, meta).await?;
+        tx.commit().await?;
+        Ok(store)
+    }
+
+    /// The tables without a city, in a transaction that is not committed.
+    async fn uninhabited(url: &str) -> Result<(Self, Tx), StoreError> {
         let store = Self::connected(url, Access::Import).await?;
         let name = store.shared.options.name.as_str();
         let mut tx = store.migrating().await?;
@@ -121,9 +131,7 @@ impl PostgisStore {
         if schema::inhabited(&mut tx).await? {
             return Err(StoreError::Exists(PathBuf::from(name)));
         }
-        schema::settle(&mut tx, meta).await?;
-        tx.commit().await?;
-        Ok(store)
+        Ok((store, tx))
     }
 
     /// Opens a city. An older schema is brought up to date by whoever may write.

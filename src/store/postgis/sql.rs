@@ -8,6 +8,7 @@ use crate::store::StoreError;
 use crate::store::layers::Layer;
 use crate::store::values::{Value, Values, kept};
 use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
 use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 use sqlx::{Arguments, AssertSqlSafe, Decode, Row, Transaction, Type};
 use std::fmt::Write as _;
@@ -132,6 +133,12 @@ impl Tx {
         taken(&mut self.inner, query, doing, &mut take).await
     }
 
+    /// Rows one after the other, for whoever waits for others between two of them.
+    pub(super) fn stream<'a>(&'a mut self, sql: impl Into<String>, arguments: PgArguments, doing: &'a str) -> Rows<'a> {
+        let query = sqlx::query_with(AssertSqlSafe(sql.into()), arguments).persistent(self.prepared);
+        Rows { rows: query.fetch(&mut *self.inner), doing }
+    }
+
     pub(super) async fn row(
         &mut self,
         sql: impl Into<String>,
@@ -180,6 +187,18 @@ impl Tx {
     /// Makes it durable.
     pub(super) fn commit(self) -> Waiting<'static, ()> {
         Box::pin(async move { self.inner.commit().await.doing("committing") })
+    }
+}
+
+/// What a statement answers, row by row.
+pub(super) struct Rows<'a> {
+    rows: BoxStream<'a, Result<PgRow, sqlx::Error>>,
+    doing: &'a str,
+}
+
+impl Rows<'_> {
+    pub(super) async fn next(&mut self) -> Result<Option<PgRow>, StoreError> {
+        self.rows.try_next().await.doing(self.doing)
     }
 }
 
@@ -247,7 +266,7 @@ pub(super) fn instant(column: &str) -> String {
 }
 
 /// A column as records read it.
-fn told((name, kind): Named) -> String {
+pub(super) fn told((name, kind): Named) -> String {
     match kind_of(kind) {
         geometry if geometry.starts_with("geometry") => format!("ST_AsBinary(\"{name}\")"),
         "date" => format!("to_char(\"{name}\", 'YYYY-MM-DD')"),
@@ -350,12 +369,15 @@ fn copied(values: Values, width: usize) -> String {
 
 /// Copies rows into a table with the columns of a layer.
 pub(super) async fn copy(tx: &mut Tx, layer: &Layer, table: &str, values: Values, doing: &str) -> Result<u64, StoreError> {
+    copy_rows(tx, &format!("{table} ({})", list(layer, "")), width(layer), values, doing).await
+}
+
+/// Copies rows of `width` values into a table, which is told with its columns.
+pub(super) async fn copy_rows(tx: &mut Tx, table: &str, width: usize, values: Values, doing: &str) -> Result<u64, StoreError> {
     if values.0.is_empty() {
         return Ok(0);
     }
-    let width = 1 + columns(layer).count();
-    let sql = format!("COPY {table} ({}) FROM STDIN", list(layer, ""));
-    tx.copy(sql, copied(values, width), doing).await
+    tx.copy(format!("COPY {table} FROM STDIN"), copied(values, width), doing).await
 }
 
 /// How many columns a layer has, `fid` included.
