@@ -135,7 +135,8 @@ impl Asked {
 
     fn refused(&self, path: &str, status: u16, body: &Value) -> Failure {
         let why = body["detail"].as_str().unwrap_or("no reason is told");
-        let hint = if matches!(status, 401 | 403) { "; --token-file names a file with a token that sees the whole city" } else { "" };
+        let hint =
+            if matches!(status, 401 | 403) { "; --token-file names a file with a token that sees the whole city" } else { "" };
         Failure::Failed(format!("{}{path}: {status}, {why}{hint}", self.place))
     }
 
@@ -246,12 +247,8 @@ async fn tell(asked: &Arc<Asked>, to: &To) -> Result<(), Failure> {
     let by_code = |item: &Value| Place::default().then_text(word(item, "kind")).then_text(word(item, "code"));
     send(to, sorted(CATEGORIES, categories, by_code, |item| format!("{} {}", word(item, "kind"), word(item, "code")))).await?;
 
-    let levels: Vec<String> = meta["scheme"]["levels"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|level| word(level, "name").to_owned())
-        .collect();
+    let levels: Vec<String> =
+        meta["scheme"]["levels"].as_array().into_iter().flatten().map(|level| word(level, "name").to_owned()).collect();
     units(asked, to, None, &levels).await?;
     let sets = meta["grid_sets"].as_array().into_iter().flatten().map(|set| word(set, "set"));
     let mut sets: Vec<&str> = sets.filter(|set| *set != "governance").collect();

@@ -111,7 +111,8 @@ async fn servers(
     let (a, b) = (Arc::new(a), Arc::new(b));
     let (mut rows_a, mut rows_b) = (Answers::of(Arc::clone(&a)), Answers::of(Arc::clone(&b)));
     let kinds: Vec<Kind> = compare(&answers::KINDS, &mut rows_a, &mut rows_b, watch).await?;
-    let note = "compared is what both answer; closed cases, addresses, past boundaries, imports, the log, tokens and the audit are not";
+    let note =
+        "compared is what both answer; closed cases, addresses, past boundaries, imports, the log, tokens and the audit are not";
     let compared = Compared::new(a.city().await?, b.city().await?, kinds, vec![note.to_owned()]);
     a.close().await?;
     b.close().await?;

@@ -68,10 +68,7 @@ impl Table {
         let (columns, key) = match form {
             // Known to the city by their own id; the number is beside it.
             Form::Rows(_) if layer.name == STAFF.name => (std::iter::once(FID).chain(said).collect(), vec!["id"]),
-            Form::Before(_) => (
-                [("import", "INTEGER"), FID].into_iter().chain(said).collect(),
-                vec!["import", "fid"],
-            ),
+            Form::Before(_) => ([("import", "INTEGER"), FID].into_iter().chain(said).collect(), vec!["import", "fid"]),
             Form::Boundaries(_) => (
                 said.chain([("chain", "INTEGER"), ("epoch_until", "INTEGER")]).collect(),
                 vec!["grid_set", "chain", key_column(layer), "epoch_from"],

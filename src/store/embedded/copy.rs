@@ -88,9 +88,11 @@ async fn sources(conn: &mut SqliteConnection, table: &Table, undoable: &[i64]) -
         (Form::Own, "meta") => {
             format!("SELECT {list} FROM meta WHERE key NOT IN ('schema', 'audit_begins_after') ORDER BY {order}")
         }
-        (Form::Own, "audit_begin") => "SELECT CAST(substr(value, 1, instr(value, ' ') - 1) AS INTEGER), substr(value, instr(value, ' ') + 1)
+        (Form::Own, "audit_begin") => {
+            "SELECT CAST(substr(value, 1, instr(value, ' ') - 1) AS INTEGER), substr(value, instr(value, ' ') + 1)
             FROM meta WHERE key = 'audit_begins_after'"
-            .to_owned(),
+                .to_owned()
+        }
         (Form::Own, "sequences") => {
             let own = OWN_NUMBERS.map(|(name, _)| {
                 format!(" UNION ALL SELECT '{name}', ifnull((SELECT max(seq) FROM sqlite_sequence WHERE name = '{name}'), 0)")

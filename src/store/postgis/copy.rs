@@ -4,11 +4,11 @@ use super::schema::NUMBERED;
 use super::sql::{EXTERNAL, Tx, bound, copy_rows, told};
 use super::{PostgisStore, log};
 use crate::domain::id::Revision;
+use crate::store::StoreError;
 use crate::store::commit::ImportRecord;
 use crate::store::copy::{CityRows, Form, OWN_NUMBERS, Portion, Table, external_keys, tables};
 use crate::store::layers::{FACILITIES, STAFF};
 use crate::store::values::{Fields, Value, Values};
-use crate::store::StoreError;
 use tokio::sync::mpsc;
 
 impl PostgisStore {
@@ -135,7 +135,8 @@ impl PostgisCopy {
                     let [Value::Text(name), Value::Int(last)] = row else { continue };
                     match OWN_NUMBERS.iter().find(|(table, _)| table == name) {
                         None => {
-                            let sql = "INSERT INTO sequences VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET last = excluded.last";
+                            let sql =
+                                "INSERT INTO sequences VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET last = excluded.last";
                             tx.execute(sql, bound![name.as_str(), *last], &doing).await?;
                         }
                         Some((table, column)) if *last > 0 => {

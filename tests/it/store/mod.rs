@@ -2,6 +2,7 @@
 
 mod callers;
 mod contract;
+mod copy;
 mod database;
 mod differential;
 mod file;
