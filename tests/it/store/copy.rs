@@ -23,7 +23,7 @@ use wangge::domain::audit::{Action, Deed, Verifier};
 use wangge::domain::case::{CaseRecord, CaseState};
 use wangge::domain::facility::FacilityRecord;
 use wangge::domain::grid::{GridKind, GridRecord};
-use wangge::domain::id::{Epoch, FacilityId, GridSet, ImportId, Revision};
+use wangge::domain::id::{Epoch, FacilityId, GridSet, Revision};
 use wangge::domain::period::Period;
 use wangge::domain::records::{BoundarySet, HouseholdCount, Provenance};
 use wangge::domain::scheme::Scheme;
@@ -89,7 +89,7 @@ async fn full(store: Store) -> (Store, String) {
     brought(&store, Imported::Staff, "s.csv", &team.replace("李二", "李三")).await;
     let text = "id,address,name,lon,lat,within\na1,昌国街道解放路1号,,122.105,30.005,\n,昌国街道深巷2号,,,,330902001\n";
     brought(&store, Imported::Addresses, "a.csv", text).await;
-    let closed = CaseRecord { state: CaseState::Closed, ..world::full_case() };
+    let closed = CaseRecord { state: CaseState::Closed, grid: Some(city::code(city::GRID_1)), ..world::full_case() };
     store.cases_commit(world::cases(vec![closed, world::case(9)])).await.unwrap();
     store.addresses_commit(world::addresses(vec![world::full_address()])).await.unwrap();
     let odd = FacilityRecord { category: "01001".into(), grid: None, ..world::full_facility() };
@@ -397,6 +397,8 @@ async fn every_difference_between_two_stores_is_found_and_shown() {
             "grids governance 0 330902001001002 2: only in A",
         ),
         ("INSERT INTO wangge.staff (id, name, role, assigned) VALUES ('s99', 'x', 'police', '3309')", "staff s99: only in B"),
+        // The same row took a number.
+        ("", "sequences staff: different: last is"),
         ("DELETE FROM wangge.change_log WHERE revision = 3", "change_log 3: only in A"),
         ("UPDATE wangge.cases SET due_at = due_at + interval '1 ms' WHERE fid = 1", "cases 1: different: due_at is"),
         (
@@ -415,7 +417,7 @@ async fn every_difference_between_two_stores_is_found_and_shown() {
         ("UPDATE wangge.imports SET added = '[]' WHERE id = 1", "imports 1: different: added"),
         ("UPDATE wangge.epochs SET actor = 'y' WHERE epoch = 3", "epochs 3: different: actor is \"planner\" in A, \"y\" in B"),
     ];
-    for (sql, _) in changes {
+    for (sql, _) in changes.iter().filter(|(sql, _)| !sql.is_empty()) {
         home.sql(sql);
     }
     let different = run(folder, &["compare", "city.gpkg", &url]);
@@ -423,7 +425,7 @@ async fn every_difference_between_two_stores_is_found_and_shown() {
     for (_, line) in changes {
         assert!(told(&different).contains(line), "{line}: {}", told(&different));
     }
-    assert!(told(&different).contains("not equal: 14 differ"), "{}", told(&different));
+    assert!(told(&different).contains("not equal: 15 differ"), "{}", told(&different));
     let as_json = run(folder, &["compare", &url, "city.gpkg", "--json"]);
     let json: Value = serde_json::from_slice(&as_json.stdout).unwrap();
     assert_eq!((as_json.status.code(), &json["equal"]), (Some(1), &json!(false)));
@@ -507,5 +509,4 @@ async fn two_servers_and_their_stores_are_compared_by_what_they_answer() {
     assert_eq!(equal.status.code(), Some(0), "{}", told(&equal));
     let nobody = asked(folder, compare_of(&one, "http://127.0.0.1:9")).await;
     assert!(nobody.status.code() == Some(1) && told(&nobody).contains("cannot be reached"), "{}", told(&nobody));
-    let _ = ImportId(1);
 }
