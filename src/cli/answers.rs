@@ -73,7 +73,7 @@ pub(super) struct Asked {
 
 enum Who {
     /// At an address, without a slash at its end.
-    Server(Upstream),
+    Server(Box<Upstream>),
     /// In this process.
     Here(http::Routes, Store),
 }
@@ -83,7 +83,7 @@ impl Asked {
     pub(super) fn server(address: &str, token: Option<&str>, authorities: Option<&Path>) -> Result<Self, Failure> {
         let upstream = Upstream::new(authorities).map_err(|error| Failure::Usage(error.to_string()))?;
         let headers = token.map(|token| ("authorization", format!("Bearer {token}"))).into_iter().collect();
-        Ok(Self::new(address.trim_end_matches('/').to_owned(), Who::Server(upstream), headers))
+        Ok(Self::new(address.trim_end_matches('/').to_owned(), Who::Server(Box::new(upstream)), headers))
     }
 
     /// A store, loaded and asked in this process.

@@ -388,7 +388,6 @@ pub struct Copied {
 }
 
 /// Where the rows go. Nobody sees anything of them before the end.
-#[expect(clippy::large_enum_variant, reason = "there is one of them")]
 enum Target {
     Embedded(EmbeddedCopy),
     #[cfg(feature = "postgres")]
