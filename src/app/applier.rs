@@ -3,14 +3,15 @@
 //! leave the cache before its city is published: nobody who reads the new city finds an old tile. Viewers are told of them after that.
 //!
 //! A commit is handed in as the exact rows it changed, or as a number alone: then the city is loaded from the store off to the side,
-//! compared with the one in memory, and exactly what differs is changed, in one step, up to the revision that was loaded. The same mends a
-//! number that nobody hands in: whoever should have broke off after its commit.
+//! compared with the one in memory, and exactly what differs is changed, in one step, up to the revision that was loaded; a store that keeps
+//! who wrote what reads only the rows that were written since. The same mends a number that nobody hands in: whoever should have broke off
+//! after its commit, or another process committed it.
 
 use super::reload::{self, Source};
 use crate::city::{Change, City, Published};
 use crate::domain::id::Revision;
 use crate::live::hub::Hub;
-use crate::store::Snapshot;
+use crate::store::{Past, Update};
 use crate::tiles::cache::TileCache;
 use crate::tiles::changed::Changed;
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ enum What {
     Exactly(Change),
     /// Only the store knows.
     Unknown,
+    /// The store fell back to an older state, or to another one: everything is to be loaded.
+    Anew,
 }
 
 /// A revision that the store has committed.
@@ -56,16 +59,20 @@ const QUEUE: usize = 256;
 /// some milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// The same where other processes commit too: only this server's own writers are waited for.
+const PATIENCE_WITH_OTHERS: Duration = Duration::from_millis(20);
+
 /// How long after a store that did not answer it is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Applier {
     /// Starts the task over `published`, of which `tiles` holds tiles and `live` tells, and `source` is where it comes from. It ends when
     /// the last handle is dropped.
-    pub fn start(published: Arc<Published>, tiles: TileCache, live: Hub, source: Source) -> Self {
+    pub fn start(published: Arc<Published>, tiles: TileCache, live: Hub, source: Source, past: Past) -> Self {
         let (queue, arriving) = mpsc::channel(QUEUE);
         let (seeing, seen) = watch::channel(published.load().revision);
-        let task = Task { memory: Memory { published, tiles, live }, source, seeing, waiting: BTreeMap::new(), missing: None };
+        let memory = Memory { published, tiles, live };
+        let task = Task { memory, source, past, seeing, waiting: BTreeMap::new(), missing: None };
         tokio::spawn(task.run(arriving));
         Self { queue, seen }
     }
@@ -93,6 +100,11 @@ impl Applier {
         self.hand_in(revision, What::Unknown).await
     }
 
+    /// Returns when readers see what the store has now, which has another past than the city in memory.
+    pub(super) async fn load_anew(&self, revision: Revision) -> Result<(), Stopping> {
+        self.hand_in(revision, What::Anew).await
+    }
+
     async fn hand_in(&self, revision: Revision, what: What) -> Result<(), Stopping> {
         let (applied, done) = oneshot::channel();
         self.queue.send(Committed { revision, what, applied }).await.map_err(|_| Stopping)?;
@@ -117,6 +129,8 @@ struct Waiting {
 struct Task {
     memory: Memory,
     source: Source,
+    /// Which history the city in memory belongs to.
+    past: Past,
     seeing: watch::Sender<Revision>,
     waiting: BTreeMap<Revision, Waiting>,
     /// The number that holds up others, and until when it is waited for.
@@ -141,15 +155,22 @@ impl Task {
                     Ok(0) => return,
                     Ok(_) => Ok(()),
                     Err(_) => {
-                        tracing::warn!(revision = missing.0, "nobody handed in a revision: the city is loaded from the store");
-                        self.reload(missing).await
+                        if !self.source.store.is_shared() {
+                            tracing::warn!(revision = missing.0, "nobody handed in a revision: the city is loaded from the store");
+                        }
+                        self.reload(missing, false).await
                     }
                 },
             };
+            let mut anew = Vec::new();
             for committed in batch.drain(..) {
-                self.take_in(committed);
+                match committed.what {
+                    What::Anew => anew.push(committed.applied),
+                    _ => self.take_in(committed),
+                }
             }
             let done = match done {
+                Ok(()) if !anew.is_empty() => self.load_anew(anew).await,
                 Ok(()) => self.apply_all().await,
                 broken => broken,
             };
@@ -198,7 +219,7 @@ impl Task {
                     self.notice(next);
                     return Ok(());
                 }
-                self.reload(next).await?;
+                self.reload(next, false).await?;
                 continue;
             }
             let memory = self.memory.clone();
@@ -213,30 +234,37 @@ impl Task {
         self.missing = match self.missing {
             _ if self.waiting.is_empty() => None,
             Some((known, until)) if known == next => Some((known, until)),
+            _ if self.source.store.is_shared() => Some((next, Instant::now() + PATIENCE_WITH_OTHERS)),
             _ => Some((next, Instant::now() + PATIENCE)),
         };
     }
 
-    /// Loads the city from the store, where it has `at_least` this revision.
-    async fn reload(&mut self, at_least: Revision) -> Result<(), Broken> {
+    /// Everything is loaded, whatever was committed to the past that is gone: whoever waits for that is not told that it is there.
+    async fn load_anew(&mut self, told: Vec<oneshot::Sender<()>>) -> Result<(), Broken> {
+        self.waiting.clear();
+        self.reload(Revision(0), true).await?;
+        self.seen(told);
+        Ok(())
+    }
+
+    /// Loads what changed from the store, where it has `at_least` this revision, or another past; everything, if `anew`.
+    async fn reload(&mut self, at_least: Revision, anew: bool) -> Result<(), Broken> {
         self.missing = None;
-        let snapshot = loop {
-            match self.source.snapshot().await {
-                Ok(snapshot) if snapshot.revision >= at_least => break snapshot,
-                Ok(snapshot) => {
-                    tracing::error!(
-                        wanted = at_least.0,
-                        found = snapshot.revision.0,
-                        "the store lacks a revision that it committed"
-                    );
+        let after = if anew { Revision(u64::MAX) } else { self.latest() };
+        let update = loop {
+            match self.source.update(after, self.past).await {
+                Ok(update) if update.revision >= at_least || update.past != self.past => break update,
+                Ok(update) => {
+                    tracing::error!(wanted = at_least.0, found = update.revision.0, "the store lacks a revision that it committed");
                 }
                 Err(error) => tracing::error!(%error, "the city could not be loaded from the store"),
             }
             tokio::time::sleep(PAUSE).await;
         };
-        let revision = snapshot.revision;
-        let memory = self.memory.clone();
-        let loaded = tokio::task::spawn_blocking(move || memory.follow(snapshot)).await;
+        let (revision, memory) = (update.revision, self.memory.clone());
+        let back = revision < self.latest() || update.past != self.past;
+        self.past = update.past;
+        let loaded = tokio::task::spawn_blocking(move || memory.follow(update, back)).await;
         match loaded {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -248,6 +276,9 @@ impl Task {
         }
         let later = self.waiting.split_off(&Revision(revision.0 + 1));
         let told = std::mem::replace(&mut self.waiting, later);
+        if back {
+            self.waiting.clear();
+        }
         self.seen(told.into_values().flat_map(|waiting| waiting.writers).collect());
         Ok(())
     }
@@ -278,16 +309,22 @@ impl Memory {
         writers
     }
 
-    /// The city of a snapshot, in one step.
-    fn follow(&self, snapshot: Snapshot) -> Result<(), super::AppError> {
+    /// The city after an update, in one step. `back`: it does not follow from the one in memory.
+    fn follow(&self, update: Update, back: bool) -> Result<(), super::AppError> {
         let mut city = self.published.load();
         let mut changed = Changed::default();
         let mut sets = Vec::new();
-        reload::steps(&city.clone(), snapshot, |next, change| {
+        reload::steps(&city.clone(), update, |next, change| {
             changed.extend(&self.tiles.take(&city, &next, change));
             sets.extend(super::live::set_of(change));
             city = next;
         })?;
+        if back {
+            let latest = city.revision;
+            self.published.replace(city);
+            self.live.begin_anew(latest);
+            return Ok(());
+        }
         let told = super::live::change(&city, &changed, sets);
         self.replace(city, vec![told]);
         Ok(())

@@ -102,7 +102,7 @@ fn told(error: StoreError) -> AppError {
     match error {
         StoreError::Changed { current, .. } => AppError::Outdated { current },
         StoreError::KeyReused(key) => AppError::KeyReused(key),
-        other => AppError::Store(other),
+        other => other.into(),
     }
 }
 
@@ -115,6 +115,13 @@ impl App {
     async fn facility_stored(&self, actor: &Actor, id: FacilityId) -> Result<FacilityRecord, AppError> {
         let view = self.view(actor);
         let unknown = AppError::UnknownId { what: "facility", id: id.0 };
+        // What another server wrote just now is about to be seen.
+        let view = if self.store.is_shared() && view.city.facilities.facility(id).is_none() {
+            self.caught_up(self.store.revision().await?).await?;
+            self.view(actor)
+        } else {
+            view
+        };
         // What readers do not see yet, or no more, is not there.
         if !view.city.facilities.facility(id).is_some_and(|row| view.sees_facility(row)) {
             return Err(unknown);
@@ -198,9 +205,11 @@ impl App {
             }
             let record = self.patched(actor, &view, &empty, patch.clone())?;
             let _naming = self.code_checked(actor, &empty, &record).await?;
-            self.applier.alive()?;
+            self.takes_writes()?;
             match self.store.facility_write(head, FacilityWrite::Put(Box::new(record)), once.clone()).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
+                // By way of another server: the next look finds who.
+                Err(StoreError::CodeTaken { .. }) => self.caught_up(self.store.revision().await?).await?,
                 Err(error) => return Err(told(error)),
                 Ok(outcome) => return self.seen(&view, outcome, None).await,
             }
@@ -227,9 +236,11 @@ impl App {
             meant.checked(before.version)?;
             let record = self.patched(actor, &view, &before, patch.clone())?;
             let _naming = self.code_checked(actor, &before, &record).await?;
-            self.applier.alive()?;
+            self.takes_writes()?;
             match self.store.facility_write(head, FacilityWrite::Put(Box::new(record)), once.clone()).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
+                // By way of another server: the next look finds who.
+                Err(StoreError::CodeTaken { .. }) => self.caught_up(self.store.revision().await?).await?,
                 // Somebody else was quicker; whoever means any version means the one after as well.
                 Err(StoreError::Changed { current, .. }) if *meant == Meant::Any && current.0 > 0 => {}
                 Err(error) => return Err(told(error)),
@@ -249,7 +260,7 @@ impl App {
             }
             let before = self.facility_stored(actor, id).await?;
             meant.checked(before.version)?;
-            self.applier.alive()?;
+            self.takes_writes()?;
             match self.store.facility_write(head, FacilityWrite::Remove(id, before.version), once.clone()).await {
                 Err(StoreError::Changed { current, .. }) if *meant == Meant::Any && current.0 > 0 => {}
                 Err(error) => return Err(told(error)),

@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::applier::Applier;
+use super::follow::Followed;
 use super::history::History;
 use super::imports::jobs::Jobs;
 use super::links::KeptLinks;
@@ -33,13 +34,16 @@ impl App {
         // First what a person may have to mend, then the large city.
         let outside = Outside::open(&config, &compute, &clock).await?;
         let access = Access::open(&config, &store, &clock).await?.map(Arc::new);
+        // First: what another past would have meanwhile is then loaded anew.
+        let past = store.stand().await?.past;
         let snapshot = store.snapshot(clock.now()).await?;
         let city = compute.run(move || city(snapshot)).await??;
         let published = Arc::new(Published::new(city));
         let tiles = TileCache::new(config.tile_cache_bytes);
         let live = Hub::start(published.load().revision, Pace::default());
         let source = Source { store: store.clone(), clock: clock.clone() };
-        let applier = Applier::start(Arc::clone(&published), tiles.clone(), live.clone(), source);
+        let applier = Applier::start(Arc::clone(&published), tiles.clone(), live.clone(), source, past);
+        let followed = store.is_shared().then(|| Followed::new(published.load().revision));
         Ok(Self {
             store,
             published,
@@ -49,6 +53,7 @@ impl App {
             tiles,
             outside,
             access,
+            followed,
             config,
             clock,
             history: History::default(),

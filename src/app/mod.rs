@@ -15,6 +15,7 @@ pub mod cursor;
 pub mod exports;
 pub mod facilities;
 pub mod facility_writes;
+pub mod follow;
 pub mod history;
 pub mod imports;
 pub mod links;
@@ -74,6 +75,8 @@ pub struct App {
     /// Maps and layers of others.
     pub outside: outside::Outside,
     access: Option<Arc<access::Access>>,
+    /// How the store stands to this server, where others write to it too.
+    followed: Option<follow::Followed>,
     /// Every setting.
     pub config: Config,
     /// The only "now".
@@ -200,6 +203,12 @@ pub enum AppError {
         /// The first of them, in words.
         some: Vec<String>,
     },
+    /// Ask again later: lookups go on meanwhile.
+    #[error("the store takes no writes for now ({0}); lookups and tiles go on from memory")]
+    Away(String),
+    /// Send it again with the same Idempotency-Key, or look.
+    #[error("the connection to the store broke off after the write was sent: whether it was done is not known")]
+    Unsure,
     /// Nothing can be taken back.
     #[error("import {id} cannot be undone: {why}")]
     CannotUndo {
@@ -233,7 +242,7 @@ pub enum AppError {
     Panicked,
     /// Nothing a caller could do; the log says why.
     #[error("the store did not answer")]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// A city file with a zone that does not exist; nothing a caller could do.
     #[error("the city's time zone {0:?} does not exist; IANA names like Asia/Shanghai do")]
     TimeZone(String),
@@ -249,6 +258,19 @@ pub enum AppError {
 
 fn first(faults: &[Fault]) -> String {
     faults.first().map(ToString::to_string).unwrap_or_default()
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unsure { .. } => Self::Unsure,
+            StoreError::Away { doing, why } => {
+                tracing::warn!(doing, why, "the store is away");
+                Self::Away(doing)
+            }
+            other => Self::Store(other),
+        }
+    }
 }
 
 impl From<NotDone> for AppError {
@@ -269,9 +291,13 @@ impl App {
         }
     }
 
-    /// How many committed changes are not in memory yet. An error when the store does not answer.
+    /// How many committed changes are not in memory yet. An error when the store does not answer, unless this server follows it: then its
+    /// last answer counts.
     pub async fn behind(&self) -> Result<u64, AppError> {
-        let stored = self.store.revision().await?;
+        let stored = match self.standing() {
+            Some(standing) => standing.stored,
+            None => self.store.revision().await?,
+        };
         Ok(stored.0.saturating_sub(self.published.load().revision.0))
     }
 }

@@ -1,4 +1,4 @@
-//! From the city in memory to that of a later snapshot, in steps of which each says exactly what it changed: so only the tiles that
+//! From the city in memory to that of a later revision, in steps of which each says exactly what it changed: so only the tiles that
 //! differ leave the cache, and everything else is shared.
 
 use super::{AppError, load};
@@ -6,10 +6,10 @@ use crate::city::standing::{Record, Standings};
 use crate::city::{Addresses, Case, Change, City, Facility};
 use crate::clock::Clock;
 use crate::domain::case::CaseRecord;
-use crate::domain::facility::FacilityRow;
-use crate::domain::id::{CaseId, Epoch, FacilityId};
+use crate::domain::facility::{FacilityRecord, FacilityRow};
+use crate::domain::id::{CaseId, Epoch, FacilityId, Revision};
 use crate::domain::records::BoundarySet;
-use crate::store::{Snapshot, Store, StoreError};
+use crate::store::{InForce, Past, Rows, Store, StoreError, Update};
 use crate::territory::Territory;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,30 +24,39 @@ pub struct Source {
 }
 
 impl Source {
-    /// The city as it is stored now.
-    pub(super) async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        self.store.snapshot(self.clock.now()).await
+    /// What changed after a revision of a past; everything, when the store has another past now.
+    pub(super) async fn update(&self, after: Revision, past: Past) -> Result<Update, StoreError> {
+        self.store.update(after, Some(past), self.clock.now()).await
     }
 }
 
-/// Goes from `before` to the city of a snapshot. `step` is told each city on the way and what changed from the one before; the last of
-/// them has the snapshot's revision. Cost: a look at every row, and a territory when boundaries differ.
-pub(super) fn steps(before: &Arc<City>, snapshot: Snapshot, mut step: impl FnMut(Arc<City>, &Change)) -> Result<(), AppError> {
-    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses, organizations, buildings } =
-        snapshot;
+/// Goes from `before` to the city after an update. `step` is told each city on the way and what changed from the one before; the last of
+/// them has the update's revision. Cost: a look at every row of it, and a territory when boundaries differ.
+pub(super) fn steps(before: &Arc<City>, update: Update, mut step: impl FnMut(Arc<City>, &Change)) -> Result<(), AppError> {
+    let Update { revision, past: _, meta, boundaries, facilities, staff, cases, addresses, organizations, buildings } = update;
     let mut city = Arc::clone(before);
     let mut go = |city: &mut Arc<City>, change: Change| {
         let next = Arc::new(city.after(revision, &change));
         *city = Arc::clone(&next);
         step(next, &change);
     };
-    let (scheme, about) = load::about(meta)?;
-    let epoch = epoch.map_or(Epoch(0), |record| record.epoch);
-    let boundaries = boundaries.unwrap_or_else(|| BoundarySet { scheme, ..BoundarySet::default() });
-    if !is_same(&city.territory, epoch, &boundaries) {
-        let territory = city.territory.after(epoch, &boundaries).map_err(|faults| AppError::Damaged { epoch, faults })?;
-        go(&mut city, Change::Boundaries(Arc::new(territory)));
-    }
+    let (scheme, about) = meta.map(load::about).transpose()?.unzip();
+    let InForce { hierarchy, others } = match boundaries {
+        Some(in_force) => {
+            let scheme = scheme.unwrap_or_else(|| city.territory.scheme.clone());
+            let (epoch, boundaries) = match &in_force.hierarchy {
+                Some((record, boundaries)) => (record.epoch, boundaries),
+                None => (Epoch(0), &BoundarySet { scheme, ..BoundarySet::default() }),
+            };
+            if !is_same(&city.territory, epoch, boundaries) {
+                let territory = city.territory.after(epoch, boundaries).map_err(|faults| AppError::Damaged { epoch, faults })?;
+                go(&mut city, Change::Boundaries(Arc::new(territory)));
+            }
+            in_force
+        }
+        None => InForce::default(),
+    };
+    drop(hierarchy);
     for (record, set) in others {
         let known = city.others.get(&record.set);
         if known.is_some_and(|known| is_same(known, record.epoch, &set)) {
@@ -60,7 +69,7 @@ pub(super) fn steps(before: &Arc<City>, snapshot: Snapshot, mut step: impl FnMut
         let territory = built.map_err(|faults| AppError::Damaged { epoch: record.epoch, faults })?;
         go(&mut city, Change::Boundaries(Arc::new(territory)));
     }
-    if about != *city.about {
+    if let Some(about) = about.filter(|about| *about != *city.about) {
         go(&mut city, Change::About(Arc::new(about)));
     }
     if let Some(change) = facilities_that_differ(&city, facilities) {
@@ -69,7 +78,7 @@ pub(super) fn steps(before: &Arc<City>, snapshot: Snapshot, mut step: impl FnMut
     if let Some(change) = cases_that_differ(&city, cases) {
         go(&mut city, change);
     }
-    if !city.addresses.are_of(Addresses::hash_of(&addresses)) {
+    if let Some(addresses) = addresses.filter(|addresses| !city.addresses.are_of(Addresses::hash_of(addresses))) {
         let addresses = Addresses::new(addresses, &city.territory);
         go(&mut city, Change::Addresses(Arc::new(addresses)));
     }
@@ -80,8 +89,8 @@ pub(super) fn steps(before: &Arc<City>, snapshot: Snapshot, mut step: impl FnMut
     if let Some(change) = standing_that_differ(&city.buildings, buildings, |put, removed| Change::Buildings { put, removed }) {
         go(&mut city, change);
     }
-    // Last, and in any case: from here on the city is that of the snapshot.
-    go(&mut city, Change::Staff(staff));
+    // Last, and in any case: from here on the city is that of the update.
+    go(&mut city, staff.map_or(Change::Facilities { put: Vec::new(), removed: Vec::new() }, Change::Staff));
     Ok(())
 }
 
@@ -101,7 +110,18 @@ fn is_same(territory: &Territory, epoch: Epoch, set: &BoundarySet) -> bool {
 }
 
 /// Rows of facilities that are others in the store, or gone; `None` when there are none.
-fn facilities_that_differ(city: &City, rows: Vec<FacilityRow>) -> Option<Change> {
+fn facilities_that_differ(city: &City, rows: Rows<FacilityRow, FacilityRecord>) -> Option<Change> {
+    let rows = match rows {
+        Rows::Same => return None,
+        Rows::All(rows) => rows,
+        Rows::Some { ids, rows } => {
+            let gone = gone(&ids, rows.iter().map(|row| row.id.0)).map(FacilityId);
+            let removed = gone.filter(|id| city.facilities.facility(*id).is_some()).collect();
+            // Those that say the same are put again: they are few.
+            let put = rows.iter().filter_map(|row| load::facility_of(row, &city.about.profile)).collect();
+            return Some(Change::Facilities { put, removed });
+        }
+    };
     let same = |row: &FacilityRow, known: &Facility| {
         (row.at, row.category, row.state, row.version) == (known.at, known.category, known.state, known.version)
             && row.name == known.name
@@ -120,8 +140,25 @@ fn facilities_that_differ(city: &City, rows: Vec<FacilityRow>) -> Option<Change>
     (!put.is_empty() || !removed.is_empty()).then_some(Change::Facilities { put, removed })
 }
 
+/// Those keys that have no row.
+fn gone(ids: &[i64], rows: impl Iterator<Item = i64>) -> impl Iterator<Item = i64> {
+    let there: HashSet<i64> = rows.collect();
+    ids.iter().copied().filter(move |id| !there.contains(id))
+}
+
 /// The same of open cases.
-fn cases_that_differ(city: &City, records: Vec<CaseRecord>) -> Option<Change> {
+fn cases_that_differ(city: &City, records: Rows<CaseRecord>) -> Option<Change> {
+    let records = match records {
+        Rows::Same => return None,
+        Rows::All(records) => records,
+        Rows::Some { ids, rows } => {
+            let open: Vec<CaseRecord> = rows.into_iter().filter(|record| record.state.is_open()).collect();
+            let gone = gone(&ids, open.iter().map(|record| record.id.0)).map(CaseId);
+            let removed = gone.filter(|id| city.cases.case(*id).is_some()).collect();
+            let put = open.into_iter().map(|record| Case { record: Arc::new(record), leaf: None }).collect();
+            return Some(Change::Cases { put, removed });
+        }
+    };
     let stored: HashSet<CaseId> = records.iter().map(|record| record.id).collect();
     let removed: Vec<CaseId> = city.cases.iter().map(|case| case.record.id).filter(|id| !stored.contains(id)).collect();
     let put: Vec<Case> = records
@@ -135,11 +172,22 @@ fn cases_that_differ(city: &City, records: Vec<CaseRecord>) -> Option<Change> {
 /// The same of organizations and buildings: `change` of those to be put and the keys of those that are gone.
 fn standing_that_differ<R: Record + PartialEq>(
     known: &Standings<R>,
-    records: Vec<R>,
+    records: Rows<R>,
     change: impl FnOnce(Vec<Arc<R>>, Vec<R::Id>) -> Change,
 ) -> Option<Change> {
-    let stored: HashSet<R::Id> = records.iter().map(|record| record.id()).collect();
-    let removed: Vec<R::Id> = known.iter().map(|one| one.record.id()).filter(|id| !stored.contains(id)).collect();
+    let (records, removed) = match records {
+        Rows::Same => return None,
+        Rows::All(records) => {
+            let stored: HashSet<R::Id> = records.iter().map(|record| record.id()).collect();
+            (records, known.iter().map(|one| one.record.id()).filter(|id| !stored.contains(id)).collect::<Vec<_>>())
+        }
+        Rows::Some { ids, rows } => {
+            let named: HashSet<i64> = ids.into_iter().collect();
+            let stored: HashSet<R::Id> = rows.iter().map(|record| record.id()).collect();
+            let gone = |id: &R::Id| named.contains(&R::number(*id)) && !stored.contains(id);
+            (rows, known.iter().map(|one| one.record.id()).filter(gone).collect())
+        }
+    };
     let differs = |record: &R| known.get(record.id()).is_none_or(|known| *known.record != *record);
     let put: Vec<_> = records.into_iter().filter(differs).map(Arc::new).collect();
     (!put.is_empty() || !removed.is_empty()).then(|| change(put, removed))

@@ -138,6 +138,7 @@ async fn answer_within(app: Arc<App>, doors: Vec<Door>, address: SocketAddr, roo
     if let Some(limit) = app.config.memory_limit_bytes {
         tokio::spawn(http::pressure::watch_memory(limit));
     }
+    tokio::spawn(Arc::clone(&app).follow());
     let keeping = Arc::clone(&app);
     tokio::spawn(async move { keeping.keep_sessions().await });
     let closing = Arc::clone(&app);

@@ -71,6 +71,8 @@ codes! {
     UpstreamFailed "upstream_failed" 502 "The server that this comes from gave no answer to work with";
     Busy "busy" 503 "The server is at its limit";
     TimedOut "timed_out" 503 "The answer took too long";
+    StoreAway "store_away" 503 "The store takes no writes for now";
+    Unsure "unsure" 503 "Whether the write was done is not known";
     NotReady "not_ready" 503 "The server is not ready";
     Behind "behind" 503 "The revision asked for is not here yet";
     UpstreamTimedOut "upstream_timed_out" 504 "The server that this comes from took too long";
@@ -236,6 +238,8 @@ impl From<AppError> for Problem {
             AppError::CannotUndo { .. } => Self::new(C::CannotUndo, detail),
             AppError::Behind { revision, .. } => Self::new(C::Behind, detail).with("revision", revision.0),
             AppError::Stopping => Self::new(C::NotReady, detail),
+            AppError::Away(_) => Self::new(C::StoreAway, detail).with(RETRY_AFTER, 5),
+            AppError::Unsure => Self::new(C::Unsure, detail),
             AppError::BadCursor => Self::new(C::BadCursor, detail).with("field", "cursor"),
             AppError::Busy => Self::new(C::Busy, detail),
             AppError::Panicked

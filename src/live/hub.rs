@@ -120,6 +120,17 @@ impl Hub {
         self.inside.arrived.notify_one();
     }
 
+    /// Forgets all changes: those who stand somewhere in them, or behind `latest`, are told to load again.
+    pub fn begin_anew(&self, latest: Revision) {
+        {
+            let mut state = self.inside.state();
+            state.kept.clear();
+            state.texts.clear();
+            (state.bytes, state.forgotten, state.latest) = (0, latest, latest);
+        }
+        self.inside.arrived.notify_one();
+    }
+
     /// A new viewer. `since`: the revision it has seen; none: it begins now.
     pub fn watch(&self, since: Option<Revision>) -> Result<Viewer, TooMany> {
         let place = Arc::clone(&self.inside.viewers).try_acquire_owned();

@@ -96,17 +96,14 @@ impl Store {
         ask_sure!(Store, self, callers.sessions())
     }
 
-    /// Keeps sessions as they are now, and forgets others.
-    pub async fn sessions_write(&self, put: Vec<SessionRecord>, ended: Vec<Digest>) -> Result<(), StoreError> {
-        match self {
-            Self::Memory(store) => {
-                store.callers.sessions_write(put, ended);
-                Ok(())
-            }
-            Self::Embedded(store) => store.sessions_write(put, ended).await,
-            #[cfg(feature = "postgres")]
-            Self::Postgis(store) => store.sessions_write(put, ended).await,
-        }
+    /// Keeps a session that begins.
+    pub async fn session_add(&self, record: SessionRecord) -> Result<(), StoreError> {
+        ask_sure!(Store, self, callers.session_add(record))
+    }
+
+    /// Notes when sessions were used, unless somebody ended them, and forgets others.
+    pub async fn sessions_write(&self, used: Vec<(Digest, Timestamp)>, ended: Vec<Digest>) -> Result<(), StoreError> {
+        ask_sure!(Store, self, callers.sessions_write(used, ended))
     }
 
     /// Adds to the audit; number and hash of its last row.

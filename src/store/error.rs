@@ -1,6 +1,6 @@
 //! Why the store did not do what it was asked.
 
-use crate::domain::id::{Epoch, Version};
+use crate::domain::id::{Epoch, FacilityId, Version};
 use std::path::PathBuf;
 
 /// The variant says what a caller could do about it.
@@ -27,6 +27,14 @@ pub enum StoreError {
     /// The key names another write already: take another key.
     #[error("the key {0:?} was given to another write already")]
     KeyReused(String),
+    /// Another facility has the code: take another one.
+    #[error("facility {id} has the code {code:?} already")]
+    CodeTaken {
+        /// As given.
+        code: String,
+        /// Who has it.
+        id: FacilityId,
+    },
     /// The commit contradicts itself or what is stored: mend it.
     #[error("{0}")]
     Invalid(String),
@@ -88,6 +96,20 @@ pub enum StoreError {
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database does not answer, or takes no writes for now: try again later.
+    #[error("while {doing}: {why}")]
+    Away {
+        /// What was being done.
+        doing: String,
+        /// What it said.
+        why: String,
+    },
+    /// The connection broke off after the commit was sent: it may be done. Look, or send it again under the same name.
+    #[error("the connection broke off while {doing}: whether it was done is not known")]
+    Unsure {
+        /// What was being done.
+        doing: String,
     },
     /// The task that wrote ended before it answered; nothing of the commit is stored.
     #[error("the write was given up")]

@@ -79,16 +79,22 @@ impl MemoryCallers {
         self.lock().sessions.values().cloned().collect()
     }
 
-    pub(super) fn sessions_write(&self, put: Vec<SessionRecord>, ended: Vec<Digest>) {
+    pub(super) fn session_add(&self, session: SessionRecord) {
+        let settled = SessionRecord {
+            begun_at: to_millisecond(session.begun_at),
+            seen_at: to_millisecond(session.seen_at),
+            ends_at: to_millisecond(session.ends_at),
+            ..session
+        };
+        self.lock().sessions.insert(settled.hash, settled);
+    }
+
+    pub(super) fn sessions_write(&self, used: Vec<(Digest, Timestamp)>, ended: Vec<Digest>) {
         let mut inner = self.lock();
-        for session in put {
-            let settled = SessionRecord {
-                begun_at: to_millisecond(session.begun_at),
-                seen_at: to_millisecond(session.seen_at),
-                ends_at: to_millisecond(session.ends_at),
-                ..session
-            };
-            inner.sessions.insert(settled.hash, settled);
+        for (hash, seen_at) in used {
+            if let Some(session) = inner.sessions.get_mut(&hash) {
+                session.seen_at = session.seen_at.max(to_millisecond(seen_at));
+            }
         }
         ended.iter().for_each(|hash| drop(inner.sessions.remove(hash)));
     }

@@ -14,6 +14,7 @@ mod memory_callers;
 #[cfg(feature = "postgres")]
 mod postgis;
 mod rows;
+mod since;
 mod values;
 mod view;
 
@@ -28,6 +29,7 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgis::PostgisStore;
+pub use since::{InForce, Past, Rows, Stand, Update};
 pub use view::StoreView;
 
 use crate::domain::address::{AddressRecord, AddressRow};
@@ -42,9 +44,11 @@ use crate::domain::staff::StaffRecord;
 use embedded::EmbeddedLoad;
 use jiff::Timestamp;
 #[cfg(feature = "postgres")]
-use postgis::PostgisLoad;
+use postgis::{PostgisGate, PostgisLoad};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// A store. Clones share it.
 #[derive(Debug, Clone)]
@@ -131,6 +135,40 @@ impl FacilityLoad {
             Load::Embedded(load) => load.finish(import).await,
             #[cfg(feature = "postgres")]
             Load::Postgis(load) => load.finish(import).await,
+        }
+    }
+}
+
+/// No other process writes while this is held, so what is read now is what a publication will find.
+#[derive(Debug)]
+pub struct Gate {
+    inner: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    /// Nobody else writes to it anyway.
+    Alone(Store),
+    #[cfg(feature = "postgres")]
+    Postgis(Box<PostgisGate>),
+}
+
+impl Gate {
+    /// The change log's last number, where others could have made it.
+    pub fn revision(&self) -> Option<Revision> {
+        match &self.inner {
+            Held::Alone(_) => None,
+            #[cfg(feature = "postgres")]
+            Held::Postgis(gate) => Some(gate.revision),
+        }
+    }
+
+    /// As [`Store::boundaries_commit`].
+    pub async fn boundaries_commit(self, commit: BoundaryCommit) -> Result<Committed, StoreError> {
+        match self.inner {
+            Held::Alone(store) => store.boundaries_commit(commit).await,
+            #[cfg(feature = "postgres")]
+            Held::Postgis(gate) => gate.boundaries_commit(commit).await,
         }
     }
 }
@@ -228,6 +266,58 @@ impl Store {
         ask_sure!(Store, self, revision())
     }
 
+    /// Whether other processes commit to it too.
+    pub fn is_shared(&self) -> bool {
+        match self {
+            Self::Memory(_) | Self::Embedded(_) => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgis(_) => true,
+        }
+    }
+
+    /// How far it is, and in which past. Of a store that nobody else writes to only the number means something.
+    pub async fn stand(&self) -> Result<Stand, StoreError> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => store.stand().await,
+            _ => Ok(Stand { revision: self.revision().await?, past: Past::default(), at: None, callers: 0 }),
+        }
+    }
+
+    /// What changed after a revision, in the boundaries in force at `at`; everything, where it cannot tell, and when it has another past than
+    /// the one that is `known`.
+    pub async fn update(&self, after: Revision, known: Option<Past>, at: Timestamp) -> Result<Update, StoreError> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => store.update(after, known, at).await,
+            _ => {
+                let _ = (after, known);
+                Ok(Update::whole(self.snapshot(at).await?, Past::default()))
+            }
+        }
+    }
+
+    /// Wakes `news` when another process commits, as far as the store can tell; whoever has to know asks from time to time besides.
+    pub fn listen(&self, news: &Arc<Notify>) {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => store.listen(Arc::clone(news)),
+            _ => drop(Arc::clone(news)),
+        }
+    }
+
+    /// Says to other servers over the same store that this one lives, and how far it is.
+    pub async fn here(&self, revision: Revision) -> Result<(), StoreError> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => store.here(revision).await,
+            _ => {
+                let _ = revision;
+                Ok(())
+            }
+        }
+    }
+
     /// Every boundary set there is, by epoch.
     pub async fn epochs(&self) -> Result<Vec<EpochRecord>, StoreError> {
         ask_sure!(Store, self, epochs())
@@ -236,6 +326,15 @@ impl Store {
     /// The contents of one epoch, its period as it is now.
     pub async fn boundaries_at(&self, epoch: Epoch) -> Result<Option<BoundarySet>, StoreError> {
         ask_sure!(Store, self, boundaries_at(epoch))
+    }
+
+    /// Waits until no other process writes, and keeps all of them waiting until the gate is dropped or its commit is done.
+    pub async fn gate(&self) -> Result<Gate, StoreError> {
+        Ok(match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgis(store) => Gate { inner: Held::Postgis(Box::new(store.gate().await?)) },
+            _ => Gate { inner: Held::Alone(self.clone()) },
+        })
     }
 
     /// Publishes, if `base` is still current. A set that says what the current one says publishes nothing.

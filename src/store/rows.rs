@@ -159,6 +159,8 @@ pub(super) struct Counted {
     pub(super) moved: u64,
     pub(super) ids: Vec<i64>,
     pub(super) stale: Vec<i64>,
+    /// Keys of what was written or removed, for those who follow; `None`: not told.
+    pub(super) touched: Option<Vec<i64>>,
     /// What the city says about itself is different now.
     pub(super) settings: bool,
 }
@@ -170,7 +172,7 @@ impl Counted {
     }
 
     pub(super) fn committed(self, revision: Revision, epoch: Epoch, import: Option<ImportId>) -> Committed {
-        let Self { new, changed, same, removed, moved, ids, stale, settings: _ } = self;
+        let Self { new, changed, same, removed, moved, ids, stale, touched: _, settings: _ } = self;
         Committed { revision, epoch, import, new, changed, same, removed, moved, ids, stale }
     }
 

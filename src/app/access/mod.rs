@@ -19,7 +19,7 @@ use crate::domain::code::Code;
 use crate::domain::rights::{Right, Rights};
 use crate::domain::scope::{Actor, Role, Scope};
 use crate::domain::secret::{Digest, Secret};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use jiff::Timestamp;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -172,6 +172,15 @@ impl Access {
             local: Secret::random().map_err(|error| outside(error.to_string()))?,
             callers,
         }))
+    }
+
+    /// Takes over what other servers did with tokens and sessions.
+    pub(super) async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
+        self.tokens.take_over(store.tokens().await?);
+        // First: what begins while the store is read is not missing there.
+        let known = self.sessions.stored();
+        self.sessions.take_over(&known, store.sessions().await?);
+        Ok(())
     }
 
     /// Whoever shows this is the command line of this machine, which goes on to work beside the server.

@@ -32,10 +32,40 @@ pub(in crate::app) struct Sessions {
 #[derive(Default)]
 struct State {
     all: HashMap<Digest, SessionRecord>,
+    /// Those of them that are in the store.
+    stored: HashSet<Digest>,
+    /// Ended here, whatever the store still says.
+    gone: HashSet<Digest>,
     /// Used since they were stored last.
     used: HashSet<Digest>,
     /// Ended since, and stored still.
     ended: Vec<Digest>,
+}
+
+impl State {
+    /// Ends one; the store is told by [`Sessions::news`].
+    fn end(&mut self, hash: Digest) -> Option<SessionRecord> {
+        let ended = self.all.remove(&hash)?;
+        self.ended.push(hash);
+        self.stored.remove(&hash);
+        if self.gone.len() >= MOST {
+            self.gone.clear();
+        }
+        self.gone.insert(hash);
+        Some(ended)
+    }
+
+    /// Forgets those that the store has forgotten.
+    fn remove(&mut self, which: impl Fn(&SessionRecord) -> bool) {
+        let Self { all, stored, .. } = self;
+        all.retain(|hash, session| {
+            let goes = which(session);
+            if goes {
+                stored.remove(hash);
+            }
+            !goes
+        });
+    }
 }
 
 fn signed(duration: Duration) -> SignedDuration {
@@ -48,6 +78,7 @@ impl Sessions {
         let (good, ended): (Vec<_>, Vec<_>) = store.sessions().await?.into_iter().partition(|one| sessions.lasts(one, now));
         {
             let mut state = sessions.state();
+            state.stored = good.iter().map(|session| session.hash).collect();
             state.all = good.into_iter().map(|session| (session.hash, session)).collect();
             state.ended = ended.iter().map(|session| session.hash).collect();
         }
@@ -69,8 +100,7 @@ impl Sessions {
         let mut state = self.state();
         let session = state.all.get_mut(&hash)?;
         if !self.lasts(session, now) {
-            state.all.remove(&hash);
-            state.ended.push(hash);
+            // Another server may have seen it used: what has ended is told the store by `news`, after it was looked there.
             return None;
         }
         session.seen_at = session.seen_at.max(now);
@@ -85,7 +115,7 @@ impl Sessions {
 
     pub(super) fn end_of_token(&self, id: i64) {
         // The store has forgotten them with the token.
-        self.state().all.retain(|_, session| session.token != Some(id));
+        self.state().remove(|session| session.token == Some(id));
     }
 
     /// Begins one: its secret.
@@ -114,24 +144,19 @@ impl Sessions {
         });
         let first = first.map(|first| first.hash).filter(|_| count >= MOST_OF_ONE);
         if let Some(first) = first {
-            state.all.remove(&first);
-            state.ended.push(first);
+            state.end(first);
         }
         if state.all.len() >= MOST
             && let Some(oldest) = state.all.values().min_by_key(|session| session.seen_at).map(|session| session.hash)
         {
-            state.all.remove(&oldest);
-            state.ended.push(oldest);
+            state.end(oldest);
         }
         state.all.insert(hash, session.clone());
         Ok((secret, session))
     }
 
     pub(super) fn end(&self, hash: Digest) -> Option<SessionRecord> {
-        let mut state = self.state();
-        let gone = state.all.remove(&hash)?;
-        state.ended.push(hash);
-        Some(gone)
+        self.state().end(hash)
     }
 
     /// Those that last, by when they began.
@@ -141,17 +166,36 @@ impl Sessions {
         all
     }
 
+    /// Those that the store has, as far as is known here.
+    pub(super) fn stored(&self) -> HashSet<Digest> {
+        self.state().stored.clone()
+    }
+
+    /// Takes over what the store has. Of those that were `known` to be there, whichever is not was ended by another server.
+    pub(super) fn take_over(&self, known: &HashSet<Digest>, stored: Vec<SessionRecord>) {
+        let mut state = self.state();
+        let there: HashSet<Digest> = stored.iter().map(|session| session.hash).collect();
+        state.remove(|session| known.contains(&session.hash) && !there.contains(&session.hash));
+        for session in stored {
+            if state.gone.contains(&session.hash) {
+                continue;
+            }
+            let seen_at = state.all.get(&session.hash).map_or(session.seen_at, |known| known.seen_at.max(session.seen_at));
+            state.stored.insert(session.hash);
+            state.all.insert(session.hash, SessionRecord { seen_at, ..session });
+        }
+    }
+
     /// What has to be stored of what happened since.
-    fn news(&self, now: Timestamp) -> (Vec<SessionRecord>, Vec<Digest>) {
+    fn news(&self, now: Timestamp) -> (Vec<(Digest, Timestamp)>, Vec<Digest>) {
         let mut state = self.state();
         let over: Vec<Digest> = state.all.values().filter(|one| !self.lasts(one, now)).map(|one| one.hash).collect();
         for hash in over {
-            state.all.remove(&hash);
-            state.ended.push(hash);
+            state.end(hash);
         }
         let used = std::mem::take(&mut state.used);
-        let put = used.iter().filter_map(|hash| state.all.get(hash).cloned()).collect();
-        (put, std::mem::take(&mut state.ended))
+        let used = used.into_iter().filter_map(|hash| Some((hash, state.all.get(&hash)?.seen_at))).collect();
+        (used, std::mem::take(&mut state.ended))
     }
 }
 
@@ -166,7 +210,8 @@ impl App {
         let Some(access) = self.access() else { return Ok(None) };
         let begun = access.sessions.begin(bearer, token, ends_at, self.clock.now());
         let (secret, session) = begun.map_err(|error| AppError::Outside(error.to_string()))?;
-        self.store.sessions_write(vec![session.clone()], Vec::new()).await?;
+        self.store.session_add(session.clone()).await?;
+        access.sessions.state().stored.insert(session.hash);
         Ok(Some((secret, session)))
     }
 
@@ -210,10 +255,14 @@ impl App {
     /// Stores when sessions were used, and forgets those that ended.
     pub async fn sessions_keep(&self) -> Result<(), AppError> {
         let Some(access) = self.access() else { return Ok(()) };
-        let (put, ended) = access.sessions.news(self.clock.now());
-        if put.is_empty() && ended.is_empty() {
+        if self.store.is_shared() {
+            // Another server may have seen used what would be idle here.
+            access.refresh(&self.store).await?;
+        }
+        let (used, ended) = access.sessions.news(self.clock.now());
+        if used.is_empty() && ended.is_empty() {
             return Ok(());
         }
-        Ok(self.store.sessions_write(put, ended).await?)
+        Ok(self.store.sessions_write(used, ended).await?)
     }
 }

@@ -97,6 +97,15 @@ impl Tokens {
         self.read(|all| all.values().any(|token| token.id == id && is_good(token, now)))
     }
 
+    /// Takes over what other servers did. Tokens are never taken away, and what was revoked stays so.
+    pub(super) fn take_over(&self, stored: Vec<TokenRecord>) {
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        for token in stored {
+            let revoked_at = all.get(&token.hash).and_then(|known| known.revoked_at).or(token.revoked_at);
+            all.insert(token.hash, TokenRecord { revoked_at, ..token });
+        }
+    }
+
     fn put(&self, token: TokenRecord) {
         self.all.write().unwrap_or_else(PoisonError::into_inner).insert(token.hash, token);
     }

@@ -332,6 +332,7 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
     let outlines = tokio::task::spawn_blocking(move || outlines(&outlined)).await?;
     // From here to the end nobody writes a facility: it would be placed in boundaries that are not there any more.
     let quiet = if in_force { job.ground.no_writes().await } else { None };
+    let gate = job.ground.gate().await?;
     let moves = if in_force {
         job.tell(Step::Placing);
         moves(&job.ground, job.at, Arc::clone(&territory)).await?
@@ -354,7 +355,7 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
         actor: job.actor.clone(),
         at: job.at,
     };
-    let committed = store.boundaries_commit(commit).await?;
+    let committed = gate.boundaries_commit(commit).await?;
     let change = published_change(&job.ground, territory, &committed).await?;
     job.committed(&mut report, &committed, change.filter(|_| in_force)).await;
     drop(quiet);

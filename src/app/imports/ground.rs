@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::app::load::facility_of;
 use crate::city::{Case, Change};
 use crate::domain::id::{CaseId, FacilityId, Version};
-use crate::store::{Committed, OnStale, Store, StoreError};
+use crate::store::{Committed, Gate, OnStale, Store, StoreError};
 use crate::territory::Territory;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -56,6 +56,16 @@ impl Ground {
             Self::Alone(_) => None,
             Self::Served(app) => Some(app.publishing.write().await),
         }
+    }
+
+    /// Nobody writes through another process either while this is held, and everything that was written is in the city.
+    pub(super) async fn gate(&self) -> Result<Gate, StoreError> {
+        let gate = self.store().gate().await?;
+        if let (Some(app), Some(revision)) = (self.app(), gate.revision()) {
+            // What a stopping server does not see any more its commit does not find either.
+            let _ = app.applier.reload(revision).await;
+        }
+        Ok(gate)
     }
 
     /// No facility takes a code while this is held.

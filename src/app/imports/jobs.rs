@@ -128,7 +128,7 @@ impl App {
 
     /// A place for an import whose files are about to come.
     pub fn import_place(&self, _: &Actor) -> Result<Place, AppError> {
-        self.applier.alive()?;
+        self.takes_writes()?;
         let permit = Arc::clone(&self.imports.places).try_acquire_owned().map_err(|_| AppError::Busy)?;
         let number = self.imports.folders.fetch_add(1, Ordering::Relaxed);
         let folder = self.config.uploads().join(number.to_string());
@@ -171,7 +171,7 @@ impl App {
         };
         let begun = self.store.import_begin(record.clone(), &actor.id, once).await.map_err(|error| match error {
             StoreError::KeyReused(key) => AppError::KeyReused(key),
-            other => AppError::Store(other),
+            other => other.into(),
         })?;
         if !begun.repeated {
             self.imports.under_way().insert(begun.id, None);
@@ -312,7 +312,7 @@ impl App {
         let (app, actor) = (Arc::clone(self), Arc::clone(actor));
         let work = tokio::spawn(async move {
             let Ok(_turn) = app.imports.turn.try_lock() else { return Err(AppError::Busy) };
-            app.applier.alive()?;
+            app.takes_writes()?;
             undo(&Ground::Served(Arc::clone(&app)), id, &actor, app.clock.now(), dry_run).await
         });
         work.await.unwrap_or(Err(AppError::Panicked))

@@ -207,7 +207,7 @@ impl Undo<'_> {
         match error {
             StoreError::Changed { what, .. } => AppError::Touched { id: self.id().0, total: 1, some: vec![what] },
             StoreError::Invalid(why) => AppError::CannotUndo { id: self.id().0, why },
-            other => AppError::Store(other),
+            other => other.into(),
         }
     }
 
@@ -413,6 +413,7 @@ impl Undo<'_> {
         });
         let built: Result<Territory, Vec<Fault>> = built.await.map_err(|_| AppError::Panicked)?;
         let territory = Arc::new(built.map_err(|faults| AppError::Damaged { epoch: base, faults })?);
+        let gate = self.ground.gate().await?;
         let moved = if in_force {
             moves(self.ground, self.at, Arc::clone(&territory)).await.map_err(failed)?
         } else {
@@ -433,7 +434,7 @@ impl Undo<'_> {
             actor: self.actor.id.clone(),
             at: self.at,
         };
-        let committed = store.boundaries_commit(commit).await.map_err(|error| self.refusal(error))?;
+        let committed = gate.boundaries_commit(commit).await.map_err(|error| self.refusal(error))?;
         let change = published_change(self.ground, territory, &committed).await.map_err(failed)?;
         self.ground.follow(&committed, change.filter(|_| in_force && self.before.settings.is_none())).await;
         let summary = Summary { revision: committed.revision, epoch: committed.epoch };
@@ -471,7 +472,7 @@ fn grid_now(territory: Option<&Territory>, at: LatticePoint) -> Option<crate::do
 
 fn failed(error: ImportError) -> AppError {
     match error {
-        ImportError::Store(error) => AppError::Store(error),
+        ImportError::Store(error) => error.into(),
         other => AppError::Import(other.to_string()),
     }
 }

@@ -123,23 +123,43 @@ impl EmbeddedStore {
         rows.iter().map(session).collect()
     }
 
-    pub(in crate::store) async fn sessions_write(&self, put: Vec<SessionRecord>, ended: Vec<Digest>) -> Result<(), StoreError> {
+    pub(in crate::store) async fn session_add(&self, record: SessionRecord) -> Result<(), StoreError> {
+        self.writable()?;
+        let store = self.clone();
+        on_own_task(async move {
+            let mut conn = store.writer().await?;
+            sqlx::query("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?)")
+                .bind(record.hash.to_string())
+                .bind(text(&record.bearer))
+                .bind(record.token)
+                .bind(time_text(record.begun_at))
+                .bind(time_text(record.seen_at))
+                .bind(time_text(record.ends_at))
+                .execute(&mut *conn)
+                .await
+                .doing("keeping a session")?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn sessions_write(
+        &self,
+        used: Vec<(Digest, Timestamp)>,
+        ended: Vec<Digest>,
+    ) -> Result<(), StoreError> {
         self.writable()?;
         let store = self.clone();
         on_own_task(async move {
             let mut conn = store.writer().await?;
             let mut tx = begin(&mut conn).await?;
-            for record in put {
-                sqlx::query("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?)")
-                    .bind(record.hash.to_string())
-                    .bind(text(&record.bearer))
-                    .bind(record.token)
-                    .bind(time_text(record.begun_at))
-                    .bind(time_text(record.seen_at))
-                    .bind(time_text(record.ends_at))
+            for (hash, seen_at) in used {
+                sqlx::query("UPDATE sessions SET seen_at = max(seen_at, ?) WHERE hash = ?")
+                    .bind(time_text(seen_at))
+                    .bind(hash.to_string())
                     .execute(&mut *tx)
                     .await
-                    .doing("keeping a session")?;
+                    .doing("noting when a session was used")?;
             }
             for hash in ended {
                 sqlx::query("DELETE FROM sessions WHERE hash = ?")

@@ -3,10 +3,10 @@
 
 use super::log::{self, Published};
 use super::sql::{Tx, arrays, bound, bound_arrays, columns, get, list_without_fid, record_list};
-use super::{PostgisStore, imports, on_own_task};
+use super::{Lock, PostgisStore, imports, on_own_task};
 use crate::domain::code::Code;
 use crate::domain::grid::GridRecord;
-use crate::domain::id::{Epoch, GridSet, ImportId};
+use crate::domain::id::{Epoch, GridSet, ImportId, Revision};
 use crate::domain::period::Period;
 use crate::domain::records::{BoundarySet, EpochRecord};
 use crate::domain::region::{RegionRecord, VoidRecord};
@@ -14,7 +14,7 @@ use crate::domain::scheme::Scheme;
 use crate::geom::Area;
 use crate::interchange::wkb;
 use crate::store::StoreError;
-use crate::store::commit::{BoundaryCommit, Chain, CommitHead, Committed, LogKind, to_millisecond};
+use crate::store::commit::{BoundaryCommit, Chain, Committed, LogKind, to_millisecond};
 use crate::store::layers::{Bounding, CASES, FACILITIES, Layer, REGIONS, Stored, key_column, scheme_text, time_text};
 use crate::store::rows::{Counted, Entry, checked_boundaries, checked_period, moves_nothing, same_origin_aside};
 use crate::store::values::{Value, Values};
@@ -207,6 +207,29 @@ async fn epoch_insert(
     tx.execute(sql, arguments, "writing an epoch").await.map(drop)
 }
 
+/// Nobody else writes while this is held.
+#[derive(Debug)]
+pub(in crate::store) struct PostgisGate {
+    store: PostgisStore,
+    tx: Tx,
+    pub(in crate::store) revision: Revision,
+}
+
+impl PostgisGate {
+    pub(in crate::store) async fn boundaries_commit(self, given: BoundaryCommit) -> Result<Committed, StoreError> {
+        let Self { store, mut tx, revision: _ } = self;
+        on_own_task(async move {
+            let committed = match given.chain {
+                Chain::InForce => store.publish(&mut tx, given).await?,
+                Chain::Beside => store.publish_beside(&mut tx, given).await?,
+            };
+            store.commit(tx).await?;
+            Ok(committed)
+        })
+        .await
+    }
+}
+
 fn same<R: crate::store::rows::Sourced>(a: &[R], b: &[R]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_origin_aside(a, b))
 }
@@ -217,17 +240,18 @@ impl PostgisStore {
     }
 
     pub(in crate::store) async fn boundaries_commit(&self, given: BoundaryCommit) -> Result<Committed, StoreError> {
+        self.gate().await?.boundaries_commit(given).await
+    }
+
+    /// Waits until nobody else writes, and keeps all others waiting.
+    pub(in crate::store) async fn gate(&self) -> Result<PostgisGate, StoreError> {
         self.writable()?;
         let store = self.clone();
         on_own_task(async move {
             let mut tx = store.large().await?;
-            store.enter(&mut tx, &CommitHead::new(given.actor.as_str(), given.at), true).await?;
-            let committed = match given.chain {
-                Chain::InForce => store.publish(&mut tx, given).await?,
-                Chain::Beside => store.publish_beside(&mut tx, given).await?,
-            };
-            tx.commit().await?;
-            Ok(committed)
+            store.lock(&mut tx, Lock::Gate, false).await?;
+            let revision = log::revision(&mut tx).await?;
+            Ok(PostgisGate { store, tx, revision })
         })
         .await
     }

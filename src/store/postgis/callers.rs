@@ -81,6 +81,11 @@ async fn begins_after(tx: &mut Tx) -> Result<(u64, Digest), StoreError> {
     numbered(&row.ok_or_else(|| StoreError::Corrupt("nothing says where the audit begins".to_owned()))?)
 }
 
+/// Tells other servers that tokens or sessions are others now. Last, since whoever does the same waits.
+async fn changed(tx: &mut Tx) -> Result<(), StoreError> {
+    super::log::sequence(tx, "callers", 1).await.map(drop)
+}
+
 async fn append(tx: &mut Tx, deeds: Vec<Deed>) -> Result<(u64, Digest), StoreError> {
     let sql = "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1";
     let mut last = match tx.row(sql, bound![], "reading the end of the audit").await? {
@@ -132,6 +137,7 @@ impl PostgisStore {
                 record.ends_at.map(time_text),
             ];
             let id = tx.value(sql, arguments, "keeping a token").await?;
+            changed(&mut tx).await?;
             tx.commit().await?;
             Ok(id)
         })
@@ -146,6 +152,7 @@ impl PostgisStore {
             let sql = "UPDATE tokens SET revoked_at = coalesce(revoked_at, $1::timestamptz) WHERE id = $2";
             let revoked = tx.execute(sql, bound![time_text(at), id], "revoking a token").await?;
             tx.execute("DELETE FROM sessions WHERE token = $1", bound![id], "ending sessions").await?;
+            changed(&mut tx).await?;
             tx.commit().await?;
             Ok(revoked > 0)
         })
@@ -158,7 +165,7 @@ impl PostgisStore {
         self.reader().await?.rows(sql, bound![], "reading sessions").await?.iter().map(session).collect()
     }
 
-    pub(in crate::store) async fn sessions_write(&self, put: Vec<SessionRecord>, ended: Vec<Digest>) -> Result<(), StoreError> {
+    pub(in crate::store) async fn session_add(&self, record: SessionRecord) -> Result<(), StoreError> {
         self.writable()?;
         let store = self.clone();
         on_own_task(async move {
@@ -166,24 +173,44 @@ impl PostgisStore {
             let sql = "INSERT INTO sessions VALUES ($1, $2, $3, $4::timestamptz, $5::timestamptz, $6::timestamptz)
                 ON CONFLICT (hash) DO UPDATE SET bearer = excluded.bearer, token = excluded.token, begun_at = excluded.begun_at,
                   seen_at = excluded.seen_at, ends_at = excluded.ends_at";
+            let arguments = bound![
+                record.hash.to_string(),
+                text(&record.bearer),
+                record.token,
+                time_text(record.begun_at),
+                time_text(record.seen_at),
+                time_text(record.ends_at),
+            ];
+            tx.execute(sql, arguments, "keeping a session").await?;
+            changed(&mut tx).await?;
+            tx.commit().await
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn sessions_write(
+        &self,
+        mut used: Vec<(Digest, Timestamp)>,
+        ended: Vec<Digest>,
+    ) -> Result<(), StoreError> {
+        self.writable()?;
+        let store = self.clone();
+        on_own_task(async move {
+            let mut tx = store.writer().await?;
             // In one order, so that two who write the same sessions do not wait for each other.
-            let mut put = put;
-            put.sort_by_key(|record| record.hash.to_string());
-            for record in put {
-                let arguments = bound![
-                    record.hash.to_string(),
-                    text(&record.bearer),
-                    record.token,
-                    time_text(record.begun_at),
-                    time_text(record.seen_at),
-                    time_text(record.ends_at),
-                ];
-                tx.execute(sql, arguments, "keeping a session").await?;
+            used.sort_unstable_by_key(|(hash, _)| *hash);
+            let sql = "UPDATE sessions SET seen_at = greatest(seen_at, $1::timestamptz) WHERE hash = $2";
+            for (hash, seen_at) in used {
+                tx.execute(sql, bound![time_text(seen_at), hash.to_string()], "noting when a session was used").await?;
             }
+            let told = !ended.is_empty();
             let mut ended: Vec<String> = ended.iter().map(Digest::to_string).collect();
             ended.sort_unstable();
             for hash in ended {
                 tx.execute("DELETE FROM sessions WHERE hash = $1", bound![hash], "ending a session").await?;
+            }
+            if told {
+                changed(&mut tx).await?;
             }
             tx.commit().await
         })

@@ -22,6 +22,15 @@ use std::collections::HashMap;
 /// Where imports get their numbers.
 pub(super) const SEQUENCE: &str = "imports";
 
+/// How long a server may be silent before it counts as gone.
+const GONE: &str = "30 s";
+
+async fn interrupt(tx: &mut Tx) -> Result<(), StoreError> {
+    let sql = "UPDATE imports SET state = 'interrupted' WHERE state IN ('queued', 'running')
+        AND NOT EXISTS (SELECT FROM servers WHERE servers.id = imports.server)";
+    tx.execute(sql, bound![], "noting imports that were interrupted").await.map(drop)
+}
+
 /// Numbers as closed ranges, in the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Ranges(Vec<(i64, i64)>);
@@ -112,11 +121,36 @@ fn record_columns() -> String {
 }
 
 impl PostgisStore {
-    /// Whoever serves the city from now on did not begin what stands there unfinished.
+    /// Says that this server lives and how far it is. What stands unfinished of servers that have not said so for [`GONE`] was interrupted.
+    pub(in crate::store) async fn here(&self, revision: Revision) -> Result<(), StoreError> {
+        self.writable()?;
+        let store = self.clone();
+        on_own_task(async move {
+            let mut tx = store.writer().await?;
+            let sql = "INSERT INTO servers VALUES ($1, $2, now(), now(), $3)
+                ON CONFLICT (id) DO UPDATE SET seen_at = now(), revision = excluded.revision";
+            let arguments = bound![store.shared.server.as_str(), env!("CARGO_PKG_VERSION"), revision.0.cast_signed()];
+            tx.execute(sql, arguments, "saying that this server lives").await?;
+            let sql = format!("DELETE FROM servers WHERE seen_at < now() - interval '{GONE}'");
+            tx.execute(sql, bound![], "forgetting servers that are gone").await?;
+            interrupt(&mut tx).await?;
+            tx.commit().await
+        })
+        .await
+    }
+
+    /// This server ends.
+    pub(super) async fn gone(&self) -> Result<(), StoreError> {
+        let mut tx = self.writer().await?;
+        let sql = "DELETE FROM servers WHERE id = $1";
+        tx.execute(sql, bound![self.shared.server.as_str()], "saying that this server ends").await?;
+        tx.commit().await
+    }
+
+    /// Those of servers that are gone.
     pub(super) async fn interrupt(&self) -> Result<(), StoreError> {
         let mut tx = self.writer().await?;
-        let sql = "UPDATE imports SET state = 'interrupted' WHERE state IN ('queued', 'running')";
-        tx.execute(sql, bound![], "noting imports that were interrupted").await?;
+        interrupt(&mut tx).await?;
         tx.commit().await
     }
 
@@ -161,6 +195,8 @@ impl PostgisStore {
                 }
             }
             let id = keep(&mut tx, Some(record), &actor, None).await?.ok_or(StoreError::GivenUp)?;
+            let sql = "UPDATE imports SET server = $1 WHERE id = $2";
+            tx.execute(sql, bound![store.shared.server.as_str(), id.0], "keeping the import").await?;
             if let Some(once) = &once {
                 let kept = Kept { actor: &actor, at, once, answer: id.0.to_string() };
                 log::answer_keep(&mut tx, &kept, Revision(0)).await?;

@@ -163,7 +163,7 @@ impl Bulk {
             imports::note_added(&mut tx, import, &self.added).await?;
         }
         let committed = self.store.append(&mut tx, Entry::of(LogKind::Facilities, head, import), counted, None).await?;
-        tx.commit().await?;
+        self.store.commit(tx).await?;
         Ok(committed)
     }
 }

@@ -1,6 +1,6 @@
 //! The change log, the city's own data, and numbers that are given once.
 
-use super::sql::{Tx, bound, instant};
+use super::sql::{Logged, Tx, bound, get, instant};
 use super::{Lock, PostgisStore, on_own_task};
 use crate::domain::id::{Epoch, GridSet, ImportId, Revision};
 use crate::domain::period::Period;
@@ -12,6 +12,7 @@ use crate::store::rows::{Counted, Entry, keeps_categories, log_summary};
 use crate::store::values::Fields;
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
+use std::time::Duration;
 
 /// An answer that is kept with the commit it belongs to.
 pub(super) struct Kept<'a> {
@@ -23,13 +24,21 @@ pub(super) struct Kept<'a> {
 
 /// The last statement of a commit: it counts the clock up, and everything that bears the new number is written with it.
 const TICK: &str = "WITH tick AS (UPDATE clock SET revision = revision + 1 RETURNING revision),
-  logged AS (INSERT INTO change_log SELECT revision, $1::timestamptz, $2, $3, $4 FROM tick),
+  logged AS (INSERT INTO change_log (revision, at, actor, kind, summary, touched)
+    SELECT revision, $1::timestamptz, $2, $3, $4, $14 FROM tick),
   noted AS (UPDATE imports SET revision = tick.revision FROM tick WHERE imports.id = $5),
   undone AS (UPDATE imports SET undone = tick.revision FROM tick WHERE imports.id = $6),
   answered AS (INSERT INTO answers (actor, key, request, at, answer, revision)
     SELECT $7, $8, $9, $10::timestamptz, $11, revision FROM tick WHERE $8 IS NOT NULL
     ON CONFLICT (actor, key) DO UPDATE SET request = excluded.request, at = excluded.at, answer = excluded.answer, revision = excluded.revision)
-  SELECT revision, CASE WHEN $12 THEN pg_notify($13, revision::text)::text END FROM tick";
+  SELECT revision, pg_current_xact_id()::xid::text, CASE WHEN $12 THEN pg_notify($13, revision::text || ' ' || $15)::text END FROM tick";
+
+/// How often and after how long is asked what became of a commit whose connection broke off.
+const ASKED_AGAIN: u32 = 20;
+const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Rows of one commit up to which followers are told each; of more they read the whole table.
+const MOST_TOUCHED: usize = 5000;
 
 /// The last number of the change log.
 pub(super) async fn revision(tx: &mut Tx) -> Result<Revision, StoreError> {
@@ -157,6 +166,7 @@ impl PostgisStore {
         let doing = "writing the change log";
         let last = if changes {
             let summary = log_summary(&counted, entry.import, entry.published).to_string();
+            let touched = counted.touched.take().filter(|touched| touched.len() <= MOST_TOUCHED);
             let arguments = bound![
                 time_text(entry.at),
                 entry.actor,
@@ -171,8 +181,14 @@ impl PostgisStore {
                 kept.as_ref().map(|kept| kept.answer.as_str()),
                 self.shared.options.notify,
                 self.shared.options.schema.as_str(),
+                touched,
+                self.shared.server.as_str(),
             ];
-            Revision(tx.value::<i64>(TICK, arguments, doing).await?.cast_unsigned())
+            let row = tx.row(TICK, arguments, doing).await?.ok_or_else(|| StoreError::Corrupt("there is no clock".to_owned()))?;
+            let logged = Logged { revision: get(&row, 0)?, by: get(&row, 1)? };
+            let revision = Revision(logged.revision.cast_unsigned());
+            tx.logged = Some(logged);
+            revision
         } else {
             let last = revision(tx).await?;
             if let Some(import) = entry.undoes {
@@ -185,6 +201,40 @@ impl PostgisStore {
             last
         };
         Ok(counted.committed(last, epoch, entry.import))
+    }
+
+    /// Makes a commit durable. When its connection breaks off meanwhile, the change log tells later whether that was done.
+    pub(super) async fn commit(&self, tx: Tx) -> Result<(), StoreError> {
+        let logged = tx.logged.clone();
+        match (tx.commit().await, logged) {
+            (Err(unsure @ StoreError::Unsure { .. }), Some(logged)) => {
+                for _ in 0..ASKED_AGAIN {
+                    tokio::time::sleep(ASK_AGAIN).await;
+                    match self.was_done(&logged).await {
+                        Ok(Some(true)) => return Ok(()),
+                        Ok(Some(false)) => {
+                            let why = "the connection broke off, and nothing was written".to_owned();
+                            return Err(StoreError::Away { doing: "committing".to_owned(), why });
+                        }
+                        Ok(None) | Err(_) => {}
+                    }
+                }
+                Err(unsure)
+            }
+            (done, _) => done,
+        }
+    }
+
+    /// Whether a commit was done; `None`: the database is still at it.
+    async fn was_done(&self, Logged { revision, by }: &Logged) -> Result<Option<bool>, StoreError> {
+        let doing = "asking whether a commit was done";
+        // First, and in a transaction of its own: one that ends in between is then seen by the next.
+        let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_xid = $1::xid)";
+        let under_way: bool = self.reader().await?.value(sql, bound![by.as_str()], doing).await?;
+        let mut tx = self.reader().await?;
+        let sql = "SELECT EXISTS (SELECT FROM change_log WHERE revision = $1 AND xmin = $2::xid)";
+        let done: bool = tx.value(sql, bound![*revision, by.as_str()], doing).await?;
+        Ok((done || !under_way).then_some(done))
     }
 
     pub(in crate::store) async fn meta(&self) -> Result<Meta, StoreError> {
@@ -201,7 +251,7 @@ impl PostgisStore {
             let changed = u64::from(settle(&mut tx, &next).await?);
             let counted = Counted { changed, same: 1 - changed, ..Counted::default() };
             let committed = store.append(&mut tx, Entry::of(LogKind::Meta, &head, None), counted, None).await?;
-            tx.commit().await?;
+            store.commit(tx).await?;
             Ok(committed)
         })
         .await

@@ -11,6 +11,7 @@ mod boundaries;
 mod callers;
 mod check;
 mod copy;
+mod follow;
 mod imports;
 mod load;
 mod log;
@@ -23,11 +24,13 @@ mod staff;
 mod view;
 
 pub(super) use copy::PostgisCopy;
+pub(super) use boundaries::PostgisGate;
 pub(super) use load::PostgisLoad;
 pub(super) use view::PostgisView;
 
 use super::{Access, Meta, StoreError};
 use crate::domain::hash::hash64_of_parts;
+use crate::domain::secret::Secret;
 use options::Options;
 use sql::{Tx, bound};
 use sqlx::postgres::PgPool;
@@ -51,6 +54,8 @@ struct Shared {
     access: Access,
     pool: PgPool,
     begin: Begin,
+    /// What this process is called by others.
+    server: String,
     /// Held by whoever loads rows of any number: it takes numbers on a second connection meanwhile.
     turn: Arc<AsyncMutex<()>>,
 }
@@ -61,6 +66,9 @@ impl std::fmt::Debug for Shared {
         f.debug_struct("Shared").field("name", &self.options.name).field("access", &self.access).finish_non_exhaustive()
     }
 }
+
+/// How long a whole import may say nothing in the middle: others wait for what it holds.
+const SILENT: &str = "15min";
 
 /// How transactions begin: with all that would otherwise be said to the session.
 struct Begin {
@@ -86,7 +94,8 @@ impl Begin {
                  SET LOCAL idle_in_transaction_session_timeout = {limit}"
             ),
             large: format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {path}; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {limit}"
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {path}; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {limit}; \
+                 SET LOCAL idle_in_transaction_session_timeout = '{SILENT}'"
             ),
         }
     }
@@ -175,7 +184,9 @@ impl PostgisStore {
         let postgis = schema::home_of_postgis(&mut tx).await?;
         drop(tx);
         let begin = Begin::of(&options, &postgis);
-        let shared = Shared { options, access, pool, begin, turn: Arc::default() };
+        let server = Secret::random().map_err(|error| StoreError::Invalid(error.to_string()))?.digest().to_string();
+        let server = server[..16].to_owned();
+        let shared = Shared { options, access, pool, begin, server, turn: Arc::default() };
         let store = Self { shared: Arc::new(shared) };
         schema::capable(&mut store.reader().await?, &postgis).await?;
         Ok(store)
@@ -184,6 +195,11 @@ impl PostgisStore {
     /// Waits for a load that is under way, and closes all connections. Writes are refused from then on.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         let _turn = self.turn().await;
+        if self.shared.access == Access::Serve
+            && let Err(error) = self.gone().await
+        {
+            tracing::debug!(%error, "others will see only after a while that this server has ended");
+        }
         self.shared.pool.close().await;
         Ok(())
     }

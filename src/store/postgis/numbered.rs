@@ -174,6 +174,7 @@ async fn write<R: Written>(
     }
     counted.changed = (written.len() - new) as u64;
     counted.same = (kept.len() - written.len()) as u64;
+    counted.touched = Some(written.into_iter().chain(removed.iter().copied()).collect());
     counted.removed = remove(tx, layer, removed).await?;
     if let Some(import) = import {
         imports::note_added(tx, import, &added).await?;
@@ -253,7 +254,7 @@ impl PostgisStore {
         let import = imports::keep(&mut tx, import, &head.actor, None).await?;
         let (counted, _) = write(&mut tx, rows, removed, head.on_stale, import).await?;
         let committed = self.append(&mut tx, Entry::of(kind, &head, import), counted, None).await?;
-        tx.commit().await?;
+        self.commit(tx).await?;
         Ok(committed)
     }
 
@@ -277,6 +278,9 @@ impl PostgisStore {
             store.enter(&mut tx, &head, false).await?;
             let (rows, removed) = match given {
                 FacilityWrite::Put(row) => {
+                    if let Some(code) = &row.code {
+                        store.free(&mut tx, code, row.id).await?;
+                    }
                     check_categories(&mut tx, &head, std::iter::once(row.category.as_str())).await?;
                     (vec![*row], vec![])
                 }
@@ -306,13 +310,27 @@ impl PostgisStore {
             let committed = store.append(&mut tx, Entry::of(LogKind::Facilities, &head, None), counted, kept).await?;
             outcome.revision = committed.revision;
             let (at, named) = (head.at, once.is_some());
-            tx.commit().await?;
+            store.commit(tx).await?;
             if named {
                 store.answers_forget(at).await;
             }
             Ok(outcome)
         })
         .await
+    }
+
+    /// Refuses a code that another facility has. Nobody else takes it before the transaction ends.
+    async fn free(&self, tx: &mut Tx, code: &str, own: FacilityId) -> Result<(), StoreError> {
+        let sql = "SELECT fid FROM facilities WHERE code = $1 AND fid = $2";
+        if own.0 != 0 && tx.row(sql, bound![code, own.0], "comparing codes").await?.is_some() {
+            return Ok(());
+        }
+        self.lock_named(tx, ["code", code], false, "waiting for another who takes this code").await?;
+        let sql = "SELECT fid FROM facilities WHERE code = $1 AND fid <> $2 ORDER BY fid LIMIT 1";
+        match tx.row(sql, bound![code, own.0], "looking for who has a code").await? {
+            Some(row) => Err(StoreError::CodeTaken { code: code.to_owned(), id: FacilityId(get(&row, 0)?) }),
+            None => Ok(()),
+        }
     }
 
     pub(in crate::store) async fn facility_outcome(

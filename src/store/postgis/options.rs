@@ -27,7 +27,7 @@ const THEIRS: [&str; 12] = [
 ];
 
 /// How long one waits for a connection of the pool.
-const ACQUIRE: Duration = Duration::from_secs(30);
+const ACQUIRE: Duration = Duration::from_secs(10);
 
 /// What a URL says.
 pub(super) struct Options {

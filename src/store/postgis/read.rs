@@ -33,7 +33,7 @@ impl Codes {
 }
 
 /// All facilities as a city in memory needs them, by id.
-async fn facility_rows(tx: &mut Tx, profile: &CodeProfile) -> Result<Vec<FacilityRow>, StoreError> {
+pub(super) async fn facility_rows(tx: &mut Tx, profile: &CodeProfile) -> Result<Vec<FacilityRow>, StoreError> {
     let mut categories: HashMap<String, u16> = HashMap::new();
     let mut codes = Codes::default();
     let mut rows = Vec::new();
@@ -68,7 +68,7 @@ async fn facility_rows(tx: &mut Tx, profile: &CodeProfile) -> Result<Vec<Facilit
     Ok(rows)
 }
 
-async fn address_rows(tx: &mut Tx) -> Result<Vec<AddressRow>, StoreError> {
+pub(super) async fn address_rows(tx: &mut Tx) -> Result<Vec<AddressRow>, StoreError> {
     let mut codes = Codes::default();
     let mut rows = Vec::new();
     let sql = "SELECT fid, ST_AsBinary(geom), within, address_text, name FROM addresses ORDER BY fid";

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub(super) const SCHEMA: i64 = STEPS.len() as i64;
 
 /// What makes a schema from the one before; the first from nothing.
-const STEPS: &[fn() -> String] = &[first];
+const STEPS: &[fn() -> String] = &[first, followed];
 
 /// Tables of rows with a number that counts their versions.
 pub(super) const NUMBERED: [&Layer; 5] = [&FACILITIES, &CASES, &ADDRESSES, &ORGANIZATIONS, &BUILDINGS];
@@ -106,6 +106,19 @@ fn first() -> String {
     }
     sql.push_str(&views());
     sql
+}
+
+/// Several servers follow the log: which rows a commit touched, which servers there are, and which of them has an import under way.
+fn followed() -> String {
+    "ALTER TABLE change_log ADD COLUMN touched bigint[];
+     COMMENT ON COLUMN change_log.touched IS 'keys of the rows that the commit wrote or removed; null: not told';
+     INSERT INTO sequences VALUES ('callers', 0);
+     CREATE TABLE servers (id text PRIMARY KEY, version text NOT NULL, started_at timestamptz NOT NULL, seen_at timestamptz NOT NULL,
+       revision bigint NOT NULL);
+     COMMENT ON TABLE servers IS 'servers that follow the log, and how far they are';
+     ALTER TABLE imports ADD COLUMN server text;
+     CREATE INDEX facilities_code ON facilities (code) WHERE code IS NOT NULL;\n"
+        .to_owned()
 }
 
 /// What maps of others show: what is in force, without texts and phone numbers.

@@ -15,8 +15,19 @@ use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 
-/// `read_only_sql_transaction`: a standby, or a database that was made read-only.
-const READ_ONLY: &str = "25006";
+/// What the database says when it is another time's matter: it is a standby (25006), starts or ends (57P01 to 57P03), has no connection
+/// left (53300), or others hold what is asked for (57014: it took too long, 55P03, 40P01, 40001).
+const AWAY: [&str; 9] = ["25006", "57P01", "57P02", "57P03", "53300", "57014", "55P03", "40P01", "40001"];
+
+/// Whether it is the connection that failed, or the database that takes nothing for now.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => true,
+        // The class of what went wrong with connections.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| AWAY.contains(&&*code) || code.starts_with("08")),
+        _ => false,
+    }
+}
 
 /// Says what was being done when the database refused.
 pub(super) trait Doing<T> {
@@ -25,9 +36,9 @@ pub(super) trait Doing<T> {
 
 impl<T> Doing<T> for Result<T, sqlx::Error> {
     fn doing(self, doing: &str) -> Result<T, StoreError> {
-        self.map_err(|source| match source.as_database_error().and_then(|error| error.code()).as_deref() {
-            Some(READ_ONLY) => StoreError::ReadOnly,
-            _ => StoreError::Database { doing: doing.to_owned(), source: Box::new(source) },
+        self.map_err(|source| match is_away(&source) {
+            true => StoreError::Away { doing: doing.to_owned(), why: source.to_string() },
+            false => StoreError::Database { doing: doing.to_owned(), source: Box::new(source) },
         })
     }
 }
@@ -65,6 +76,7 @@ given! {
     i64 => i64: number => number,
     Option<i64> => Option<i64>: number => number,
     Vec<i64> => Vec<i64>: numbers => numbers,
+    Option<Vec<i64>> => Option<Vec<i64>>: numbers => numbers,
     &[i64] => Vec<i64>: numbers => numbers.to_vec(),
     Vec<Option<i64>> => Vec<Option<i64>>: numbers => numbers,
     Vec<Option<Vec<u8>>> => Vec<Option<Vec<u8>>>: blobs => blobs,
@@ -91,6 +103,16 @@ type Waiting<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send 
 pub(super) struct Tx {
     inner: Transaction<'static, Postgres>,
     prepared: bool,
+    /// What it wrote into the change log.
+    pub(super) logged: Option<Logged>,
+}
+
+/// A row of the change log, by which is found later whether its commit was done.
+#[derive(Debug, Clone)]
+pub(super) struct Logged {
+    pub(super) revision: i64,
+    /// The number of the transaction.
+    pub(super) by: String,
 }
 
 impl Tx {
@@ -101,7 +123,7 @@ impl Tx {
         let begins = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
         Box::pin(async move {
             let begun = begins.await.map_err(|_| StoreError::GivenUp)?;
-            begun.doing(&format!("opening {place}")).map(|inner| Self { inner, prepared })
+            begun.doing(&format!("opening {place}")).map(|inner| Self { inner, prepared, logged: None })
         })
     }
 
@@ -184,9 +206,17 @@ impl Tx {
         })
     }
 
-    /// Makes it durable.
+    /// Makes it durable. When the connection breaks off in the middle, it is not known whether that was done.
     pub(super) fn commit(self) -> Waiting<'static, ()> {
-        Box::pin(async move { self.inner.commit().await.doing("committing") })
+        Box::pin(async move {
+            match self.inner.commit().await {
+                Err(error @ sqlx::Error::Io(_)) => {
+                    tracing::warn!(%error, "a connection broke off at a commit");
+                    Err(StoreError::Unsure { doing: "committing".to_owned() })
+                }
+                other => other.doing("committing"),
+            }
+        })
     }
 }
 

@@ -60,7 +60,7 @@ impl PostgisStore {
             let counted =
                 Counted { new, changed: written - new, same: rows.len() as u64 - written, removed, ..Counted::default() };
             let committed = store.append(&mut tx, Entry::of(LogKind::Staff, &head, import), counted, None).await?;
-            tx.commit().await?;
+            store.commit(tx).await?;
             Ok(committed)
         })
         .await
@@ -104,7 +104,7 @@ impl PostgisStore {
                 grids.into_values().filter(|(.., touched)| *touched).map(|(fid, grid, _)| (fid, grid)).collect();
             counts_write(&mut tx, epoch, &set, &touched).await?;
             let committed = store.append(&mut tx, Entry::of(LogKind::Households, &head, import), counted, None).await?;
-            tx.commit().await?;
+            store.commit(tx).await?;
             Ok(committed)
         })
         .await

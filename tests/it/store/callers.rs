@@ -71,9 +71,14 @@ pub(super) async fn sessions_are_written_over_and_end(bed: Bed) {
         sessions.sort_by(|one, other| one.bearer.id.cmp(&other.bearer.id));
         sessions
     };
-    bed.store.sessions_write(vec![session("a"), session("b"), session("c")], vec![]).await.unwrap();
-    let seen = SessionRecord { seen_at: after(5), token: Some(3), ..session("b") };
-    bed.store.sessions_write(vec![seen.clone()], vec![session("a").hash, Digest::of(b"nobody")]).await.unwrap();
+    for name in ["a", "b", "c"] {
+        bed.store.session_add(session(name)).await.unwrap();
+    }
+    let seen = SessionRecord { seen_at: after(5), ..session("b") };
+    let nobody = Digest::of(b"nobody");
+    // Whoever was ended elsewhere does not come back by being used here; and nobody is seen earlier than they were.
+    let used = vec![(seen.hash, after(5)), (session("c").hash, after(-5)), (nobody, after(5))];
+    bed.store.sessions_write(used, vec![session("a").hash, nobody]).await.unwrap();
     assert_eq!(sorted(bed.store.sessions().await.unwrap()), [seen.clone(), session("c")]);
     let bed = bed.reopened().await;
     assert_eq!(sorted(bed.store.sessions().await.unwrap()), [seen, session("c")]);

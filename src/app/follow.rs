@@ -1,0 +1,195 @@
+//! Following what other processes commit to the same store. Notifications only wake; every second the store is asked how far it is, and
+//! what this server lacks is handed to the applier as a number. A store that does not answer takes no lookup with it: the city stays in
+//! memory, and only writes are refused until it is back.
+
+use super::applier::Stopping;
+use super::{App, AppError};
+use crate::domain::id::Revision;
+use crate::store::{Past, Stand, StoreError};
+use jiff::Timestamp;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// How often the store is asked when nothing wakes.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often other servers are told that this one lives.
+const HERE: Duration = Duration::from_secs(5);
+
+/// How the store and this server stand to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The change log's last number, as far as the store has told.
+    pub stored: Revision,
+    /// Since when the store does not answer, or takes no writes.
+    pub away_since: Option<Timestamp>,
+    /// Revisions that were acknowledged and are not in the store any more: it fell back to an older state. Counted since the start.
+    pub lost: u64,
+}
+
+/// What the following task knows.
+#[derive(Debug)]
+pub(super) struct Followed {
+    state: Mutex<Standing>,
+}
+
+impl Followed {
+    pub(super) fn new(stored: Revision) -> Self {
+        Self { state: Mutex::new(Standing { stored, away_since: None, lost: 0 }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Standing> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the task has seen of the store before.
+struct Before {
+    past: Past,
+    callers: i64,
+    /// The last entry of the log.
+    entry: (Revision, Option<Timestamp>),
+}
+
+impl App {
+    /// How the store and this server stand to each other; `None`: nobody else writes to it.
+    pub fn standing(&self) -> Option<Standing> {
+        self.followed.as_ref().map(|followed| *followed.state())
+    }
+
+    /// Refuses what would write while the store is away: at once, instead of after a long wait.
+    pub(super) fn takes_writes(&self) -> Result<(), AppError> {
+        self.applier.alive()?;
+        match self.standing().and_then(|standing| standing.away_since) {
+            Some(since) => Err(AppError::Away(format!("it is away since {since}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Follows the store as long as the server runs. Returns at once where nobody else writes to it.
+    pub async fn follow(self: Arc<Self>) {
+        let Some(followed) = &self.followed else { return };
+        let news = Arc::new(Notify::new());
+        self.store.listen(&news);
+        let (mut before, mut told) = (None, None::<Instant>);
+        loop {
+            match self.look(followed, &mut before, &mut told).await {
+                Ok(()) => {
+                    let away = followed.state().away_since.take();
+                    if let Some(since) = away {
+                        tracing::info!(%since, "the store answers again");
+                    }
+                }
+                Err(LookError::Stopping) => return,
+                Err(LookError::Store(error)) => self.is_away(followed, &error),
+            }
+            let _ = tokio::time::timeout(POLL, news.notified()).await;
+        }
+    }
+
+    fn is_away(&self, followed: &Followed, why: &StoreError) {
+        let now = self.clock.now();
+        let first = {
+            let mut state = followed.state();
+            let first = state.away_since.is_none();
+            state.away_since.get_or_insert(now);
+            first
+        };
+        if first {
+            tracing::error!(%why, "the store is away: lookups and tiles go on from memory, writes are refused until it is back");
+        }
+    }
+
+    /// One look at the store; what it has and this server lacks is handed on.
+    async fn look(&self, followed: &Followed, before: &mut Option<Before>, told: &mut Option<Instant>) -> Result<(), LookError> {
+        // In this order: what this server commits meanwhile is no sign that the store lacks it.
+        let seen = self.published.load().revision;
+        let stand = in_time(self.store.stand()).await?;
+        let known = before.as_ref();
+        if seen > stand.revision || known.is_some_and(|known| known.past != stand.past) {
+            self.went_back(followed, seen, &stand, known).await?;
+        } else if stand.revision > seen {
+            arrives(self.applier.reload(stand.revision)).await?;
+        }
+        if let Some(access) = self.access()
+            && known.is_none_or(|known| known.callers != stand.callers)
+        {
+            in_time(access.refresh(&self.store)).await?;
+            self.live.recheck();
+        }
+        followed.state().stored = stand.revision;
+        *before = Some(Before { past: stand.past, callers: stand.callers, entry: (stand.revision, stand.at) });
+        if told.is_none_or(|told| told.elapsed() >= HERE) {
+            in_time(self.store.here(self.published.load().revision)).await?;
+            *told = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// The store has another past than the city in memory: a standby was promoted, or a backup restored. What it has is the truth now.
+    async fn went_back(
+        &self,
+        followed: &Followed,
+        seen: Revision,
+        stand: &Stand,
+        known: Option<&Before>,
+    ) -> Result<(), LookError> {
+        let lost = seen.0.saturating_sub(stand.revision.0);
+        let same_entry = match known.map(|known| known.entry) {
+            Some((revision, at)) if lost == 0 && revision.0 > 0 => {
+                let entry = in_time(self.store.log_since(Revision(revision.0 - 1), 1)).await?.pop();
+                entry.is_some_and(|entry| entry.revision == revision && Some(entry.at) == at)
+            }
+            _ => lost == 0,
+        };
+        let (system, timeline) = (stand.past.system, stand.past.timeline);
+        if same_entry {
+            tracing::warn!(system, timeline, revision = stand.revision.0, "the database was promoted; nothing that was seen of it is lost");
+        } else {
+            tracing::error!(
+                system,
+                timeline,
+                seen = seen.0,
+                revision = stand.revision.0,
+                lost,
+                "the database fell back to another past: changes that were acknowledged are not there any more; the city is loaded anew"
+            );
+        }
+        followed.state().lost += lost.max(u64::from(!same_entry));
+        arrives(self.applier.load_anew(stand.revision)).await
+    }
+}
+
+/// What the store answers, if it does so in time.
+async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
+        let why = format!("no answer within {} s", PATIENCE.as_secs());
+        Err(StoreError::Away { doing: "asking the store".to_owned(), why })
+    })
+}
+
+/// Waits until the applier has done what it was told, but not so long that nobody looks at the store.
+async fn arrives(told: impl Future<Output = Result<(), Stopping>>) -> Result<(), LookError> {
+    match tokio::time::timeout(PATIENCE, told).await {
+        Ok(Err(Stopping)) => Err(LookError::Stopping),
+        Ok(Ok(())) | Err(_) => Ok(()),
+    }
+}
+
+/// Why a look at the store ended early.
+enum LookError {
+    Store(StoreError),
+    Stopping,
+}
+
+impl From<StoreError> for LookError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
