@@ -156,7 +156,10 @@ impl Task {
                     Ok(_) => Ok(()),
                     Err(_) => {
                         if !self.source.store.is_shared() {
-                            tracing::warn!(revision = missing.0, "nobody handed in a revision: the city is loaded from the store");
+                            tracing::warn!(
+                                revision = missing.0,
+                                "nobody handed in a revision: the city is loaded from the store"
+                            );
                         }
                         self.reload(missing, false).await
                     }
@@ -255,7 +258,11 @@ impl Task {
             match self.source.update(after, self.past).await {
                 Ok(update) if update.revision >= at_least || update.past != self.past => break update,
                 Ok(update) => {
-                    tracing::error!(wanted = at_least.0, found = update.revision.0, "the store lacks a revision that it committed");
+                    tracing::error!(
+                        wanted = at_least.0,
+                        found = update.revision.0,
+                        "the store lacks a revision that it committed"
+                    );
                 }
                 Err(error) => tracing::error!(%error, "the city could not be loaded from the store"),
             }

@@ -62,12 +62,18 @@ impl App {
         self.followed.as_ref().map(|followed| *followed.state())
     }
 
+    /// Seconds since the store went away; `None` while it is there.
+    pub fn store_away_s(&self) -> Option<u64> {
+        let since = self.standing()?.away_since?;
+        Some(self.clock.now().duration_since(since).as_secs().max(0).cast_unsigned())
+    }
+
     /// Refuses what would write while the store is away: at once, instead of after a long wait.
     pub(super) fn takes_writes(&self) -> Result<(), AppError> {
         self.applier.alive()?;
-        match self.standing().and_then(|standing| standing.away_since) {
-            Some(since) => Err(AppError::Away(format!("it is away since {since}"))),
-            None => Ok(()),
+        match self.standing().is_some_and(|standing| standing.away_since.is_some()) {
+            true => Err(AppError::Away),
+            false => Ok(()),
         }
     }
 
@@ -149,7 +155,12 @@ impl App {
         };
         let (system, timeline) = (stand.past.system, stand.past.timeline);
         if same_entry {
-            tracing::warn!(system, timeline, revision = stand.revision.0, "the database was promoted; nothing that was seen of it is lost");
+            tracing::warn!(
+                system,
+                timeline,
+                revision = stand.revision.0,
+                "the database was promoted; nothing that was seen of it is lost"
+            );
         } else {
             tracing::error!(
                 system,
@@ -192,4 +203,3 @@ impl From<StoreError> for LookError {
         Self::Store(error)
     }
 }
-

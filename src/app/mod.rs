@@ -204,8 +204,8 @@ pub enum AppError {
         some: Vec<String>,
     },
     /// Ask again later: lookups go on meanwhile.
-    #[error("the store takes no writes for now ({0}); lookups and tiles go on from memory")]
-    Away(String),
+    #[error("the store does not answer, or takes no writes for now; lookups and tiles go on from memory")]
+    Away,
     /// Send it again with the same Idempotency-Key, or look.
     #[error("the connection to the store broke off after the write was sent: whether it was done is not known")]
     Unsure,
@@ -266,7 +266,7 @@ impl From<StoreError> for AppError {
             StoreError::Unsure { .. } => Self::Unsure,
             StoreError::Away { doing, why } => {
                 tracing::warn!(doing, why, "the store is away");
-                Self::Away(doing)
+                Self::Away
             }
             other => Self::Store(other),
         }

@@ -17,6 +17,7 @@ mod import;
 mod link;
 mod locate;
 mod machine;
+mod migrate;
 mod out;
 mod remote;
 mod serve;
@@ -68,6 +69,8 @@ enum Command {
     Copy(copy::Args),
     /// Compares two cities row by row: files, databases, running servers.
     Compare(compare::Args),
+    /// Brings a city up to the schema of this program.
+    Migrate(migrate::Args),
     /// Copies the data file while it is in use.
     Backup(backup::BackupArgs),
     /// Puts a backup in the place of the data file; the old one is kept beside it.
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Try(args) => block_on(try_out::run(*args)),
         Command::Export(args) => block_on(export::run(*args)),
         Command::Demo(args) => block_on(demo::run(args)),
+        Command::Migrate(args) => block_on(migrate::run(args)),
         Command::Check(args) => block_on(check::run(args)),
         Command::Link(args) => block_on(link::run(args)),
         Command::Token(command) => block_on(token::run(command)),

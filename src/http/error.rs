@@ -238,7 +238,7 @@ impl From<AppError> for Problem {
             AppError::CannotUndo { .. } => Self::new(C::CannotUndo, detail),
             AppError::Behind { revision, .. } => Self::new(C::Behind, detail).with("revision", revision.0),
             AppError::Stopping => Self::new(C::NotReady, detail),
-            AppError::Away(_) => Self::new(C::StoreAway, detail).with(RETRY_AFTER, 5),
+            AppError::Away => Self::new(C::StoreAway, detail).with(RETRY_AFTER, 5),
             AppError::Unsure => Self::new(C::Unsure, detail),
             AppError::BadCursor => Self::new(C::BadCursor, detail).with("field", "cursor"),
             AppError::Busy => Self::new(C::Busy, detail),

@@ -40,6 +40,13 @@ pub struct Readiness {
     epoch: u64,
     /// Committed changes that are not loaded yet.
     behind: u64,
+    /// Seconds since the database answered last, or took writes; absent while it does, and where the city is in a file. The server is ready
+    /// all the same: lookups and tiles go on from memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_away_s: Option<u64>,
+    /// Changes that were acknowledged and that the database lost, since the server was started: it fell back to an older state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<u64>,
     /// Thematic layers whose source could not be read the last time: what was good last is shown. The city is ready without them.
     stale_layers: Vec<String>,
 }
@@ -49,7 +56,7 @@ struct Ready {
     status: &'static str,
 }
 
-/// Loaded, store reachable; where callers are told apart only they are told how far behind.
+/// Loaded, store reachable (or followed: see `store_away_s`); where callers are told apart only they are told how far behind.
 #[utoipa::path(get, path = "/readyz", tag = "operation", params(NoQuery), responses((status = 200, body = Readiness)))]
 pub async fn readyz(State(app): State<Arc<App>>, _: Query<NoQuery>, who: Option<Extension<Caller>>) -> Answer<Response> {
     let behind = app.behind().await.map_err(|error| {
@@ -65,7 +72,9 @@ pub async fn readyz(State(app): State<Arc<App>>, _: Query<NoQuery>, who: Option<
     }
     let city = app.published.load();
     let stale_layers = app.outside.stale().into_iter().map(str::to_owned).collect();
-    Ok(json(&Readiness { status: "ready", revision: city.revision.0, epoch: city.epoch().0, behind, stale_layers }))
+    let (store_away_s, lost) = (app.store_away_s(), app.standing().map(|standing| standing.lost));
+    let (revision, epoch) = (city.revision.0, city.epoch().0);
+    Ok(json(&Readiness { status: "ready", revision, epoch, behind, store_away_s, lost, stale_layers }))
 }
 
 /// Counters and present values as Prometheus reads them.
@@ -73,8 +82,21 @@ pub async fn readyz(State(app): State<Arc<App>>, _: Query<NoQuery>, who: Option<
 pub async fn metrics(State(app): State<Arc<App>>, _: Query<NoQuery>) -> Response {
     let city = app.published.load();
     let others = app.outside.counts();
+    let standing = app.standing();
+    let behind = standing.map_or(0, |standing| standing.stored.0.saturating_sub(city.revision.0));
     let text = meter::text(&[
         ("wangge_revision", "The change log's number that is loaded.", city.revision.0 as f64),
+        ("wangge_behind", "Committed changes of other servers that are not loaded yet.", behind as f64),
+        (
+            "wangge_store_away_seconds",
+            "Since when the database does not answer or takes no writes; 0 while it does.",
+            app.store_away_s().unwrap_or(0) as f64,
+        ),
+        (
+            "wangge_lost_revisions",
+            "Acknowledged changes that the database lost since the start.",
+            standing.map_or(0, |standing| standing.lost) as f64,
+        ),
         ("wangge_epoch", "The boundaries in force.", city.epoch().0 as f64),
         ("wangge_grids", "Grids in force.", city.territory.grids.len() as f64),
         ("wangge_facilities", "Facilities.", city.facilities.len() as f64),

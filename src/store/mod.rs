@@ -201,6 +201,17 @@ impl Store {
         EmbeddedStore::open(path, access).await.map(Self::Embedded)
     }
 
+    /// Brings a city up to the schema of this program: the schema it had, and the one it has. Of a file a copy is kept.
+    pub async fn migrate(path: &Path) -> Result<(i64, i64), StoreError> {
+        if let Some(url) = database_url(path) {
+            #[cfg(feature = "postgres")]
+            return PostgisStore::migrate(url).await;
+            #[cfg(not(feature = "postgres"))]
+            return Err(without_databases(url));
+        }
+        EmbeddedStore::migrate(path).await
+    }
+
     /// Removes a data file and all that lies beside it. Nobody may have it open. A city in a database is its owner's to drop.
     pub fn remove(path: &Path) -> Result<(), StoreError> {
         in_a_file(path, "is dropped with its schema: DROP SCHEMA … CASCADE")?;

@@ -161,8 +161,11 @@ struct State {
 /// Changes that are remembered. At fifty writes a second five seconds, which no build takes.
 const CHANGES: usize = 256;
 
-/// Tags that are remembered without bodies; at about 200 bytes each.
-const MOST_ENTRIES: usize = 500_000;
+/// What is known of a tile beside its bodies, in bytes: key and tag in three tables. A flood of a million addresses took 620 each.
+const ENTRY_BYTES: usize = 640;
+
+/// Tiles that are known however small the cache is.
+const LEAST_ENTRIES: usize = 8192;
 
 /// The cache. Cloning gives another handle to it.
 #[derive(Debug, Clone)]
@@ -173,9 +176,11 @@ pub struct TileCache {
 }
 
 impl TileCache {
-    /// Holds up to `most_bytes` of bodies.
+    /// Holds up to `most_bytes` of bodies, and a quarter of that of what is known of tiles.
     pub fn new(most_bytes: usize) -> Self {
-        Self { state: Arc::default(), most_bytes, most_entries: MOST_ENTRIES }
+        // What is known of tiles, tags whose bodies were dropped among it, takes a quarter of that besides.
+        let most_entries = (most_bytes / 4 / ENTRY_BYTES).max(LEAST_ENTRIES);
+        Self { state: Arc::default(), most_bytes, most_entries }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

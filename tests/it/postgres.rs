@@ -70,15 +70,49 @@ fn done(command: &mut Command, what: &str) -> String {
     said
 }
 
+/// Of which one is ended: what it has said to be done has to be done. Nothing is safe from a machine that ends.
+const DURABLE: &str = "-c fsync=off -c synchronous_commit=on -c max_connections=100";
+
+/// Nothing of it outlives the tests, so it need not be safe.
+const UNSAFE: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300";
+
 impl Cluster {
     fn start() -> Self {
+        let cluster = Self::made(UNSAFE, |cluster| {
+            let mut initdb = as_user(stand_in(), &cluster.programs.join("initdb"));
+            initdb
+                .args(["--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-D"])
+                .arg(cluster.data());
+            done(initdb.current_dir("/"), "making a cluster");
+        });
+        cluster.sql("postgres", &format!("CREATE DATABASE {TEMPLATE}"));
+        cluster.sql(TEMPLATE, "CREATE EXTENSION postgis");
+        cluster
+    }
+
+    /// Another one that repeats everything that this one does.
+    fn standby(&self) -> Self {
+        Self::made(DURABLE, |cluster| {
+            let mut copy = as_user(stand_in(), &self.programs.join("pg_basebackup"));
+            copy.arg("-h")
+                .arg(&self.folder)
+                .args(["-U", "postgres", "-c", "fast", "-X", "stream", "-R", "-D"])
+                .arg(cluster.data());
+            done(copy.current_dir("/"), "copying a cluster");
+        })
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    fn made(options: &str, data: impl FnOnce(&Self)) -> Self {
         let programs = programs();
         let user = stand_in();
         let folder = tempfile::Builder::new().prefix("wangge-pg-").tempdir().unwrap().keep();
         if let Some(user) = user {
             done(Command::new("chown").arg(user).arg(&folder), "giving the cluster its folder");
         }
-        let data = folder.join("data");
         let stop = format!(
             "read _; {} \"$0\" -D \"$1\" -m immediate -w -t 10 stop >/dev/null 2>&1; rm -rf \"$2\"",
             match user {
@@ -88,7 +122,7 @@ impl Cluster {
         );
         let undertaker = Command::new("sh")
             .args(["-c", &stop])
-            .args([&programs.join("pg_ctl"), &data, &folder])
+            .args([&programs.join("pg_ctl"), &folder.join("data"), &folder])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -97,23 +131,28 @@ impl Cluster {
             .process_group(0)
             .spawn()
             .unwrap();
-        let mut initdb = as_user(user, &programs.join("initdb"));
-        initdb.args(["--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-D"]).arg(&data);
-        done(initdb.current_dir("/"), "making a cluster");
-        let options = format!(
-            "-k {} -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300",
-            folder.display()
-        );
-        let mut start = as_user(user, &programs.join("pg_ctl"));
-        start.arg("-D").arg(&data).arg("-l").arg(folder.join("log")).args(["-o", &options, "-w", "start"]);
-        // Its output would stay open as long as the server runs.
-        let status = start.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
-        let log = || std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-        assert!(status.success(), "the cluster does not start: {}", log());
         let cluster = Self { folder, programs, _undertaker: undertaker };
-        cluster.sql("postgres", &format!("CREATE DATABASE {TEMPLATE}"));
-        cluster.sql(TEMPLATE, "CREATE EXTENSION postgis");
+        data(&cluster);
+        cluster.begin(options);
         cluster
+    }
+
+    fn begin(&self, options: &str) {
+        let options = format!("-k {} -c listen_addresses= {options}", self.folder.display());
+        self.control(&["-l", &self.folder.join("log").display().to_string(), "-o", &options, "-w", "start"]);
+    }
+
+    fn control(&self, arguments: &[&str]) {
+        let mut control = as_user(stand_in(), &self.programs.join("pg_ctl"));
+        control.arg("-D").arg(self.data()).args(arguments);
+        // Its output would stay open as long as the server runs.
+        let status = control.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        assert!(status.success(), "pg_ctl {arguments:?}: {log}");
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.join(".s.PGSQL.5432")
     }
 
     fn sql(&self, database: &str, sql: &str) -> String {
@@ -126,6 +165,59 @@ impl Cluster {
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(Cluster::start)
+}
+
+/// PgBouncer before the cluster.
+struct Pooler {
+    folder: PathBuf,
+    _program: Child,
+    /// As that of the cluster.
+    _undertaker: Child,
+}
+
+fn pooler() -> &'static Pooler {
+    static POOLER: OnceLock<Pooler> = OnceLock::new();
+    POOLER.get_or_init(|| {
+        let cluster = cluster();
+        // In the folder of the cluster, with which it goes.
+        let folder = cluster.folder.join("pooler");
+        std::fs::create_dir(&folder).unwrap();
+        let settings = format!(
+            "[databases]\n* = host={} port=5432\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {}\nauth_type = any\n\
+             pool_mode = transaction\nignore_startup_parameters = extra_float_digits\nmax_client_conn = 1000\ndefault_pool_size = 8\n\
+             server_idle_timeout = 5\nlogfile = {}\n",
+            cluster.folder.display(),
+            folder.display(),
+            folder.join("log").display(),
+        );
+        // auth_type=any logs everybody in as the user of the database.
+        let settings = settings.replace("port=5432", "port=5432 user=postgres");
+        std::fs::write(folder.join("pgbouncer.ini"), settings).unwrap();
+        let user = stand_in();
+        if let Some(user) = user {
+            done(Command::new("chown").args(["-R", user]).arg(&folder), "giving the pooler its folder");
+        }
+        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].map(PathBuf::from).into_iter().find(|path| path.exists());
+        let mut pooler = as_user(user, &program.expect("the tests of the store in PostGIS need Debian's package pgbouncer"));
+        pooler.arg("-q").arg(folder.join("pgbouncer.ini")).current_dir("/").stdin(Stdio::null()).stdout(Stdio::null());
+        let mut program = pooler.stderr(Stdio::null()).process_group(0).spawn().unwrap();
+        let undertaker = Command::new("sh")
+            .args(["-c", "read _; kill \"$0\"", &program.id().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let begun = std::time::Instant::now();
+        while !folder.join(".s.PGSQL.6432").exists() {
+            let log = || std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+            assert!(program.try_wait().unwrap().is_none(), "PgBouncer has ended: {}", log());
+            assert!(begun.elapsed().as_secs() < 30, "PgBouncer does not listen: {}", log());
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        Pooler { folder, _program: program, _undertaker: undertaker }
+    })
 }
 
 /// A database of its own for one test.
@@ -162,6 +254,17 @@ impl Database {
         format!("postgres://{user}@localhost/{}?host={}", self.name, cluster().folder.display())
     }
 
+    /// Its URL by way of a pooler that shares connections between transactions: nothing is prepared there, and nobody is notified.
+    pub(crate) fn pooled_url(&self) -> String {
+        let Pooler { folder, .. } = pooler();
+        format!("postgres://postgres@localhost:6432/{}?host={}&prepared=off&notify=off", self.name, folder.display())
+    }
+
+    /// The socket that the cluster listens on, and the URL of this database by way of another port of this machine.
+    pub(crate) fn by_way_of(&self, port: u16) -> (PathBuf, String) {
+        (cluster().socket(), format!("postgres://postgres@127.0.0.1:{port}/{}?sslmode=disable", self.name))
+    }
+
     /// Where others find it, as libpq reads it.
     pub(crate) fn conninfo(&self) -> String {
         format!("host={} user=postgres dbname={}", cluster().folder.display(), self.name)
@@ -170,5 +273,67 @@ impl Database {
     /// What `psql` says to some statements: a line for each row, columns between `|`.
     pub(crate) fn sql(&self, sql: &str) -> String {
         cluster().sql(&self.name, sql)
+    }
+}
+
+/// A primary with a standby, and a database in both.
+pub(crate) struct Pair {
+    primary: Cluster,
+    standby: Cluster,
+}
+
+impl Pair {
+    /// `synchronous`: a commit is answered when the standby has it.
+    pub(crate) fn start(synchronous: bool) -> Self {
+        let primary = Cluster::start();
+        primary.control(&["-m", "fast", "-w", "stop"]);
+        primary.begin(DURABLE);
+        primary.sql("postgres", &format!("CREATE DATABASE city TEMPLATE {TEMPLATE}"));
+        let standby = primary.standby();
+        if synchronous {
+            primary.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+            primary.sql("postgres", "SELECT pg_reload_conf()");
+        }
+        let begun = std::time::Instant::now();
+        while primary.sql("postgres", "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") != "1\n" {
+            assert!(begun.elapsed().as_secs() < 30, "the standby does not follow");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        Self { primary, standby }
+    }
+
+    /// Where the primary listens, and where the standby.
+    pub(crate) fn sockets(&self) -> [PathBuf; 2] {
+        [self.primary.socket(), self.standby.socket()]
+    }
+
+    /// The URL of the city by way of a port of this machine.
+    pub(crate) fn url(port: u16) -> String {
+        format!("postgres://postgres@127.0.0.1:{port}/city?sslmode=disable")
+    }
+
+    /// The standby hears nothing any more.
+    pub(crate) fn deafen(&self) {
+        self.standby.sql("postgres", "ALTER SYSTEM SET primary_conninfo = 'host=/nowhere'");
+        self.standby.sql("postgres", "SELECT pg_reload_conf()");
+        let begun = std::time::Instant::now();
+        while self.primary.sql("postgres", "SELECT count(*) FROM pg_stat_replication") != "0\n" {
+            assert!(begun.elapsed().as_secs() < 30, "the standby still follows");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+
+    /// The primary ends in the middle of everything.
+    pub(crate) fn kill_primary(&self) {
+        self.primary.control(&["-m", "immediate", "-w", "stop"]);
+    }
+
+    pub(crate) fn promote(&self) {
+        self.standby.control(&["-w", "promote"]);
+    }
+
+    /// Statements at the standby, after its promotion.
+    pub(crate) fn sql(&self, sql: &str) -> String {
+        self.standby.sql("city", sql)
     }
 }

@@ -230,6 +230,22 @@ impl EmbeddedStore {
         Self::open_with(path, access, schema::SCHEMA, migrate::STEPS).await
     }
 
+    /// See [`crate::store::Store::migrate`].
+    pub(super) async fn migrate(path: &Path) -> Result<(i64, i64), StoreError> {
+        let found = match Self::open(path, Access::Read).await {
+            Err(StoreError::Older { found, .. }) => found,
+            Ok(store) => {
+                store.close().await?;
+                schema::SCHEMA
+            }
+            Err(error) => return Err(error),
+        };
+        if found < schema::SCHEMA {
+            Self::open(path, Access::Import).await?.close().await?;
+        }
+        Ok((found, schema::SCHEMA))
+    }
+
     /// The same for a program that knows `schema` as the newest and how to get there.
     async fn open_with(path: &Path, access: Access, known: i64, steps: &[migrate::Step]) -> Result<Self, StoreError> {
         if !path.is_file() {

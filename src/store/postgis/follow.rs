@@ -108,7 +108,8 @@ impl PostgisStore {
         let mut reader = self.whole().await?;
         let tx = &mut reader;
         let (past, revision) = (past(tx).await?, log::revision(tx).await?);
-        let sql = "SELECT kind, summary::jsonb ? 'settings', touched FROM change_log WHERE revision > $1 ORDER BY revision LIMIT $2";
+        let sql =
+            "SELECT kind, summary::jsonb ? 'settings', touched FROM change_log WHERE revision > $1 ORDER BY revision LIMIT $2";
         let entries = tx.rows(sql, bound![after.0.cast_signed(), MOST_ENTRIES], "reading the change log").await?;
         let told = revision.0.checked_sub(after.0).is_some_and(|missing| entries.len() as u64 == missing);
         if !told || known.is_some_and(|known| known != past) {
@@ -119,11 +120,8 @@ impl PostgisStore {
         let has = |kind| touches.iter().any(|touch| touch.kind == kind);
         let about = has(LogKind::Meta) || touches.iter().any(|touch| touch.settings);
         let meta = if about { Some(log::meta(tx).await?) } else { None };
-        let boundaries = if about || has(LogKind::Boundaries) || has(LogKind::Households) {
-            Some(in_force(tx, at).await?)
-        } else {
-            None
-        };
+        let boundaries =
+            if about || has(LogKind::Boundaries) || has(LogKind::Households) { Some(in_force(tx, at).await?) } else { None };
         let facilities = named(&touches, LogKind::Facilities);
         let facilities = rows!(tx, facilities, all_facilities(tx).await?);
         let cases = rows!(tx, named(&touches, LogKind::Cases), read::open_cases_after(tx, i64::MIN, i64::MAX).await?);

@@ -174,6 +174,20 @@ impl PostgisStore {
         Ok(store)
     }
 
+    /// See [`crate::store::Store::migrate`].
+    pub(super) async fn migrate(url: &str) -> Result<(i64, i64), StoreError> {
+        let store = Self::connected(url, Access::Import).await?;
+        let Options { name, schema, .. } = &store.shared.options;
+        let mut tx = store.migrating().await?;
+        let Some(found) = schema::found(&mut tx, schema).await? else {
+            return Err(StoreError::Missing(PathBuf::from(name)));
+        };
+        schema::migrate(&mut tx, name, schema).await?;
+        tx.commit().await?;
+        store.close().await?;
+        Ok((found, schema::SCHEMA))
+    }
+
     async fn connected(url: &str, access: Access) -> Result<Self, StoreError> {
         let options = Options::of(url)?;
         options.answers().await?;

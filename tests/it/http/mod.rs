@@ -15,6 +15,7 @@ mod facilities;
 mod facility_writes;
 #[cfg(target_os = "linux")]
 mod floods;
+mod followers;
 mod grids;
 mod imports;
 mod keys;

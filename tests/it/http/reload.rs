@@ -50,7 +50,7 @@ pub(crate) async fn equals_scratch(app: &Arc<App>) {
 }
 
 /// Moves a facility, adds one, removes one.
-async fn facilities(store: &Store) {
+pub(super) async fn facilities(store: &Store) {
     let mut rows = store.facilities_by_ids(&[FacilityId(5), FacilityId(6)]).await.unwrap();
     (rows[0].at, rows[0].grid) = (at(0.5, 1.5), Some(code(GRID_2)));
     (rows[1].id, rows[1].version, rows[1].code) = (FacilityId(0), wangge::domain::id::Version(0), None);
@@ -58,14 +58,14 @@ async fn facilities(store: &Store) {
     store.facilities_commit(FacilityCommit { head: head(), rows, removed: vec![FacilityId(12)], import: None }).await.unwrap();
 }
 
-async fn cases(store: &Store) {
+pub(super) async fn cases(store: &Store) {
     let mut rows = store.cases_by_ids(&[CaseId(3), CaseId(4)]).await.unwrap();
     rows[0].state = CaseState::Closed;
     rows[1].text = "anders".to_owned();
     store.cases_commit(CaseCommit { head: head(), rows, removed: vec![CaseId(9)], import: None }).await.unwrap();
 }
 
-async fn staff(store: &Store) {
+pub(super) async fn staff(store: &Store) {
     let mut rows = store.staff().await.unwrap();
     rows.truncate(1);
     rows[0].name = "新".to_owned();
@@ -73,13 +73,13 @@ async fn staff(store: &Store) {
     store.staff_commit(StaffCommit { head: head(), rows, removed, import: None }).await.unwrap();
 }
 
-async fn households(store: &Store) {
+pub(super) async fn households(store: &Store) {
     let counts = vec![HouseholdCount { grid: code(GRID_1), households: Some(7), population: None }];
     store.households_commit(HouseholdCommit { head: head(), counts, import: None }).await.unwrap();
 }
 
 /// One is higher and has fewer households, one is gone.
-async fn buildings(store: &Store) {
+pub(super) async fn buildings(store: &Store) {
     let mut rows = store.buildings().await.unwrap();
     rows.truncate(1);
     (rows[0].storeys, rows[0].households) = (Some(33), Some(6));
@@ -88,7 +88,7 @@ async fn buildings(store: &Store) {
 }
 
 /// One more category, before all others in the order of codes; another title.
-async fn profile(store: &Store) {
+pub(super) async fn profile(store: &Store) {
     let mut meta = store.meta().await.unwrap();
     let first = Category {
         kind: CategoryKind::Component,
@@ -103,7 +103,7 @@ async fn profile(store: &Store) {
 }
 
 /// The border between the first two grids moves to the south: some facilities and cases are in the other one, as the store notes too.
-async fn boundaries(store: &Store) {
+pub(super) async fn boundaries(store: &Store) {
     let epochs = store.epochs().await.unwrap();
     let base = epochs.last().unwrap().epoch;
     let mut set = store.boundaries_at(base).await.unwrap().unwrap();
@@ -158,7 +158,7 @@ async fn a_city_loaded_in_passing_equals_one_made_from_scratch() {
 }
 
 /// After the profile has other positions.
-async fn facilities_again(store: &Store) {
+pub(super) async fn facilities_again(store: &Store) {
     let rows = store.facilities_by_ids(&[FacilityId(7)]).await.unwrap();
     let rows =
         rows.into_iter().map(|row| wangge::domain::facility::FacilityRecord { name: "wieder".to_owned(), ..row }).collect();

@@ -69,6 +69,31 @@ async fn a_city_is_made_once_and_opened_where_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_older_schema_is_brought_up_to_date_by_who_may() {
+    let database = Database::new();
+    let url = place(&database.url());
+    let store = Store::create(&url, &meta()).await.unwrap();
+    store.facilities_commit(facilities(vec![facility(1)])).await.unwrap();
+    store.close().await.unwrap();
+    // As the first version of the schema was.
+    database.sql(
+        "SET search_path = wangge; ALTER TABLE change_log DROP COLUMN touched; DROP TABLE servers; ALTER TABLE imports DROP COLUMN server;
+         DROP INDEX facilities_code; DELETE FROM sequences WHERE name = 'callers'; UPDATE schema_version SET version = 1",
+    );
+    assert!(matches!(Store::open(&url, Access::Read).await, Err(StoreError::Older { found: 1, .. })));
+    assert_eq!(Store::migrate(&url).await.unwrap(), (1, 2));
+    assert_eq!(Store::migrate(&url).await.unwrap(), (2, 2));
+    let store = Store::open(&url, Access::Serve).await.unwrap();
+    // Of what was written before nobody says which rows it touched.
+    let update = store.update(Revision(0), None, now()).await.unwrap();
+    assert!(matches!(&update.facilities, Rows::All(rows) if rows.len() == 1), "{update:?}");
+    store.facilities_commit(facilities(vec![facility(2)])).await.unwrap();
+    let update = store.update(Revision(1), None, now()).await.unwrap();
+    assert!(matches!(&update.facilities, Rows::Some { ids, rows } if ids.len() == 1 && rows.len() == 1), "{update:?}");
+    assert!(matches!(Store::migrate(&place(&Database::new().url())).await, Err(StoreError::Missing(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_password_is_in_no_fault() {
     let database = Database::new();
     let url = database.url().replace("postgres@", "nobody:geheim@");

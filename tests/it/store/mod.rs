@@ -41,6 +41,11 @@ impl Bed {
         Self::in_database(Database::new().url()).await
     }
 
+    /// Through PgBouncer, which gives each transaction the connection that is free.
+    async fn pooled() -> Self {
+        Self::in_database(Database::new().pooled_url()).await
+    }
+
     async fn in_database(url: String) -> Self {
         let url = PathBuf::from(url);
         let store = Store::create(&url, &world::meta()).await.unwrap();
@@ -87,6 +92,12 @@ macro_rules! over_every_store {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $promise() {
                 super::contract::$promise(super::Bed::postgis().await).await;
+            })*
+        }
+        mod pooled {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                super::contract::$promise(super::Bed::pooled().await).await;
             })*
         }
     };
