@@ -89,6 +89,7 @@ step "viewer types" npm --prefix web-viewer run -s check
 runner "viewer units" npm --prefix web-viewer run -s test
 step "release build" cargo build -q --release
 runner "floods" env SLOW=10000 TILES=1000000 WANGGE=target/release/wangge cargo test -q --test it -- http::floods --nocapture
+runner "several servers" env WRITES_S=60 WANGGE=target/release/wangge cargo test -q --test it -- http::several --nocapture
 runner "browser" bash tests/browser.sh target/release/wangge
 runner "clients" bash tests/clients/run.sh target/release/wangge
 

@@ -36,6 +36,8 @@ mod rights;
 mod scope;
 mod search;
 mod sets;
+#[cfg(target_os = "linux")]
+mod several;
 mod tiles;
 mod transport;
 
