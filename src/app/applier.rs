@@ -8,7 +8,7 @@
 //! after its commit, or another process committed it.
 
 use super::reload::{self, Source};
-use crate::city::{Change, City, Published};
+use crate::city::{About, Change, City, Published};
 use crate::domain::id::Revision;
 use crate::live::hub::Hub;
 use crate::store::{Past, Update};
@@ -23,8 +23,8 @@ use tokio::time::Instant;
 /// What a commit changed.
 #[derive(Debug)]
 enum What {
-    /// This.
-    Exactly(Change),
+    /// This; where a profile is named, only while the city has that one.
+    Exactly(Change, Option<Arc<About>>),
     /// Only the store knows.
     Unknown,
     /// The store fell back to an older state, or to another one: everything is to be loaded.
@@ -62,6 +62,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The same where other processes commit too: only this server's own writers are waited for.
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_millis(20);
 
+/// How often a store may lack what it committed before that is believed.
+const SHORT: u32 = 3;
+
 /// How long after a store that did not answer it is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -92,7 +95,12 @@ impl Applier {
     /// Returns when readers see `revision`, which changed exactly this. A number that nobody hands in holds up all that follow, until the
     /// city is loaded anew.
     pub async fn apply(&self, revision: Revision, change: Change) -> Result<(), Stopping> {
-        self.hand_in(revision, What::Exactly(change)).await
+        self.hand_in(revision, What::Exactly(change, None)).await
+    }
+
+    /// The same of a change whose rows name categories by their positions in the profile of `about`.
+    pub(super) async fn apply_as(&self, revision: Revision, change: Change, about: Arc<About>) -> Result<(), Stopping> {
+        self.hand_in(revision, What::Exactly(change, Some(about))).await
     }
 
     /// Returns when readers see `revision`, or a later one, loaded from the store. It may be one that somebody else hands in too.
@@ -195,7 +203,7 @@ impl Task {
             return;
         }
         let waiting = self.waiting.entry(revision).or_insert(Waiting { what: What::Unknown, writers: Vec::new() });
-        if let What::Exactly(_) = what {
+        if let What::Exactly(..) = what {
             waiting.what = what;
         }
         waiting.writers.push(applied);
@@ -206,10 +214,24 @@ impl Task {
         loop {
             let mut next = self.latest();
             let mut in_order = Vec::new();
+            let profile = &self.memory.published.load().about.profile;
             loop {
                 next.0 += 1;
                 match self.waiting.remove(&next) {
-                    Some(Waiting { what: What::Exactly(change), writers }) => in_order.push((next, change, writers)),
+                    Some(Waiting { what: What::Exactly(change, about), writers })
+                        if about.as_ref().is_none_or(|about| about.profile == *profile) =>
+                    {
+                        let settings = matches!(change, Change::About(_));
+                        in_order.push((next, change, writers));
+                        if settings {
+                            break;
+                        }
+                    }
+                    // Made with another profile.
+                    Some(Waiting { what: What::Exactly(..), writers }) => {
+                        self.waiting.insert(next, Waiting { what: What::Unknown, writers });
+                        break;
+                    }
                     Some(unknown) => {
                         self.waiting.insert(next, unknown);
                         break;
@@ -254,6 +276,7 @@ impl Task {
     async fn reload(&mut self, at_least: Revision, anew: bool) -> Result<(), Broken> {
         self.missing = None;
         let after = if anew { Revision(u64::MAX) } else { self.latest() };
+        let mut short = 0;
         let update = loop {
             match self.source.update(after, self.past).await {
                 Ok(update) if update.revision >= at_least || update.past != self.past => break update,
@@ -263,13 +286,24 @@ impl Task {
                         found = update.revision.0,
                         "the store lacks a revision that it committed"
                     );
+                    short += 1;
+                    // It was taken back to an older state, and does not come back.
+                    if short >= SHORT && self.source.store.is_shared() {
+                        break update;
+                    }
                 }
                 Err(error) => tracing::error!(%error, "the city could not be loaded from the store"),
             }
             tokio::time::sleep(PAUSE).await;
         };
         let (revision, memory) = (update.revision, self.memory.clone());
-        let back = revision < self.latest() || update.past != self.past;
+        let back = anew || short >= SHORT || update.past != self.past;
+        let update = if back && !update.is_whole() {
+            // What is the same by its number need not be the same.
+            return Box::pin(self.reload(Revision(0), true)).await;
+        } else {
+            update
+        };
         self.past = update.past;
         let loaded = tokio::task::spawn_blocking(move || memory.follow(update, back)).await;
         match loaded {
@@ -318,6 +352,15 @@ impl Memory {
 
     /// The city after an update, in one step. `back`: it does not follow from the one in memory.
     fn follow(&self, update: Update, back: bool) -> Result<(), super::AppError> {
+        if back {
+            // Nothing of the city that was there is taken for granted: what bears the same number may be something else.
+            let city = Arc::new(reload::anew(update)?);
+            let latest = city.revision;
+            self.published.replace(city);
+            self.tiles.clear();
+            self.live.begin_anew(latest);
+            return Ok(());
+        }
         let mut city = self.published.load();
         let mut changed = Changed::default();
         let mut sets = Vec::new();
@@ -326,12 +369,6 @@ impl Memory {
             sets.extend(super::live::set_of(change));
             city = next;
         })?;
-        if back {
-            let latest = city.revision;
-            self.published.replace(city);
-            self.live.begin_anew(latest);
-            return Ok(());
-        }
         let told = super::live::change(&city, &changed, sets);
         self.replace(city, vec![told]);
         Ok(())

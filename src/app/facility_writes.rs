@@ -117,7 +117,9 @@ impl App {
         let unknown = AppError::UnknownId { what: "facility", id: id.0 };
         // What another server wrote just now is about to be seen.
         let view = if self.store.is_shared() && view.city.facilities.facility(id).is_none() {
-            self.caught_up(self.store.revision().await?).await?;
+            if let Ok(revision) = self.store.revision().await {
+                let _ = self.reached(revision).await;
+            }
             self.view(actor)
         } else {
             view
@@ -197,6 +199,7 @@ impl App {
         };
         let mut epoch = None;
         for _ in 0..ATTEMPTS {
+            self.takes_writes()?;
             let _writing = self.publishing.read().await;
             let view = self.view(actor);
             let head = self.head(actor, epoch.unwrap_or(view.territory.epoch));
@@ -204,7 +207,8 @@ impl App {
                 return Ok(written);
             }
             let record = self.patched(actor, &view, &empty, patch.clone())?;
-            let _naming = self.code_checked(actor, &empty, &record).await?;
+            let naming = self.code_checked(actor, &empty, &record).await?;
+            let head = CommitHead { takes_code: naming.is_some(), ..head };
             self.takes_writes()?;
             match self.store.facility_write(head, FacilityWrite::Put(Box::new(record)), once.clone()).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
@@ -226,6 +230,7 @@ impl App {
     ) -> Result<Written, AppError> {
         let mut epoch = None;
         for _ in 0..ATTEMPTS {
+            self.takes_writes()?;
             let _writing = self.publishing.read().await;
             let view = self.view(actor);
             let head = self.head(actor, epoch.unwrap_or(view.territory.epoch));
@@ -235,7 +240,8 @@ impl App {
             let before = self.facility_stored(actor, id).await?;
             meant.checked(before.version)?;
             let record = self.patched(actor, &view, &before, patch.clone())?;
-            let _naming = self.code_checked(actor, &before, &record).await?;
+            let naming = self.code_checked(actor, &before, &record).await?;
+            let head = CommitHead { takes_code: naming.is_some(), ..head };
             self.takes_writes()?;
             match self.store.facility_write(head, FacilityWrite::Put(Box::new(record)), once.clone()).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
@@ -252,6 +258,7 @@ impl App {
 
     async fn remove(&self, actor: &Actor, (id, meant): (FacilityId, &Meant), once: Option<Once>) -> Result<Written, AppError> {
         for _ in 0..ATTEMPTS {
+            self.takes_writes()?;
             let _writing = self.publishing.read().await;
             // What is removed stands in no boundaries: no epoch to be right about.
             let head = CommitHead::new(actor.id.clone(), self.clock.now());
@@ -307,7 +314,8 @@ impl App {
         let FacilityOutcome { revision, row, written, repeated } = outcome;
         if written {
             let put = row.iter().filter_map(|row| facility_of(row, &view.city.about.profile)).collect();
-            self.applier.apply(revision, Change::Facilities { put, removed: removed.into_iter().collect() }).await?;
+            let change = Change::Facilities { put, removed: removed.into_iter().collect() };
+            self.applier.apply_as(revision, change, Arc::clone(&view.city.about)).await?;
         } else {
             self.caught_up(revision).await?;
         }

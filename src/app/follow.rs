@@ -7,6 +7,7 @@ use super::{App, AppError};
 use crate::domain::id::Revision;
 use crate::store::{Past, Stand, StoreError};
 use jiff::Timestamp;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -20,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often other servers are told that this one lives.
 const HERE: Duration = Duration::from_secs(5);
+
+/// How long somebody may have a city that was replaced.
+const LONGEST_READER: Duration = Duration::from_secs(30);
 
 /// How the store and this server stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +40,13 @@ pub struct Standing {
 #[derive(Debug)]
 pub(super) struct Followed {
     state: Mutex<Standing>,
+    /// The city is being loaded from a store that fell back: until that is done, it is no news.
+    loading_anew: AtomicBool,
 }
 
 impl Followed {
     pub(super) fn new(stored: Revision) -> Self {
-        Self { state: Mutex::new(Standing { stored, away_since: None, lost: 0 }) }
+        Self { state: Mutex::new(Standing { stored, away_since: None, lost: 0 }), loading_anew: AtomicBool::new(false) }
     }
 
     fn state(&self) -> MutexGuard<'_, Standing> {
@@ -51,7 +57,8 @@ impl Followed {
 /// What the task has seen of the store before.
 struct Before {
     past: Past,
-    callers: i64,
+    /// What was taken over of tokens and sessions last; `None`: that is to be done.
+    callers: Option<i64>,
     /// The last entry of the log.
     entry: (Revision, Option<Timestamp>),
 }
@@ -91,7 +98,9 @@ impl App {
                         tracing::info!(%since, "the store answers again");
                     }
                 }
-                Err(LookError::Stopping) => return,
+                Err(LookError::Stopping) if self.applier.alive().is_err() => return,
+                // What was handed in was given up with the past that it belonged to.
+                Err(LookError::Stopping) => {}
                 Err(LookError::Store(error)) => self.is_away(followed, &error),
             }
             let _ = tokio::time::timeout(POLL, news.notified()).await;
@@ -112,24 +121,36 @@ impl App {
     }
 
     /// One look at the store; what it has and this server lacks is handed on.
-    async fn look(&self, followed: &Followed, before: &mut Option<Before>, told: &mut Option<Instant>) -> Result<(), LookError> {
+    async fn look(
+        self: &Arc<Self>,
+        followed: &Followed,
+        before: &mut Option<Before>,
+        told: &mut Option<Instant>,
+    ) -> Result<(), LookError> {
         // In this order: what this server commits meanwhile is no sign that the store lacks it.
         let seen = self.published.load().revision;
         let stand = in_time(self.store.stand()).await?;
-        let known = before.as_ref();
-        if seen > stand.revision || known.is_some_and(|known| known.past != stand.past) {
-            self.went_back(followed, seen, &stand, known).await?;
+        followed.state().stored = stand.revision;
+        let another = before.as_ref().is_some_and(|before| before.past != stand.past);
+        if followed.loading_anew.load(Ordering::Relaxed) {
+            // The applier is at it.
+        } else if seen > stand.revision || another {
+            self.went_back(followed, seen, &stand, before.as_ref()).await?;
+            if let Some(before) = before {
+                (before.past, before.entry) = (stand.past, (stand.revision, stand.at));
+                before.callers = None;
+            }
         } else if stand.revision > seen {
             arrives(self.applier.reload(stand.revision)).await?;
         }
+        let callers = before.as_ref().and_then(|before| before.callers);
         if let Some(access) = self.access()
-            && known.is_none_or(|known| known.callers != stand.callers)
+            && callers != Some(stand.callers)
         {
             in_time(access.refresh(&self.store)).await?;
             self.live.recheck();
         }
-        followed.state().stored = stand.revision;
-        *before = Some(Before { past: stand.past, callers: stand.callers, entry: (stand.revision, stand.at) });
+        *before = Some(Before { past: stand.past, callers: Some(stand.callers), entry: (stand.revision, stand.at) });
         if told.is_none_or(|told| told.elapsed() >= HERE) {
             in_time(self.store.here(self.published.load().revision)).await?;
             *told = Some(Instant::now());
@@ -139,7 +160,7 @@ impl App {
 
     /// The store has another past than the city in memory: a standby was promoted, or a backup restored. What it has is the truth now.
     async fn went_back(
-        &self,
+        self: &Arc<Self>,
         followed: &Followed,
         seen: Revision,
         stand: &Stand,
@@ -172,7 +193,21 @@ impl App {
             );
         }
         followed.state().lost += lost.max(u64::from(!same_entry));
-        arrives(self.applier.load_anew(stand.revision)).await
+        followed.loading_anew.store(true, Ordering::Relaxed);
+        let (app, revision) = (Arc::clone(self), stand.revision);
+        tokio::spawn(async move {
+            // An error: the server is stopping.
+            let _ = app.applier.load_anew(revision).await;
+            app.history.forget().await;
+            if let Some(followed) = &app.followed {
+                followed.loading_anew.store(false, Ordering::Relaxed);
+            }
+            // Whoever still had the city of before may have had tiles built.
+            tokio::time::sleep(LONGEST_READER).await;
+            app.tiles.clear();
+            app.history.forget().await;
+        });
+        Ok(())
     }
 }
 

@@ -45,6 +45,17 @@ pub(super) struct History {
     lives: Mutex<Option<LivesOf>>,
 }
 
+impl History {
+    /// Forgets everything: epochs and revisions may mean something else from here on.
+    pub(super) async fn forget(&self) {
+        self.territories.lock().await.clear();
+        *self.placed.lock().await = None;
+        self.seen.lock().await.clear();
+        *self.epochs.lock().await = None;
+        *self.lives.lock().await = None;
+    }
+}
+
 /// Of which revision, in the boundaries of which set, for whom.
 type SeenOf = (Revision, GridSet, Scope, Hidden);
 
@@ -98,7 +109,7 @@ impl App {
         match view {
             Ok(view) if sees(&view) => Ok(view),
             Err(error) if today.as_ref().is_some_and(sees) => Err(error),
-            Err(error @ AppError::Store(_)) => Err(error),
+            Err(error @ (AppError::Store(_) | AppError::Away | AppError::Unsure)) => Err(error),
             _ => Err(self.unknown_set(actor, &city, set)),
         }
     }

@@ -94,6 +94,12 @@ pub(super) fn steps(before: &Arc<City>, update: Update, mut step: impl FnMut(Arc
     Ok(())
 }
 
+/// A city of everything that an update says. What it leaves out is not there.
+pub(super) fn anew(update: Update) -> Result<City, AppError> {
+    let missing = || AppError::Outside("the store told a part of the city for the whole".to_owned());
+    load::city(update.into_snapshot().ok_or_else(missing)?)
+}
+
 /// Within one epoch only counts of households and residents change.
 fn is_same(territory: &Territory, epoch: Epoch, set: &BoundarySet) -> bool {
     let same_counts = |code: &str, counts| {

@@ -114,6 +114,8 @@ pub struct CommitHead {
     pub settings: Option<Arc<Meta>>,
     /// The number of the import that the commit belongs to, when it was announced.
     pub import_id: Option<ImportId>,
+    /// The code of the one facility that is written must be nobody else's; looked at where other processes write too.
+    pub takes_code: bool,
     /// The import that the commit takes back, which is noted with it. Its rows go back to what they were: they say themselves which
     /// import wrote them.
     pub undoes: Option<ImportId>,
@@ -122,7 +124,8 @@ pub struct CommitHead {
 impl CommitHead {
     /// Refuses stale rows, checks no epoch.
     pub fn new(actor: impl Into<String>, at: Timestamp) -> Self {
-        Self { actor: actor.into(), at, epoch: None, on_stale: OnStale::Refuse, settings: None, import_id: None, undoes: None }
+        let (actor, on_stale) = (actor.into(), OnStale::Refuse);
+        Self { actor, at, epoch: None, on_stale, settings: None, import_id: None, takes_code: false, undoes: None }
     }
 }
 

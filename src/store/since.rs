@@ -84,7 +84,40 @@ pub struct Update {
     pub buildings: Rows<BuildingRecord>,
 }
 
+impl<W, S> Rows<W, S> {
+    fn all(self) -> Option<Vec<W>> {
+        match self {
+            Self::All(rows) => Some(rows),
+            _ => None,
+        }
+    }
+}
+
 impl Update {
+    /// Whether it says everything.
+    pub fn is_whole(&self) -> bool {
+        self.meta.is_some() && matches!(self.facilities, Rows::All(_)) && self.addresses.is_some() && self.staff.is_some()
+    }
+
+    /// Everything, if that is what it says.
+    pub fn into_snapshot(self) -> Option<Snapshot> {
+        let InForce { hierarchy, others } = self.boundaries?;
+        let (epoch, boundaries) = hierarchy.unzip();
+        Some(Snapshot {
+            meta: self.meta?,
+            revision: self.revision,
+            epoch,
+            boundaries,
+            others,
+            facilities: self.facilities.all()?,
+            staff: self.staff?,
+            cases: self.cases.all()?,
+            addresses: self.addresses?,
+            organizations: self.organizations.all()?,
+            buildings: self.buildings.all()?,
+        })
+    }
+
     /// Everything, whatever was known before.
     pub fn whole(snapshot: Snapshot, past: Past) -> Self {
         let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses, organizations, buildings } =

@@ -152,6 +152,8 @@ struct State {
     hand: VecDeque<Key>,
     bytes: usize,
     building: HashMap<(Key, Encoding), Flight>,
+    /// How often everything was forgotten.
+    generation: u64,
     /// The newest changes, oldest first: what a build that began before them must be compared with.
     changes: VecDeque<(Revision, Arc<Changed>)>,
     /// Builds of cities older than this may have missed a change that is no longer listed.
@@ -230,9 +232,17 @@ impl TileCache {
                     let (done, result) = watch::channel(None);
                     let flight = Flight { revision: city.revision, result: result.clone() };
                     state.building.insert((key, encoding), flight);
+                    let generation = state.generation;
                     drop(state);
                     // A task of its own: it goes on when this request is given up.
-                    tokio::spawn(self.clone().fly(compute.clone(), Arc::clone(city), key, request.clone(), encoding, done));
+                    tokio::spawn(self.clone().fly(
+                        compute.clone(),
+                        Arc::clone(city),
+                        key,
+                        request.clone(),
+                        (encoding, generation),
+                        done,
+                    ));
                     result
                 }
             }
@@ -250,7 +260,7 @@ impl TileCache {
         city: Arc<City>,
         key: Key,
         request: TileRequest,
-        encoding: Encoding,
+        (encoding, generation): (Encoding, u64),
         done: watch::Sender<Option<Outcome>>,
     ) {
         let revision = city.revision;
@@ -266,6 +276,7 @@ impl TileCache {
                 state.building.remove(&(key, encoding));
             }
             if let Ok(tile) = &outcome
+                && state.generation == generation
                 && state.is_current(&key, revision)
             {
                 state.store(key, encoding, tile, self.most_bytes, self.most_entries);
@@ -285,6 +296,14 @@ impl TileCache {
     }
 
     /// Takes out the tiles that `revision` changed.
+    /// Forgets everything: the city is another one, whose revisions need not follow from those that were. Builds that are under way are
+    /// not kept; whoever still has the old city may begin one, so whoever calls this does so again when they are gone.
+    pub fn clear(&self) {
+        let mut state = self.state();
+        let generation = state.generation + 1;
+        *state = State { generation, ..State::default() };
+    }
+
     fn apply(&self, revision: Revision, changed: Arc<Changed>) {
         if changed.is_empty() {
             return;

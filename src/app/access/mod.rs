@@ -34,6 +34,7 @@ pub struct Access {
     pub rates: rates::Rates,
     pub(super) tokens: tokens::Tokens,
     pub(super) sessions: sessions::Sessions,
+    refreshing: tokio::sync::Mutex<()>,
     pub(super) jwt: Option<jwt::Verifier>,
     pub(super) oidc: Option<oidc::Client>,
     pub(super) cas: Option<cas::Client>,
@@ -166,6 +167,7 @@ impl Access {
             rates: rates::Rates::new(callers.rate),
             tokens: tokens::Tokens::load(store).await?,
             sessions: sessions::Sessions::load(store, &callers, now).await?,
+            refreshing: tokio::sync::Mutex::default(),
             jwt: callers.jwt.as_ref().map(|jwt| jwt::Verifier::open(jwt, upstream, now)).transpose().map_err(outside)?,
             oidc: callers.oidc.as_ref().map(|oidc| oidc::Client::new(oidc, upstream)).transpose().map_err(outside)?,
             cas: callers.cas.as_ref().map(|cas| cas::Client::new(cas, upstream)).transpose().map_err(outside)?,
@@ -176,6 +178,8 @@ impl Access {
 
     /// Takes over what other servers did with tokens and sessions.
     pub(super) async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
+        // One at a time: what was read first is not to be taken over last.
+        let _turn = self.refreshing.lock().await;
         self.tokens.take_over(store.tokens().await?);
         // First: what begins while the store is read is not missing there.
         let known = self.sessions.stored();

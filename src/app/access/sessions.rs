@@ -186,10 +186,12 @@ impl Sessions {
         }
     }
 
-    /// What has to be stored of what happened since.
-    fn news(&self, now: Timestamp) -> (Vec<(Digest, Timestamp)>, Vec<Digest>) {
+    /// What has to be stored of what happened since. `grace`: how long after its end an idle session may have been used elsewhere.
+    fn news(&self, now: Timestamp, grace: SignedDuration) -> (Vec<(Digest, Timestamp)>, Vec<Digest>) {
         let mut state = self.state();
-        let over: Vec<Digest> = state.all.values().filter(|one| !self.lasts(one, now)).map(|one| one.hash).collect();
+        let before = now.saturating_sub(grace).unwrap_or(now);
+        let is_over = |one: &&SessionRecord| !self.lasts(one, if now < one.ends_at { before } else { now });
+        let over: Vec<Digest> = state.all.values().filter(is_over).map(|one| one.hash).collect();
         for hash in over {
             state.end(hash);
         }
@@ -255,14 +257,20 @@ impl App {
     /// Stores when sessions were used, and forgets those that ended.
     pub async fn sessions_keep(&self) -> Result<(), AppError> {
         let Some(access) = self.access() else { return Ok(()) };
+        let mut grace = SignedDuration::ZERO;
         if self.store.is_shared() {
-            // Another server may have seen used what would be idle here.
+            // Another server may have seen used what would be idle here, and notes that as often as this one does.
             access.refresh(&self.store).await?;
+            grace = signed(2 * KEEP);
         }
-        let (used, ended) = access.sessions.news(self.clock.now());
+        let (used, ended) = access.sessions.news(self.clock.now(), grace);
         if used.is_empty() && ended.is_empty() {
             return Ok(());
         }
-        Ok(self.store.sessions_write(used, ended).await?)
+        if let Err(error) = self.store.sessions_write(used, ended.clone()).await {
+            access.sessions.state().ended.extend(ended);
+            return Err(error.into());
+        }
+        Ok(())
     }
 }

@@ -331,8 +331,8 @@ async fn settle(store: &Store, job: Job, mut incoming: Incoming, mut report: Rep
     let outlined = Arc::clone(&territory);
     let outlines = tokio::task::spawn_blocking(move || outlines(&outlined)).await?;
     // From here to the end nobody writes a facility: it would be placed in boundaries that are not there any more.
-    let quiet = if in_force { job.ground.no_writes().await } else { None };
-    let gate = job.ground.gate().await?;
+    let quiet = if in_force || store.is_shared() { job.ground.no_writes().await } else { None };
+    let gate = job.ground.gate(job.read).await?;
     let moves = if in_force {
         job.tell(Step::Placing);
         moves(&job.ground, job.at, Arc::clone(&territory)).await?

@@ -4,8 +4,8 @@ use super::{ImportError, territory_at};
 use crate::app::App;
 use crate::app::load::facility_of;
 use crate::city::{Case, Change};
-use crate::domain::id::{CaseId, FacilityId, Version};
-use crate::store::{Committed, Gate, OnStale, Store, StoreError};
+use crate::domain::id::{CaseId, FacilityId, Revision, Version};
+use crate::store::{Committed, Gate, LogEntry, LogKind, OnStale, Store, StoreError};
 use crate::territory::Territory;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -58,10 +58,20 @@ impl Ground {
         }
     }
 
-    /// Nobody writes through another process either while this is held, and everything that was written is in the city.
-    pub(super) async fn gate(&self) -> Result<Gate, StoreError> {
+    /// Nobody writes through another process either while this is held, and everything that was written is in the city. Refused when
+    /// boundaries, counts or settings are others than at revision `read`, which a publication would write over.
+    pub(super) async fn gate(&self, read: Revision) -> Result<Gate, StoreError> {
         let gate = self.store().gate().await?;
-        if let (Some(app), Some(revision)) = (self.app(), gate.revision()) {
+        let Some(revision) = gate.revision() else { return Ok(gate) };
+        let since = self.store().log_since(read, MOST_SINCE).await?;
+        let concerns = |entry: &LogEntry| {
+            matches!(entry.kind, LogKind::Boundaries | LogKind::Households | LogKind::Meta) || entry.summary["settings"] == true
+        };
+        if since.len() == MOST_SINCE || since.iter().any(concerns) {
+            let why = "another server changed boundaries, counts or settings meanwhile: send it again";
+            return Err(StoreError::Invalid(why.to_owned()));
+        }
+        if let Some(app) = self.app() {
             // What a stopping server does not see any more its commit does not find either.
             let _ = app.applier.reload(revision).await;
         }
@@ -81,7 +91,10 @@ impl Ground {
         let Self::Served(app) = self else { return };
         let took_a_number = committed.new + committed.changed + committed.removed + committed.moved > 0;
         let followed = match change {
-            Some(change) if took_a_number => app.applier.apply(committed.revision, change).await,
+            // Where others write too, the profile that a change was made with may be another one by now.
+            Some(change) if took_a_number && (!app.store.is_shared() || matches!(change, Change::Boundaries(_))) => {
+                app.applier.apply(committed.revision, change).await
+            }
             _ => app.applier.reload(committed.revision).await,
         };
         if let Err(stopping) = followed {
@@ -133,6 +146,9 @@ impl Ground {
         Ok(Some(Change::Cases { put, removed: Vec::new() }))
     }
 }
+
+/// Commits of others during one import, of which it is looked whether they concern it.
+const MOST_SINCE: usize = 100_000;
 
 /// Rows up to which a running server is told each of them; more are loaded from its store.
 pub(super) const MOST_EXACT: usize = 2000;

@@ -226,7 +226,7 @@ impl App {
                 if let Ok(revision) = self.store.revision().await {
                     let _ = self.applier.reload(revision).await;
                 }
-                let report = serde_json::json!({ "error": error.to_string() });
+                let report = serde_json::json!({ "error": told(error) });
                 ImportRecord { report, state: ImportState::Failed, ..record }
             }
         };
@@ -316,6 +316,14 @@ impl App {
             undo(&Ground::Served(Arc::clone(&app)), id, &actor, app.clock.now(), dry_run).await
         });
         work.await.unwrap_or(Err(AppError::Panicked))
+    }
+}
+
+/// What a caller may know of it: where the database is stands in the log.
+fn told(error: ImportError) -> String {
+    match error {
+        ImportError::Store(error @ (StoreError::Away { .. } | StoreError::Unsure { .. })) => AppError::from(error).to_string(),
+        other => other.to_string(),
     }
 }
 

@@ -33,7 +33,7 @@ use crate::domain::building::BuildingRecord;
 use crate::domain::case::CaseRecord;
 use crate::domain::category::CodeProfile;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::id::{Epoch, GridSet, ImportId};
+use crate::domain::id::{Epoch, GridSet, ImportId, Revision};
 use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::HouseholdCount;
 use crate::domain::scheme::Scheme;
@@ -286,6 +286,8 @@ struct Settings {
 /// An order with what it needs to know about the city.
 struct Job {
     ground: Ground,
+    /// How far the store was when the first of it was read.
+    read: Revision,
     /// Its number, when it has one already.
     announced: Option<ImportId>,
     order: Order,
@@ -304,6 +306,8 @@ struct Job {
 impl Job {
     async fn of(ground: Ground, order: Order, actor: &Actor, at: Timestamp, watch: Watch) -> Result<Self, ImportError> {
         let store = ground.store().clone();
+        // First: what comes in between counts as later.
+        let read = store.revision().await?;
         let stored = store.meta().await?;
         let mut meta = stored.clone();
         let set = &order.boundaries.set;
@@ -325,6 +329,7 @@ impl Job {
         names.extend((meta.profile != stored.profile).then(|| "--codes".to_owned()));
         Ok(Self {
             ground,
+            read,
             announced: None,
             has_boundaries,
             scheme_before,

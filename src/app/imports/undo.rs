@@ -11,7 +11,7 @@ use super::{Before, Ground, ImportError};
 use crate::app::AppError;
 use crate::domain::facility::FacilityRecord;
 use crate::domain::fault::Fault;
-use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Version};
+use crate::domain::id::{CaseId, Epoch, FacilityId, GridSet, ImportId, Revision, Version};
 use crate::domain::period::Period;
 use crate::domain::records::BoundarySet;
 use crate::domain::rights::Right;
@@ -49,7 +49,7 @@ pub struct Undone {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
     /// The change log's number after it.
-    pub revision: crate::domain::id::Revision,
+    pub revision: Revision,
     /// The epoch in force after it.
     pub epoch: Epoch,
 }
@@ -57,6 +57,8 @@ pub struct Summary {
 /// An undo on its way.
 struct Undo<'a> {
     ground: &'a Ground,
+    /// How far the store was when the first of it was read.
+    read: Revision,
     record: &'a ImportRecord,
     before: Before,
     actor: &'a Actor,
@@ -101,6 +103,7 @@ impl Touched {
 /// Takes an import back. Whoever calls this lets no other import run.
 pub(super) async fn undo(ground: &Ground, id: ImportId, actor: &Actor, at: Timestamp, dry_run: bool) -> Result<Undone, AppError> {
     let store = ground.store();
+    let read = store.revision().await?;
     let Some(record) = store.import_report(id).await? else { return Err(AppError::UnknownId { what: "import", id: id.0 }) };
     let refuse = |why: &str| Err(AppError::CannotUndo { id: id.0, why: why.to_owned() });
     if let Some(undone) = record.undone {
@@ -124,7 +127,7 @@ pub(super) async fn undo(ground: &Ground, id: ImportId, actor: &Actor, at: Times
     if matches!(record.kind.as_str(), "regions" | "grids") {
         actor.needs(Right::Plan)?;
     }
-    let undo = Undo { ground, record: &record, before, actor, at, dry_run };
+    let undo = Undo { ground, read, record: &record, before, actor, at, dry_run };
     // From here to the end nobody changes a row that was looked at.
     let quiet = ground.no_writes().await;
     let undone = match record.kind.as_str() {
@@ -413,7 +416,7 @@ impl Undo<'_> {
         });
         let built: Result<Territory, Vec<Fault>> = built.await.map_err(|_| AppError::Panicked)?;
         let territory = Arc::new(built.map_err(|faults| AppError::Damaged { epoch: base, faults })?);
-        let gate = self.ground.gate().await?;
+        let gate = self.ground.gate(self.read).await.map_err(|error| self.refusal(error))?;
         let moved = if in_force {
             moves(self.ground, self.at, Arc::clone(&territory)).await.map_err(failed)?
         } else {

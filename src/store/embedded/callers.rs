@@ -128,6 +128,7 @@ impl EmbeddedStore {
         let store = self.clone();
         on_own_task(async move {
             let mut conn = store.writer().await?;
+            let mut tx = begin(&mut conn).await?;
             sqlx::query("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?)")
                 .bind(record.hash.to_string())
                 .bind(text(&record.bearer))
@@ -135,10 +136,10 @@ impl EmbeddedStore {
                 .bind(time_text(record.begun_at))
                 .bind(time_text(record.seen_at))
                 .bind(time_text(record.ends_at))
-                .execute(&mut *conn)
+                .execute(&mut *tx)
                 .await
                 .doing("keeping a session")?;
-            Ok(())
+            commit(tx).await
         })
         .await
     }

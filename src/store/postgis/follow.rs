@@ -86,7 +86,7 @@ async fn past(tx: &mut Tx) -> Result<Past, StoreError> {
 
 impl PostgisStore {
     pub(in crate::store) async fn stand(&self) -> Result<Stand, StoreError> {
-        let mut tx = self.reader().await?;
+        let mut tx = self.begin_following(&self.shared.begin.read).await?;
         let past = past(&mut tx).await?;
         let sql = format!(
             "SELECT c.revision, s.last, (SELECT {} FROM change_log l WHERE l.revision = c.revision) FROM clock c, sequences s
@@ -105,7 +105,7 @@ impl PostgisStore {
         known: Option<Past>,
         at: Timestamp,
     ) -> Result<Update, StoreError> {
-        let mut reader = self.whole().await?;
+        let mut reader = self.begin_following(&self.shared.begin.whole).await?;
         let tx = &mut reader;
         let (past, revision) = (past(tx).await?, log::revision(tx).await?);
         let sql =
@@ -113,8 +113,7 @@ impl PostgisStore {
         let entries = tx.rows(sql, bound![after.0.cast_signed(), MOST_ENTRIES], "reading the change log").await?;
         let told = revision.0.checked_sub(after.0).is_some_and(|missing| entries.len() as u64 == missing);
         if !told || known.is_some_and(|known| known != past) {
-            drop(reader);
-            return Ok(Update::whole(self.snapshot(at).await?, past));
+            return Ok(Update::whole(read::snapshot(tx, at).await?, past));
         }
         let touches = entries.iter().map(touch).collect::<Result<Vec<_>, _>>()?;
         let has = |kind| touches.iter().any(|touch| touch.kind == kind);
@@ -122,9 +121,11 @@ impl PostgisStore {
         let meta = if about { Some(log::meta(tx).await?) } else { None };
         let boundaries =
             if about || has(LogKind::Boundaries) || has(LogKind::Households) { Some(in_force(tx, at).await?) } else { None };
-        let facilities = named(&touches, LogKind::Facilities);
-        let facilities = rows!(tx, facilities, all_facilities(tx).await?);
-        let cases = rows!(tx, named(&touches, LogKind::Cases), read::open_cases_after(tx, i64::MIN, i64::MAX).await?);
+        // What moved to other grids counts one version more with each publication; in memory a step counts once.
+        let moved_often = touches.iter().filter(|touch| touch.kind == LogKind::Boundaries).count() > 1;
+        let of_kind = |kind| if moved_often { Some(None) } else { named(&touches, kind) };
+        let facilities = rows!(tx, of_kind(LogKind::Facilities), all_facilities(tx).await?);
+        let cases = rows!(tx, of_kind(LogKind::Cases), read::open_cases_after(tx, i64::MIN, i64::MAX).await?);
         let organizations = rows!(tx, named(&touches, LogKind::Organizations), read::all_of(tx).await?);
         let buildings = rows!(tx, named(&touches, LogKind::Buildings), read::all_of(tx).await?);
         let staff = if has(LogKind::Staff) { Some(staff::staff(tx).await?) } else { None };
@@ -138,7 +139,8 @@ impl PostgisStore {
         if !self.shared.options.notify {
             return;
         }
-        let (pool, channel, own) = (self.shared.pool.clone(), self.shared.options.schema.clone(), self.shared.server.clone());
+        let (pool, channel, own) =
+            (self.shared.following.clone(), self.shared.options.schema.clone(), self.shared.server.clone());
         tokio::spawn(async move {
             while !pool.is_closed() {
                 if let Err(error) = heard(&pool, &channel, &own, &news).await {

@@ -26,8 +26,10 @@ pub(super) const SEQUENCE: &str = "imports";
 const GONE: &str = "30 s";
 
 async fn interrupt(tx: &mut Tx) -> Result<(), StoreError> {
-    let sql = "UPDATE imports SET state = 'interrupted' WHERE state IN ('queued', 'running')
-        AND NOT EXISTS (SELECT FROM servers WHERE servers.id = imports.server)";
+    // One that is about to be committed is held by its commit.
+    let sql =
+        "UPDATE imports SET state = 'interrupted' WHERE id IN (SELECT id FROM imports i WHERE state IN ('queued', 'running')
+        AND NOT EXISTS (SELECT FROM servers WHERE servers.id = i.server) ORDER BY id FOR UPDATE SKIP LOCKED)";
     tx.execute(sql, bound![], "noting imports that were interrupted").await.map(drop)
 }
 
@@ -126,17 +128,32 @@ impl PostgisStore {
         self.writable()?;
         let store = self.clone();
         on_own_task(async move {
-            let mut tx = store.writer().await?;
+            let mut tx = store.begin_following(&store.shared.begin.write).await?;
+            let own = store.shared.server.as_str();
+            // Whoever was not heard of for long itself knows nothing of others: the database was away for all of them.
+            let sql = format!("SELECT EXISTS (SELECT FROM servers WHERE id = $1 AND seen_at > now() - interval '{GONE}' / 2)");
+            let knows: bool = tx.value(sql, bound![own], "asking when this server was heard of").await?;
             let sql = "INSERT INTO servers VALUES ($1, $2, now(), now(), $3)
                 ON CONFLICT (id) DO UPDATE SET seen_at = now(), revision = excluded.revision";
-            let arguments = bound![store.shared.server.as_str(), env!("CARGO_PKG_VERSION"), revision.0.cast_signed()];
+            let arguments = bound![own, env!("CARGO_PKG_VERSION"), revision.0.cast_signed()];
             tx.execute(sql, arguments, "saying that this server lives").await?;
-            let sql = format!("DELETE FROM servers WHERE seen_at < now() - interval '{GONE}'");
-            tx.execute(sql, bound![], "forgetting servers that are gone").await?;
-            interrupt(&mut tx).await?;
-            tx.commit().await
+            tx.commit().await?;
+            if knows && let Err(error) = store.forget_servers().await {
+                tracing::debug!(%error, "servers that are gone are still listed");
+            }
+            Ok(())
         })
         .await
+    }
+
+    async fn forget_servers(&self) -> Result<(), StoreError> {
+        let mut tx = self.begin_following(&self.shared.begin.write).await?;
+        let sql = format!(
+            "DELETE FROM servers WHERE id IN (SELECT id FROM servers WHERE seen_at < now() - interval '{GONE}' ORDER BY id FOR UPDATE SKIP LOCKED)"
+        );
+        tx.execute(sql, bound![], "forgetting servers that are gone").await?;
+        interrupt(&mut tx).await?;
+        tx.commit().await
     }
 
     /// This server ends.

@@ -33,8 +33,8 @@ const TICK: &str = "WITH tick AS (UPDATE clock SET revision = revision + 1 RETUR
     ON CONFLICT (actor, key) DO UPDATE SET request = excluded.request, at = excluded.at, answer = excluded.answer, revision = excluded.revision)
   SELECT revision, pg_current_xact_id()::xid::text, CASE WHEN $12 THEN pg_notify($13, revision::text || ' ' || $15)::text END FROM tick";
 
-/// How often and after how long is asked what became of a commit whose connection broke off.
-const ASKED_AGAIN: u32 = 20;
+/// How long, and with which pauses, is asked what became of a commit whose connection broke off.
+const ASKED_AGAIN: Duration = Duration::from_secs(10);
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Rows of one commit up to which followers are told each; of more they read the whole table.
@@ -208,30 +208,34 @@ impl PostgisStore {
         let logged = tx.logged.clone();
         match (tx.commit().await, logged) {
             (Err(unsure @ StoreError::Unsure { .. }), Some(logged)) => {
-                for _ in 0..ASKED_AGAIN {
-                    tokio::time::sleep(ASK_AGAIN).await;
-                    match self.was_done(&logged).await {
-                        Ok(Some(true)) => return Ok(()),
-                        Ok(Some(false)) => {
-                            let why = "the connection broke off, and nothing was written".to_owned();
-                            return Err(StoreError::Away { doing: "committing".to_owned(), why });
+                let told = tokio::time::timeout(ASKED_AGAIN, async {
+                    loop {
+                        tokio::time::sleep(ASK_AGAIN).await;
+                        if let Ok(Some(done)) = self.was_done(&logged).await {
+                            return done;
                         }
-                        Ok(None) | Err(_) => {}
                     }
+                });
+                match told.await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => {
+                        let why = "the connection broke off, and nothing was written".to_owned();
+                        Err(StoreError::Away { doing: "committing".to_owned(), why })
+                    }
+                    Err(_) => Err(unsure),
                 }
-                Err(unsure)
             }
             (done, _) => done,
         }
     }
 
-    /// Whether a commit was done; `None`: the database is still at it.
+    /// Whether a commit was done; `None`: the database is still at it, or is a standby that may not have come so far.
     async fn was_done(&self, Logged { revision, by }: &Logged) -> Result<Option<bool>, StoreError> {
         let doing = "asking whether a commit was done";
         // First, and in a transaction of its own: one that ends in between is then seen by the next.
-        let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_xid = $1::xid)";
-        let under_way: bool = self.reader().await?.value(sql, bound![by.as_str()], doing).await?;
-        let mut tx = self.reader().await?;
+        let sql = "SELECT pg_is_in_recovery() OR EXISTS (SELECT FROM pg_stat_activity WHERE backend_xid = $1::xid)";
+        let under_way: bool = self.begin_following(&self.shared.begin.read).await?.value(sql, bound![by.as_str()], doing).await?;
+        let mut tx = self.begin_following(&self.shared.begin.read).await?;
         let sql = "SELECT EXISTS (SELECT FROM change_log WHERE revision = $1 AND xmin = $2::xid)";
         let done: bool = tx.value(sql, bound![*revision, by.as_str()], doing).await?;
         Ok((done || !under_way).then_some(done))

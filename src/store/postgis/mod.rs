@@ -53,6 +53,8 @@ struct Shared {
     options: Options,
     access: Access,
     pool: PgPool,
+    /// For following what others commit: however many wait for each other, this server knows how far they are.
+    following: PgPool,
     begin: Begin,
     /// What this process is called by others.
     server: String,
@@ -66,6 +68,9 @@ impl std::fmt::Debug for Shared {
         f.debug_struct("Shared").field("name", &self.options.name).field("access", &self.access).finish_non_exhaustive()
     }
 }
+
+/// Connections for following: to listen, to ask how far the log is, to read what changed, to say that this server lives.
+const FOLLOWING: u32 = 4;
 
 /// How long a whole import may say nothing in the middle: others wait for what it holds.
 const SILENT: &str = "15min";
@@ -191,7 +196,7 @@ impl PostgisStore {
     async fn connected(url: &str, access: Access) -> Result<Self, StoreError> {
         let options = Options::of(url)?;
         options.answers().await?;
-        let pool = options.pool();
+        let pool = options.pool_of(options.connections);
         // Before it is known where PostGIS is.
         let begin = Begin::of(&options, "public");
         let mut tx = Tx::begin(&pool, &begin.read, options.prepared, &options.name).await?;
@@ -200,7 +205,8 @@ impl PostgisStore {
         let begin = Begin::of(&options, &postgis);
         let server = Secret::random().map_err(|error| StoreError::Invalid(error.to_string()))?.digest().to_string();
         let server = server[..16].to_owned();
-        let shared = Shared { options, access, pool, begin, server, turn: Arc::default() };
+        let following = options.pool_of(FOLLOWING);
+        let shared = Shared { options, access, pool, following, begin, server, turn: Arc::default() };
         let store = Self { shared: Arc::new(shared) };
         schema::capable(&mut store.reader().await?, &postgis).await?;
         Ok(store)
@@ -214,6 +220,7 @@ impl PostgisStore {
         {
             tracing::debug!(%error, "others will see only after a while that this server has ended");
         }
+        self.shared.following.close().await;
         self.shared.pool.close().await;
         Ok(())
     }
@@ -221,6 +228,12 @@ impl PostgisStore {
     async fn begin(&self, statement: &str) -> Result<Tx, StoreError> {
         let Options { prepared, name, .. } = &self.shared.options;
         Tx::begin(&self.shared.pool, statement, *prepared, name).await
+    }
+
+    /// The same for those who follow.
+    async fn begin_following(&self, statement: &str) -> Result<Tx, StoreError> {
+        let Options { prepared, name, .. } = &self.shared.options;
+        Tx::begin(&self.shared.following, statement, *prepared, name).await
     }
 
     /// One state of the database, for reading.

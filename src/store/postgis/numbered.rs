@@ -278,7 +278,7 @@ impl PostgisStore {
             store.enter(&mut tx, &head, false).await?;
             let (rows, removed) = match given {
                 FacilityWrite::Put(row) => {
-                    if let Some(code) = &row.code {
+                    if let Some(code) = row.code.as_ref().filter(|_| head.takes_code) {
                         store.free(&mut tx, code, row.id).await?;
                     }
                     check_categories(&mut tx, &head, std::iter::once(row.category.as_str())).await?;
@@ -321,10 +321,6 @@ impl PostgisStore {
 
     /// Refuses a code that another facility has. Nobody else takes it before the transaction ends.
     async fn free(&self, tx: &mut Tx, code: &str, own: FacilityId) -> Result<(), StoreError> {
-        let sql = "SELECT fid FROM facilities WHERE code = $1 AND fid = $2";
-        if own.0 != 0 && tx.row(sql, bound![code, own.0], "comparing codes").await?.is_some() {
-            return Ok(());
-        }
         self.lock_named(tx, ["code", code], false, "waiting for another who takes this code").await?;
         let sql = "SELECT fid FROM facilities WHERE code = $1 AND fid <> $2 ORDER BY fid LIMIT 1";
         match tx.row(sql, bound![code, own.0], "looking for who has a code").await? {

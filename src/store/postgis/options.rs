@@ -34,7 +34,7 @@ pub(super) struct Options {
     connect: PgConnectOptions,
     /// Where the tables are.
     pub(super) schema: String,
-    connections: u32,
+    pub(super) connections: u32,
     /// How long a statement may take that does not write a whole import.
     pub(super) timeout: Duration,
     /// Whether statements are prepared once for each connection. Poolers that share connections between transactions cannot keep them.
@@ -117,10 +117,10 @@ impl Options {
     }
 
     /// Connections, made when they are needed.
-    pub(super) fn pool(&self) -> PgPool {
+    pub(super) fn pool_of(&self, connections: u32) -> PgPool {
         PgPoolOptions::new()
             .min_connections(0)
-            .max_connections(self.connections)
+            .max_connections(connections)
             .acquire_timeout(ACQUIRE)
             .connect_lazy_with(self.connect.clone())
     }

@@ -120,37 +120,40 @@ pub(super) async fn open_cases_after(tx: &mut Tx, after: i64, limit: i64) -> Res
     tx.rows(sql, bound![open, after, limit], "reading cases").await?.iter().map(CaseRecord::from_pg).collect()
 }
 
+/// Everything that a city in memory is made of.
+pub(super) async fn snapshot(tx: &mut Tx, at: Timestamp) -> Result<Snapshot, StoreError> {
+    let meta = log::meta(tx).await?;
+    let revision = log::revision(tx).await?;
+    let epochs = log::epochs(tx).await?;
+    let epoch = epoch_at(&epochs, &GridSet::default(), at).cloned();
+    let boundaries = match &epoch {
+        Some(record) => boundaries::boundaries_at(tx, record.epoch).await?,
+        None => None,
+    };
+    let mut others = Vec::new();
+    for record in others_at(&epochs, at) {
+        if let Some(set) = boundaries::boundaries_at(tx, record.epoch).await? {
+            others.push((record.clone(), set));
+        }
+    }
+    Ok(Snapshot {
+        revision,
+        epoch,
+        boundaries,
+        others,
+        facilities: facility_rows(tx, &meta.profile).await?,
+        staff: staff::staff(tx).await?,
+        cases: open_cases_after(tx, i64::MIN, i64::MAX).await?,
+        addresses: address_rows(tx).await?,
+        organizations: all_of(tx).await?,
+        buildings: all_of(tx).await?,
+        meta,
+    })
+}
+
 impl PostgisStore {
     pub(in crate::store) async fn snapshot(&self, at: Timestamp) -> Result<Snapshot, StoreError> {
-        let mut reader = self.whole().await?;
-        let tx = &mut reader;
-        let meta = log::meta(tx).await?;
-        let revision = log::revision(tx).await?;
-        let epochs = log::epochs(tx).await?;
-        let epoch = epoch_at(&epochs, &GridSet::default(), at).cloned();
-        let boundaries = match &epoch {
-            Some(record) => boundaries::boundaries_at(tx, record.epoch).await?,
-            None => None,
-        };
-        let mut others = Vec::new();
-        for record in others_at(&epochs, at) {
-            if let Some(set) = boundaries::boundaries_at(tx, record.epoch).await? {
-                others.push((record.clone(), set));
-            }
-        }
-        Ok(Snapshot {
-            revision,
-            epoch,
-            boundaries,
-            others,
-            facilities: facility_rows(tx, &meta.profile).await?,
-            staff: staff::staff(tx).await?,
-            cases: open_cases_after(tx, i64::MIN, i64::MAX).await?,
-            addresses: address_rows(tx).await?,
-            organizations: all_of(tx).await?,
-            buildings: all_of(tx).await?,
-            meta,
-        })
+        snapshot(&mut self.whole().await?, at).await
     }
 
     pub(in crate::store) async fn addresses(&self) -> Result<Vec<AddressRow>, StoreError> {

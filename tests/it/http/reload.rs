@@ -12,7 +12,7 @@ use wangge::domain::case::CaseState;
 use wangge::domain::category::{Category, CategoryKind, CodeProfile};
 use wangge::domain::id::{CaseId, Epoch, FacilityId, Revision};
 use wangge::domain::records::HouseholdCount;
-use wangge::geom::Area;
+use wangge::geom::{Area, LatticePoint};
 use wangge::store::{BoundaryCommit, CaseCommit, CommitHead, FacilityCommit, HouseholdCommit, RowCommit, StaffCommit, Store};
 
 fn head() -> CommitHead {
@@ -104,24 +104,33 @@ pub(super) async fn profile(store: &Store) {
 
 /// The border between the first two grids moves to the south: some facilities and cases are in the other one, as the store notes too.
 pub(super) async fn boundaries(store: &Store) {
+    border(store, (1.0, 0.45), GRID_2).await;
+}
+
+/// And to the north again.
+pub(super) async fn boundaries_back(store: &Store) {
+    border(store, (0.45, 1.0), GRID_1).await;
+}
+
+async fn border(store: &Store, (from, to): (f64, f64), gains: &str) {
     let epochs = store.epochs().await.unwrap();
     let base = epochs.last().unwrap().epoch;
     let mut set = store.boundaries_at(base).await.unwrap().unwrap();
     for grid in set.grids.iter_mut().filter(|grid| [GRID_1, GRID_2].contains(&grid.code.as_str())) {
         let mut polygons = grid.area.polygons().to_vec();
-        for point in polygons.iter_mut().flat_map(|polygon| &mut polygon.exterior).filter(|p| p.y == at(0.0, 1.0).y) {
-            point.y = at(0.0, 0.45).y;
+        for point in polygons.iter_mut().flat_map(|polygon| &mut polygon.exterior).filter(|p| p.y == at(0.0, from).y) {
+            point.y = at(0.0, to).y;
         }
         grid.area = Area::canonical(polygons);
     }
     set.period.from = Some(now());
-    let north = |y: i32| y > at(0.0, 0.45).y && y < at(0.0, 1.0).y;
+    let between = |p: LatticePoint| p.y > at(0.0, 0.45).y && p.y < at(0.0, 1.0).y && p.x < at(1.0, 0.0).x;
     let snapshot = store.snapshot(now()).await.unwrap();
-    let facility_grids = snapshot.facilities.iter().filter(|row| north(row.at.y)).map(|row| (row.id, Some(code(GRID_2))));
-    let case_grids = snapshot.cases.iter().filter(|case| case.at.is_some_and(|at| north(at.y)));
+    let facility_grids = snapshot.facilities.iter().filter(|row| between(row.at)).map(|row| (row.id, Some(code(gains))));
+    let case_grids = snapshot.cases.iter().filter(|case| case.at.is_some_and(between));
     let commit = BoundaryCommit {
         facility_grids: facility_grids.collect(),
-        case_grids: case_grids.map(|case| (case.id, Some(code(GRID_2)))).collect(),
+        case_grids: case_grids.map(|case| (case.id, Some(code(gains)))).collect(),
         ..BoundaryCommit::new(base, set, "test", now())
     };
     assert!(commit.facility_grids.len() > 5 && commit.case_grids.len() > 5);
