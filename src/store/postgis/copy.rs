@@ -71,7 +71,7 @@ fn source(table: &Table) -> String {
             let own = OWN_NUMBERS.map(|(table, column)| {
                 format!(" UNION ALL SELECT '{table}', coalesce(pg_sequence_last_value(pg_get_serial_sequence('{table}', '{column}')), 0)")
             });
-            format!("SELECT * FROM (SELECT name, last FROM sequences{}) AS s ORDER BY name COLLATE \"C\"", own.concat())
+            format!("SELECT * FROM (SELECT name, last FROM sequences WHERE name <> 'callers'{}) AS s ORDER BY name COLLATE \"C\"", own.concat())
         }
         _ => format!("SELECT {list} FROM {name} ORDER BY {order}"),
     }

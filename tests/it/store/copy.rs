@@ -109,7 +109,7 @@ async fn full(store: Store) -> (Store, String) {
         Bearer { id: "hall".into(), name: None, roles: vec![Role::Viewer], scope: Scope::All, screen: None, listed: false };
     let (begun_at, ends_at) = (city::now(), world::now());
     let session = SessionRecord { hash: record.hash, bearer, token: Some(record.id), begun_at, seen_at: begun_at, ends_at };
-    store.sessions_write(vec![session], vec![]).await.unwrap();
+    store.session_add(session).await.unwrap();
     let deed = |minutes: i64| Deed {
         at: world::now() + jiff::SignedDuration::from_mins(minutes),
         actor: "officer 7".into(),
