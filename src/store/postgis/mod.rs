@@ -23,8 +23,8 @@ mod sql;
 mod staff;
 mod view;
 
-pub(super) use copy::PostgisCopy;
 pub(super) use boundaries::PostgisGate;
+pub(super) use copy::PostgisCopy;
 pub(super) use load::PostgisLoad;
 pub(super) use view::PostgisView;
 
