@@ -11,7 +11,7 @@ use super::reload::{self, Source};
 use crate::city::{About, Change, City, Published};
 use crate::domain::id::Revision;
 use crate::live::hub::Hub;
-use crate::store::{Past, Update};
+use crate::store::{Past, StoreError, Update};
 use crate::tiles::cache::TileCache;
 use crate::tiles::changed::Changed;
 use std::collections::BTreeMap;
@@ -61,6 +61,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The same where other processes commit too: only this server's own writers are waited for.
 const PATIENCE_WITH_OTHERS: Duration = Duration::from_millis(20);
+
+/// How long the store may take to tell what changed, or everything: a machine that vanished says nothing for ever.
+const LONGEST_UPDATE: Duration = Duration::from_secs(180);
 
 /// How often a store may lack what it committed before that is believed.
 const SHORT: u32 = 3;
@@ -278,7 +281,9 @@ impl Task {
         let after = if anew { Revision(u64::MAX) } else { self.latest() };
         let mut short = 0;
         let update = loop {
-            match self.source.update(after, self.past).await {
+            let asked = tokio::time::timeout(LONGEST_UPDATE, self.source.update(after, self.past)).await;
+            let silent = || StoreError::Away { doing: "loading the city".to_owned(), why: "the store says nothing".to_owned() };
+            match asked.unwrap_or_else(|_| Err(silent())) {
                 Ok(update) if update.revision >= at_least || update.past != self.past => break update,
                 Ok(update) => {
                     tracing::error!(
@@ -315,11 +320,12 @@ impl Task {
             // A panic has been logged.
             Err(_) => return Err(Broken),
         }
-        let later = self.waiting.split_off(&Revision(revision.0 + 1));
-        let told = std::mem::replace(&mut self.waiting, later);
         if back {
+            // Whoever waits was told by the store that is gone: not that it is there.
             self.waiting.clear();
         }
+        let later = self.waiting.split_off(&Revision(revision.0 + 1));
+        let told = std::mem::replace(&mut self.waiting, later);
         self.seen(told.into_values().flat_map(|waiting| waiting.writers).collect());
         Ok(())
     }
@@ -356,7 +362,9 @@ impl Memory {
             // Nothing of the city that was there is taken for granted: what bears the same number may be something else.
             let city = Arc::new(reload::anew(update)?);
             let latest = city.revision;
+            self.tiles.clear();
             self.published.replace(city);
+            // And what was built for readers of the old one in between.
             self.tiles.clear();
             self.live.begin_anew(latest);
             return Ok(());

@@ -127,13 +127,22 @@ impl App {
         before: &mut Option<Before>,
         told: &mut Option<Instant>,
     ) -> Result<(), LookError> {
-        // In this order: what this server commits meanwhile is no sign that the store lacks it.
+        if told.is_none_or(|told| told.elapsed() >= HERE) {
+            match in_time(self.store.here(self.published.load().revision)).await {
+                Err(error @ StoreError::Away { .. }) => return Err(error.into()),
+                Err(error) => tracing::error!(%error, "other servers do not hear that this one lives"),
+                Ok(()) => {}
+            }
+            *told = Some(Instant::now());
+        }
+        // In this order: what was loaded anew or committed by this server meanwhile is no sign that the store lacks it.
+        let loading = followed.loading_anew.load(Ordering::Acquire);
         let seen = self.published.load().revision;
         let stand = in_time(self.store.stand()).await?;
         followed.state().stored = stand.revision;
         let another = before.as_ref().is_some_and(|before| before.past != stand.past);
-        if followed.loading_anew.load(Ordering::Relaxed) {
-            // The applier is at it.
+        if loading {
+            // The applier is at it. Whether the past is yet another one is looked at when it is done.
         } else if seen > stand.revision || another {
             self.went_back(followed, seen, &stand, before.as_ref()).await?;
             if let Some(before) = before {
@@ -147,13 +156,13 @@ impl App {
         if let Some(access) = self.access()
             && callers != Some(stand.callers)
         {
-            in_time(access.refresh(&self.store)).await?;
+            access.refresh(&self.store).await?;
             self.live.recheck();
         }
-        *before = Some(Before { past: stand.past, callers: Some(stand.callers), entry: (stand.revision, stand.at) });
-        if told.is_none_or(|told| told.elapsed() >= HERE) {
-            in_time(self.store.here(self.published.load().revision)).await?;
-            *told = Some(Instant::now());
+        let callers = Some(stand.callers);
+        match before {
+            Some(before) if loading => before.callers = callers,
+            _ => *before = Some(Before { past: stand.past, callers, entry: (stand.revision, stand.at) }),
         }
         Ok(())
     }
@@ -193,15 +202,15 @@ impl App {
             );
         }
         followed.state().lost += lost.max(u64::from(!same_entry));
-        followed.loading_anew.store(true, Ordering::Relaxed);
+        followed.loading_anew.store(true, Ordering::Release);
         let (app, revision) = (Arc::clone(self), stand.revision);
         tokio::spawn(async move {
             // An error: the server is stopping.
             let _ = app.applier.load_anew(revision).await;
-            app.history.forget().await;
             if let Some(followed) = &app.followed {
-                followed.loading_anew.store(false, Ordering::Relaxed);
+                followed.loading_anew.store(false, Ordering::Release);
             }
+            app.history.forget().await;
             // Whoever still had the city of before may have had tiles built.
             tokio::time::sleep(LONGEST_READER).await;
             app.tiles.clear();
@@ -212,7 +221,7 @@ impl App {
 }
 
 /// What the store answers, if it does so in time.
-async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+pub(super) async fn in_time<T>(asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
         let why = format!("no answer within {} s", PATIENCE.as_secs());
         Err(StoreError::Away { doing: "asking the store".to_owned(), why })

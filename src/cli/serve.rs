@@ -14,6 +14,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::Level;
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -114,6 +115,9 @@ pub(super) async fn run(args: Args) -> Outcome {
     answer_within(app, doors, address, Room { all, of_one: of_one.min(all) }).await
 }
 
+/// How long the end of the program waits for the store.
+const CLOSING: Duration = Duration::from_secs(10);
+
 /// Says where the city is to be seen, and answers until the process is asked to end.
 pub(super) async fn answer(app: Arc<App>, doors: Vec<Door>, address: SocketAddr) -> Outcome {
     answer_within(app, doors, address, Room::default()).await
@@ -153,6 +157,10 @@ async fn answer_within(app: Arc<App>, doors: Vec<Door>, address: SocketAddr, roo
         tracing::warn!(%error, "when sessions were used last is not stored");
     }
     app.noted(&local, None, Action::Server, "end", json!({})).await?;
+    match tokio::time::timeout(CLOSING, app.store.close()).await {
+        Ok(closed) => closed?,
+        Err(_) => tracing::warn!("the store was not closed in time; nothing is lost by that"),
+    }
     // Reports of this run; what is kept of them is in the store.
     let _ = std::fs::remove_dir_all(uploads);
     Ok(true)

@@ -295,7 +295,6 @@ impl TileCache {
         changed
     }
 
-    /// Takes out the tiles that `revision` changed.
     /// Forgets everything: the city is another one, whose revisions need not follow from those that were. Builds that are under way are
     /// not kept; whoever still has the old city may begin one, so whoever calls this does so again when they are gone.
     pub fn clear(&self) {
@@ -304,6 +303,7 @@ impl TileCache {
         *state = State { generation, ..State::default() };
     }
 
+    /// Takes out the tiles that `revision` changed.
     fn apply(&self, revision: Revision, changed: Arc<Changed>) {
         if changed.is_empty() {
             return;

@@ -11,6 +11,7 @@ pub mod tokens;
 
 pub use crate::store::callers::{Bearer, SessionRecord, TokenRecord};
 
+use super::follow::in_time;
 use super::{App, AppError};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -180,10 +181,10 @@ impl Access {
     pub(super) async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
         // One at a time: what was read first is not to be taken over last.
         let _turn = self.refreshing.lock().await;
-        self.tokens.take_over(store.tokens().await?);
+        self.tokens.take_over(in_time(store.tokens()).await?);
         // First: what begins while the store is read is not missing there.
         let known = self.sessions.stored();
-        self.sessions.take_over(&known, store.sessions().await?);
+        self.sessions.take_over(&known, in_time(store.sessions()).await?);
         Ok(())
     }
 

@@ -75,7 +75,9 @@ fn signed(duration: Duration) -> SignedDuration {
 impl Sessions {
     pub(super) async fn load(store: &Store, callers: &Callers, now: Timestamp) -> Result<Self, StoreError> {
         let sessions = Self { idle: signed(callers.idle), longest: signed(callers.longest), state: Mutex::default() };
-        let (good, ended): (Vec<_>, Vec<_>) = store.sessions().await?.into_iter().partition(|one| sessions.lasts(one, now));
+        // Where other servers write too, one of them may have seen used what is idle by what is stored.
+        let lasts = |one: &SessionRecord| store.is_shared() || sessions.lasts(one, now);
+        let (good, ended): (Vec<_>, Vec<_>) = store.sessions().await?.into_iter().partition(lasts);
         {
             let mut state = sessions.state();
             state.stored = good.iter().map(|session| session.hash).collect();
@@ -267,8 +269,10 @@ impl App {
         if used.is_empty() && ended.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.store.sessions_write(used, ended.clone()).await {
-            access.sessions.state().ended.extend(ended);
+        if let Err(error) = self.store.sessions_write(used.clone(), ended.clone()).await {
+            let mut state = access.sessions.state();
+            state.used.extend(used.iter().map(|(hash, _)| *hash));
+            state.ended.extend(ended);
             return Err(error.into());
         }
         Ok(())

@@ -91,10 +91,7 @@ impl Ground {
         let Self::Served(app) = self else { return };
         let took_a_number = committed.new + committed.changed + committed.removed + committed.moved > 0;
         let followed = match change {
-            // Where others write too, the profile that a change was made with may be another one by now.
-            Some(change) if took_a_number && (!app.store.is_shared() || matches!(change, Change::Boundaries(_))) => {
-                app.applier.apply(committed.revision, change).await
-            }
+            Some(change) if took_a_number => app.applier.apply(committed.revision, change).await,
             _ => app.applier.reload(committed.revision).await,
         };
         if let Err(stopping) = followed {
@@ -104,14 +101,15 @@ impl Ground {
     }
 
     /// The facilities that a commit wrote, as they are in memory; `made_from`: the version of each before, 0 of a new one. `None` when
-    /// that cannot be told exactly any more, or there is nobody to tell.
+    /// that cannot be told exactly any more, where the store tells it as well (others write there too, profiles among it), or when there is
+    /// nobody to tell.
     pub(super) async fn facilities_written(
         &self,
         committed: &Committed,
         made_from: Option<&[Version]>,
     ) -> Result<Option<Change>, StoreError> {
         let (Some(app), Some(made_from)) = (self.app(), made_from) else { return Ok(None) };
-        if !all_written(committed, made_from) {
+        if app.store.is_shared() || !all_written(committed, made_from) {
             return Ok(None);
         }
         let ids: Vec<FacilityId> = committed.ids.iter().map(|id| FacilityId(*id)).collect();
@@ -130,7 +128,7 @@ impl Ground {
     /// The same of cases.
     pub(super) async fn cases_written(&self, committed: &Committed, made_from: &[Version]) -> Result<Option<Change>, StoreError> {
         let Some(app) = self.app() else { return Ok(None) };
-        if made_from.len() > MOST_EXACT || !all_written(committed, made_from) {
+        if app.store.is_shared() || made_from.len() > MOST_EXACT || !all_written(committed, made_from) {
             return Ok(None);
         }
         let ids: Vec<CaseId> = committed.ids.iter().map(|id| CaseId(*id)).collect();

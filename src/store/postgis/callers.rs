@@ -116,7 +116,13 @@ impl PostgisStore {
         let [made, ends, revoked] = ["made_at", "ends_at", "revoked_at"].map(instant);
         let sql =
             format!("SELECT id, hash, name, roles, scope, screen, {made}, made_by, {ends}, {revoked} FROM tokens ORDER BY id");
-        self.reader().await?.rows(sql, bound![], "reading tokens").await?.iter().map(token).collect()
+        self.begin_following(&self.shared.begin.read)
+            .await?
+            .rows(sql, bound![], "reading tokens")
+            .await?
+            .iter()
+            .map(token)
+            .collect()
     }
 
     pub(in crate::store) async fn token_add(&self, record: TokenRecord) -> Result<i64, StoreError> {
@@ -162,7 +168,13 @@ impl PostgisStore {
     pub(in crate::store) async fn sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
         let [begun, seen, ends] = ["begun_at", "seen_at", "ends_at"].map(instant);
         let sql = format!("SELECT hash, bearer, token, {begun}, {seen}, {ends} FROM sessions ORDER BY hash COLLATE \"C\"");
-        self.reader().await?.rows(sql, bound![], "reading sessions").await?.iter().map(session).collect()
+        self.begin_following(&self.shared.begin.read)
+            .await?
+            .rows(sql, bound![], "reading sessions")
+            .await?
+            .iter()
+            .map(session)
+            .collect()
     }
 
     pub(in crate::store) async fn session_add(&self, record: SessionRecord) -> Result<(), StoreError> {

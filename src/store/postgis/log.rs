@@ -275,7 +275,9 @@ impl PostgisStore {
             instant("at")
         );
         let arguments = bound![after.0.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX)];
-        let rows = self.reader().await?.rows(sql, arguments, "reading the change log").await?;
+        // Followers ask, and whoever holds the gate and a connection already.
+        let mut tx = self.begin_following(&self.shared.begin.read).await?;
+        let rows = tx.rows(sql, arguments, "reading the change log").await?;
         let entry = |row: &PgRow| {
             let mut f = Fields::of_pg(row);
             Ok(LogEntry {

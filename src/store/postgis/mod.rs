@@ -215,12 +215,13 @@ impl PostgisStore {
     /// Waits for a load that is under way, and closes all connections. Writes are refused from then on.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         let _turn = self.turn().await;
+        // First: nobody says any more that this server lives.
+        self.shared.following.close().await;
         if self.shared.access == Access::Serve
             && let Err(error) = self.gone().await
         {
             tracing::debug!(%error, "others will see only after a while that this server has ended");
         }
-        self.shared.following.close().await;
         self.shared.pool.close().await;
         Ok(())
     }
