@@ -26,6 +26,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// The certificate of the authority behind it, which callers may take from here.
     pub tls_ca: Option<PathBuf>,
+    /// Where this server alone keeps its uploads, when several run over one database.
+    pub own_uploads: Option<PathBuf>,
     /// A proxy in front has TLS, and all connections come from it.
     pub behind_proxy: bool,
     /// How many connections there may be: at one time, and of one address.
@@ -200,6 +202,9 @@ impl Config {
     /// Folder for files that are being imported, beside the data file, and complete reports; emptied when the server starts. Of a city in
     /// a database it is where the server was started, with a name that has nothing of the password in it.
     pub fn uploads(&self) -> PathBuf {
+        if let Some(own) = &self.own_uploads {
+            return own.clone();
+        }
         if let Some(url) = self.data.to_str().filter(|data| database_url(data).is_ok()) {
             let schema = url.split(['?', '&']).find_map(|part| part.strip_prefix("schema=")).unwrap_or_default();
             let place = url.rsplit_once('@').map_or(url, |(_, place)| place).split('?').next().unwrap_or_default();
@@ -218,6 +223,7 @@ impl Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             tls: None,
             tls_ca: None,
+            own_uploads: None,
             behind_proxy: false,
             connections: (4096, 512),
             secret_files: Vec::new(),
@@ -271,6 +277,7 @@ impl Config {
             backup_folder: file.backup_folder.map(|path| folder.join(path)),
             tls,
             tls_ca,
+            own_uploads: None,
             behind_proxy: file.behind_proxy,
             connections: connections(file.connections, file.connections_of_one_address, default.connections)?,
             memory_limit_bytes: file.memory_limit_mb.map(memory_limit_bytes).transpose()?,

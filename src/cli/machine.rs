@@ -1,6 +1,8 @@
 //! What the system under the program allows and has: open files, disks, kinds of file systems.
 
-use std::path::Path;
+use crate::domain::secret::Secret;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 /// Raises the number of files that this process may have open as far as it may; what it is then. `None`: the system does not tell.
 #[cfg(unix)]
@@ -89,13 +91,31 @@ pub(super) fn mode(path: &Path) -> std::io::Result<Option<u32>> {
     std::fs::metadata(path).map(|_| None)
 }
 
+/// A folder in `base` that only this process has, and the lock beside it that says so. Folders whose processes ended are removed.
+pub(super) fn folder_of_ones_own(base: &Path) -> std::io::Result<(PathBuf, File)> {
+    std::fs::create_dir_all(base)?;
+    for entry in std::fs::read_dir(base)?.flatten() {
+        let lock = entry.path();
+        let ended = || File::options().write(true).open(&lock).is_ok_and(|file| file.try_lock().is_ok());
+        if lock.extension().is_some_and(|extension| extension == "lock") && ended() {
+            let _ = std::fs::remove_dir_all(lock.with_extension(""));
+            let _ = std::fs::remove_file(lock);
+        }
+    }
+    let name = Secret::random().map_err(std::io::Error::other)?.digest().to_string();
+    let folder = base.join(&name[..16]);
+    let lock = File::create_new(folder.with_extension("lock"))?;
+    lock.try_lock().map_err(std::io::Error::other)?;
+    Ok((folder, lock))
+}
+
 /// Writes a file under its name in one step; `own`: nobody but its owner reads it.
 pub(super) fn write_whole(path: &Path, text: &str, own: bool) -> std::io::Result<()> {
     use std::io::Write;
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".new");
     let _ = std::fs::remove_file(&unfinished);
-    let mut options = std::fs::File::options();
+    let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, if own { 0o600 } else { 0o644 });
@@ -106,4 +126,22 @@ pub(super) fn write_whole(path: &Path, text: &str, own: bool) -> std::io::Result
     file.sync_all()?;
     drop(file);
     std::fs::rename(unfinished, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_a_folder_of_its_own_and_those_of_the_ended_go() {
+        let base = tempfile::tempdir().expect("a folder");
+        let base = base.path().join("uploads");
+        let (first, held) = folder_of_ones_own(&base).expect("a folder");
+        std::fs::create_dir(&first).expect("a folder");
+        let (second, _held) = folder_of_ones_own(&base).expect("a folder");
+        assert!(first != second && first.exists(), "one that is in use stays");
+        drop(held);
+        let (_third, _also_held) = folder_of_ones_own(&base).expect("a folder");
+        assert!(!first.exists() && !first.with_extension("lock").exists());
+    }
 }

@@ -68,7 +68,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Outcome {
-    let config = config(&args)?;
+    let mut config = config(&args)?;
     let filter = EnvFilter::try_new(&args.log).map_err(|error| Failure::Usage(format!("--log {:?}: {error}", args.log)))?;
     // What others' crates say in detail may hold whatever passes through them: heads with secrets, bodies with positions.
     let of_ours = filter_fn(|about| about.target().starts_with("wangge") || *about.level() <= Level::WARN);
@@ -99,6 +99,15 @@ pub(super) async fn run(args: Args) -> Outcome {
             }
             _ => error.into(),
         })?;
+    // Held as long as the program runs: so others know that the folder is in use.
+    let _lock = match store.is_shared() {
+        true => {
+            let (folder, lock) = machine::folder_of_ones_own(&config.uploads())?;
+            config.own_uploads = Some(folder);
+            Some(lock)
+        }
+        false => None,
+    };
     let app = Arc::new(App::open(store, config, Clock::System).await?);
     app.sweep_uploads();
     let tells_apart = !app.config.behind_proxy && app.config.callers.as_ref().is_none_or(|callers| callers.proxies.is_empty());
@@ -162,7 +171,8 @@ async fn answer_within(app: Arc<App>, doors: Vec<Door>, address: SocketAddr, roo
         Err(_) => tracing::warn!("the store was not closed in time; nothing is lost by that"),
     }
     // Reports of this run; what is kept of them is in the store.
-    let _ = std::fs::remove_dir_all(uploads);
+    let _ = std::fs::remove_dir_all(&uploads);
+    let _ = std::fs::remove_file(uploads.with_extension("lock"));
     Ok(true)
 }
 

@@ -142,7 +142,7 @@ async fn any_number_of_tile_addresses_stays_within_the_cache() {
     let (more, answered) = (server.most_mb() - before, other.answered().await);
     eprintln!("{before} MB after 2,000 tiles, {more} MB more after {tiles}; {answered} others answered");
     assert!(answered > 10, "{answered}");
-    assert!(before > 0 && more < 24, "{more} MB more");
+    assert!(before > 0 && more < 48, "{more} MB more");
 }
 
 #[test]
