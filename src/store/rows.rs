@@ -160,6 +160,7 @@ pub(super) struct Counted {
     pub(super) ids: Vec<i64>,
     pub(super) stale: Vec<i64>,
     /// Keys of what was written or removed, for those who follow; `None`: not told.
+    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "nobody follows a file"))]
     pub(super) touched: Option<Vec<i64>>,
     /// What the city says about itself is different now.
     pub(super) settings: bool,
