@@ -3,16 +3,16 @@
 use super::before;
 use super::layers::{FACILITIES, Layer};
 use super::rtree::{self, Entry};
-use super::schema::{self, past_name};
+use super::schema::past_name;
 use super::sql::{Doing, Fields, Value, Values, run, run_all, write_rows};
-use super::{EmbeddedStore, Lock, beside, connect, lock, log, options, remove_database, sync_folder};
+use super::{EmbeddedStore, Lock, begun, log, remove_database, sync_folder};
 use crate::domain::id::ImportId;
 use crate::store::StoreError;
 use crate::store::commit::ImportRecord;
 use crate::store::copy::{CityRows, Form, OWN_NUMBERS, Portion, Table, external_keys, tables};
 use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
-use sqlx::sqlite::{SqliteConnection, SqliteJournalMode};
+use sqlx::sqlite::SqliteConnection;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
@@ -116,15 +116,7 @@ pub(in crate::store) struct EmbeddedCopy {
 
 impl EmbeddedCopy {
     pub(in crate::store) async fn begin(path: &Path) -> Result<Self, StoreError> {
-        let held = lock(path)?;
-        if path.exists() {
-            return Err(StoreError::Exists(path.to_owned()));
-        }
-        let unfinished = beside(path, ".new");
-        remove_database(&unfinished)?;
-        let mut conn =
-            connect(options(&unfinished).create_if_missing(true).page_size(4096).journal_mode(SqliteJournalMode::Delete)).await?;
-        schema::create(&mut conn).await?;
+        let (held, unfinished, mut conn) = begun(path).await?;
         // Whatever happens before the file has its name, it is removed: nothing need be on the disk before that.
         let sql = "PRAGMA synchronous = OFF; PRAGMA cache_size = -64000; BEGIN IMMEDIATE; INSERT INTO guard VALUES (1)";
         run_all(&mut conn, sql.to_owned(), "beginning the copy").await?;

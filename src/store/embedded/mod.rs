@@ -203,18 +203,24 @@ async fn commit(mut tx: Transaction<'_, Sqlite>) -> Result<(), StoreError> {
     tx.commit().await.doing(doing)
 }
 
+/// A new file with the tables of a city, under another name until it is complete; and the lock of the one that it will be.
+async fn begun(path: &Path) -> Result<(Lock, PathBuf, SqliteConnection), StoreError> {
+    let held = lock(path)?;
+    if path.exists() {
+        return Err(StoreError::Exists(path.to_owned()));
+    }
+    let unfinished = beside(path, ".new");
+    remove_database(&unfinished)?;
+    let options = options(&unfinished).create_if_missing(true).page_size(4096).journal_mode(SqliteJournalMode::Delete);
+    let mut conn = connect(options).await?;
+    schema::create(&mut conn).await?;
+    Ok((held, unfinished, conn))
+}
+
 impl EmbeddedStore {
     /// Makes a new file; it is there under its name only when it is complete.
     pub(super) async fn create(path: &Path, meta: &Meta) -> Result<Self, StoreError> {
-        let held = lock(path)?;
-        if path.exists() {
-            return Err(StoreError::Exists(path.to_owned()));
-        }
-        let unfinished = beside(path, ".new");
-        remove_database(&unfinished)?;
-        let mut conn =
-            connect(options(&unfinished).create_if_missing(true).page_size(4096).journal_mode(SqliteJournalMode::Delete)).await?;
-        schema::create(&mut conn).await?;
+        let (held, unfinished, mut conn) = begun(path).await?;
         let mut tx = begin(&mut conn).await?;
         log::meta_insert(&mut tx, meta).await?;
         commit(tx).await?;
