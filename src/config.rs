@@ -6,7 +6,9 @@ pub mod layers;
 pub mod outside;
 pub mod tls;
 
+use crate::domain::code::Code;
 use crate::domain::hash::hash64;
+use crate::domain::scope::Scope;
 use access::{AccessKeys, Callers, CasKeys, JwtKeys, OidcKeys, ProxyKeys, Tables, UserKeys};
 use layers::{Layer, LayerKeys};
 use outside::{Basemap, BasemapKeys};
@@ -20,6 +22,10 @@ use tls::{Tls, TlsKeys};
 pub struct Config {
     /// The city's file.
     pub data: PathBuf,
+    /// A standby of the city's database, which is read whole when the server starts, and for boundaries of the past.
+    pub database_read: Option<PathBuf>,
+    /// How much of the city this server has.
+    pub within: Scope,
     /// Where to listen; see [`Config::may_listen`].
     pub listen: SocketAddr,
     /// The certificate that is shown; `None`: plain HTTP.
@@ -125,6 +131,7 @@ pub enum BadConfig {
 #[serde(deny_unknown_fields)]
 struct Database {
     url: String,
+    read: Option<String>,
 }
 
 /// The URL of a database. What is wrong with one is told without it: it may hold a password.
@@ -133,12 +140,22 @@ pub fn database_url(url: &str) -> Result<&str, &'static str> {
     known.then_some(url).ok_or("the URL of a database begins with postgres://")
 }
 
+/// The part of a city that lies at or below some codes.
+pub fn part<'a>(codes: impl IntoIterator<Item = &'a str>) -> Result<Scope, String> {
+    let codes = codes.into_iter().map(|code| Code::new(code.trim()).map_err(|error| format!("within: {error}")));
+    match Scope::within(codes.collect::<Result<Vec<_>, _>>()?) {
+        Scope::Within(codes) if codes.is_empty() => Err("within names no code: leave it out to have the whole city".to_owned()),
+        scope => Ok(scope),
+    }
+}
+
 /// A file of settings, as people write it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
     data: Option<PathBuf>,
     database: Option<Database>,
+    within: Option<Vec<String>>,
     listen: Option<SocketAddr>,
     base_url: Option<String>,
     tile_cache_mb: Option<usize>,
@@ -220,6 +237,8 @@ impl Config {
     pub fn new(data: PathBuf) -> Self {
         Self {
             data,
+            database_read: None,
+            within: Scope::All,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             tls: None,
             tls_ca: None,
@@ -256,9 +275,11 @@ impl Config {
     }
 
     fn of(file: File, folder: &Path) -> Result<Self, String> {
+        let read = file.database.as_ref().and_then(|database| database.read.as_deref());
+        let database_read = read.map(|url| database_url(url).map(PathBuf::from)).transpose()?;
         let data = match (file.data, file.database) {
             (Some(_), Some(_)) => return Err("data and [database] are two places; one city is in one of them".to_owned()),
-            (None, Some(Database { url })) => PathBuf::from(database_url(&url)?),
+            (None, Some(Database { url, .. })) => PathBuf::from(database_url(&url)?),
             (Some(data), None) if data.to_str().is_some_and(|data| database_url(data).is_ok()) => data,
             (data, None) => folder.join(data.unwrap_or_else(|| PathBuf::from("city.gpkg"))),
         };
@@ -273,6 +294,7 @@ impl Config {
         let keys = file.basemap.iter().filter_map(BasemapKeys::key_file).chain(file.layer.iter().filter_map(LayerKeys::key_file));
         let secret_files = tables.secret_files().chain(keys).map(|path| folder.join(path)).collect();
         Ok(Self {
+            database_read,
             secret_files,
             backup_folder: file.backup_folder.map(|path| folder.join(path)),
             tls,
@@ -281,6 +303,7 @@ impl Config {
             behind_proxy: file.behind_proxy,
             connections: connections(file.connections, file.connections_of_one_address, default.connections)?,
             memory_limit_bytes: file.memory_limit_mb.map(memory_limit_bytes).transpose()?,
+            within: file.within.map_or(Ok(default.within), |codes| part(codes.iter().map(String::as_str)))?,
             listen: file.listen.unwrap_or(default.listen),
             base_url: file.base_url.as_deref().map(base_url).transpose()?,
             tile_cache_bytes: file.tile_cache_mb.map_or(Ok(default.tile_cache_bytes), tile_cache_bytes)?,

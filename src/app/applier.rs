@@ -10,6 +10,7 @@
 use super::reload::{self, Source};
 use crate::city::{About, Change, City, Published};
 use crate::domain::id::Revision;
+use crate::domain::scope::Scope;
 use crate::live::hub::Hub;
 use crate::store::{Past, StoreError, Update};
 use crate::tiles::cache::TileCache;
@@ -77,7 +78,7 @@ impl Applier {
     pub fn start(published: Arc<Published>, tiles: TileCache, live: Hub, source: Source, past: Past) -> Self {
         let (queue, arriving) = mpsc::channel(QUEUE);
         let (seeing, seen) = watch::channel(published.load().revision);
-        let memory = Memory { published, tiles, live };
+        let memory = Memory { published, tiles, live, within: source.within.clone() };
         let task = Task { memory, source, past, seeing, waiting: BTreeMap::new(), missing: None };
         tokio::spawn(task.run(arriving));
         Self { queue, seen }
@@ -129,6 +130,7 @@ struct Memory {
     published: Arc<Published>,
     tiles: TileCache,
     live: Hub,
+    within: Scope,
 }
 
 /// A revision whose turn has not come.
@@ -360,7 +362,7 @@ impl Memory {
     fn follow(&self, update: Update, back: bool) -> Result<(), super::AppError> {
         if back {
             // Nothing of the city that was there is taken for granted: what bears the same number may be something else.
-            let city = Arc::new(reload::anew(update)?);
+            let city = Arc::new(reload::anew(update, &self.within)?);
             let latest = city.revision;
             self.tiles.clear();
             self.published.replace(city);
@@ -372,7 +374,7 @@ impl Memory {
         let mut city = self.published.load();
         let mut changed = Changed::default();
         let mut sets = Vec::new();
-        reload::steps(&city.clone(), update, |next, change| {
+        reload::steps(&city.clone(), update, &self.within, |next, change| {
             changed.extend(&self.tiles.take(&city, &next, change));
             sets.extend(super::live::set_of(change));
             city = next;

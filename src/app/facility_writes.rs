@@ -11,6 +11,7 @@ use crate::domain::facility::{FacilityRecord, FacilityState, OriginalPosition};
 use crate::domain::id::{Epoch, FacilityId, GridSet, Revision, Unit, Version};
 use crate::domain::private::unmask_members;
 use crate::domain::records::Provenance;
+use crate::domain::scope::Scope;
 use crate::geom::LatticePoint;
 use crate::store::{CommitHead, FacilityOutcome, FacilityWrite, Once, StoreError, epoch_at};
 use jiff::civil::Date;
@@ -212,8 +213,7 @@ impl App {
             self.takes_writes()?;
             match self.store.facility_write(head, FacilityWrite::Put(Box::new(record)), once.clone()).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
-                // By way of another server: the next look finds who.
-                Err(StoreError::CodeTaken { .. }) => self.caught_up(self.store.revision().await?).await?,
+                Err(StoreError::CodeTaken { code, .. }) => self.code_taken(code).await?,
                 Err(error) => return Err(told(error)),
                 Ok(outcome) => return self.seen(&view, outcome, None).await,
             }
@@ -245,8 +245,7 @@ impl App {
             self.takes_writes()?;
             match self.store.facility_write(head, FacilityWrite::Put(Box::new(record)), once.clone()).await {
                 Err(StoreError::Stale { current, .. }) => epoch = self.after_stale(&view, current).await?,
-                // By way of another server: the next look finds who.
-                Err(StoreError::CodeTaken { .. }) => self.caught_up(self.store.revision().await?).await?,
+                Err(StoreError::CodeTaken { code, .. }) => self.code_taken(code).await?,
                 // Somebody else was quicker; whoever means any version means the one after as well.
                 Err(StoreError::Changed { current, .. }) if *meant == Meant::Any && current.0 > 0 => {}
                 Err(error) => return Err(told(error)),
@@ -372,6 +371,15 @@ impl App {
                 Err(AppError::CodeTaken { code, id: seen.then_some(id.0) })
             }
             None => Ok(Some(naming)),
+        }
+    }
+
+    /// A code was given away by way of another server: the next look finds to whom, unless that is in a part of the city that is not here.
+    async fn code_taken(&self, code: String) -> Result<(), AppError> {
+        self.caught_up(self.store.revision().await?).await?;
+        match self.config.within {
+            Scope::All => Ok(()),
+            Scope::Within(_) => Err(AppError::CodeTaken { code, id: None }),
         }
     }
 

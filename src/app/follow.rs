@@ -84,6 +84,12 @@ impl App {
         }
     }
 
+    /// Gives all connections to the store back.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.standby.close().await?;
+        self.store.close().await
+    }
+
     /// Follows the store as long as the server runs. Returns at once where nobody else writes to it.
     pub async fn follow(self: Arc<Self>) {
         let Some(followed) = &self.followed else { return };

@@ -1,7 +1,7 @@
 //! Boundaries of other times: past territories, and which codes lived when.
 
 use super::view::View;
-use super::{Actor, App, AppError};
+use super::{Actor, App, AppError, part};
 use crate::city::{City, Sight};
 use crate::domain::code::Code;
 use crate::domain::grid::GridKind;
@@ -249,9 +249,17 @@ impl App {
         let territory = match found.and_then(|at| kept.remove(at)) {
             Some(territory) => territory,
             None => {
-                let boundaries = self.store.boundaries_at(epoch).await?.ok_or(AppError::UnknownEpoch { epoch, latest: epoch })?;
-                let built = self.compute.run(move || Territory::build(epoch, &boundaries)).await?;
-                Arc::new(built.map_err(|faults| AppError::Damaged { epoch, faults })?)
+                let boundaries = self
+                    .standby
+                    .boundaries_at(&self.store, record)
+                    .await?
+                    .ok_or(AppError::UnknownEpoch { epoch, latest: epoch })?;
+                let within = self.config.within.clone();
+                let build = move || {
+                    let boundaries = part::boundaries_of(&within, epoch, boundaries)?;
+                    Territory::build(epoch, &boundaries).map_err(|faults| AppError::Damaged { epoch, faults })
+                };
+                Arc::new(self.compute.run(build).await??)
             }
         };
         kept.retain(|other| other.epoch != epoch);
@@ -290,7 +298,7 @@ impl App {
         let (mut lives, missing) = carried(before, &epochs);
         for record in missing {
             let (epoch, period) = (record.epoch, record.period);
-            let Some(boundaries) = self.store.boundaries_at(epoch).await? else { continue };
+            let Some(boundaries) = self.standby.boundaries_at(&self.store, record).await? else { continue };
             lives = self
                 .compute
                 .run(move || {

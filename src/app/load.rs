@@ -8,7 +8,8 @@ use super::imports::jobs::Jobs;
 use super::links::KeptLinks;
 use super::outside::Outside;
 use super::reload::Source;
-use super::{App, AppError, WAITING_JOBS};
+use super::standby::Standby;
+use super::{App, AppError, WAITING_JOBS, part};
 use crate::city::{About, Addresses, Buildings, Case, Cases, City, Facilities, Facility, Organizations, Published, Staff};
 use crate::clock::Clock;
 use crate::compute::Compute;
@@ -16,14 +17,16 @@ use crate::config::Config;
 use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::code::Code;
 use crate::domain::facility::{FacilityRecord, FacilityRow};
-use crate::domain::id::{Epoch, Unit};
+use crate::domain::id::{Epoch, GridSet, Unit};
 use crate::domain::records::BoundarySet;
 use crate::domain::scheme::Scheme;
+use crate::domain::scope::Scope;
 use crate::live::hub::{Hub, Pace};
 use crate::store::{Meta, Snapshot, Store};
 use crate::territory::Territory;
 use crate::tiles::cache::TileCache;
 use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{Mutex, RwLock};
 
@@ -36,16 +39,21 @@ impl App {
         let access = Access::open(&config, &store, &clock).await?.map(Arc::new);
         // First: what another past would have meanwhile is then loaded anew.
         let past = store.stand().await?.past;
-        let snapshot = store.snapshot(clock.now()).await?;
-        let city = compute.run(move || city(snapshot)).await??;
+        let standby = Standby::open(config.database_read.as_deref(), past).await?;
+        let within = config.within.clone();
+        let snapshot = standby.snapshot(&store, clock.now(), &within).await?;
+        let of = within.clone();
+        let city = compute.run(move || city(snapshot, &of)).await??;
+        part::known(&within, &city)?;
         let published = Arc::new(Published::new(city));
         let tiles = TileCache::new(config.tile_cache_bytes);
         let live = Hub::start(published.load().revision, Pace::default());
-        let source = Source { store: store.clone(), clock: clock.clone() };
+        let source = Source { store: store.clone(), clock: clock.clone(), within };
         let applier = Applier::start(Arc::clone(&published), tiles.clone(), live.clone(), source, past);
         let followed = store.is_shared().then(|| Followed::new(published.load().revision));
         Ok(Self {
             store,
+            standby,
             published,
             applier,
             live,
@@ -65,20 +73,24 @@ impl App {
     }
 }
 
-/// The city of a snapshot.
-pub(super) fn city(snapshot: Snapshot) -> Result<City, AppError> {
-    let Snapshot { meta, revision, epoch, boundaries, others, facilities, staff, cases, addresses, organizations, buildings } =
-        snapshot;
-    let (scheme, about) = about(meta)?;
-    let epoch = epoch.map_or(Epoch(0), |record| record.epoch);
+/// The city of a snapshot, or that part of it.
+pub(super) fn city(mut snapshot: Snapshot, within: &Scope) -> Result<City, AppError> {
+    let (scheme, about) = about(snapshot.meta.clone())?;
+    let epoch = snapshot.epoch.take().map_or(Epoch(0), |record| record.epoch);
     // Before the first publication there is no land, but there is a scheme.
-    let boundaries = boundaries.unwrap_or_else(|| BoundarySet { scheme, ..BoundarySet::default() });
-    let build = |epoch: Epoch, boundaries: &BoundarySet| {
-        Territory::build(epoch, boundaries).map_err(|faults| AppError::Damaged { epoch, faults })
+    let boundaries = snapshot.boundaries.take().unwrap_or_else(|| BoundarySet { scheme, ..BoundarySet::default() });
+    let build = |epoch: Epoch, boundaries: BoundarySet| {
+        let boundaries = part::boundaries_of(within, epoch, boundaries)?;
+        Territory::build(epoch, &boundaries).map_err(|faults| AppError::Damaged { epoch, faults })
     };
-    let territory = build(epoch, &boundaries)?;
-    let others = others.iter().map(|(record, boundaries)| Ok((record.set.clone(), Arc::new(build(record.epoch, boundaries)?))));
-    let others = others.collect::<Result<_, AppError>>()?;
+    let territory = Arc::new(build(epoch, boundaries)?);
+    let others = std::mem::take(&mut snapshot.others).into_iter();
+    let others = others.map(|(record, boundaries)| Ok((record.set.clone(), Arc::new(build(record.epoch, boundaries)?))));
+    let others: BTreeMap<GridSet, Arc<Territory>> = others.collect::<Result<_, AppError>>()?;
+    if let Some(part) = part::Part::of(within, std::iter::once(&territory).chain(others.values())) {
+        part.keep_of_snapshot(&mut snapshot);
+    }
+    let Snapshot { revision, facilities, staff, cases, addresses, organizations, buildings, .. } = snapshot;
     // The store says in which grid a row stands; what stands in none may stand in a region without grids.
     let grid_leaf = |code: &Option<Code>| territory.grid_ix(code.as_ref()?.as_str()).map(Unit::Grid);
     let facilities = facilities
@@ -105,7 +117,7 @@ pub(super) fn city(snapshot: Snapshot) -> Result<City, AppError> {
         organizations: Arc::new(Organizations::new(organizations.into_iter().map(Arc::new), &territory)),
         buildings: Arc::new(Buildings::new(buildings.into_iter().map(Arc::new), &territory)),
         about: Arc::new(about),
-        territory: Arc::new(territory),
+        territory,
         others: Arc::new(others),
     })
 }

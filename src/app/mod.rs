@@ -25,9 +25,11 @@ pub mod lookup;
 pub mod nearby;
 pub mod organizations;
 pub mod outside;
+mod part;
 pub mod reload;
 pub mod search;
 pub mod select;
+mod standby;
 pub mod standing;
 pub mod tiles;
 pub mod view;
@@ -62,6 +64,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct App {
     /// Durable truth.
     pub store: Store,
+    standby: standby::Standby,
     /// The city as it is now.
     pub published: Arc<Published>,
     /// The one task that changes it.
@@ -131,7 +134,9 @@ pub enum AppError {
     #[error("the settings have no [access]: callers are not told apart, and have no tokens and sessions")]
     NoCallers,
     /// Ask somebody who may.
-    #[error("this needs the right {right:?}, which none of your roles has")]
+    #[error(
+        "this needs the right {right:?}: none of your roles has it, or it is one for the whole city, of which there is a part here"
+    )]
     Denied {
         /// Which.
         right: Right,

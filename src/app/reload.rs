@@ -1,7 +1,7 @@
 //! From the city in memory to that of a later revision, in steps of which each says exactly what it changed: so only the tiles that
 //! differ leave the cache, and everything else is shared.
 
-use super::{AppError, load};
+use super::{AppError, load, part};
 use crate::city::standing::{Record, Standings};
 use crate::city::{Addresses, Case, Change, City, Facility};
 use crate::clock::Clock;
@@ -9,6 +9,7 @@ use crate::domain::case::CaseRecord;
 use crate::domain::facility::{FacilityRecord, FacilityRow};
 use crate::domain::id::{CaseId, Epoch, FacilityId, Revision};
 use crate::domain::records::BoundarySet;
+use crate::domain::scope::Scope;
 use crate::store::{InForce, Past, Rows, Store, StoreError, Update};
 use crate::territory::Territory;
 use std::collections::HashSet;
@@ -21,19 +22,27 @@ pub struct Source {
     pub store: Store,
     /// Says which boundaries are in force.
     pub clock: Clock,
+    /// How much of it this server has.
+    pub within: Scope,
 }
 
 impl Source {
     /// What changed after a revision of a past; everything, when the store has another past now.
     pub(super) async fn update(&self, after: Revision, past: Past) -> Result<Update, StoreError> {
-        self.store.update(after, Some(past), self.clock.now()).await
+        self.store.update(after, Some(past), self.clock.now(), &self.within).await
     }
 }
 
 /// Goes from `before` to the city after an update. `step` is told each city on the way and what changed from the one before; the last of
-/// them has the update's revision. Cost: a look at every row of it, and a territory when boundaries differ.
-pub(super) fn steps(before: &Arc<City>, update: Update, mut step: impl FnMut(Arc<City>, &Change)) -> Result<(), AppError> {
-    let Update { revision, past: _, meta, boundaries, facilities, staff, cases, addresses, organizations, buildings } = update;
+/// them has the update's revision. Of a city of which there is a part `within` some codes, nothing else comes in. Cost: a look at every row of
+/// it, and a territory when boundaries differ.
+pub(super) fn steps(
+    before: &Arc<City>,
+    mut update: Update,
+    within: &Scope,
+    mut step: impl FnMut(Arc<City>, &Change),
+) -> Result<(), AppError> {
+    let (revision, boundaries, meta) = (update.revision, update.boundaries.take(), update.meta.take());
     let mut city = Arc::clone(before);
     let mut go = |city: &mut Arc<City>, change: Change| {
         let next = Arc::new(city.after(revision, &change));
@@ -41,23 +50,24 @@ pub(super) fn steps(before: &Arc<City>, update: Update, mut step: impl FnMut(Arc
         step(next, &change);
     };
     let (scheme, about) = meta.map(load::about).transpose()?.unzip();
-    let InForce { hierarchy, others } = match boundaries {
-        Some(in_force) => {
+    let others = match boundaries {
+        Some(InForce { hierarchy, others }) => {
             let scheme = scheme.unwrap_or_else(|| city.territory.scheme.clone());
-            let (epoch, boundaries) = match &in_force.hierarchy {
+            let (epoch, boundaries) = match hierarchy {
                 Some((record, boundaries)) => (record.epoch, boundaries),
-                None => (Epoch(0), &BoundarySet { scheme, ..BoundarySet::default() }),
+                None => (Epoch(0), BoundarySet { scheme, ..BoundarySet::default() }),
             };
-            if !is_same(&city.territory, epoch, boundaries) {
-                let territory = city.territory.after(epoch, boundaries).map_err(|faults| AppError::Damaged { epoch, faults })?;
+            let boundaries = part::boundaries_of(within, epoch, boundaries)?;
+            if !is_same(&city.territory, epoch, &boundaries) {
+                let territory = city.territory.after(epoch, &boundaries).map_err(|faults| AppError::Damaged { epoch, faults })?;
                 go(&mut city, Change::Boundaries(Arc::new(territory)));
             }
-            in_force
+            others
         }
-        None => InForce::default(),
+        None => Vec::new(),
     };
-    drop(hierarchy);
     for (record, set) in others {
+        let set = part::boundaries_of(within, record.epoch, set)?;
         let known = city.others.get(&record.set);
         if known.is_some_and(|known| is_same(known, record.epoch, &set)) {
             continue;
@@ -72,6 +82,10 @@ pub(super) fn steps(before: &Arc<City>, update: Update, mut step: impl FnMut(Arc
     if let Some(about) = about.filter(|about| *about != *city.about) {
         go(&mut city, Change::About(Arc::new(about)));
     }
+    if let Some(part) = part::Part::of(within, std::iter::once(&city.territory).chain(city.others.values())) {
+        part.keep_of_update(&mut update);
+    }
+    let Update { facilities, staff, cases, addresses, organizations, buildings, .. } = update;
     if let Some(change) = facilities_that_differ(&city, facilities) {
         go(&mut city, change);
     }
@@ -95,9 +109,9 @@ pub(super) fn steps(before: &Arc<City>, update: Update, mut step: impl FnMut(Arc
 }
 
 /// A city of everything that an update says. What it leaves out is not there.
-pub(super) fn anew(update: Update) -> Result<City, AppError> {
+pub(super) fn anew(update: Update, within: &Scope) -> Result<City, AppError> {
     let missing = || AppError::Outside("the store told a part of the city for the whole".to_owned());
-    load::city(update.into_snapshot().ok_or_else(missing)?)
+    load::city(update.into_snapshot().ok_or_else(missing)?, within)
 }
 
 /// Within one epoch only counts of households and residents change.

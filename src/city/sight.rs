@@ -164,6 +164,11 @@ impl Sight {
         Self { land, hidden }
     }
 
+    /// Of what lies at or below some codes.
+    pub fn of_codes(territory: &Territory, codes: &[Code]) -> Self {
+        Self { land: Some(Land::of(territory, codes)), hidden: Vec::new() }
+    }
+
     /// Every place, those outside every grid included.
     pub fn is_everywhere(&self) -> bool {
         self.land.is_none()

@@ -4,7 +4,7 @@ use super::{Failure, Outcome, machine, out};
 use crate::app::{Actor, App};
 use crate::clock::Clock;
 use crate::config::tls::Tls;
-use crate::config::{Config, base_url, database_url, tile_cache_bytes};
+use crate::config::{Config, base_url, database_url, part, tile_cache_bytes};
 use crate::domain::audit::Action;
 use crate::http::tls::Tls as Certificate;
 use crate::http::{self, Door, Room};
@@ -35,6 +35,14 @@ pub(super) struct Args {
     /// in PGPASSWORD or a password file: others of this machine see command lines.
     #[arg(long, value_name = "URL", conflicts_with = "data")]
     database: Option<String>,
+    /// A standby of that database, which may lag: it is read when the server starts, and for boundaries of the past. Where it is away the
+    /// database itself is read.
+    #[arg(long, value_name = "URL")]
+    database_read: Option<String>,
+    /// Only what lies at or below these codes of the city (3309,330212), for one server of several over a large database. Nobody is shown
+    /// more; imports and publications are done where the whole is; docs/scaling.md.
+    #[arg(long, value_name = "CODES", value_delimiter = ',')]
+    within: Vec<String>,
     /// Where to listen. Another address than this machine's own needs [access] in the settings, and TLS or --behind-proxy
     /// [default: 127.0.0.1:8080].
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -166,7 +174,7 @@ async fn answer_within(app: Arc<App>, doors: Vec<Door>, address: SocketAddr, roo
         tracing::warn!(%error, "when sessions were used last is not stored");
     }
     app.noted(&local, None, Action::Server, "end", json!({})).await?;
-    match tokio::time::timeout(CLOSING, app.store.close()).await {
+    match tokio::time::timeout(CLOSING, app.close()).await {
         Ok(closed) => closed?,
         Err(_) => tracing::warn!("the store was not closed in time; nothing is lost by that"),
     }
@@ -184,6 +192,16 @@ fn config(args: &Args) -> Result<Config, Failure> {
     config.data = args.data.clone().unwrap_or(config.data);
     if let Some(url) = &args.database {
         config.data = PathBuf::from(database_url(url).map_err(|why| Failure::Usage(format!("--database: {why}")))?);
+    }
+    if let Some(url) = &args.database_read {
+        let url = database_url(url).map_err(|why| Failure::Usage(format!("--database-read: {why}")))?;
+        config.database_read = Some(PathBuf::from(url));
+    }
+    if config.database_read.is_some() && config.data.to_str().is_none_or(|data| database_url(data).is_err()) {
+        return Err(Failure::Usage("--database-read is for a city in a database".to_owned()));
+    }
+    if !args.within.is_empty() {
+        config.within = part(args.within.iter().map(String::as_str)).map_err(|why| Failure::Usage(format!("--{why}")))?;
     }
     config.listen = args.listen.unwrap_or(config.listen);
     if let Some(mb) = args.tile_cache_mb {

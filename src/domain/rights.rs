@@ -109,6 +109,12 @@ impl Rights {
         self.classes
     }
 
+    /// Without what would have to know the whole city to write into it.
+    #[must_use]
+    pub fn of_a_part_server(self) -> Self {
+        Self { rights: self.rights & !(1 << Right::Import as u16 | 1 << Right::Plan as u16), ..self }
+    }
+
     /// Without what only those may do who see the whole city.
     #[must_use]
     pub fn of_a_part(self) -> Self {

@@ -9,11 +9,12 @@ use crate::app::access::{Access, Known, Refused, Shown, neighbourhood};
 use crate::app::{Actor, App, AppError};
 use crate::domain::audit::{Action, Deed};
 use crate::domain::hash::hash64;
-use crate::domain::rights::Right;
+use crate::domain::rights::{Right, Rights};
+use crate::domain::scope::Scope;
 use axum::Extension;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -31,10 +32,16 @@ const STRANGERS: f64 = 0.05;
 
 /// The middleware. Where callers are not told apart everybody is let in: the server is this machine's alone then.
 pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let Some(access) = app.access().map(Arc::clone) else { return next.run(request).await };
+    let route = request.extensions().get::<MatchedPath>();
+    let need = route.map_or(Need::Nothing, |route| needed(request.method(), route.as_str()));
+    let refused = needs_the_whole(&app, request.method(), need);
+    let Some(access) = app.access().map(Arc::clone) else {
+        return match refused {
+            Some(refused) => refused,
+            None => next.run(request).await,
+        };
+    };
     let (mut parts, body) = request.into_parts();
-    let route = parts.extensions.get::<MatchedPath>();
-    let need = route.map_or(Need::Nothing, |route| needed(&parts.method, route.as_str()));
     let client = client_of(&access, &parts);
     match let_in(&app, &access, &parts, client, need).await {
         Ok(Some(known)) => {
@@ -43,6 +50,9 @@ pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -
         }
         Ok(None) => {}
         Err(answer) => return *answer,
+    }
+    if let Some(refused) = refused {
+        return refused;
     }
     let who = parts.extensions.get::<Known>().map(|known| Arc::clone(&known.actor));
     parts.extensions.insert(Client(client));
@@ -77,6 +87,13 @@ pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -
         kept_private(response.headers_mut());
     }
     response
+}
+
+/// What a server of a part of the city does not do for anybody.
+fn needs_the_whole(app: &App, method: &Method, need: Need) -> Option<Response> {
+    let Need::Right(right) = need else { return None };
+    let writes_all = !method.is_safe() && !Rights::ALL.of_a_part_server().has(right) && app.config.within != Scope::All;
+    writes_all.then(|| Problem::from(AppError::Denied { right }).into_response())
 }
 
 /// What an answer tells that the audit is to know of: put beside it by whoever made it.

@@ -21,8 +21,8 @@ impl FromRequestParts<Arc<App>> for Caller {
             app.reached(wanted).await?;
         }
         match (parts.extensions.get::<Self>(), app.access()) {
-            (Some(known), _) => Ok(known.clone()),
-            (None, None) => Ok(Self(Arc::clone(&LOCAL))),
+            (Some(known), _) => Ok(Self(app.here(&known.0))),
+            (None, None) => Ok(Self(app.here(&LOCAL))),
             // A route that needs nobody asks for nobody.
             (None, Some(_)) => Err(Problem::new(ProblemCode::Unauthorized, "nobody said who is calling")),
         }

@@ -197,7 +197,7 @@ pub async fn by_token(
     };
     let (cookie, session) = door.begun(bearer, (known.token, known.ends_at), before).await?;
     (known.session, known.ends_at) = (Some(session.hash), Some(session.ends_at));
-    let mut response = me_of(&app, &known.actor, Some(&known));
+    let mut response = me_of(&app, &app.here(&known.actor), Some(&known));
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
 }

@@ -79,6 +79,25 @@ pub struct Snapshot {
     pub buildings: Vec<BuildingRecord>,
 }
 
+impl Snapshot {
+    /// A city with nothing in it.
+    pub(super) fn empty(meta: Meta) -> Self {
+        Self {
+            meta,
+            revision: Revision(0),
+            epoch: None,
+            boundaries: None,
+            others: Vec::new(),
+            facilities: Vec::new(),
+            staff: Vec::new(),
+            cases: Vec::new(),
+            addresses: Vec::new(),
+            organizations: Vec::new(),
+            buildings: Vec::new(),
+        }
+    }
+}
+
 /// Where a boundary set belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chain {

@@ -40,6 +40,7 @@ use crate::domain::fault::Fault;
 use crate::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, ImportId, Revision, Version};
 use crate::domain::organization::OrganizationRecord;
 use crate::domain::records::{BoundarySet, EpochRecord};
+use crate::domain::scope::Scope;
 use crate::domain::staff::StaffRecord;
 use embedded::EmbeddedLoad;
 use jiff::Timestamp;
@@ -272,6 +273,15 @@ impl Store {
         ask_sure!(Store, self, snapshot(at))
     }
 
+    /// The same of what lies at or below some codes, with at least its neighbours' neighbours, and some more: a store reads what comes cheap.
+    pub async fn snapshot_within(&self, at: Timestamp, within: &Scope) -> Result<Snapshot, StoreError> {
+        match (self, within) {
+            #[cfg(feature = "postgres")]
+            (Self::Postgis(store), Scope::Within(codes)) => store.snapshot_within(at, codes).await,
+            _ => self.snapshot(at).await,
+        }
+    }
+
     /// The change log's last number.
     pub async fn revision(&self) -> Result<Revision, StoreError> {
         ask_sure!(Store, self, revision())
@@ -296,14 +306,20 @@ impl Store {
     }
 
     /// What changed after a revision, in the boundaries in force at `at`; everything, where it cannot tell, and when it has another past than
-    /// the one that is `known`.
-    pub async fn update(&self, after: Revision, known: Option<Past>, at: Timestamp) -> Result<Update, StoreError> {
+    /// the one that is `known`. What lies elsewhere than `within` some codes may be left out, as in [`Self::snapshot_within`].
+    pub async fn update(
+        &self,
+        after: Revision,
+        known: Option<Past>,
+        at: Timestamp,
+        within: &Scope,
+    ) -> Result<Update, StoreError> {
         match self {
             #[cfg(feature = "postgres")]
-            Self::Postgis(store) => store.update(after, known, at).await,
+            Self::Postgis(store) => store.update(after, known, at, within).await,
             _ => {
                 let _ = (after, known);
-                Ok(Update::whole(self.snapshot(at).await?, Past::default()))
+                Ok(Update::whole(self.snapshot_within(at, within).await?, Past::default()))
             }
         }
     }

@@ -85,6 +85,15 @@ pub struct Update {
 }
 
 impl<W, S> Rows<W, S> {
+    /// Leaves out what is not wanted. A key whose row is left out counts as gone.
+    pub fn retain(&mut self, whole: impl FnMut(&W) -> bool, named: impl FnMut(&S) -> bool) {
+        match self {
+            Self::Same => {}
+            Self::All(rows) => rows.retain(whole),
+            Self::Some { rows, .. } => rows.retain(named),
+        }
+    }
+
     fn all(self) -> Option<Vec<W>> {
         match self {
             Self::All(rows) => Some(rows),

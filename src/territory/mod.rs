@@ -8,6 +8,7 @@ pub(crate) mod coverage;
 mod crossed;
 pub mod drawn;
 pub mod edge_match;
+pub mod excerpt;
 pub mod hierarchy;
 pub mod index;
 pub mod locate;

@@ -98,7 +98,7 @@ async fn city(store: &Store, order: &Order, now: Timestamp, compute: &Compute) -
         Some(record) => store.boundaries_at(record.epoch).await?.map(|set| (record.epoch, set)),
         None => None,
     };
-    let city = compute.run(move || load::city(snapshot)).await.map_err(AppError::from)??;
+    let city = compute.run(move || load::city(snapshot, &Scope::All)).await.map_err(AppError::from)??;
     let Some((epoch, set)) = past else { return Ok(city) };
     let built = compute.run(move || Territory::build(epoch, &set)).await.map_err(AppError::from)?;
     let territory = Arc::new(built.map_err(|faults| AppError::Damaged { epoch, faults })?);

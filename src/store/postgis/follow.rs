@@ -1,10 +1,12 @@
 //! For processes that follow what others commit: how far the log is, what changed since a number, and being woken by commits.
 
+use super::read::Place;
 use super::sql::{Tx, bound, get, instant};
-use super::{PostgisStore, boundaries, log, read, staff};
+use super::{PostgisStore, boundaries, log, part, read, staff};
 use crate::domain::facility::FacilityRow;
 use crate::domain::id::{GridSet, Revision};
-use crate::store::commit::LogKind;
+use crate::domain::scope::Scope;
+use crate::store::commit::{LogKind, Snapshot};
 use crate::store::since::{InForce, Past, Rows, Stand, Update};
 use crate::store::values::Fields;
 use crate::store::{StoreError, epoch_at, others_at};
@@ -69,7 +71,14 @@ macro_rules! rows {
 
 async fn all_facilities(tx: &mut Tx) -> Result<Vec<FacilityRow>, StoreError> {
     let profile = log::meta(tx).await?.profile;
-    read::facility_rows(tx, &profile).await
+    read::facility_rows(tx, &profile, &Place::any()).await
+}
+
+async fn whole(tx: &mut Tx, at: Timestamp, within: &Scope) -> Result<Snapshot, StoreError> {
+    match within {
+        Scope::All => read::snapshot(tx, at).await,
+        Scope::Within(codes) => part::snapshot(tx, at, codes).await,
+    }
 }
 
 /// Which past this is. A standby does not tell the timeline it writes, since it writes none.
@@ -104,6 +113,7 @@ impl PostgisStore {
         after: Revision,
         known: Option<Past>,
         at: Timestamp,
+        within: &Scope,
     ) -> Result<Update, StoreError> {
         let mut reader = self.begin_following(&self.shared.begin.whole).await?;
         let tx = &mut reader;
@@ -113,7 +123,7 @@ impl PostgisStore {
         let entries = tx.rows(sql, bound![after.0.cast_signed(), MOST_ENTRIES], "reading the change log").await?;
         let told = revision.0.checked_sub(after.0).is_some_and(|missing| entries.len() as u64 == missing);
         if !told || known.is_some_and(|known| known != past) {
-            return Ok(Update::whole(read::snapshot(tx, at).await?, past));
+            return Ok(Update::whole(whole(tx, at, within).await?, past));
         }
         let touches = entries.iter().map(touch).collect::<Result<Vec<_>, _>>()?;
         let has = |kind| touches.iter().any(|touch| touch.kind == kind);
@@ -121,15 +131,21 @@ impl PostgisStore {
         let meta = if about { Some(log::meta(tx).await?) } else { None };
         let boundaries =
             if about || has(LogKind::Boundaries) || has(LogKind::Households) { Some(in_force(tx, at).await?) } else { None };
+        // Of a part only rows that are named are read by themselves: with other boundaries others belong to it.
+        let by_row = |kind| named(&touches, kind).is_none_or(|keys| keys.is_some());
+        let kinds = [LogKind::Facilities, LogKind::Cases, LogKind::Organizations, LogKind::Buildings];
+        if *within != Scope::All && (boundaries.is_some() || has(LogKind::Addresses) || !kinds.into_iter().all(by_row)) {
+            return Ok(Update::whole(whole(tx, at, within).await?, past));
+        }
         // What moved to other grids counts one version more with each publication; in memory a step counts once.
         let moved_often = touches.iter().filter(|touch| touch.kind == LogKind::Boundaries).count() > 1;
         let of_kind = |kind| if moved_often { Some(None) } else { named(&touches, kind) };
         let facilities = rows!(tx, of_kind(LogKind::Facilities), all_facilities(tx).await?);
-        let cases = rows!(tx, of_kind(LogKind::Cases), read::open_cases_after(tx, i64::MIN, i64::MAX).await?);
-        let organizations = rows!(tx, named(&touches, LogKind::Organizations), read::all_of(tx).await?);
-        let buildings = rows!(tx, named(&touches, LogKind::Buildings), read::all_of(tx).await?);
+        let cases = rows!(tx, of_kind(LogKind::Cases), read::open_cases(tx, &Place::any()).await?);
+        let organizations = rows!(tx, named(&touches, LogKind::Organizations), read::all_of(tx, &Place::any()).await?);
+        let buildings = rows!(tx, named(&touches, LogKind::Buildings), read::all_of(tx, &Place::any()).await?);
         let staff = if has(LogKind::Staff) { Some(staff::staff(tx).await?) } else { None };
-        let addresses = if has(LogKind::Addresses) { Some(read::address_rows(tx).await?) } else { None };
+        let addresses = if has(LogKind::Addresses) { Some(read::address_rows(tx, &Place::any()).await?) } else { None };
         Ok(Update { revision, past, meta, boundaries, facilities, staff, cases, addresses, organizations, buildings })
     }
 

@@ -17,6 +17,7 @@ mod load;
 mod log;
 mod numbered;
 mod options;
+mod part;
 mod read;
 mod schema;
 mod sql;

@@ -10,6 +10,7 @@ use crate::domain::code::Code;
 use crate::domain::facility::{FacilityRecord, FacilityRow};
 use crate::domain::id::{AddressId, CaseId, FacilityId, GridSet, Version};
 use crate::domain::organization::OrganizationRecord;
+use crate::geom::LatticeBox;
 use crate::store::commit::{AddressKey, CaseKey, FacilityKey, Snapshot, external_key};
 use crate::store::layers::{CASES, FACILITIES, Stored, keys_of};
 use crate::store::values::Fields;
@@ -32,12 +33,32 @@ impl Codes {
     }
 }
 
-/// All facilities as a city in memory needs them, by id.
-pub(super) async fn facility_rows(tx: &mut Tx, profile: &CodeProfile) -> Result<Vec<FacilityRow>, StoreError> {
+/// Where rows have to stand to be read; what stands nowhere is read as well.
+pub(super) struct Place(String);
+
+impl Place {
+    /// Anywhere.
+    pub(super) fn any() -> Self {
+        Self("true".to_owned())
+    }
+
+    /// In a box; in none nothing stands.
+    pub(super) fn within(bbox: Option<LatticeBox>) -> Self {
+        let near = |LatticeBox { min, max }| {
+            let [w, s, e, n] = [min.x, min.y, max.x, max.y].map(|edge| format!("{edge} / 1e7::float8"));
+            format!("(geom && ST_MakeEnvelope({w}, {s}, {e}, {n}, 4490) OR geom IS NULL)")
+        };
+        Self(bbox.map_or_else(|| "geom IS NULL".to_owned(), near))
+    }
+}
+
+/// All facilities of a place as a city in memory needs them, by id.
+pub(super) async fn facility_rows(tx: &mut Tx, profile: &CodeProfile, place: &Place) -> Result<Vec<FacilityRow>, StoreError> {
     let mut categories: HashMap<String, u16> = HashMap::new();
     let mut codes = Codes::default();
     let mut rows = Vec::new();
-    let sql = "SELECT fid, ST_AsBinary(geom), grid, code, name, version, category, state FROM facilities ORDER BY fid";
+    let columns = "fid, ST_AsBinary(geom), grid, code, name, version, category, state";
+    let sql = format!("SELECT {columns} FROM facilities WHERE {} ORDER BY fid", place.0);
     tx.each(sql, bound![], "reading facilities", |row| {
         let mut f = Fields::of_pg(row);
         rows.push(FacilityRow {
@@ -68,10 +89,10 @@ pub(super) async fn facility_rows(tx: &mut Tx, profile: &CodeProfile) -> Result<
     Ok(rows)
 }
 
-pub(super) async fn address_rows(tx: &mut Tx) -> Result<Vec<AddressRow>, StoreError> {
+pub(super) async fn address_rows(tx: &mut Tx, place: &Place) -> Result<Vec<AddressRow>, StoreError> {
     let mut codes = Codes::default();
     let mut rows = Vec::new();
-    let sql = "SELECT fid, ST_AsBinary(geom), within, address_text, name FROM addresses ORDER BY fid";
+    let sql = format!("SELECT fid, ST_AsBinary(geom), within, address_text, name FROM addresses WHERE {} ORDER BY fid", place.0);
     tx.each(sql, bound![], "reading addresses", |row| {
         let mut f = Fields::of_pg(row);
         rows.push(AddressRow {
@@ -102,8 +123,8 @@ pub(super) async fn by_ids<R: Stored>(tx: &mut Tx, ids: Vec<i64>) -> Result<Vec<
 }
 
 /// All rows of a layer that are few, by id.
-pub(super) async fn all_of<R: Stored>(tx: &mut Tx) -> Result<Vec<R>, StoreError> {
-    let sql = format!("SELECT {} FROM {} ORDER BY fid", record_list(R::LAYER), R::LAYER.name);
+pub(super) async fn all_of<R: Stored>(tx: &mut Tx, place: &Place) -> Result<Vec<R>, StoreError> {
+    let sql = format!("SELECT {} FROM {} WHERE {} ORDER BY fid", record_list(R::LAYER), R::LAYER.name, place.0);
     tx.rows(sql, bound![], "reading rows").await?.iter().map(R::from_pg).collect()
 }
 
@@ -115,9 +136,18 @@ pub(super) async fn facilities_after(tx: &mut Tx, after: i64, limit: i64) -> Res
 
 /// Open cases behind one, by id.
 pub(super) async fn open_cases_after(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<CaseRecord>, StoreError> {
-    let open: Vec<&str> = CaseState::TABLE.iter().filter(|(state, _)| state.is_open()).map(|(_, word)| *word).collect();
     let sql = format!("SELECT {} FROM cases WHERE state = ANY($1) AND fid > $2 ORDER BY fid LIMIT $3", record_list(&CASES));
-    tx.rows(sql, bound![open, after, limit], "reading cases").await?.iter().map(CaseRecord::from_pg).collect()
+    tx.rows(sql, bound![open_states(), after, limit], "reading cases").await?.iter().map(CaseRecord::from_pg).collect()
+}
+
+/// All open cases of a place, by id.
+pub(super) async fn open_cases(tx: &mut Tx, place: &Place) -> Result<Vec<CaseRecord>, StoreError> {
+    let sql = format!("SELECT {} FROM cases WHERE state = ANY($1) AND {} ORDER BY fid", record_list(&CASES), place.0);
+    tx.rows(sql, bound![open_states()], "reading cases").await?.iter().map(CaseRecord::from_pg).collect()
+}
+
+fn open_states() -> Vec<&'static str> {
+    CaseState::TABLE.iter().filter(|(state, _)| state.is_open()).map(|(_, word)| *word).collect()
 }
 
 /// Everything that a city in memory is made of.
@@ -136,18 +166,19 @@ pub(super) async fn snapshot(tx: &mut Tx, at: Timestamp) -> Result<Snapshot, Sto
             others.push((record.clone(), set));
         }
     }
+    rows(tx, Snapshot { revision, epoch, boundaries, others, ..Snapshot::empty(meta) }, &Place::any()).await
+}
+
+/// Everything that stands in the boundaries of a snapshot.
+pub(super) async fn rows(tx: &mut Tx, snapshot: Snapshot, place: &Place) -> Result<Snapshot, StoreError> {
     Ok(Snapshot {
-        revision,
-        epoch,
-        boundaries,
-        others,
-        facilities: facility_rows(tx, &meta.profile).await?,
+        facilities: facility_rows(tx, &snapshot.meta.profile, place).await?,
         staff: staff::staff(tx).await?,
-        cases: open_cases_after(tx, i64::MIN, i64::MAX).await?,
-        addresses: address_rows(tx).await?,
-        organizations: all_of(tx).await?,
-        buildings: all_of(tx).await?,
-        meta,
+        cases: open_cases(tx, place).await?,
+        addresses: address_rows(tx, place).await?,
+        organizations: all_of(tx, place).await?,
+        buildings: all_of(tx, place).await?,
+        ..snapshot
     })
 }
 
@@ -157,15 +188,15 @@ impl PostgisStore {
     }
 
     pub(in crate::store) async fn addresses(&self) -> Result<Vec<AddressRow>, StoreError> {
-        address_rows(&mut self.whole().await?).await
+        address_rows(&mut self.whole().await?, &Place::any()).await
     }
 
     pub(in crate::store) async fn organizations(&self) -> Result<Vec<OrganizationRecord>, StoreError> {
-        all_of(&mut self.whole().await?).await
+        all_of(&mut self.whole().await?, &Place::any()).await
     }
 
     pub(in crate::store) async fn buildings(&self) -> Result<Vec<BuildingRecord>, StoreError> {
-        all_of(&mut self.whole().await?).await
+        all_of(&mut self.whole().await?, &Place::any()).await
     }
 
     pub(in crate::store) async fn facility_keys(&self) -> Result<Vec<FacilityKey>, StoreError> {

@@ -1,5 +1,6 @@
 //! The city as it is at one revision, for as long as that is needed: one transaction that only reads.
 
+use super::read::Place;
 use super::sql::Tx;
 use super::{PostgisStore, boundaries, log, read, staff};
 use crate::domain::building::BuildingRecord;
@@ -48,11 +49,11 @@ impl PostgisView {
     }
 
     pub(in crate::store) async fn organizations(&mut self) -> Result<Vec<OrganizationRecord>, StoreError> {
-        read::all_of(&mut self.tx).await
+        read::all_of(&mut self.tx, &Place::any()).await
     }
 
     pub(in crate::store) async fn buildings(&mut self) -> Result<Vec<BuildingRecord>, StoreError> {
-        read::all_of(&mut self.tx).await
+        read::all_of(&mut self.tx, &Place::any()).await
     }
 
     pub(in crate::store) async fn facilities_after(

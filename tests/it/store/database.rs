@@ -85,10 +85,10 @@ async fn an_older_schema_is_brought_up_to_date_by_who_may() {
     assert_eq!(Store::migrate(&url).await.unwrap(), (2, 2));
     let store = Store::open(&url, Access::Serve).await.unwrap();
     // Of what was written before nobody says which rows it touched.
-    let update = store.update(Revision(0), None, now()).await.unwrap();
+    let update = store.update(Revision(0), None, now(), &wangge::domain::scope::Scope::All).await.unwrap();
     assert!(matches!(&update.facilities, Rows::All(rows) if rows.len() == 1), "{update:?}");
     store.facilities_commit(facilities(vec![facility(2)])).await.unwrap();
-    let update = store.update(Revision(1), None, now()).await.unwrap();
+    let update = store.update(Revision(1), None, now(), &wangge::domain::scope::Scope::All).await.unwrap();
     assert!(matches!(&update.facilities, Rows::Some { ids, rows } if ids.len() == 1 && rows.len() == 1), "{update:?}");
     assert!(matches!(Store::migrate(&place(&Database::new().url())).await, Err(StoreError::Missing(_))));
 }

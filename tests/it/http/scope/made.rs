@@ -50,7 +50,7 @@ pub(super) const POLICE: usize = 3;
 pub(super) struct Made {
     pub(super) meta: Meta,
     /// The hierarchy of the past and of now, the police grids of the past and of now.
-    sets: [BoundarySet; 4],
+    pub(super) sets: [BoundarySet; 4],
     pub(super) territories: [Territory; 4],
     pub(super) facilities: Vec<FacilityRecord>,
     cases: Vec<CaseRecord>,
@@ -227,7 +227,11 @@ impl Made {
 
     /// The store of all, or without what somebody does not see: neither in the hierarchy of today nor in the police grids of today.
     pub(super) async fn store(&self, without: Option<(&Sights, Ground)>) -> Store {
-        let store = Store::memory(self.meta.clone());
+        self.fill(Store::memory(self.meta.clone()), without).await
+    }
+
+    /// The same in an empty store.
+    pub(super) async fn fill(&self, store: Store, without: Option<(&Sights, Ground)>) -> Store {
         let head = || CommitHead::new("test", city::now());
         for (at, base) in [(PAST, 0), (NOW, 1), (POLICE_PAST, 0), (POLICE, 3)] {
             let set = without.map_or_else(|| self.sets[at].clone(), |(sights, ground)| self.ground(at, &sights[at], ground));

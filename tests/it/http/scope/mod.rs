@@ -15,6 +15,7 @@
 mod events;
 mod exports;
 mod made;
+mod part;
 mod requests;
 
 use super::city;
