@@ -602,6 +602,51 @@ async fn a_primary_that_dies_takes_no_lookup_with_it_and_a_synchronous_standby_h
     }
 }
 
+/// A server that reads its standby at the start and for the past: what the standby lacks is followed, what it does not answer is read from the
+/// database, and another database is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn long_reads_go_to_a_standby() {
+    let pair = Pair::start(false);
+    let (way, mut servers) = (Way::leading(pair.sockets()[0].clone()).await, Vec::new());
+    let standby = Way::leading(pair.sockets()[1].clone()).await;
+    let (url, read) = (Pair::url(way.port), Pair::url(standby.port));
+    city::filled(Store::create(&PathBuf::from(&url), &city::meta()).await.unwrap()).await.close().await.unwrap();
+    servers.push(Server::over(&url, "").await);
+    assert_eq!(servers[0].create("both have it", None).await.status, 201);
+    until("the standby has it", async || {
+        let facilities = "SELECT count(*) FROM wangge.facilities WHERE name = 'both have it'";
+        tokio::task::block_in_place(|| pair.sql(facilities)) == "1\n"
+    })
+    .await;
+    pair.deafen();
+    assert_eq!(servers[0].create("the standby lacks it", None).await.status, 201);
+    let reads = |url: &str| format!("[database]\nurl = 'postgres://unused'\nread = '{url}'\n");
+    let second = Server::over(&url, &reads(&read)).await;
+    let readers = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'city' AND pid <> pg_backend_pid()";
+    assert_ne!(tokio::task::block_in_place(|| pair.sql(readers)), "0\n", "the standby was read");
+    second.caught_up().await;
+    equals_scratch(&second.app).await;
+    let past = get(&second.router, &format!("/api/v1/grids/{}?at=2025-06-01", city::CLOSED)).await.ok();
+    assert_eq!(past["code"], city::CLOSED);
+
+    // It goes away: the database itself answers, at the start as later.
+    standby.set(SHUT);
+    let third = Server::over(&url, &reads(&read)).await;
+    for server in [&second, &third] {
+        equals_scratch(&server.app).await;
+        let past = get(&server.router, &format!("/api/v1/grids/{}/facilities?epoch=1", city::CLOSED)).await.ok();
+        assert_eq!(past["number_matched"], 41, "{past}");
+    }
+    // A database of somebody else.
+    let other = Database::new();
+    Store::create(&PathBuf::from(other.url()), &city::meta()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&PathBuf::from(&url), Access::Serve).await.unwrap();
+    let config = Config { database_read: Some(other.url().into()), ..Config::new(folder.path().join("unused.gpkg")) };
+    let refused = App::open(store, config, Clock::fixed(city::now())).await.err().unwrap().to_string();
+    assert!(refused.contains("no standby"), "{refused}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_asynchronous_standby_had_not_heard_is_lost_seen_and_said() {
     let pair = Pair::start(false);
