@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Other people's clients on the small demo: OWSLib pages through the OGC collections, schemathesis asks everything that /openapi.json
-# describes, nginx stands in front as docs/nginx.md has it. Usage: tests/clients/run.sh PROGRAM
+# describes, nginx stands in front as docs/nginx.md has it; ogr2ogr and Martin read the city in PostGIS. Usage: tests/clients/run.sh PROGRAM
 set -u
 program=$(realpath "$1")
 cd "$(dirname "$0")" || exit 1
@@ -42,6 +42,13 @@ tools() {
   /usr/bin/python3 -m venv "$made" && "$made/bin/pip" install -q --disable-pip-version-check -r requirements.txt && cp requirements.txt "$made/installed.txt"
 }
 
+# The version that `make peers` measures, from the registry, once; built quickly, since nobody measures it here.
+martin() {
+  [ -n "${MARTIN:-}" ] || [ -x "$root/target/martin/bin/martin" ] && return 0
+  CARGO_TARGET_DIR="$root/target/martin/build" cargo install -q martin --version 1.14.0 --locked --debug --no-default-features --features postgres \
+    --root "$root/target/martin" && rm -rf "$root/target/martin/build"
+}
+
 asked() {
   SCHEMATHESIS_HOOKS=hooks PYTHONPATH=. timeout 180 "$root/target/clients/bin/schemathesis" --config-file schemathesis.toml \
     run "http://127.0.0.1:$port/openapi.json" --max-examples 25 --no-color
@@ -74,5 +81,7 @@ part "nginx starts" env PATH="$PATH:/usr/sbin" nginx -p "$place" -e "$place/erro
 listens "$front"
 part "owslib behind nginx" /usr/bin/python3 owslib_pages.py "http://127.0.0.1:$front"
 part "behind nginx" /usr/bin/python3 behind_nginx.py "http://127.0.0.1:$front" "http://127.0.0.1:$behind"
+part "Martin is there" martin
+part "the city in PostGIS" /usr/bin/python3 database_views.py "$program" "${MARTIN:-$root/target/martin/bin/martin}"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
