@@ -8,6 +8,9 @@ mod city;
 mod coverage;
 #[allow(dead_code, reason = "shared with benches that count bytes")]
 mod harness;
+#[allow(dead_code, reason = "shared with the tests")]
+#[path = "../tests/it/postgres.rs"]
+mod postgres;
 
 use wangge::{geom, territory};
 
@@ -46,8 +49,9 @@ fn main() {
     bench.boundaries(&runtime);
     bench.communes(&runtime);
     bench.points(&runtime);
-    bench.starts();
+    bench.starts("city.gpkg");
     runtime.block_on(bench.waits());
+    bench.postgis(&runtime);
     println!("load {}", std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
 }
 
@@ -63,8 +67,9 @@ struct Ran {
 }
 
 impl Bench {
+    /// A file of the bench, or a database.
     fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+        if name.starts_with("postgres://") { name.into() } else { self.folder.join(name) }
     }
 
     fn write_files(&self) {
@@ -165,13 +170,36 @@ impl Bench {
         waited("another process reading meanwhile", waits);
     }
 
+    /// The same into PostGIS, whose commits are safe: import by COPY, start, a part; and what ogr2ogr takes for the points alone.
+    fn postgis(&self, runtime: &tokio::runtime::Runtime) {
+        let cluster = postgres::Safe::start();
+        let (mut grids, mut table, mut twin, mut url) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+        for _ in 0..ROUNDS {
+            url = cluster.emptied();
+            if Command::new("ogr2ogr").arg("--version").output().is_ok() {
+                let (from, to) = (self.path("facilities.geojsons"), url.replacen("postgres://", "postgresql://", 1));
+                let arguments = ["-f", "PostgreSQL", &to, from.to_str().unwrap(), "-a_srs", "EPSG:4490", "-nln", "twin"];
+                twin.push(ran(Command::new("ogr2ogr").args(arguments).args(["--config", "PG_USE_COPY", "YES"])));
+            }
+            grids.push(self.import("grids", &self.path("grids.geojson"), &url, &["--crs", "cgcs2000"]));
+            table.push(self.import("facilities", &self.path("facilities.csv"), &url, &["--crs", "cgcs2000"]));
+        }
+        let sum = runtime.block_on(checksum(&self.path(&url)));
+        told(&format!("PostGIS: import {} grids", SIDE * SIDE), &grids, sum);
+        told(&format!("PostGIS: import {} facilities, CSV", self.facilities), &table, sum);
+        if !twin.is_empty() {
+            told("twin: ogr2ogr GeoJSONSeq → PostGIS, no grids", &twin, 0);
+        }
+        self.starts(&url);
+    }
+
     /// A server over all of it, until it says where it listens.
-    fn starts(&self) {
+    fn starts(&self, data: &str) {
         let (mut runs, mut resident) = (Vec::new(), Vec::new());
         for _ in 0..5 {
             let started = Instant::now();
             let mut server = Command::new(env!("CARGO_BIN_EXE_wangge"))
-                .args(["serve", "--data", self.path("city.gpkg").to_str().unwrap(), "--listen", "127.0.0.1:0", "--log", "warn"])
+                .args(["serve", "--data", self.path(data).to_str().unwrap(), "--listen", "127.0.0.1:0", "--log", "warn"])
                 .stderr(Stdio::piped())
                 .spawn()
                 .unwrap();
@@ -185,7 +213,16 @@ impl Bench {
             server.kill().unwrap();
             server.wait().unwrap();
         }
-        told(&format!("start from {} grids and {} facilities", SIDE * SIDE, self.facilities), &runs, 0);
+        told(
+            &format!(
+                "start from {} grids and {} facilities in {}",
+                SIDE * SIDE,
+                self.facilities,
+                if data.ends_with("gpkg") { "a GeoPackage" } else { "PostGIS" }
+            ),
+            &runs,
+            0,
+        );
         println!("  resident two seconds later: {:.0} MB", median(resident));
     }
 

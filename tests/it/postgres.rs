@@ -76,9 +76,13 @@ const DURABLE: &str = "-c fsync=off -c synchronous_commit=on -c max_connections=
 /// Nothing of it outlives the tests, so it need not be safe.
 const UNSAFE: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300";
 
+/// As somebody would run it: what is committed is on the disk.
+#[allow(dead_code, reason = "a bench uses it")]
+const SAFE: &str = "-c shared_buffers=512MB -c max_wal_size=4GB -c maintenance_work_mem=256MB";
+
 impl Cluster {
-    fn start() -> Self {
-        let cluster = Self::made(UNSAFE, |cluster| {
+    fn start(options: &str) -> Self {
+        let cluster = Self::made(options, |cluster| {
             let mut initdb = as_user(stand_in(), &cluster.programs.join("initdb"));
             initdb
                 .args(["--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-D"])
@@ -164,7 +168,7 @@ impl Cluster {
 
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(Cluster::start)
+    CLUSTER.get_or_init(|| Cluster::start(UNSAFE))
 }
 
 /// PgBouncer before the cluster.
@@ -276,6 +280,24 @@ impl Database {
     }
 }
 
+/// A cluster whose commits are safe, to be measured.
+#[allow(dead_code, reason = "a bench uses it")]
+pub(crate) struct Safe(Cluster);
+
+#[allow(dead_code, reason = "a bench uses it")]
+impl Safe {
+    pub(crate) fn start() -> Self {
+        Self(Cluster::start(SAFE))
+    }
+
+    /// The URL of an empty database, instead of the one before.
+    pub(crate) fn emptied(&self) -> String {
+        self.0.sql("postgres", "DROP DATABASE IF EXISTS city");
+        self.0.sql("postgres", &format!("CREATE DATABASE city TEMPLATE {TEMPLATE}"));
+        format!("postgres://postgres@localhost/city?host={}", self.0.folder.display())
+    }
+}
+
 /// A primary with a standby, and a database in both.
 pub(crate) struct Pair {
     primary: Cluster,
@@ -285,7 +307,7 @@ pub(crate) struct Pair {
 impl Pair {
     /// `synchronous`: a commit is answered when the standby has it.
     pub(crate) fn start(synchronous: bool) -> Self {
-        let primary = Cluster::start();
+        let primary = Cluster::start(UNSAFE);
         primary.control(&["-m", "fast", "-w", "stop"]);
         primary.begin(DURABLE);
         primary.sql("postgres", &format!("CREATE DATABASE city TEMPLATE {TEMPLATE}"));
