@@ -8,6 +8,8 @@ use super::imports::jobs::Jobs;
 use super::links::KeptLinks;
 use super::outside::Outside;
 use super::reload::Source;
+use super::sinks::Sinks;
+use super::sources::Sources;
 use super::{App, AppError, WAITING_JOBS};
 use crate::city::{About, Addresses, Buildings, Case, Cases, City, Facilities, Facility, Organizations, Published, Staff};
 use crate::clock::Clock;
@@ -32,6 +34,7 @@ impl App {
     pub async fn open(store: Store, config: Config, clock: Clock) -> Result<Self, AppError> {
         let compute = Compute::new(WAITING_JOBS);
         // First what a person may have to mend, then the large city.
+        let (sources, sinks) = (Sources::of(&config)?, Sinks::of(&config));
         let outside = Outside::open(&config, &compute, &clock).await?;
         let access = Access::open(&config, &store, &clock).await?.map(Arc::new);
         // First: what another past would have meanwhile is then loaded anew.
@@ -52,6 +55,8 @@ impl App {
             compute,
             tiles,
             outside,
+            sources,
+            sinks,
             access,
             followed,
             config,

@@ -28,6 +28,8 @@ pub mod outside;
 pub mod reload;
 pub mod search;
 pub mod select;
+pub mod sinks;
+pub mod sources;
 pub mod standing;
 pub mod tiles;
 pub mod view;
@@ -74,6 +76,8 @@ pub struct App {
     pub tiles: TileCache,
     /// Maps and layers of others.
     pub outside: outside::Outside,
+    sources: sources::Sources,
+    sinks: sinks::Sinks,
     access: Option<Arc<access::Access>>,
     /// How the store stands to this server, where others write to it too.
     followed: Option<follow::Followed>,

@@ -19,6 +19,7 @@ mod numbered;
 mod options;
 mod read;
 mod schema;
+mod sources;
 mod sql;
 mod staff;
 mod view;
