@@ -126,6 +126,7 @@ mod writing {
 
     /// As `map_regions` of our own schema; the epoch is the one in force.
     const REGIONS: &[(&str, &str)] = &[
+        ("fid", "bigint"),
         ("geom", "geometry(MultiPolygon,4490)"),
         ("grid_set", "text NOT NULL"),
         ("code", "text NOT NULL"),
@@ -137,6 +138,7 @@ mod writing {
 
     /// As `map_grids`.
     const GRIDS: &[(&str, &str)] = &[
+        ("fid", "bigint"),
         ("geom", "geometry(MultiPolygon,4490) NOT NULL"),
         ("grid_set", "text NOT NULL"),
         ("code", "text NOT NULL"),
@@ -262,6 +264,7 @@ mod writing {
             line(
                 regions,
                 &[
+                    Some(&fid(set, region.code.as_str())),
                     geom.as_deref(),
                     Some(set),
                     Some(region.code.as_str()),
@@ -278,6 +281,7 @@ mod writing {
             line(
                 grids,
                 &[
+                    Some(&fid(set, grid.code.as_str())),
                     Some(&geom),
                     Some(set),
                     Some(grid.code.as_str()),
@@ -290,6 +294,11 @@ mod writing {
                 ],
             );
         }
+    }
+
+    /// A number for programs that want one: the same as long as the code is, and one that JSON keeps.
+    fn fid(set: &str, code: &str) -> String {
+        (hash64_of_parts([set, code]) >> 11).to_string()
     }
 
     /// A row as `COPY` reads it.

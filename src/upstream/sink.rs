@@ -15,7 +15,7 @@ pub struct Table {
     pub name: String,
     /// Name and type of each column; `geometry(…)` stands for a type of PostGIS.
     pub columns: &'static [(&'static str, &'static str)],
-    /// Columns that together are one row's alone.
+    /// Columns that together are one row's alone, beside `fid`.
     pub key: &'static str,
     /// Rows as `COPY` reads them, a line each.
     pub lines: String,
@@ -146,7 +146,7 @@ impl Own<'_> {
             let columns: Vec<String> = table.columns.iter().map(column).collect();
             let name = self.named(&table.name);
             let sql = format!(
-                "CREATE TABLE {name} ({}, PRIMARY KEY ({})); CREATE INDEX ON {name} USING gist (geom)",
+                "CREATE TABLE {name} ({}, PRIMARY KEY (fid), UNIQUE ({})); CREATE INDEX ON {name} USING gist (geom)",
                 columns.join(", "),
                 table.key
             );

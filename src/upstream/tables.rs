@@ -3,8 +3,7 @@
 
 use super::database::{Foreign, home_of_postgis, quoted, told};
 use futures_util::TryStreamExt;
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Column, PgConnection, Row, TypeInfo};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 use std::path::Path;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt, BufWriter};
 use xxhash_rust::xxh3::xxh3_128;
@@ -72,14 +71,9 @@ pub async fn read(ask: &Ask<'_>, into: &Path) -> Result<Read, String> {
         Of::Table(schema, name) => format!("{schema}.{name}: {}", told(&error)),
         Of::Sql(_) => format!("sql: {}", told(&error)),
     };
-    // A statement is described by a row of it: to prepare one only for that would keep its name in the session.
-    let first = format!("SELECT * FROM {of} AS {S} LIMIT 1");
-    let first = sqlx::query(AssertSqlSafe(first)).persistent(false).fetch_optional(&mut *tx).await.map_err(failed)?;
-    let Some(first) = first else {
+    let Some(shape) = Shape::of(&mut tx, &of, ask, failed).await? else {
         return Ok(Read { rows: 0, hash: 0, columns: Vec::new(), geometry: None });
     };
-    let shape = Shape::of(&first, ask)?;
-    drop(first);
     let statement = shape.statement(&mut tx, &of, ask).await?;
     let mut file = Spool::new(into, ask.most_bytes).await.map_err(|error| not_kept(&error))?;
     {
@@ -103,24 +97,46 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(row: &PgRow, ask: &Ask<'_>) -> Result<Self, String> {
+    /// By the first row; `None`: there is none. Asked of the database, since the driver would have to ask it for types that it does not know
+    /// in the middle of a statement, which it could not keep behind a pooler.
+    async fn of(
+        tx: &mut PgConnection,
+        of: &str,
+        ask: &Ask<'_>,
+        failed: impl Fn(sqlx::Error) -> String,
+    ) -> Result<Option<Self>, String> {
+        let first = format!("(SELECT * FROM {of} AS {S} LIMIT 1) AS {P}");
+        let sql = format!("SELECT name FROM {first} CROSS JOIN LATERAL json_object_keys(row_to_json({P})) AS name");
+        let all: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_all(&mut *tx).await.map_err(&failed)?;
+        if all.is_empty() {
+            return Ok(None);
+        }
+        let types: Vec<String> = all.iter().map(|name| format!("pg_typeof({P}.{})::text", quoted(name))).collect();
+        let sql = format!("SELECT ARRAY[{}] FROM {first}", types.join(", "));
+        let types: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_one(tx).await.map_err(&failed)?;
+        Self::told(all, &types, ask).map(Some)
+    }
+
+    fn told(all: Vec<String>, types: &[String], ask: &Ask<'_>) -> Result<Self, String> {
         let mut shape = Self { columns: Vec::new(), geometry: None };
-        let (mut places, mut all) = (Vec::new(), Vec::new());
-        for column in row.columns() {
-            let kind = column.type_info().name().to_ascii_lowercase();
-            let kind = kind.rsplit('.').next().unwrap_or_default().trim_matches('"').to_owned();
-            all.push(column.name());
+        let mut places = Vec::new();
+        for (name, kind) in all.iter().map(String::as_str).zip(types) {
+            // With or without its schema.
+            let kind = kind.rsplit('.').next().unwrap_or_default().trim_matches('"');
             if kind == "geometry" || kind == "geography" {
-                places.push(column.name());
+                places.push(name);
             }
-            if !LEFT_OUT.contains(&kind.as_str()) {
-                shape.columns.push(column.name().to_owned());
+            if !LEFT_OUT.contains(&kind) {
+                shape.columns.push(name.to_owned());
             }
         }
         let absent = |what: &str, name: &str| format!("{what} {name:?}: there is no such column; there are {}", all.join(", "));
         shape.geometry = match (ask.geometry, places.as_slice()) {
             (Some(told), places) if places.contains(&told) => Some(told.to_owned()),
-            (Some(told), _) if all.contains(&told) => return Err(format!("geometry {told:?} is no column of geometries")),
+            (Some(told), _) if all.iter().any(|name| name == told) => {
+                return Err(format!("geometry {told:?} is no column of geometries"));
+            }
             (Some(told), _) => return Err(absent("geometry", told)),
             (None, []) => None,
             (None, [only]) => Some((*only).to_owned()),

@@ -222,11 +222,13 @@ pub fn counted(order: &Order, profile: &CodeProfile) -> Result<u64, Fault> {
     Ok(records)
 }
 
-/// Whether the files can be read: their CRS is known, their records are well formed, and the columns that the order names are there.
+/// Whether the files can be read: their CRS is known, the first of their records are well formed, and the columns that the order names are
+/// there.
 pub fn tried(order: &Order) -> Result<(), Fault> {
+    const SOME: u64 = 1000;
     let order = Order { tags: None, ..order.clone() };
     let mut rules = Rules::of(&order, &CodeProfile::new(String::new(), []))?;
-    let mut first = None;
+    let (mut first, mut left) = (None, SOME);
     for file in &order.files {
         let reader = Reader::open(file, &reading(&order, &rules))?;
         let crs = settle_crs(&order, reader.stated_crs(), &mut Vec::new());
@@ -237,7 +239,8 @@ pub fn tried(order: &Order) -> Result<(), Fault> {
         reader.for_each(&mut |record| match record {
             Ok(record) => {
                 rules.columns.sort_out(record);
-                ControlFlow::Continue(())
+                left = left.saturating_sub(1);
+                if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             }
             Err(fault) => {
                 first = Some(fault);
@@ -245,7 +248,7 @@ pub fn tried(order: &Order) -> Result<(), Fault> {
             }
         });
     }
-    first.or_else(|| rules.columns.unseen().into_iter().next()).map_or(Ok(()), Err)
+    first.or_else(|| rules.columns.unseen().into_iter().next().filter(|_| left > 0)).map_or(Ok(()), Err)
 }
 
 /// What is told and what the file states must not contradict each other. WGS 84 and CGCS2000 are taken as one.

@@ -66,12 +66,13 @@ fn look(folder: &Path, pattern: &str) -> Result<Vec<Seen>, String> {
         if !is_like(name, pattern) || is_temporary(name) {
             continue;
         }
-        let about = std::fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        // Links are passed over: whoever may put something here could have any file of this machine read.
+        let about = std::fs::symlink_metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         if about.is_file() {
             let shape = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("shp"));
             let siblings = SIBLINGS.iter().flat_map(|ending| [ending.to_string(), ending.to_ascii_uppercase()]);
             for sibling in siblings.filter(|_| shape).map(|ending| path.with_extension(ending)) {
-                if let Ok(about) = std::fs::metadata(&sibling) {
+                if let Some(about) = std::fs::symlink_metadata(&sibling).ok().filter(Metadata::is_file) {
                     found.push(of(sibling, &about, true));
                 }
             }
@@ -112,6 +113,11 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// Those that are read by themselves.
+pub(super) fn readable(seen: Vec<Seen>) -> Vec<PathBuf> {
+    seen.into_iter().filter(|file| !file.sibling).map(|file| file.path).collect()
+}
+
 /// How files look, as a word.
 pub(super) fn looks(seen: &[Seen]) -> String {
     let mut hash = Xxh3::new();
@@ -144,7 +150,7 @@ pub(super) fn copied(seen: &[Seen], into: &Path, most: u64) -> Result<(Vec<PathB
             hash.update(&piece[..read]);
             to.write_all(&piece[..read]).map_err(told)?;
         }
-        let after = std::fs::metadata(&file.path).map_err(told)?;
+        let after = std::fs::symlink_metadata(&file.path).map_err(told)?;
         still(std::slice::from_ref(file), &[of(file.path.clone(), &after, file.sibling)])?;
         if !file.sibling {
             files.push(target);

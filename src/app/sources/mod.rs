@@ -258,7 +258,7 @@ pub async fn examine(config: &Config) -> Vec<(String, Result<String, String>)> {
     let mut found = Vec::new();
     for about in &config.sources {
         let examined = match Source::of(about.clone()) {
-            Ok(source) => run::examined(&source, config.upload_limit_bytes).await,
+            Ok(source) => run::examined(&source, config).await,
             Err(why) => Err(why),
         };
         found.push((about.id.clone(), examined));

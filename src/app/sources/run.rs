@@ -2,8 +2,9 @@
 
 use super::{Gathered, Held, Source, State, folder};
 use crate::app::imports::jobs::{Known, Place, Taken};
-use crate::app::imports::{Order, Report, Status, counted};
+use crate::app::imports::{Order, Report, Status, counted, tried};
 use crate::app::{Actor, App, AppError, ImportState};
+use crate::config::Config;
 use crate::config::sources::Place as Where;
 #[cfg(feature = "postgres")]
 use crate::config::sources::Rows;
@@ -82,10 +83,7 @@ impl App {
         let (tell, told) = oneshot::channel();
         let (app, actor) = (Arc::clone(self), Arc::clone(actor));
         // On a task of its own: whoever asked may hang up.
-        tokio::spawn(async move {
-            app.look_at(&source, &actor, wish, tell).await;
-            drop(running);
-        });
+        tokio::spawn(async move { app.look_at(&source, &actor, wish, running, tell).await });
         told.await.unwrap_or(Err(AppError::Panicked))
     }
 
@@ -94,35 +92,43 @@ impl App {
         source: &Source,
         actor: &Arc<Actor>,
         wish: Wish,
+        running: Running,
         tell: oneshot::Sender<Result<Outcome, AppError>>,
     ) {
         let id = source.about.id.as_str();
+        // In this order: whoever is told that it is over may have it looked at again.
+        let over = |running: Running, tell: oneshot::Sender<Result<Outcome, AppError>>, answer| {
+            drop(running);
+            drop(tell.send(answer));
+        };
         let before: State = match self.store.source_take(id).await {
             Ok(Some(state)) => serde_json::from_value(state).unwrap_or_default(),
-            Ok(None) => return drop(tell.send(Err(AppError::Busy))),
-            Err(error) => return drop(tell.send(Err(error.into()))),
+            Ok(None) => return over(running, tell, Err(AppError::Busy)),
+            Err(error) => return over(running, tell, Err(error.into())),
         };
         // Another server may have been faster.
         if !wish.again && !before.is_due(self.clock.now(), source.about.every) {
             self.source_noted(source, &before, before.clone()).await;
-            return drop(tell.send(Ok(Outcome::Unchanged)));
+            return over(running, tell, Ok(Outcome::Unchanged));
         }
         let (outcome, after) = match self.decided(source, actor, &before, wish).await {
             Ok(decided) => decided,
             Err(error) => {
                 self.source_noted(source, &before, before.clone()).await;
-                return drop(tell.send(Err(error)));
+                return over(running, tell, Err(error));
             }
         };
-        let started = if let Outcome::Started(taken) = &outcome { Some(taken.import.id) } else { None };
-        if started.is_none() || wish.dry_run {
-            self.source_noted(source, &before, after).await;
-            return drop(tell.send(Ok(outcome)));
-        }
+        let import = match &outcome {
+            Outcome::Started(taken) if !wish.dry_run => taken.import.id,
+            _ => {
+                self.source_noted(source, &before, after).await;
+                return over(running, tell, Ok(outcome));
+            }
+        };
         drop(tell.send(Ok(outcome)));
-        let Some(import) = started else { return };
         let after = self.ended(actor, import, &before, after).await;
         self.source_noted(source, &before, after).await;
+        drop(running);
     }
 
     /// Reads the source, and begins an import if it is to be.
@@ -137,11 +143,11 @@ impl App {
         let now = self.clock.now();
         let mut after = if wish.dry_run { before.clone() } else { State { checked_at: Some(now), ..before.clone() } };
         let well = |after: State| State { as_of: Some(now), problem: None, held: None, refused: None, ..after };
-        let gathered = match gathered(source, &place, &self.profile(), self.config.upload_limit_bytes, Some(before)).await {
+        let looked = Some(before).filter(|_| !wish.dry_run);
+        let gathered = match gathered(source, &place, &self.profile(), self.config.upload_limit_bytes, looked).await {
             Ok(Some(gathered)) => gathered,
             // Its files look as they looked.
-            Ok(None) if !wish.dry_run => return Ok((Outcome::Unchanged, well(after))),
-            Ok(None) => return Ok((Outcome::Unchanged, after)),
+            Ok(None) => return Ok((Outcome::Unchanged, well(after))),
             Err(why) => {
                 let problem = Some(why.clone()).filter(|_| !wish.dry_run).or(after.problem.take());
                 return Ok((Outcome::Problem(why), State { problem, ..after }));
@@ -348,24 +354,30 @@ async fn from_database(_: &Source, _: &Path, _: u64) -> Result<Gathered, String>
 }
 
 /// Reads a little of it.
-pub(super) async fn examined(source: &Source, most: u64) -> Result<String, String> {
+pub(super) async fn examined(source: &Source, config: &Config) -> Result<String, String> {
     match &source.about.place {
         Where::Folder { folder, pattern } => {
-            let seen = folder::settled(folder, pattern).await?;
-            let _ = most;
-            Ok(format!("{} files in {}", seen.len(), folder.display()))
+            let files = folder::readable(folder::settled(folder, pattern).await?);
+            let (order, count) = (Order { files, ..source.order.clone() }, folder.display());
+            let found = format!("{} files in {count}", order.files.len());
+            let tried = tokio::task::spawn_blocking(move || tried(&order)).await.map_err(|error| error.to_string())?;
+            tried.map(|()| found).map_err(|fault| fault.to_string())
         }
         #[cfg(feature = "postgres")]
         Where::Database { .. } => {
-            let folder = std::env::temp_dir().join(format!("wangge-doctor-{}-{}", std::process::id(), source.about.id));
+            // Where imports have their files: what others may not read is not put where they could.
+            let uploads = config.uploads();
+            let folder = uploads.join(format!("doctor-{}-{}", std::process::id(), source.about.id));
             std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-            let found = read(source, &folder, most, Some(SOME_ROWS)).await;
+            let found = read(source, &folder, config.upload_limit_bytes, Some(SOME_ROWS)).await;
             let found = found.and_then(|(file, read)| {
                 let order = Order { files: vec![file], ..source.order.clone() };
-                let checked = if read.rows == 0 { Ok(()) } else { crate::app::imports::tried(&order) };
+                let checked = if read.rows == 0 { Ok(()) } else { tried(&order) };
                 checked.map(|()| read).map_err(|fault| fault.to_string())
             });
             let _ = std::fs::remove_dir_all(&folder);
+            // Only if nothing else is in it.
+            let _ = std::fs::remove_dir(&uploads);
             let read = found?;
             if read.rows == 0 {
                 return Err(format!("{} has no rows", source.place()));
