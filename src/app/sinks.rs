@@ -1,7 +1,7 @@
 //! Sinks: schemas of other databases that have the boundaries in force, written after each publication. What is there already is not written
 //! again, so every server looks; one writes at a time. A database that is away is tried again, ever less often.
 
-use super::{App, AppError};
+use super::App;
 use crate::city::City;
 use crate::config::Config;
 use crate::config::sources::Sink as Settings;
@@ -111,6 +111,7 @@ pub async fn examine(config: &Config) -> Vec<(String, Result<String, String>)> {
 #[cfg(feature = "postgres")]
 mod writing {
     use super::*;
+    use crate::app::AppError;
     use crate::domain::hash::hash64_of_parts;
     use crate::domain::id::{GridIx, RegionIx};
     use crate::geom::Area;
