@@ -274,7 +274,25 @@ async fn views_and_statements_are_read_and_geometries_of_any_kind() {
          ST_MakeEnvelope(122.1 + n * 0.01, 30, 122.11 + n * 0.01, 30.02, 4490) AS geom FROM generate_series(0, 1) n\"\n",
         database.url()
     );
-    let server = Server::with(&[bright, some, plain, regions].concat()).await;
+    // Tables without places: who works where, and how many live there.
+    database.sql(&format!(
+        "CREATE TABLE assets.people (nummer text, who text, post text, place text, tel text);
+         INSERT INTO assets.people VALUES ('s-1', '王一', 'officer', '{GRID_1}', '13800000000');
+         CREATE TABLE assets.counted (wg text, hs int, rk int); INSERT INTO assets.counted VALUES ('{GRID_2}', 321, 900)"
+    ));
+    let of = |kind: &str, rest: &str| {
+        format!("[[source]]\nid = \"{kind}\"\nkind = \"{kind}\"\ndatabase = \"{}\"\n{rest}\n", database.url())
+    };
+    let staff = of(
+        "staff",
+        "table = \"assets.people\"\nkey = \"nummer\"\nmap = [\"name=who\", \"role=post\", \"assigned=place\", \"phone=tel\"]",
+    );
+    let households = of("households", "table = \"assets.counted\"\nkey = \"wg\"\nmap = [\"households=hs\", \"population=rk\"]");
+    let server = Server::with(&[bright, some, plain, regions, staff, households].concat()).await;
+    assert_eq!(server.brought("staff/run").await["report"]["new"], 1);
+    assert_eq!(server.brought("households/run").await["report"]["changed"], 1);
+    let card = get(&server.router, &format!("/api/v1/grids/{GRID_2}")).await.ok();
+    assert_eq!((&card["grid"]["households_counted"], &card["grid"]["population"]), (&json!(321), &json!(900)), "{card}");
     assert_eq!(server.brought("bright/run").await["report"]["new"], 6);
     let import = server.ended("some/run").await;
     // A geography has no other reference system than it says; EPSG:4490 is taken.
