@@ -277,7 +277,7 @@ async fn views_and_statements_are_read_and_geometries_of_any_kind() {
     // Tables without places: who works where, and how many live there.
     database.sql(&format!(
         "CREATE TABLE assets.people (nummer text, who text, post text, place text, tel text);
-         INSERT INTO assets.people VALUES ('s-1', '王一', 'officer', '{GRID_1}', '13800000000');
+         INSERT INTO assets.people VALUES ('s-1', '王一', '网格员', '{GRID_1}', '13800000000');
          CREATE TABLE assets.counted (wg text, hs int, rk int); INSERT INTO assets.counted VALUES ('{GRID_2}', 321, 900)"
     ));
     let of = |kind: &str, rest: &str| {
