@@ -4,6 +4,7 @@
 pub mod access;
 pub mod layers;
 pub mod outside;
+pub mod sources;
 pub mod tls;
 
 use crate::domain::code::Code;
@@ -13,6 +14,7 @@ use access::{AccessKeys, Callers, CasKeys, JwtKeys, OidcKeys, ProxyKeys, Tables,
 use layers::{Layer, LayerKeys};
 use outside::{Basemap, BasemapKeys};
 use serde::Deserialize;
+use sources::{Sink, SinkKeys, Source, SourceKeys};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use tls::{Tls, TlsKeys};
@@ -64,6 +66,10 @@ pub struct Config {
     pub basemaps: Vec<Basemap>,
     /// Things of others that are drawn on the map, in the order they are listed.
     pub layers: Vec<Layer>,
+    /// Data that is brought in again and again.
+    pub sources: Vec<Source>,
+    /// Databases of others that have the boundaries in force.
+    pub sinks: Vec<Sink>,
     /// Most bytes of tiles of others that are kept in memory.
     pub map_cache_bytes: usize,
     /// Where such tiles are kept over restarts too, and most bytes of it.
@@ -168,6 +174,8 @@ struct File {
     public: Option<bool>,
     basemap: Vec<BasemapKeys>,
     layer: Vec<LayerKeys>,
+    source: Vec<SourceKeys>,
+    sink: Vec<SinkKeys>,
     map_cache_mb: Option<usize>,
     map_cache_folder: Option<PathBuf>,
     map_cache_folder_mb: Option<u64>,
@@ -259,6 +267,8 @@ impl Config {
             public: None,
             basemaps: Vec::new(),
             layers: Vec::new(),
+            sources: Vec::new(),
+            sinks: Vec::new(),
             map_cache_bytes: 64 << 20,
             map_cache_folder: None,
             ca_file: None,
@@ -292,7 +302,9 @@ impl Config {
             Tables { access: file.access, user: file.user, jwt: file.jwt, proxy: file.proxy, oidc: file.oidc, cas: file.cas };
         let (tls, tls_ca) = file.tls.told(folder)?;
         let keys = file.basemap.iter().filter_map(BasemapKeys::key_file).chain(file.layer.iter().filter_map(LayerKeys::key_file));
-        let secret_files = tables.secret_files().chain(keys).map(|path| folder.join(path)).collect();
+        let urls =
+            file.source.iter().filter_map(SourceKeys::secret_file).chain(file.sink.iter().filter_map(SinkKeys::secret_file));
+        let secret_files = tables.secret_files().chain(keys).chain(urls).map(|path| folder.join(path)).collect();
         Ok(Self {
             database_read,
             secret_files,
@@ -316,6 +328,8 @@ impl Config {
             public: file.public,
             basemaps: outside::basemaps(file.basemap, folder)?,
             layers: layers::layers(file.layer, folder)?,
+            sources: sources::sources(file.source, folder)?,
+            sinks: sources::sinks(file.sink, folder)?,
             map_cache_bytes: file.map_cache_mb.map_or(Ok(default.map_cache_bytes), map_cache_bytes)?,
             map_cache_folder: map_cache_folder(file.map_cache_folder, file.map_cache_folder_mb, folder)?,
             ca_file: file.ca_file.map(|path| folder.join(path)),

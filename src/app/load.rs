@@ -8,6 +8,8 @@ use super::imports::jobs::Jobs;
 use super::links::KeptLinks;
 use super::outside::Outside;
 use super::reload::Source;
+use super::sinks::Sinks;
+use super::sources::Sources;
 use super::standby::Standby;
 use super::{App, AppError, WAITING_JOBS, part};
 use crate::city::{About, Addresses, Buildings, Case, Cases, City, Facilities, Facility, Organizations, Published, Staff};
@@ -35,12 +37,17 @@ impl App {
     pub async fn open(store: Store, config: Config, clock: Clock) -> Result<Self, AppError> {
         let compute = Compute::new(WAITING_JOBS);
         // First what a person may have to mend, then the large city.
+        let (sources, sinks) = (Sources::of(&config)?, Sinks::of(&config));
         let outside = Outside::open(&config, &compute, &clock).await?;
         let access = Access::open(&config, &store, &clock).await?.map(Arc::new);
         // First: what another past would have meanwhile is then loaded anew.
         let past = store.stand().await?.past;
         let standby = Standby::open(config.database_read.as_deref(), past).await?;
         let within = config.within.clone();
+        if within != Scope::All && !(config.sources.is_empty() && config.sinks.is_empty()) {
+            let why = "a server of a part of the city (within) has no [[source]] and no [[sink]]: they belong where the whole is";
+            return Err(AppError::Outside(why.to_owned()));
+        }
         let snapshot = standby.snapshot(&store, clock.now(), &within).await?;
         let of = within.clone();
         let city = compute.run(move || city(snapshot, &of)).await??;
@@ -60,6 +67,8 @@ impl App {
             compute,
             tiles,
             outside,
+            sources,
+            sinks,
             access,
             followed,
             config,

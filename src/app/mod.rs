@@ -29,6 +29,8 @@ mod part;
 pub mod reload;
 pub mod search;
 pub mod select;
+pub mod sinks;
+pub mod sources;
 mod standby;
 pub mod standing;
 pub mod tiles;
@@ -77,6 +79,8 @@ pub struct App {
     pub tiles: TileCache,
     /// Maps and layers of others.
     pub outside: outside::Outside,
+    sources: sources::Sources,
+    sinks: sinks::Sinks,
     access: Option<Arc<access::Access>>,
     /// How the store stands to this server, where others write to it too.
     followed: Option<follow::Followed>,

@@ -96,6 +96,7 @@ pub(super) async fn run(args: Args) -> Outcome {
         listening(&config, args.starting, &mut all);
         certificate(&config, now, &mut all);
         backups(&config, now, &mut all);
+        sources(&config, &mut all).await;
     }
     open_files(&mut all);
     fonts(&mut all);
@@ -436,6 +437,28 @@ fn backups(config: &Config, now: Timestamp, all: &mut Findings) {
         }
         Ok(None) => all.bad(State::Wrong, "backup", format!("{} holds no copy (*.gpkg)", folder.display()), why, mend),
         Err(error) => all.bad(State::Wrong, "backup", format!("{}: {error}", folder.display()), why, mend),
+    }
+}
+
+/// A little of each source is read, nothing of it is brought in.
+async fn sources(config: &Config, all: &mut Findings) {
+    let (why, mend) = ("nothing of it comes into the city, which stays as it is", "docs/sources.md: grants, columns, CRS");
+    for (id, found) in crate::app::sources::examine(config).await {
+        match found {
+            Ok(found) => all.ok("source", format!("{id}: {found}")),
+            Err(error) => all.bad(State::Warning, "source", format!("{id}: {error}"), why, mend),
+        }
+    }
+    let why = "the boundaries there stay as they are";
+    for (id, found) in crate::app::sinks::examine(config).await {
+        match found {
+            Ok(found) => all.ok("sink", format!("{id}: {found}")),
+            Err(error) => all.bad(State::Warning, "sink", format!("{id}: {error}"), why, "docs/sources.md: sinks"),
+        }
+    }
+    // What makes no sense at all keeps the server from starting.
+    if let Err(error) = crate::app::sources::Sources::of(config) {
+        all.bad(State::Wrong, "source", error.to_string(), "the server does not start like this", "docs/sources.md");
     }
 }
 

@@ -160,6 +160,8 @@ async fn answer_within(app: Arc<App>, doors: Vec<Door>, address: SocketAddr, roo
         tokio::spawn(http::pressure::watch_memory(limit));
     }
     tokio::spawn(Arc::clone(&app).follow());
+    tokio::spawn(Arc::clone(&app).keep_sources());
+    tokio::spawn(Arc::clone(&app).keep_sinks());
     let keeping = Arc::clone(&app);
     tokio::spawn(async move { keeping.keep_sessions().await });
     let closing = Arc::clone(&app);

@@ -48,6 +48,7 @@ codes! {
     UnknownLayer "unknown_layer" 404 "No such layer";
     OutsideZooms "outside_zooms" 404 "The layers have no tiles at this zoom";
     UnknownBasemap "unknown_basemap" 404 "No such base map";
+    UnknownSource "unknown_source" 404 "No such source";
     UnknownSet "unknown_set" 404 "No such grid set";
     UnknownEpoch "unknown_epoch" 404 "No such epoch";
     NoBoundaries "no_boundaries" 404 "No boundaries were in force then";
@@ -59,6 +60,7 @@ codes! {
     BodyTimedOut "body_timed_out" 408 "The body did not arrive in time";
     CodeTaken "code_taken" 409 "Another object has this code";
     Touched "touched" 409 "Rows of the import were changed since";
+    Held "held" 409 "The source lost many rows: a person has to accept that";
     CannotUndo "cannot_undo" 409 "The import cannot be taken back";
     Stale "stale" 412 "It was changed meanwhile";
     BodyTooLarge "body_too_large" 413 "The body is larger than this address takes";
@@ -210,7 +212,11 @@ impl From<AppError> for Problem {
             AppError::Denied { right } => Self::new(C::Denied, detail).with("right", right.as_str()),
             AppError::UnknownId { id, .. } => Self::new(C::UnknownId, detail).with("given", *id),
             AppError::UnknownName { what, name, known } => {
-                let code = if *what == "layer" { C::UnknownLayer } else { C::UnknownBasemap };
+                let code = match *what {
+                    "layer" => C::UnknownLayer,
+                    "source" => C::UnknownSource,
+                    _ => C::UnknownBasemap,
+                };
                 Self::new(code, detail).with("given", name.as_str()).with("allowed", known.as_slice())
             }
             AppError::Upstream { error, .. } => {

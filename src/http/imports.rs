@@ -137,7 +137,7 @@ impl Word for Kind {
 }
 
 /// Whoever brings rows in is told what became of each: nobody brings in what they may not see.
-fn may_import(actor: &Actor, kind: Kind) -> Answer<()> {
+pub(super) fn may_import(actor: &Actor, kind: Kind) -> Answer<()> {
     match kind {
         Kind::Facilities if !actor.hidden.is_empty() => {
             let detail = "some classes of facilities are kept from you: a file of facilities could hold them";
@@ -261,7 +261,7 @@ pub struct ImportShape {
 }
 
 impl ImportShape {
-    fn of(import: Known, whole: bool) -> Self {
+    pub(super) fn of(import: Known, whole: bool) -> Self {
         let Known { id, kind, file, crs, source, at, state, step, ahead, revision, undone, report } = import;
         let text = |name: &str| report.get(name).and_then(Value::as_str).map(str::to_owned);
         Self {

@@ -71,8 +71,16 @@ pub fn tidy() {
     METER.recorder.handle().run_upkeep();
 }
 
+/// A value of one thing among several alike: name, words, the thing's label, the value.
+pub type OfEach = (&'static str, &'static str, (&'static str, String), f64);
+
 /// The text of `/metrics`, with present values of what is not counted but known.
-pub fn text(known: &[(&'static str, &'static str, f64)]) -> String {
+pub fn text(of_each: &[OfEach], known: &[(&'static str, &'static str, f64)]) -> String {
+    for (name, words, (label, thing), value) in of_each {
+        METER.recorder.describe_gauge(KeyName::from_const_str(name), None, (*words).into());
+        let key = Key::from_parts(*name, vec![Label::new(*label, thing.clone())]);
+        METER.recorder.register_gauge(&key, &METADATA).set(*value);
+    }
     for (name, words, value) in known {
         METER.recorder.describe_gauge(KeyName::from_const_str(name), None, (*words).into());
         let gauge: Gauge = METER.recorder.register_gauge(&Key::from_static_name(name), &METADATA);

@@ -48,6 +48,7 @@ pub mod search;
 pub mod select;
 pub mod sessions;
 pub mod shapes;
+pub mod sources;
 mod steady;
 pub mod tiles;
 pub mod tls;
@@ -146,6 +147,9 @@ table! {
     GET    Import  "/api/v1/imports/{id}"               imports::one
     GET    Import  "/api/v1/imports/{id}/report"        imports::report
     POST   Import  "/api/v1/imports/{id}/undo"          imports::undo
+    GET    Import  "/api/v1/sources"                    sources::all
+    POST   Import  "/api/v1/sources/{id}/run"           sources::run
+    GET    Import  "/api/v1/sinks"                      sources::sinks
     GET    Read    "/api/v1/organizations"              organizations::all
     GET    Read    "/api/v1/organizations/{id}"         organizations::one
     GET    Read    "/api/v1/buildings"                  buildings::all

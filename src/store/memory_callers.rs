@@ -1,4 +1,4 @@
-//! Callers in memory: the oracle of what a store does with tokens, sessions and the audit.
+//! Callers in memory: the oracle of what a store does with tokens, sessions and the audit; and what is known of sources.
 
 use super::callers::{SessionRecord, TokenRecord};
 use super::commit::to_millisecond;
@@ -6,6 +6,7 @@ use super::error::StoreError;
 use crate::domain::audit::{AuditRow, Deed};
 use crate::domain::secret::Digest;
 use jiff::Timestamp;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,12 +21,19 @@ struct Inner {
     tokens: Vec<TokenRecord>,
     sessions: BTreeMap<Digest, SessionRecord>,
     audit: Vec<AuditRow>,
+    sources: BTreeMap<String, Value>,
     begins_after: (u64, Digest),
 }
 
 impl Default for Inner {
     fn default() -> Self {
-        Self { tokens: Vec::new(), sessions: BTreeMap::new(), audit: Vec::new(), begins_after: (0, Digest::NONE) }
+        Self {
+            tokens: Vec::new(),
+            sessions: BTreeMap::new(),
+            audit: Vec::new(),
+            sources: BTreeMap::new(),
+            begins_after: (0, Digest::NONE),
+        }
     }
 }
 
@@ -46,6 +54,18 @@ impl Inner {
 impl MemoryCallers {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn source_states(&self) -> Vec<(String, Value)> {
+        self.lock().sources.iter().map(|(id, state)| (id.clone(), state.clone())).collect()
+    }
+
+    pub(super) fn source_take(&self, id: String) -> Option<Value> {
+        Some(self.lock().sources.get(&id).cloned().unwrap_or_default())
+    }
+
+    pub(super) fn source_note(&self, id: String, state: Value) {
+        self.lock().sources.insert(id, state);
     }
 
     pub(super) fn tokens(&self) -> Vec<TokenRecord> {

@@ -345,6 +345,22 @@ impl Store {
         }
     }
 
+    /// What is known of sources and sinks of the settings, by their names. None of it takes a revision.
+    pub async fn source_states(&self) -> Result<Vec<(String, serde_json::Value)>, StoreError> {
+        ask_sure!(Store, self, callers.source_states())
+    }
+
+    /// Takes a source for this server alone, until it is noted what was found, or the server is not heard of any more: what is known of
+    /// it. `None`: another server has it.
+    pub async fn source_take(&self, id: &str) -> Result<Option<serde_json::Value>, StoreError> {
+        ask_sure!(Store, self, callers.source_take(id.to_owned()))
+    }
+
+    /// Notes what is known of a source, and lets others take it.
+    pub async fn source_note(&self, id: &str, state: serde_json::Value) -> Result<(), StoreError> {
+        ask_sure!(Store, self, callers.source_note(id.to_owned(), state))
+    }
+
     /// Every boundary set there is, by epoch.
     pub async fn epochs(&self) -> Result<Vec<EpochRecord>, StoreError> {
         ask_sure!(Store, self, epochs())

@@ -1,10 +1,17 @@
-//! Other people's servers, asked over HTTP: addresses that the settings name, bounded in time, size and number.
+//! Other people's servers, asked over HTTP: addresses that the settings name, bounded in time, size and number. And their databases, read
+//! by `tables` and written to by `sink`.
 //!
 //! Nothing is followed: an answer that points elsewhere is a fault, so only hosts of the settings are ever asked. No error and no log holds
 //! an address, since a key may stand in it.
 
+#[cfg(feature = "postgres")]
+mod database;
 pub mod disk;
 pub mod kept;
+#[cfg(feature = "postgres")]
+pub mod sink;
+#[cfg(feature = "postgres")]
+pub mod tables;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};

@@ -119,3 +119,48 @@ fn a_server_that_runs_has_its_port_and_answers() {
     server.wait().unwrap();
     outcome.unwrap();
 }
+
+#[test]
+fn sources_and_sinks_are_tried_and_nothing_is_brought_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let database = crate::postgres::Database::new();
+    database.sql(
+        "CREATE TABLE lamps (gid int, kind text, geom geometry(Point, 4490));
+         INSERT INTO lamps SELECT n, '01037', ST_SetSRID(ST_MakePoint(122, 30), 4490) FROM generate_series(1, 300) n",
+    );
+    std::fs::create_dir(folder.join("drop")).unwrap();
+    std::fs::write(folder.join("drop/a.csv"), "id,category,lon,lat\n1,01037,122,30\n").unwrap();
+    std::fs::write(folder.join("url"), database.url()).unwrap();
+    let source = |id: &str, rest: &str| format!("[[source]]\nid = \"{id}\"\nkind = \"facilities\"\n{rest}\n");
+    let table = |more: &str| format!("database_file = \"url\"\ntable = \"lamps\"\nkey = \"gid\"\n{more}");
+    let text = [
+        source("well", &table("map = [\"category=kind\"]")),
+        source("column", &table("map = [\"category=art\"]")),
+        source("away", "database = \"postgres://w:geheim@127.0.0.1:1/a\"\ntable = \"a\""),
+        source("files", "folder = \"drop\"\ncrs = \"wgs84\""),
+        source("nowhere", "folder = \"drop\""),
+        "[[sink]]\nid = \"gis\"\ndatabase_file = \"url\"\n".to_owned(),
+    ];
+    std::fs::write(folder.join("wangge.toml"), text.concat()).unwrap();
+    let (found, _) = findings(folder, &[]);
+    for (what, text, wanted) in [
+        ("source", "well: postgres://", "ok"),
+        ("source", "columns gid, kind, geom in EPSG:4490", "ok"),
+        ("source", "column: ", "warning"),
+        ("source", "away: postgres://127.0.0.1:1/a", "warning"),
+        ("source", "files: 1 files in", "ok"),
+        ("source", "nowhere: ", "warning"),
+        ("sink", "answers and has PostGIS", "ok"),
+    ] {
+        assert_eq!(state(&found, what, text), wanted, "{text}");
+    }
+    let all = serde_json::to_string(&found).unwrap();
+    assert!(all.contains("no CRS") && all.contains("art") && !all.contains("geheim"), "{all}");
+    let left: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 3, "{left:?}");
+    // What makes no sense keeps the server from starting.
+    std::fs::write(folder.join("wangge.toml"), source("bad", "folder = \"drop\"\nset = \"police\"")).unwrap();
+    let (found, _) = findings(folder, &[]);
+    assert_eq!(state(&found, "source", "[[source]] \"bad\": set, within"), "wrong");
+}

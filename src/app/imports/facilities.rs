@@ -7,7 +7,7 @@ use super::report::{Report, Status};
 use super::rows::CHANGED_SINCE;
 use super::{Before, ImportError, Job, Step, grid_at};
 use crate::domain::category::CategoryKind;
-use crate::domain::facility::FacilityRecord;
+use crate::domain::facility::{FacilityRecord, FacilityState};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::id::{Epoch, FacilityId, Revision, Version};
 use crate::domain::private::unmask_members;
@@ -41,7 +41,7 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
     let job = Arc::new(job);
     let (sender, mut batches) = mpsc::channel(WAITING);
     let reading = {
-        let job = Arc::clone(&job);
+        let (job, stored) = (Arc::clone(&job), Arc::clone(&stored));
         tokio::task::spawn_blocking(move || read_and_match(&job, report, &stored, territory.as_deref(), sender))
     };
     let mut load: Option<FacilityLoad> = None;
@@ -80,6 +80,24 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
         for (number, at) in found.stale.drain(..) {
             report.conflict(number, "version", Some(at), CHANGED_SINCE.to_owned());
         }
+    }
+    if written.is_ok() && job.order.gone_are_removed {
+        for batch in gone(store, &job, &mut report, &stored, &matched).await? {
+            if job.order.dry_run {
+                continue;
+            }
+            match &mut made_from {
+                Some(known) if known.len() + batch.len() <= MOST_EXACT => known.extend(batch.iter().map(|row| row.version)),
+                many => *many = None,
+            }
+            let load = match &mut load {
+                Some(load) => load,
+                none => none.insert(store.facilities_load(job.head(epoch)).await?),
+            };
+            load.push(batch).await?;
+        }
+    }
+    if written.is_ok() {
         report.status = job.status(&report, load.is_none());
     }
     written?;
@@ -102,6 +120,39 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
         report.status = Status::Unchanged;
     }
     Ok(report)
+}
+
+/// Facilities that only this system knows and that it has no more, as they are to be. When not every record could be read nobody knows which
+/// these are.
+async fn gone(
+    store: &Store,
+    job: &Job,
+    report: &mut Report,
+    stored: &Stored,
+    matched: &Matched,
+) -> Result<Vec<Vec<FacilityRecord>>, ImportError> {
+    let Some(system) = &job.order.system else { return Ok(Vec::new()) };
+    if report.tally.refused + report.tally.conflict > 0 || !report.unmapped.is_empty() {
+        report.notes.push("no facility was taken for gone, since not every record could be taken".to_owned());
+        return Ok(Vec::new());
+    }
+    let today = job.at.to_zoned(job.zone.clone()).date();
+    let ids: Vec<FacilityId> = stored.gone(matched).collect();
+    let mut batches = Vec::new();
+    for ids in ids.chunks(BATCH) {
+        let mut rows = store.facilities_by_ids(ids).await?;
+        let is_own =
+            |row: &FacilityRecord| row.provenance.external_ids.len() == 1 && row.provenance.external_ids.contains_key(system);
+        rows.retain(|row| is_own(row) && row.state != FacilityState::Removed);
+        for row in &mut rows {
+            (row.state, row.state_date) = (FacilityState::Removed, Some(today));
+            // When it comes back it says something else.
+            row.provenance.source_hash = None;
+        }
+        report.tally.removed += rows.len() as u64;
+        batches.extend((!rows.is_empty()).then_some(rows));
+    }
+    Ok(batches)
 }
 
 fn read_and_match(

@@ -198,6 +198,11 @@ impl Stored {
         stored
     }
 
+    /// Those that no record is.
+    pub(super) fn gone<'a>(&'a self, matched: &'a Matched) -> impl Iterator<Item = FacilityId> + 'a {
+        self.rows.iter().map(|row| row.id).filter(|id| !matched.names(*id))
+    }
+
     /// What becomes of a record, by what the store has and what the file had before it. `origin`: of a row of a copy.
     pub(super) fn verdict(
         &self,

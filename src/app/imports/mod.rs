@@ -24,6 +24,7 @@ pub mod undo;
 pub use crate::interchange::fields::Kind;
 pub use boundaries::{BoundaryTerms, Incoming, publish};
 pub use ground::Ground;
+pub use read::{counted, tried};
 pub use report::{HouseholdDifference, Report, Status, Tally};
 
 use crate::city::Change;
@@ -127,6 +128,8 @@ pub struct Order {
     pub scheme: Option<Scheme>,
     /// Categories of the city; must keep those in use.
     pub profile: Option<CodeProfile>,
+    /// Facilities of the same system that the files have no more get the state "removed".
+    pub gone_are_removed: bool,
     /// Everything but the writing.
     pub dry_run: bool,
 }
@@ -151,6 +154,7 @@ impl Order {
             boundaries: BoundaryTerms::default(),
             scheme: None,
             profile: None,
+            gone_are_removed: false,
             dry_run: false,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::report::Report;
 use super::{Job, Order, Step, file_name};
-use crate::domain::category::CategoryKind;
+use crate::domain::category::{CategoryKind, CodeProfile};
 use crate::domain::fault::{Fault, FaultKind, Repair};
 use crate::geom::file_crs::{FileCrs, Frame, NamedCrs, Positions, candidates};
 use crate::geom::{Crs, LonLat};
@@ -33,10 +33,10 @@ struct Rules {
 
 impl Rules {
     /// Checks `--map` and the tag rules against the kind and the city's profile.
-    fn of(job: &Job) -> Result<Self, Fault> {
-        let mut columns = Columns::new(job.order.kind, &job.order.map)?;
-        let tags = job.order.tags.as_deref().map(|name| TagRules::load(name, &job.meta.profile)).transpose()?;
-        match (&tags, job.order.kind) {
+    fn of(order: &Order, profile: &CodeProfile) -> Result<Self, Fault> {
+        let mut columns = Columns::new(order.kind, &order.map)?;
+        let tags = order.tags.as_deref().map(|name| TagRules::load(name, profile)).transpose()?;
+        match (&tags, order.kind) {
             (Some(tags), Kind::Facilities | Kind::Cases | Kind::Organizations) => {
                 columns.also(Field::Id, tags.id_columns());
                 columns.also(Field::Name, tags.name_columns());
@@ -47,7 +47,7 @@ impl Rules {
             }
             (None, _) => {}
         }
-        let outlines = (job.order.kind == Kind::Buildings).then_some("building");
+        let outlines = (order.kind == Kind::Buildings).then_some("building");
         if outlines.is_some() {
             columns.also(Field::Id, &["osm_id".to_owned()]);
         }
@@ -61,7 +61,7 @@ pub(super) type Each<'a> = dyn FnMut(RawRecord, &mut Columns, &Terms, &mut Repor
 /// Reads all files. `each` gets every record that could be read and answers with what is wrong with it; those faults, and the faults
 /// of reading, go into the report, which counts the records.
 pub(super) fn read(job: &Job, report: &mut Report, each: &mut Each<'_>) {
-    match Rules::of(job) {
+    match Rules::of(&job.order, &job.meta.profile) {
         Ok(mut rules) => read_by(&mut rules, job, report, each),
         Err(fault) => report.refuse(fault),
     }
@@ -188,7 +188,7 @@ pub(super) type Make<R> = fn(RawRecord, &mut Columns, &Catalogue<'_>, &Terms) ->
 
 /// Reads records that have a category. `each` gets every one that could be made and answers with what else is wrong with it.
 pub(super) fn read_points<R>(job: &Job, kind: CategoryKind, report: &mut Report, make: Make<R>, each: &mut EachPoint<'_, R>) {
-    let mut rules = match Rules::of(job) {
+    let mut rules = match Rules::of(&job.order, &job.meta.profile) {
         Ok(rules) => rules,
         Err(fault) => return report.refuse(fault),
     };
@@ -207,6 +207,48 @@ pub(super) fn read_points<R>(job: &Job, kind: CategoryKind, report: &mut Report,
         }
         Vec::new()
     });
+}
+
+/// How many records the files have, readable or not.
+pub fn counted(order: &Order, profile: &CodeProfile) -> Result<u64, Fault> {
+    let rules = Rules::of(order, profile)?;
+    let mut records = 0;
+    for file in &order.files {
+        Reader::open(file, &reading(order, &rules))?.for_each(&mut |_| {
+            records += 1;
+            ControlFlow::Continue(())
+        });
+    }
+    Ok(records)
+}
+
+/// Whether the files can be read: their CRS is known, the first of their records are well formed, and the columns that the order names are
+/// there.
+pub fn tried(order: &Order) -> Result<(), Fault> {
+    const SOME: u64 = 1000;
+    let order = Order { tags: None, ..order.clone() };
+    let mut rules = Rules::of(&order, &CodeProfile::new(String::new(), []))?;
+    let (mut first, mut left) = (None, SOME);
+    for file in &order.files {
+        let reader = Reader::open(file, &reading(&order, &rules))?;
+        let crs = settle_crs(&order, reader.stated_crs(), &mut Vec::new());
+        if !matches!(order.kind, Kind::Staff | Kind::Households) && crs?.is_none() {
+            let sample = first_position(file, &order, &rules);
+            return Err(missing_crs(reader.format_name(), sample));
+        }
+        reader.for_each(&mut |record| match record {
+            Ok(record) => {
+                rules.columns.sort_out(record);
+                left = left.saturating_sub(1);
+                if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }
+            Err(fault) => {
+                first = Some(fault);
+                ControlFlow::Break(())
+            }
+        });
+    }
+    first.or_else(|| rules.columns.unseen().into_iter().next().filter(|_| left > 0)).map_or(Ok(()), Err)
 }
 
 /// What is told and what the file states must not contradict each other. WGS 84 and CGCS2000 are taken as one.

@@ -1,10 +1,9 @@
 //! From the schema a file has to the one this program writes. A file of a newer schema is refused; before an older one is changed a
 //! copy of it is kept.
 
-use super::callers;
 use super::schema::{APPLICATION_ID, guards_create};
 use super::sql::{Doing, run, run_all};
-use super::{begin, beside, commit};
+use super::{begin, beside, callers, commit, sources};
 use crate::store::StoreError;
 use sqlx::sqlite::SqliteConnection;
 use std::path::{Path, PathBuf};
@@ -93,6 +92,8 @@ pub(super) const STEPS: &[Step] = &[
     },
     // Callers.
     Step { from: 6, sql: callers::TABLES, guarded: &callers::NAMES },
+    // Sources and sinks.
+    Step { from: 7, sql: sources::TABLES, guarded: &sources::NAMES },
 ];
 
 /// The schema of a file, if it is one of ours and not newer than `known`.
@@ -236,7 +237,7 @@ mod tests {
             ));
         }
         before.push_str(
-            "DROP TABLE tokens; DROP TABLE sessions; DROP TABLE audit; DELETE FROM meta WHERE key = 'audit_begins_after';",
+            "DROP TABLE sources; DROP TABLE tokens; DROP TABLE sessions; DROP TABLE audit; DELETE FROM meta WHERE key = 'audit_begins_after';",
         );
         before.push_str("UPDATE meta SET value = '3' WHERE key = 'schema'; DELETE FROM guard;");
         run_all(&mut conn, before, "going back").await.expect("gone back");

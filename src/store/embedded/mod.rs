@@ -24,6 +24,7 @@ mod read;
 mod rebuild;
 mod rtree;
 mod schema;
+mod sources;
 mod sql;
 mod staff;
 mod view;

@@ -1,14 +1,14 @@
 //! The file: a GeoPackage 1.3 (OGC 12-128r18) with our tables beside its own.
 
-use super::callers;
 use super::layers::{ADDRESSES, BUILDINGS, CASES, FACILITIES, GRIDS, Layer, ORGANIZATIONS, REGIONS, STAFF, VOIDS};
 use super::sql::{Doing, run, run_all};
+use super::{callers, sources};
 use crate::interchange::wkb::CGCS2000;
 use crate::store::StoreError;
 use sqlx::sqlite::SqliteConnection;
 
 /// The schema this program writes.
-pub(super) const SCHEMA: i64 = 7;
+pub(super) const SCHEMA: i64 = 8;
 
 /// "GPKG", and the version of the standard × 10000.
 pub(super) const APPLICATION_ID: i64 = 0x4750_4B47;
@@ -24,7 +24,8 @@ pub(super) const BOUNDARY_LAYERS: [&Layer; 3] = [&REGIONS, &GRIDS, &VOIDS];
 pub(super) fn guarded() -> Vec<String> {
     let others = ["meta", "epochs", "imports", "change_log", "sequences", "facility_external", "answers"]
         .into_iter()
-        .chain(callers::NAMES);
+        .chain(callers::NAMES)
+        .chain(sources::NAMES);
     let layers = LAYERS.into_iter().chain([&VOIDS]).map(|layer| layer.name.to_owned());
     let past = BOUNDARY_LAYERS.into_iter().map(past_name);
     layers.chain(past).chain(others.map(str::to_owned)).collect()
@@ -150,7 +151,7 @@ pub(super) async fn layer_list(conn: &mut SqliteConnection, layer: &Layer, descr
 pub(super) async fn create(conn: &mut SqliteConnection) -> Result<(), StoreError> {
     let doing = "creating the tables";
     base_create(conn).await?;
-    let mut sql = format!("BEGIN; {OWN_TABLES}{}", callers::TABLES);
+    let mut sql = format!("BEGIN; {OWN_TABLES}{}{}", callers::TABLES, sources::TABLES);
     sql.push_str(&external_table("facility_external"));
     sql.push(';');
     for layer in LAYERS.into_iter().chain([&VOIDS]) {

@@ -23,7 +23,7 @@ use std::collections::HashMap;
 pub(super) const SEQUENCE: &str = "imports";
 
 /// How long a server may be silent before it counts as gone.
-const GONE: &str = "30 s";
+pub(super) const GONE: &str = "30 s";
 
 async fn interrupt(tx: &mut Tx) -> Result<(), StoreError> {
     // One that is about to be committed is held by its commit.

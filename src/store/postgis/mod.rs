@@ -20,6 +20,7 @@ mod options;
 mod part;
 mod read;
 mod schema;
+mod sources;
 mod sql;
 mod staff;
 mod view;

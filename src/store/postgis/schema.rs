@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub(super) const SCHEMA: i64 = STEPS.len() as i64;
 
 /// What makes a schema from the one before; the first from nothing.
-const STEPS: &[fn() -> String] = &[first, followed];
+const STEPS: &[fn() -> String] = &[first, followed, sourced];
 
 /// Tables of rows with a number that counts their versions.
 pub(super) const NUMBERED: [&Layer; 5] = [&FACILITIES, &CASES, &ADDRESSES, &ORGANIZATIONS, &BUILDINGS];
@@ -118,6 +118,13 @@ fn followed() -> String {
      COMMENT ON TABLE servers IS 'servers that follow the log, and how far they are';
      ALTER TABLE imports ADD COLUMN server text;
      CREATE INDEX facilities_code ON facilities (code) WHERE code IS NOT NULL;\n"
+        .to_owned()
+}
+
+/// What is known of sources and sinks, and which server looks at one of them just now.
+fn sourced() -> String {
+    "CREATE TABLE sources (id text PRIMARY KEY, state text NOT NULL, taken_by text);
+     COMMENT ON TABLE sources IS 'what is known of sources and sinks of the settings';\n"
         .to_owned()
 }
 

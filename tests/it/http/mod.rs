@@ -38,6 +38,7 @@ mod search;
 mod sets;
 #[cfg(target_os = "linux")]
 mod several;
+mod sources;
 mod tiles;
 mod transport;
 

@@ -36,6 +36,8 @@ const GUARDED: &[(&str, &str, &str)] = &[
     ("GET", "/api/v1/imports/{id}", "import"),
     ("GET", "/api/v1/imports/{id}/report", "import"),
     ("GET", "/api/v1/sessions", "admin"),
+    ("GET", "/api/v1/sinks", "import"),
+    ("GET", "/api/v1/sources", "import"),
     ("GET", "/api/v1/tokens", "admin"),
     ("GET", "/metrics", "metrics"),
     ("PATCH", "/api/v1/facilities/{id}", "write"),
@@ -43,6 +45,7 @@ const GUARDED: &[(&str, &str, &str)] = &[
     ("POST", "/api/v1/facilities", "write"),
     ("POST", "/api/v1/imports", "import"),
     ("POST", "/api/v1/imports/{id}/undo", "import"),
+    ("POST", "/api/v1/sources/{id}/run", "import"),
     ("POST", "/api/v1/tokens", "admin"),
 ];
 

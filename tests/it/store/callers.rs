@@ -135,3 +135,20 @@ pub(super) async fn the_audit_is_one_chain_that_loses_only_its_beginning(bed: Be
     assert_eq!(verified(begins, &kept).unwrap().0, 7);
     bed.sound().await;
 }
+
+pub(super) async fn what_is_known_of_a_source_is_kept_and_is_no_change(bed: Bed) {
+    let store = &bed.store;
+    assert_eq!(store.source_states().await.unwrap(), vec![]);
+    assert_eq!(store.source_take("lamps").await.unwrap(), Some(json!(null)), "nobody knows anything of it");
+    let known = json!({ "rows": 7, "problem": "表 is gone" });
+    store.source_note("lamps", known.clone()).await.unwrap();
+    store.source_note("a", json!({ "rows": 1 })).await.unwrap();
+    store.source_note("a", json!({ "rows": 2 })).await.unwrap();
+    assert_eq!(store.source_take("lamps").await.unwrap(), Some(known.clone()));
+    assert_eq!(store.source_take("lamps").await.unwrap(), Some(known.clone()), "it is this server's own");
+    assert_eq!(store.revision().await.unwrap().0, 0);
+    let bed = bed.reopened().await;
+    let wanted = vec![("a".to_owned(), json!({ "rows": 2 })), ("lamps".to_owned(), known)];
+    assert_eq!(bed.store.source_states().await.unwrap(), wanted);
+    bed.sound().await;
+}

@@ -226,7 +226,7 @@ async fn a_file_of_the_first_schema_is_brought_up_when_it_is_opened_and_when_it_
     store.close().await.unwrap();
     for file in [&path, &backup] {
         let mut conn = sqlx::SqliteConnection::connect(&format!("sqlite://{}", file.display())).await.unwrap();
-        let older = "INSERT INTO guard VALUES (1); DROP TABLE addresses; DROP TABLE rtree_addresses_geom;
+        let older = "INSERT INTO guard VALUES (1); DROP TABLE sources; DROP TABLE addresses; DROP TABLE rtree_addresses_geom;
             DELETE FROM gpkg_geometry_columns WHERE table_name = 'addresses';
             DELETE FROM gpkg_extensions WHERE table_name = 'addresses'; DELETE FROM gpkg_contents WHERE table_name = 'addresses';
             DELETE FROM sequences WHERE name = 'addresses'; DROP TABLE answers; DROP TABLE tokens; DROP TABLE sessions; DROP TABLE audit;

@@ -142,4 +142,5 @@ over_every_store!(
     tokens_come_back_whole_and_are_revoked_once,
     sessions_are_written_over_and_end,
     the_audit_is_one_chain_that_loses_only_its_beginning,
+    what_is_known_of_a_source_is_kept_and_is_no_change,
 );

@@ -164,7 +164,7 @@ async fn a_part_follows_what_others_commit() {
 /// What would have to know the whole city is refused, with the reason; what stands elsewhere is not there.
 #[tokio::test]
 async fn a_part_takes_writes_of_its_own_and_no_imports() {
-    let scope = Scope::within([city::code(city::GRID_1)]);
+    let (scope, folder) = (Scope::within([city::code(city::GRID_1)]), tempfile::tempdir().unwrap());
     let (app, router) = part(city::store().await, &scope).await.unwrap();
     let meta = get(&router, "/api/v1/meta").await.ok();
     assert_eq!((&meta["root"], &meta["root_grids"], &meta["counts"]["grids"]), (&json!([]), &json!([city::GRID_1]), &json!(1)));
@@ -178,6 +178,11 @@ async fn a_part_takes_writes_of_its_own_and_no_imports() {
     assert_eq!(post(&router, "/api/v1/facilities", "application/json", body(0.005)).await.status, 201);
     let outside = post(&router, "/api/v1/facilities", "application/json", body(0.025)).await;
     assert!(outside.status.is_client_error() && outside.text().contains("outside the part of the city"), "{}", outside.text());
+    let text = "within = ['330902']\n[[source]]\nid = 'lamps'\nkind = 'facilities'\nfolder = '.'\n";
+    std::fs::write(folder.path().join("wangge.toml"), text).unwrap();
+    let config = Config::read(&folder.path().join("wangge.toml")).unwrap();
+    let both = App::open(city::store().await, config, Clock::fixed(city::now())).await;
+    assert!(both.err().unwrap().to_string().contains("[[source]]"));
     // Of what no boundaries know there is no part.
     let unknown = part(city::store().await, &Scope::within([city::code("990000")])).await;
     assert!(unknown.err().unwrap().to_string().contains("990000"));

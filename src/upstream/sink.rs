@@ -1,0 +1,171 @@
+//! Tables in other people's databases that this program writes whole: in one transaction, whose readers see the rows of before until it
+//! ends. Rows are removed and copied in anew (`DELETE`, `COPY`): `TRUNCATE` and tables that are exchanged by name would wait for every
+//! reader and let nobody read meanwhile, and exchanged tables lose the grants, views and triggers that others put on them.
+
+use super::database::{Foreign, home_of_postgis, quoted, told};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+/// Bytes that are sent at once.
+const PIECE: usize = 1 << 20;
+
+/// A table as it is to be.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// Name and type of each column; `geometry(…)` stands for a type of PostGIS.
+    pub columns: &'static [(&'static str, &'static str)],
+    /// Columns that together are one row's alone, beside `fid`.
+    pub key: &'static str,
+    /// Rows as `COPY` reads them, a line each.
+    pub lines: String,
+}
+
+/// What is written.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Title of the city.
+    pub city: String,
+    /// The boundaries in force.
+    pub epoch: i64,
+    /// The change log's number.
+    pub revision: i64,
+    /// When, as RFC 3339.
+    pub at: String,
+    /// Of all rows: what is there already is not written again.
+    pub content: String,
+}
+
+/// Writes all tables, unless they hold this content already; whether anything was written.
+pub async fn write(url: &str, schema: &str, published: &str, told_of: &Told, tables: &[Table]) -> Result<bool, String> {
+    let foreign = Foreign::of(url)?;
+    let mut connection = foreign.connected().await?;
+    let mut tx = foreign.begin(&mut connection, "ISOLATION LEVEL READ COMMITTED").await?;
+    let own = Own { schema, published };
+    if !own.is_there(&mut tx, published).await? {
+        own.make(&mut tx, tables).await?;
+    }
+    let note = own.named(published);
+    // Whoever else writes here waits; readers do not.
+    run(&mut tx, &format!("LOCK TABLE {note} IN SHARE ROW EXCLUSIVE MODE"), &format!("{schema}.{published}")).await?;
+    let sql = format!("SELECT content FROM {note}");
+    let there = sqlx::query(AssertSqlSafe(sql))
+        .persistent(false)
+        .fetch_optional(&mut *tx)
+        .await
+        .map_err(|error| own.at(published, &error))?;
+    let there = there.map(|row| row.try_get::<String, _>(0)).transpose().map_err(|error| own.at(published, &error))?;
+    if there.as_ref() == Some(&told_of.content) {
+        tx.rollback().await.map_err(|error| told(&error))?;
+        return Ok(false);
+    }
+    for table in tables {
+        let name = own.named(&table.name);
+        run(&mut tx, &format!("DELETE FROM {name}"), &format!("{schema}.{}", table.name)).await?;
+        let columns: Vec<String> = table.columns.iter().map(|(column, _)| quoted(column)).collect();
+        let copy = format!("COPY {name} ({}) FROM STDIN", columns.join(", "));
+        copied(&mut tx, &copy, &table.lines).await.map_err(|error| own.at(&table.name, &error))?;
+    }
+    run(&mut tx, &format!("DELETE FROM {note}"), published).await?;
+    let sql = format!("INSERT INTO {note} (city, epoch, revision, at, content) VALUES ($1, $2, $3, $4::text::timestamptz, $5)");
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(&told_of.city)
+        .bind(told_of.epoch)
+        .bind(told_of.revision)
+        .bind(&told_of.at)
+        .bind(&told_of.content)
+        .persistent(false)
+        .execute(&mut *tx)
+        .await
+        .map_err(|error| own.at(published, &error))?;
+    tx.commit().await.map_err(|error| format!("committing: {}", told(&error)))?;
+    Ok(true)
+}
+
+async fn copied(tx: &mut PgConnection, statement: &str, lines: &str) -> Result<u64, sqlx::Error> {
+    let mut copy = tx.copy_in_raw(statement).await?;
+    for piece in lines.as_bytes().chunks(PIECE) {
+        if let Err(error) = copy.send(piece).await {
+            copy.abort("the rows could not be sent").await?;
+            return Err(error);
+        }
+    }
+    copy.finish().await
+}
+
+async fn run(tx: &mut PgConnection, sql: &str, what: &str) -> Result<(), String> {
+    let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(tx).await;
+    done.map(drop).map_err(|error| format!("{what}: {}", told(&error)))
+}
+
+/// Where the tables are.
+struct Own<'a> {
+    schema: &'a str,
+    published: &'a str,
+}
+
+impl Own<'_> {
+    fn named(&self, table: &str) -> String {
+        format!("{}.{}", quoted(self.schema), quoted(table))
+    }
+
+    fn at(&self, table: &str, error: &sqlx::Error) -> String {
+        format!("{}.{table}: {}", self.schema, told(error))
+    }
+
+    async fn is_there(&self, tx: &mut PgConnection, table: &str) -> Result<bool, String> {
+        sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+            .bind(self.named(table))
+            .persistent(false)
+            .fetch_one(tx)
+            .await
+            .map_err(|error| self.at(table, &error))
+    }
+
+    /// Makes what is missing. Whoever may not, is told what to make.
+    async fn make(&self, tx: &mut PgConnection, tables: &[Table]) -> Result<(), String> {
+        let home = home_of_postgis(tx).await?.ok_or("the database has no PostGIS: CREATE EXTENSION postgis, as a superuser")?;
+        let sql = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
+        let there: bool = sqlx::query_scalar(sql)
+            .bind(self.schema)
+            .persistent(false)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(|error| told(&error))?;
+        if !there {
+            run(tx, &format!("CREATE SCHEMA {}", quoted(self.schema)), &format!("making the schema {}", self.schema)).await?;
+        }
+        for table in tables {
+            if self.is_there(tx, &table.name).await? {
+                continue;
+            }
+            let column = |(name, kind): &(&str, &str)| {
+                let kind = if kind.starts_with("geometry") { format!("{home}.{kind}") } else { (*kind).to_owned() };
+                format!("{} {kind}", quoted(name))
+            };
+            let columns: Vec<String> = table.columns.iter().map(column).collect();
+            let name = self.named(&table.name);
+            let sql = format!(
+                "CREATE TABLE {name} ({}, PRIMARY KEY (fid), UNIQUE ({})); CREATE INDEX ON {name} USING gist (geom)",
+                columns.join(", "),
+                table.key
+            );
+            run(tx, &sql, &format!("making {}.{}", self.schema, table.name)).await?;
+        }
+        let sql = format!(
+            "CREATE TABLE {} (one boolean PRIMARY KEY DEFAULT true CHECK (one), city text NOT NULL, epoch bigint NOT NULL,
+               revision bigint NOT NULL, at timestamptz NOT NULL, content text NOT NULL)",
+            self.named(self.published)
+        );
+        run(tx, &sql, &format!("making {}.{}", self.schema, self.published)).await
+    }
+}
+
+/// Whether the tables could be written: the database answers, and has PostGIS.
+pub async fn answers(url: &str) -> Result<(), String> {
+    let foreign = Foreign::of(url)?;
+    let mut connection = foreign.connected().await?;
+    let mut tx = foreign.begin(&mut connection, "ISOLATION LEVEL READ COMMITTED READ ONLY").await?;
+    home_of_postgis(&mut tx).await?.ok_or("the database has no PostGIS: CREATE EXTENSION postgis, as a superuser")?;
+    tx.rollback().await.map_err(|error| told(&error))
+}
