@@ -370,6 +370,12 @@ impl App {
                 let seen = city.facilities.facility(id).is_some_and(|row| self.view(actor).sees_facility(row));
                 Err(AppError::CodeTaken { code, id: seen.then_some(id.0) })
             }
+            // A store that others write to looks itself.
+            None if self.config.within != Scope::All && !self.store.is_shared() => {
+                let keys = self.store.facility_keys().await?;
+                let taken = keys.iter().any(|key| key.code.as_deref() == Some(code.as_str()) && key.id != record.id);
+                if taken { Err(AppError::CodeTaken { code, id: None }) } else { Ok(Some(naming)) }
+            }
             None => Ok(Some(naming)),
         }
     }
@@ -377,9 +383,11 @@ impl App {
     /// A code was given away by way of another server: the next look finds to whom, unless that is in a part of the city that is not here.
     async fn code_taken(&self, code: String) -> Result<(), AppError> {
         self.caught_up(self.store.revision().await?).await?;
+        let city = self.published.load();
+        let is_here = city.facilities.iter().any(|row| row.code.as_deref() == Some(code.as_str()));
         match self.config.within {
-            Scope::All => Ok(()),
-            Scope::Within(_) => Err(AppError::CodeTaken { code, id: None }),
+            Scope::Within(_) if !is_here => Err(AppError::CodeTaken { code, id: None }),
+            _ => Ok(()),
         }
     }
 

@@ -86,8 +86,8 @@ impl App {
 
     /// Gives all connections to the store back.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.standby.close().await?;
-        self.store.close().await
+        let (standby, store) = tokio::join!(self.standby.close(), self.store.close());
+        store.and(standby)
     }
 
     /// Follows the store as long as the server runs. Returns at once where nobody else writes to it.

@@ -249,11 +249,9 @@ impl App {
         let territory = match found.and_then(|at| kept.remove(at)) {
             Some(territory) => territory,
             None => {
-                let boundaries = self
-                    .standby
-                    .boundaries_at(&self.store, record)
-                    .await?
-                    .ok_or(AppError::UnknownEpoch { epoch, latest: epoch })?;
+                let seen = self.published.load().revision;
+                let found = self.standby.boundaries_at(&self.store, record, seen).await?;
+                let boundaries = found.ok_or(AppError::UnknownEpoch { epoch, latest: epoch })?;
                 let within = self.config.within.clone();
                 let build = move || {
                     let boundaries = part::boundaries_of(&within, epoch, boundaries)?;
@@ -298,7 +296,9 @@ impl App {
         let (mut lives, missing) = carried(before, &epochs);
         for record in missing {
             let (epoch, period) = (record.epoch, record.period);
-            let Some(boundaries) = self.standby.boundaries_at(&self.store, record).await? else { continue };
+            let Some(boundaries) = self.standby.boundaries_at(&self.store, record, self.published.load().revision).await? else {
+                continue;
+            };
             lives = self
                 .compute
                 .run(move || {

@@ -42,16 +42,25 @@ impl App {
         let access = Access::open(&config, &store, &clock).await?.map(Arc::new);
         // First: what another past would have meanwhile is then loaded anew.
         let past = store.stand().await?.past;
-        let standby = Standby::open(config.database_read.as_deref(), past).await?;
+        let standby = Standby::open(config.database_read.as_deref(), &store).await?;
         let within = config.within.clone();
         if within != Scope::All && !(config.sources.is_empty() && config.sinks.is_empty()) {
             let why = "a server of a part of the city (within) has no [[source]] and no [[sink]]: they belong where the whole is";
             return Err(AppError::Outside(why.to_owned()));
         }
-        let snapshot = standby.snapshot(&store, clock.now(), &within).await?;
-        let of = within.clone();
-        let city = compute.run(move || city(snapshot, &of)).await??;
-        part::known(&within, &city)?;
+        let build = async |snapshot: Snapshot| {
+            let of = within.clone();
+            let city = compute.run(move || city(snapshot, &of)).await??;
+            part::known(&within, &city).map(|()| city)
+        };
+        let of_standby = match standby.snapshot(clock.now(), &within).await {
+            Some(snapshot) => build(snapshot).await.ok(),
+            None => None,
+        };
+        let city = match of_standby {
+            Some(city) => city,
+            None => build(store.snapshot_within(clock.now(), &within).await?).await?,
+        };
         let published = Arc::new(Published::new(city));
         let tiles = TileCache::new(config.tile_cache_bytes);
         let live = Hub::start(published.load().revision, Pace::default());

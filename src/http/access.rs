@@ -14,7 +14,7 @@ use crate::domain::scope::Scope;
 use axum::Extension;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -34,7 +34,7 @@ const STRANGERS: f64 = 0.05;
 pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>();
     let need = route.map_or(Need::Nothing, |route| needed(request.method(), route.as_str()));
-    let refused = needs_the_whole(&app, request.method(), need);
+    let refused = needs_the_whole(&app, need);
     let Some(access) = app.access().map(Arc::clone) else {
         return match refused {
             Some(refused) => refused,
@@ -90,10 +90,10 @@ pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -
 }
 
 /// What a server of a part of the city does not do for anybody.
-fn needs_the_whole(app: &App, method: &Method, need: Need) -> Option<Response> {
+fn needs_the_whole(app: &App, need: Need) -> Option<Response> {
     let Need::Right(right) = need else { return None };
-    let writes_all = !method.is_safe() && !Rights::ALL.of_a_part_server().has(right) && app.config.within != Scope::All;
-    writes_all.then(|| Problem::from(AppError::Denied { right }).into_response())
+    let whole = !Rights::ALL.of_a_part_server().has(right) && app.config.within != Scope::All;
+    whole.then(|| Problem::from(AppError::Denied { right }).into_response())
 }
 
 /// What an answer tells that the audit is to know of: put beside it by whoever made it.

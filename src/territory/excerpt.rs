@@ -12,7 +12,7 @@ use std::collections::HashSet;
 /// node to node. The second bounds the first: simplifying a line looks at vertices near it, which may be those of lines between neighbours.
 pub const RINGS: usize = 2;
 
-/// What a part of a set is made of: of everything at or below `codes` all, of its neighbours as many rings as [`RINGS`], and the regions
+/// What a part of a set is made of: of everything at or below `codes` all, of its neighbours as many rings as [`RINGS`] (voids are the end of one), and the regions
 /// above these. Codes that the set does not have name nothing. Cost: a look at every vertex.
 pub fn excerpt(mut set: BoundarySet, codes: &[Code]) -> Result<BoundarySet, Vec<Fault>> {
     let tree = Hierarchy::of(&set)?;
@@ -84,9 +84,10 @@ impl<'a> Leaf<'a> {
     }
 }
 
-/// Keeps also what touches something that is kept. Where two lands touch both have a vertex: borders are noded.
+/// Keeps also what touches something that is kept; not what touches only a void, since a sea has the whole coast for a neighbour. Where two lands touch both have a vertex: borders are noded.
 fn grow(leaves: &mut [Leaf<'_>]) {
-    let near: HashSet<LatticePoint> = leaves.iter().filter(|leaf| leaf.kept).flat_map(Leaf::vertices).collect();
+    let spreads = |leaf: &&Leaf<'_>| leaf.kept && !matches!(leaf.of, Of::Void(_));
+    let near: HashSet<LatticePoint> = leaves.iter().filter(spreads).flat_map(Leaf::vertices).collect();
     let Some(around) = LatticeBox::around(near.iter().copied()) else { return };
     for leaf in leaves.iter_mut().filter(|leaf| !leaf.kept && leaf.bbox.is_some_and(|bbox| bbox.meets(around))) {
         let touches = leaf.vertices().any(|p| near.contains(&p));

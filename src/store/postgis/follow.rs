@@ -128,15 +128,15 @@ impl PostgisStore {
         let touches = entries.iter().map(touch).collect::<Result<Vec<_>, _>>()?;
         let has = |kind| touches.iter().any(|touch| touch.kind == kind);
         let about = has(LogKind::Meta) || touches.iter().any(|touch| touch.settings);
-        let meta = if about { Some(log::meta(tx).await?) } else { None };
-        let boundaries =
-            if about || has(LogKind::Boundaries) || has(LogKind::Households) { Some(in_force(tx, at).await?) } else { None };
+        let redrawn = about || has(LogKind::Boundaries) || has(LogKind::Households);
         // Of a part only rows that are named are read by themselves: with other boundaries others belong to it.
         let by_row = |kind| named(&touches, kind).is_none_or(|keys| keys.is_some());
         let kinds = [LogKind::Facilities, LogKind::Cases, LogKind::Organizations, LogKind::Buildings];
-        if *within != Scope::All && (boundaries.is_some() || has(LogKind::Addresses) || !kinds.into_iter().all(by_row)) {
+        if *within != Scope::All && (redrawn || has(LogKind::Addresses) || !kinds.into_iter().all(by_row)) {
             return Ok(Update::whole(whole(tx, at, within).await?, past));
         }
+        let meta = if about { Some(log::meta(tx).await?) } else { None };
+        let boundaries = if redrawn { Some(in_force(tx, at).await?) } else { None };
         // What moved to other grids counts one version more with each publication; in memory a step counts once.
         let moved_often = touches.iter().filter(|touch| touch.kind == LogKind::Boundaries).count() > 1;
         let of_kind = |kind| if moved_often { Some(None) } else { named(&touches, kind) };

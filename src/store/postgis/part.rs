@@ -1,10 +1,10 @@
 //! Reading a part of a city out of many: boundaries at or below some codes with what lies around them, and rows in the box of these. Of a
 //! nation's boundaries only the codes of regions are read whole.
 
+use super::PostgisStore;
 use super::log::{self, Published};
 use super::read::{self, Place};
 use super::sql::{Tx, bound, record_list};
-use super::{PostgisStore, boundaries};
 use crate::domain::code::Code;
 use crate::domain::grid::GridRecord;
 use crate::domain::id::GridSet;
@@ -22,8 +22,25 @@ use std::collections::{HashMap, HashSet};
 /// How many times what lies around is read: as many rings of neighbours as `territory::excerpt` keeps.
 const RINGS: usize = 2;
 
-/// Rows that stand at the end of a chain.
-const STANDING: &str = "grid_set = $1 AND epoch_until IS NULL AND chain = 0";
+/// Which rows of boundaries are meant, as SQL.
+struct Standing {
+    set: GridSet,
+    /// Those of the epoch, without the set.
+    rows: String,
+}
+
+impl Standing {
+    /// Rows of an epoch; `current`: it is the end of its chain, whose rows are indexed by place.
+    fn of(published: &Published, current: bool) -> Self {
+        let Published { record, chain, .. } = published;
+        let epoch = record.epoch.0;
+        let rows = match current {
+            true => format!("chain = {chain} AND epoch_until IS NULL"),
+            false => format!("chain = {chain} AND epoch_from <= {epoch} AND (epoch_until IS NULL OR epoch_until > {epoch})"),
+        };
+        Self { set: record.set.clone(), rows }
+    }
+}
 
 /// The tree of all regions of a set, without their land.
 struct Tree {
@@ -32,10 +49,10 @@ struct Tree {
 }
 
 impl Tree {
-    async fn read(tx: &mut Tx, set: &GridSet, scheme: Scheme) -> Result<Self, StoreError> {
+    async fn read(tx: &mut Tx, of: &Standing, scheme: Scheme) -> Result<Self, StoreError> {
         let mut stated = HashMap::new();
-        let sql = format!("SELECT code, parent FROM regions WHERE {STANDING}");
-        tx.each(sql, bound![set.as_str()], "reading the codes of regions", |row| {
+        let sql = format!("SELECT code, parent FROM regions WHERE grid_set = $1 AND {}", of.rows);
+        tx.each(sql, bound![of.set.as_str()], "reading the codes of regions", |row| {
             let mut f = Fields::of_pg(row);
             stated.insert(f.parsed()?, f.opt_parsed()?);
             Ok(())
@@ -58,6 +75,11 @@ impl Tree {
     fn upward(&self, code: Code) -> impl Iterator<Item = Code> {
         let next = |code: &Code| self.above(code, self.stated.get(code)?.as_ref());
         std::iter::successors(Some(code), next).take(self.scheme.levels().len() + 1)
+    }
+
+    /// Regions that have regions below them.
+    fn parents(&self) -> HashSet<Code> {
+        self.stated.iter().filter_map(|(code, stated)| self.above(code, stated.as_ref())).collect()
     }
 
     /// Regions at or below some codes.
@@ -99,7 +121,7 @@ fn corners(boxes: &[LatticeBox]) -> [Vec<i64>; 4] {
 /// Rows whose land comes near some boxes. `place`: its column; `also`: what else has to hold.
 async fn near<R: Bounding>(
     tx: &mut Tx,
-    set: &GridSet,
+    of: &Standing,
     place: &str,
     also: &str,
     boxes: &[LatticeBox],
@@ -109,25 +131,26 @@ async fn near<R: Bounding>(
         "SELECT {columns} FROM {layer} WHERE fid IN (
            SELECT t.fid FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) b (w, s, e, n)
            JOIN {layer} t ON t.\"{place}\" && ST_MakeEnvelope(b.w / 1e7::float8, b.s / 1e7::float8, b.e / 1e7::float8, b.n / 1e7::float8, 4490)
-             AND t.epoch_until IS NULL) AND {STANDING} {also}"
+             AND {standing}) AND grid_set = $1 {also}",
+        standing = of.rows
     );
     let [west, south, east, north] = corners(boxes);
-    let rows = tx.rows(sql, bound![set.as_str(), west, south, east, north], "reading boundaries around a part").await?;
+    let rows = tx.rows(sql, bound![of.set.as_str(), west, south, east, north], "reading boundaries around a part").await?;
     rows.iter().map(R::from_pg).collect()
 }
 
 /// The rows of a kind with these keys.
-async fn keyed<R: Bounding>(tx: &mut Tx, set: &GridSet, keys: Vec<String>) -> Result<Vec<R>, StoreError> {
+async fn keyed<R: Bounding>(tx: &mut Tx, of: &Standing, keys: Vec<String>) -> Result<Vec<R>, StoreError> {
     let (layer, columns, key) = (R::LAYER.name, record_list(R::LAYER), key_column(R::LAYER));
-    let sql = format!("SELECT {columns} FROM {layer} WHERE {STANDING} AND \"{key}\" = ANY($2)");
-    let rows = tx.rows(sql, bound![set.as_str(), keys], "reading boundaries of a part").await?;
+    let sql = format!("SELECT {columns} FROM {layer} WHERE grid_set = $1 AND {} AND \"{key}\" = ANY($2)", of.rows);
+    let rows = tx.rows(sql, bound![of.set.as_str(), keys], "reading boundaries of a part").await?;
     rows.iter().map(R::from_pg).collect()
 }
 
 /// Grids at or below some codes.
 async fn grids_below(
     tx: &mut Tx,
-    set: &GridSet,
+    of: &Standing,
     tree: &Tree,
     codes: &[Code],
     below: &HashSet<Code>,
@@ -138,51 +161,55 @@ async fn grids_below(
         true => "EXISTS (SELECT FROM unnest($2::text[]) p WHERE starts_with(code, p)) AND $3::text[] IS NOT NULL",
         false => "(code = ANY($2) OR parent = ANY($3))",
     };
-    let sql = format!("SELECT {} FROM grids WHERE {STANDING} AND {lies_below}", record_list(GridRecord::LAYER));
-    let rows = tx.rows(sql, bound![set.as_str(), codes, below], "reading boundaries of a part").await?;
+    let sql =
+        format!("SELECT {} FROM grids WHERE grid_set = $1 AND {} AND {lies_below}", record_list(GridRecord::LAYER), of.rows);
+    let rows = tx.rows(sql, bound![of.set.as_str(), codes, below], "reading boundaries of a part").await?;
     rows.iter().map(GridRecord::from_pg).collect()
 }
 
 /// At least what lies at or below some codes, two rings of neighbours around it, and all regions above these; and the box around what lies
-/// at or below the codes. `None`: the set is not the end of its chain.
+/// at or below the codes. `None`: there is no such epoch.
 async fn boundaries_within(
     tx: &mut Tx,
     record: &EpochRecord,
     codes: &[Code],
 ) -> Result<Option<(BoundarySet, Option<LatticeBox>)>, StoreError> {
-    let Some(published) = log::current(tx, &record.set).await?.filter(|current| current.record.epoch == record.epoch) else {
-        return Ok(None);
-    };
+    let Some(published) = log::epoch(tx, record.epoch).await? else { return Ok(None) };
+    let current = log::current(tx, &record.set).await?.is_some_and(|current| current.record.epoch == record.epoch);
+    let of = Standing::of(&published, current);
     let Published { record: EpochRecord { set, period, .. }, scheme, .. } = published;
     let scheme: Scheme = serde_json::from_str(&scheme).map_err(|error| StoreError::Corrupt(format!("a scheme: {error}")))?;
-    let tree = Tree::read(tx, &set, scheme).await?;
+    let tree = Tree::read(tx, &of, scheme).await?;
     let below = tree.below(codes);
 
     let (mut grids, mut regions, mut voids) = (Found::none(), Found::none(), Found::none());
     let mut boxes: Vec<LatticeBox> = Vec::new();
     let land = |area: &Area| area.bbox();
-    boxes.extend(grids.add(grids_below(tx, &set, &tree, codes, &below).await?).filter_map(|grid: &GridRecord| land(&grid.area)));
+    boxes.extend(grids.add(grids_below(tx, &of, &tree, codes, &below).await?).filter_map(|grid: &GridRecord| land(&grid.area)));
     let keys = below.iter().map(|code| code.as_str().to_owned()).collect();
-    let own = regions.add(keyed::<RegionRecord>(tx, &set, keys).await?);
+    let own = regions.add(keyed::<RegionRecord>(tx, &of, keys).await?);
     boxes.extend(own.filter_map(|region| region.claim.as_ref().and_then(land)));
     let around = boxes.iter().copied().reduce(LatticeBox::union);
 
-    // Of regions only those that have no children show the outline they came with. One that has children and shows the same is found too;
-    // what touches it is then touched by a child of it, which is found as well.
+    // A region without children shows the outline it came with. One that has only grids below it and shows the same is found too: what touches
+    // it is then touched by a grid of it, which is found as well.
+    let parents = tree.parents();
     let childless = "AND claim IS NOT NULL AND ST_AsBinary(claim) = ST_AsBinary(geom)";
     for _ in 0..RINGS {
-        let next = grids.add(near(tx, &set, "geom", "", &boxes).await?);
+        let next = grids.add(near(tx, &of, "geom", "", &boxes).await?);
         let mut found: Vec<LatticeBox> = next.filter_map(|grid: &GridRecord| land(&grid.area)).collect();
-        let next = regions.add(near(tx, &set, "geom", childless, &boxes).await?);
-        found.extend(next.filter_map(|region| region.claim.as_ref().and_then(land)));
-        found.extend(voids.add(near(tx, &set, "area", "", &boxes).await?).filter_map(|void: &VoidRecord| land(&void.area)));
+        let mut next: Vec<RegionRecord> = near(tx, &of, "geom", childless, &boxes).await?;
+        next.retain(|region| !parents.contains(&region.code));
+        found.extend(regions.add(next).filter_map(|region| region.claim.as_ref().and_then(land)));
+        // A void is the end of a ring: a sea has the whole coast for a neighbour.
+        let _ = voids.add(near::<VoidRecord>(tx, &of, "area", "", &boxes).await?);
         boxes = found;
     }
     let starts = grids.rows.iter().filter_map(|grid| tree.above(&grid.code, grid.parent.as_ref()));
     let starts: HashSet<Code> = starts.chain(regions.rows.iter().map(|region| region.code.clone())).collect();
     let above: HashSet<Code> = starts.into_iter().flat_map(|code| tree.upward(code)).collect();
     let missing = above.iter().map(|code| code.as_str().to_owned()).filter(|code| !regions.known.contains(code)).collect();
-    let _ = regions.add(keyed(tx, &set, missing).await?);
+    let _ = regions.add(keyed(tx, &of, missing).await?);
     let found =
         BoundarySet { scheme: tree.scheme, period, regions: regions.sorted(), grids: grids.sorted(), voids: voids.sorted(), set };
     Ok(Some((found, around)))
@@ -201,14 +228,9 @@ pub(super) async fn snapshot(tx: &mut Tx, at: Timestamp, codes: &[Code]) -> Resu
     let (Some((boundaries, mut around)), Some(epoch)) = (found, epoch) else { return read::snapshot(tx, at).await };
     let mut others = Vec::new();
     for record in others_at(&epochs, at) {
-        let set = match boundaries_within(tx, record, codes).await? {
-            Some((set, bbox)) => {
-                around = around.into_iter().chain(bbox).reduce(LatticeBox::union);
-                Some(set)
-            }
-            None => boundaries::boundaries_at(tx, record.epoch).await?,
-        };
-        others.extend(set.map(|set| (record.clone(), set)));
+        let Some((set, bbox)) = boundaries_within(tx, record, codes).await? else { continue };
+        around = around.into_iter().chain(bbox).reduce(LatticeBox::union);
+        others.push((record.clone(), set));
     }
     let (epoch, boundaries) = (Some(epoch), Some(boundaries));
     let snapshot = Snapshot { revision, epoch, boundaries, others, ..Snapshot::empty(meta) };

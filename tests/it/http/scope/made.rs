@@ -20,7 +20,7 @@ use wangge::domain::category::CategoryKind;
 use wangge::domain::code::Code;
 use wangge::domain::facility::FacilityRecord;
 use wangge::domain::grid::{GridKind, GridRecord};
-use wangge::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, Unit};
+use wangge::domain::id::{AddressId, CaseId, Epoch, FacilityId, GridSet, RegionIx, Unit};
 use wangge::domain::organization::OrganizationRecord;
 use wangge::domain::period::Period;
 use wangge::domain::records::{BoundarySet, Provenance};
@@ -29,9 +29,9 @@ use wangge::domain::scheme::Scheme;
 use wangge::domain::scope::Actor;
 use wangge::domain::staff::{StaffRecord, StaffRole};
 use wangge::geom::{Area, LatticeBox, LatticePoint, Polygon};
-use wangge::store::{CaseCommit, CommitHead, FacilityCommit, Meta, RowCommit, StaffCommit, Store};
-use wangge::territory::Territory;
+use wangge::store::{BoundaryCommit, CaseCommit, CommitHead, FacilityCommit, Meta, RowCommit, StaffCommit, Store};
 use wangge::territory::mend::mend;
+use wangge::territory::{Region, Territory};
 
 /// Stands before every number in the text of a case that only some may see.
 pub(super) const IN_TEXTS: &str = "联系1380000";
@@ -207,6 +207,14 @@ impl Made {
         [0, 1, 2, 3].map(|at| Sight::of(&self.territories[at], &self.meta.profile, &actor.scope, &actor.hidden))
     }
 
+    /// Every region comes with an outline of its own, which is exactly the land below it.
+    pub(super) fn claim_outlines(&mut self) {
+        for set in &mut self.sets {
+            let mut claims: BTreeMap<Code, Area> = outlines(set).into_iter().collect();
+            set.regions.iter_mut().for_each(|region| region.claim = claims.remove(&region.code).filter(|area| !area.is_empty()));
+        }
+    }
+
     /// All codes of regions and grids, of all sets.
     pub(super) fn codes(&self) -> Vec<String> {
         let units = self.territories.iter().flat_map(|territory| {
@@ -237,7 +245,9 @@ impl Made {
             let set = without.map_or_else(|| self.sets[at].clone(), |(sights, ground)| self.ground(at, &sights[at], ground));
             // A set without grids is none.
             if !set.grids.is_empty() || set.set.is_governance() {
-                city::publish(&store, Epoch(base), set).await;
+                let outlines = outlines(&set);
+                let commit = BoundaryCommit { outlines, ..BoundaryCommit::new(Epoch(base), set, "test", city::now()) };
+                store.boundaries_commit(commit).await.unwrap();
             }
         }
         // Whether something is seen, by where it is in the boundaries of a set.
@@ -334,6 +344,13 @@ impl Made {
         }
         set
     }
+}
+
+/// What regions show, as an import writes it.
+fn outlines(set: &BoundarySet) -> Vec<(Code, Area)> {
+    let territory = Territory::build(Epoch(1), set).unwrap();
+    let outline = |(at, region): (usize, &Region)| (region.code.clone(), territory.outline_region(RegionIx(at as u32)));
+    territory.regions.iter().enumerate().map(outline).collect()
 }
 
 /// Where something is in the boundaries of a set.

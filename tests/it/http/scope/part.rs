@@ -58,8 +58,7 @@ async fn alike(tally: &mut Tally, made: &Made, actor: &Actor, (whole, part): (&R
     }
 }
 
-async fn compared(store: impl AsyncFn() -> Store, seed: u64) {
-    let made = demo_city();
+async fn compared(made: &Made, store: impl AsyncFn() -> Store, seed: u64) {
     let (_, whole) = served(made.store(None).await).await;
     let store = store().await;
     made.fill(store.clone(), None).await;
@@ -76,7 +75,7 @@ async fn compared(store: impl AsyncFn() -> Store, seed: u64) {
                 continue;
             }
         };
-        alike(&mut tally, &made, &actor, (&whole, &part), (seed * 100 + number as u64, ANSWERS / 12)).await;
+        alike(&mut tally, made, &actor, (&whole, &part), (seed * 100 + number as u64, ANSWERS / 12)).await;
     }
     assert!(tally.compared > ANSWERS / 3, "{}", tally.compared);
     tally.judge();
@@ -85,14 +84,15 @@ async fn compared(store: impl AsyncFn() -> Store, seed: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_of_a_city_answers_as_the_whole_does_somebody_who_sees_that_part() {
     let made = demo_city();
-    compared(async || Store::memory(made.meta.clone()), 7).await;
+    compared(&made, async || Store::memory(made.meta.clone()), 7).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn and_so_it_does_when_it_is_all_that_was_read_of_a_database() {
-    let (made, database) = (demo_city(), Database::new());
+    let (mut made, database) = (demo_city(), Database::new());
+    made.claim_outlines();
     let url = database.url();
-    compared(async || Store::create(Path::new(&url), &made.meta).await.unwrap(), 8).await;
+    compared(&made, async || Store::create(Path::new(&url), &made.meta).await.unwrap(), 8).await;
 }
 
 /// Rows and borders that change elsewhere come into a part, and leave it.
