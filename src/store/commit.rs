@@ -79,6 +79,7 @@ pub struct Snapshot {
     pub buildings: Vec<BuildingRecord>,
 }
 
+#[cfg(feature = "postgres")]
 impl Snapshot {
     /// A city with nothing in it.
     pub(super) fn empty(meta: Meta) -> Self {
