@@ -136,6 +136,8 @@ pub struct CommitHead {
     pub import_id: Option<ImportId>,
     /// The code of the one facility that is written must be nobody else's; looked at where other processes write too.
     pub takes_code: bool,
+    /// Nobody of this process reads what is loaded meanwhile. A store may then let others wait for a table that nothing is in yet.
+    pub alone: bool,
     /// The import that the commit takes back, which is noted with it. Its rows go back to what they were: they say themselves which
     /// import wrote them.
     pub undoes: Option<ImportId>,
@@ -145,7 +147,7 @@ impl CommitHead {
     /// Refuses stale rows, checks no epoch.
     pub fn new(actor: impl Into<String>, at: Timestamp) -> Self {
         let (actor, on_stale) = (actor.into(), OnStale::Refuse);
-        Self { actor, at, epoch: None, on_stale, settings: None, import_id: None, takes_code: false, undoes: None }
+        Self { actor, at, epoch: None, on_stale, settings: None, import_id: None, takes_code: false, alone: false, undoes: None }
     }
 }
 

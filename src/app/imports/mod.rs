@@ -398,6 +398,7 @@ impl Job {
             epoch: (epoch.0 > 0).then_some(epoch),
             settings: self.new_settings(),
             import_id: self.announced,
+            alone: self.ground.app().is_none(),
             on_stale: self.ground.on_stale(),
             ..CommitHead::new(self.actor.clone(), self.at)
         }

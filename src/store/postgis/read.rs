@@ -258,6 +258,10 @@ impl PostgisStore {
     }
 
     pub(in crate::store) async fn facilities_by_ids(&self, ids: &[FacilityId]) -> Result<Vec<FacilityRecord>, StoreError> {
+        // Of a table that is loaded for the first time nobody asks anything.
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         by_ids(&mut self.reader().await?, ids.iter().map(|id| id.0).collect()).await
     }
 

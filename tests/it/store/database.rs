@@ -334,3 +334,61 @@ async fn texts_that_mean_something_to_postgresql_come_back_as_they_were() {
     assert!(matches!(Store::restore(url, Path::new("city.gpkg")).await, Err(StoreError::Invalid(_))));
     bed.sound().await;
 }
+
+/// The first load by a command does without indexes until its rows are there; any other keeps them, so that nobody waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_load_makes_its_indexes_at_the_end() {
+    let database = Database::new();
+    let store = Store::create(&place(&database.url()), &meta()).await.unwrap();
+    store.boundaries_commit(publication(0, boundaries(1..4))).await.unwrap();
+    let indexes = || database.sql("SELECT indexdef FROM pg_indexes WHERE schemaname = 'wangge' AND tablename = 'facilities' ORDER BY 1");
+    let all = indexes();
+    assert!(all.contains("facilities_geom") && all.contains("facilities_external") && all.contains("facilities_code"), "{all}");
+    let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'wangge.facilities'::regclass AND mode = 'AccessExclusiveLock'";
+    let rows = |from: u32| (from..from + 3000).map(facility).collect::<Vec<_>>();
+    let alone = || CommitHead { alone: true, ..head() };
+    let given_up = {
+        let mut load = store.facilities_load(alone()).await.unwrap();
+        load.push(rows(1)).await.unwrap();
+        load.push(rows(4000)).await.unwrap();
+        // The third is taken when the first has been copied.
+        load.push(rows(8000)).await.unwrap();
+        load.push(rows(12_000)).await.unwrap();
+        database.sql(waiting)
+    };
+    assert_eq!(given_up, "1\n", "nobody else has the table");
+    let began = std::time::Instant::now();
+    while database.sql(waiting) != "0\n" {
+        assert!(began.elapsed().as_secs() < 30, "what was given up is still held");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(indexes(), all, "given up: as it was");
+
+    // A server is there.
+    database.sql("INSERT INTO wangge.servers VALUES ('another', '0', now(), now(), 0)");
+    let mut load = store.facilities_load(alone()).await.unwrap();
+    load.push(rows(1)).await.unwrap();
+    load.push(rows(4000)).await.unwrap();
+    load.push(rows(8000)).await.unwrap();
+    load.push(rows(12_000)).await.unwrap();
+    assert_eq!(database.sql(waiting), "0\n");
+    drop(load);
+    database.sql("DELETE FROM wangge.servers");
+
+    let mut load = store.facilities_load(alone()).await.unwrap();
+    load.push(rows(1)).await.unwrap();
+    load.finish(None).await.unwrap();
+    assert_eq!(indexes(), all);
+    assert_eq!(database.sql("SELECT count(*) FROM wangge.facilities"), "3000\n");
+    assert_eq!(store.check().await.unwrap(), vec![]);
+    let found = store.facilities_by_external("osm", "node/7").await.unwrap();
+    assert_eq!(found.len(), 1, "the index of names in other systems has them");
+    // And one that is not the first.
+    let mut load = store.facilities_load(alone()).await.unwrap();
+    for from in [4000, 8000, 12_000, 16_000] {
+        load.push(rows(from)).await.unwrap();
+    }
+    assert_eq!(database.sql(waiting), "0\n");
+    load.finish(None).await.unwrap();
+    assert_eq!(database.sql("SELECT count(*) FROM wangge.facilities"), "15000\n");
+}
