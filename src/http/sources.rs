@@ -166,6 +166,14 @@ impl<'a> SourceShape<'a> {
     }
 }
 
+/// Whoever may import what a source brings.
+fn may_run(actor: &crate::app::Actor, kind: Kind) -> Answer<()> {
+    if matches!(kind, Kind::Regions | Kind::Grids) {
+        actor.needs(Right::Plan)?;
+    }
+    may_import(actor, kind)
+}
+
 /// What sources there are, how old they are, and what is wrong with them.
 #[utoipa::path(get, path = "/api/v1/sources", tag = "operation", params(NoQuery), responses((status = 200, body = Sources)))]
 pub async fn all(Shared(app): Shared<Arc<App>>, Caller(actor): Caller, _: Query<NoQuery>) -> Answer<Response> {
@@ -173,6 +181,7 @@ pub async fn all(Shared(app): Shared<Arc<App>>, Caller(actor): Caller, _: Query<
     told_by_store(&app).await?;
     let zone = shapes::zone(&view);
     let items = app.sources().list().into_iter();
+    let items = items.filter(|(source, ..)| may_run(&actor, source.kind()).is_ok());
     let items = items.map(|(source, state, running)| SourceShape::of(&app, source, state, running, &zone)).collect();
     Ok(json(&Sources { revision: view.city.revision.0, items }))
 }
@@ -200,10 +209,7 @@ pub async fn run(
 ) -> Answer<Response> {
     own_page(&app, &headers)?;
     if let Some((source, ..)) = app.sources().list().into_iter().find(|(source, ..)| source.about.id == id) {
-        if matches!(source.kind(), Kind::Regions | Kind::Grids) {
-            actor.needs(Right::Plan)?;
-        }
-        may_import(&actor, source.kind())?;
+        may_run(&actor, source.kind())?;
     }
     let wish = Wish { accept_loss: query.accept.is_some(), dry_run: query.dry_run.unwrap_or(false), again: true };
     let looked = tokio::time::timeout(PATIENCE, app.source_run(&actor, &id, wish)).await;

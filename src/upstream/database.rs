@@ -15,6 +15,9 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a connection may take to be there.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
+/// How much longer than its statements may take all of it may take.
+const SILENT: Duration = Duration::from_secs(60);
+
 /// Longest text of what is wrong.
 const MOST_WHY: usize = 300;
 
@@ -66,6 +69,13 @@ impl Foreign {
             Ok(Err(error)) => Err(format!("{}: {}", self.name, told(&error))),
             Err(_) => Err(format!("{}: no connection within {} s", self.name, CONNECT_LIMIT.as_secs())),
         }
+    }
+
+    /// What takes longer than its statements may is given up: a connection that went silent says nothing itself.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+        let most = self.timeout * 2 + SILENT;
+        let given_up = || Err(format!("{}: no end after {} s", self.name, most.as_secs()));
+        tokio::time::timeout(most, work).await.unwrap_or_else(|_| given_up())
     }
 
     /// Begins a transaction; everything that would otherwise be said to the session is said to it.

@@ -39,25 +39,45 @@ pub struct Told {
 /// Writes all tables, unless they hold this content already; whether anything was written.
 pub async fn write(url: &str, schema: &str, published: &str, told_of: &Told, tables: &[Table]) -> Result<bool, String> {
     let foreign = Foreign::of(url)?;
+    foreign.in_time(write_to(&foreign, &Own { schema, published }, told_of, tables)).await
+}
+
+async fn write_to(foreign: &Foreign, own: &Own<'_>, told_of: &Told, tables: &[Table]) -> Result<bool, String> {
+    let Own { schema, published } = *own;
     let mut connection = foreign.connected().await?;
     let mut tx = foreign.begin(&mut connection, "ISOLATION LEVEL READ COMMITTED").await?;
-    let own = Own { schema, published };
     if !own.is_there(&mut tx, published).await? {
         own.make(&mut tx, tables).await?;
     }
     let note = own.named(published);
     // Whoever else writes here waits; readers do not.
     run(&mut tx, &format!("LOCK TABLE {note} IN SHARE ROW EXCLUSIVE MODE"), &format!("{schema}.{published}")).await?;
-    let sql = format!("SELECT content FROM {note}");
+    let sql = format!("SELECT content, city, revision FROM {note}");
     let there = sqlx::query(AssertSqlSafe(sql))
         .persistent(false)
         .fetch_optional(&mut *tx)
         .await
         .map_err(|error| own.at(published, &error))?;
-    let there = there.map(|row| row.try_get::<String, _>(0)).transpose().map_err(|error| own.at(published, &error))?;
-    if there.as_ref() == Some(&told_of.content) {
-        tx.rollback().await.map_err(|error| told(&error))?;
-        return Ok(false);
+    if let Some(row) = there {
+        let said = |error: sqlx::Error| own.at(published, &error);
+        let (content, city, revision): (String, String, i64) =
+            (row.try_get(0).map_err(said)?, row.try_get(1).map_err(said)?, row.try_get(2).map_err(said)?);
+        if content == told_of.content {
+            tx.rollback().await.map_err(|error| told(&error))?;
+            return Ok(false);
+        }
+        let cure = format!("if these are to replace them: DELETE FROM {note}");
+        if city != told_of.city {
+            return Err(format!(
+                "{schema}.{published} says that the boundaries there are those of another city, {city:?}; {cure}"
+            ));
+        }
+        if revision > told_of.revision {
+            return Err(format!(
+                "the boundaries there are of revision {revision}, those here of {}: something older would be written; {cure}",
+                told_of.revision
+            ));
+        }
     }
     for table in tables {
         let name = own.named(&table.name);
@@ -137,6 +157,12 @@ impl Own<'_> {
         }
         for table in tables {
             if self.is_there(tx, &table.name).await? {
+                let sql = format!("SELECT EXISTS (SELECT FROM {})", self.named(&table.name));
+                let full = sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_one(&mut *tx).await;
+                if full.map_err(|error| self.at(&table.name, &error))? {
+                    let (schema, name) = (self.schema, &table.name);
+                    return Err(format!("{schema}.{name} has rows that this program did not write, and would lose them"));
+                }
                 continue;
             }
             let column = |(name, kind): &(&str, &str)| {

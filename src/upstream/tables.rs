@@ -61,6 +61,10 @@ const P: &str = "wangge_columns_";
 /// Reads all rows into a file. An error says what is wrong and where.
 pub async fn read(ask: &Ask<'_>, into: &Path) -> Result<Read, String> {
     let foreign = Foreign::of(ask.url)?;
+    foreign.in_time(read_from(&foreign, ask, into)).await
+}
+
+async fn read_from(foreign: &Foreign, ask: &Ask<'_>, into: &Path) -> Result<Read, String> {
     let mut connection = foreign.connected().await?;
     let mut tx = foreign.begin(&mut connection, "ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let of = match ask.of {

@@ -81,8 +81,8 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
             report.conflict(number, "version", Some(at), CHANGED_SINCE.to_owned());
         }
     }
-    if written.is_ok() && job.order.gone_are_removed {
-        for batch in gone(store, &job, &mut report, &stored, &matched).await? {
+    if let (Ok(_), Some(most_percent)) = (&written, job.order.gone_are_removed) {
+        for batch in gone(store, &job, &mut report, (&stored, &matched), most_percent).await? {
             if job.order.dry_run {
                 continue;
             }
@@ -122,14 +122,14 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
     Ok(report)
 }
 
-/// Facilities that only this system knows and that it has no more, as they are to be. When not every record could be read nobody knows which
+/// Facilities that only this system knows and that it has no more, as they are to be; refused when they are too many. When not every record could be read nobody knows which
 /// these are.
 async fn gone(
     store: &Store,
     job: &Job,
     report: &mut Report,
-    stored: &Stored,
-    matched: &Matched,
+    (stored, matched): (&Stored, &Matched),
+    most_percent: u8,
 ) -> Result<Vec<Vec<FacilityRecord>>, ImportError> {
     let Some(system) = &job.order.system else { return Ok(Vec::new()) };
     if report.tally.refused + report.tally.conflict > 0 || !report.unmapped.is_empty() {
@@ -151,6 +151,13 @@ async fn gone(
         }
         report.tally.removed += rows.len() as u64;
         batches.extend((!rows.is_empty()).then_some(rows));
+    }
+    // Whatever the number of records: others may have come in their place.
+    let (gone, before) = (report.tally.removed, report.tally.removed + matched.count() as u64);
+    if u128::from(gone) * 100 > u128::from(before) * u128::from(most_percent) {
+        let detail = format!("{gone} of {before} facilities of {system:?} would be removed, more than {most_percent} %");
+        report.refuse(Fault { field: Some("gone".to_owned()), ..Fault::new(FaultKind::BadField, detail) });
+        return Ok(Vec::new());
     }
     Ok(batches)
 }

@@ -160,6 +160,13 @@ pub(super) struct Matched {
     by_id: HashMap<FacilityId, RecordName>,
 }
 
+impl Matched {
+    /// Stored facilities that have a record.
+    pub(super) fn count(&self) -> usize {
+        self.by_id.len()
+    }
+}
+
 /// What the store has, by the numbers that facilities are recognised by.
 pub(super) struct Stored {
     rows: Vec<StoredRow>,

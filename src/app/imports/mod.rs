@@ -128,8 +128,8 @@ pub struct Order {
     pub scheme: Option<Scheme>,
     /// Categories of the city; must keep those in use.
     pub profile: Option<CodeProfile>,
-    /// Facilities of the same system that the files have no more get the state "removed".
-    pub gone_are_removed: bool,
+    /// Facilities of the same system that the files have no more get the state "removed"; refused when they are more than so many percent.
+    pub gone_are_removed: Option<u8>,
     /// Everything but the writing.
     pub dry_run: bool,
 }
@@ -154,7 +154,7 @@ impl Order {
             boundaries: BoundaryTerms::default(),
             scheme: None,
             profile: None,
-            gone_are_removed: false,
+            gone_are_removed: None,
             dry_run: false,
         }
     }

@@ -20,12 +20,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How often it is looked which sources are due, and what other servers noted.
 const TICK: Duration = Duration::from_secs(2);
 
 /// How long it takes at most until a source is tried again that could not be read.
 const AGAIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// Sources that are read at one time.
+const MOST_READING: usize = 2;
+
+/// How long the most rows that a source had count as those that it should have.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How far the clock of another server may be ahead.
+const AHEAD: SignedDuration = SignedDuration::from_secs(60);
 
 /// All of them.
 #[derive(Debug)]
@@ -36,6 +46,8 @@ pub struct Sources {
     known: Mutex<BTreeMap<String, State>>,
     /// Those that this server looks at just now.
     running: Mutex<BTreeSet<String>>,
+    /// Held by those that are read: people's uploads need places too.
+    reading: Semaphore,
 }
 
 /// A source.
@@ -59,6 +71,8 @@ pub struct State {
     pub changed_at: Option<Timestamp>,
     /// Rows that were last taken.
     pub rows: Option<u64>,
+    /// The most rows that were taken in the last days, and when: what goes little by little is lost too.
+    most: Option<(u64, Timestamp)>,
     /// The last import of it.
     pub import: Option<i64>,
     /// What was wrong the last time; none: nothing.
@@ -92,10 +106,17 @@ impl State {
         Some(now.duration_since(self.as_of?).as_secs().max(0).cast_unsigned())
     }
 
+    /// The rows that it should have, when any are known.
+    fn expected(&self, now: Timestamp) -> Option<u64> {
+        let most = self.most.filter(|(_, at)| now.duration_since(*at) <= REMEMBERED).map(|(rows, _)| rows);
+        Some(self.rows?.max(most.unwrap_or(0)))
+    }
+
     fn is_due(&self, now: Timestamp, every: Duration) -> bool {
         let every = SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX);
         let pause = if self.problem.is_some() && self.refused.is_none() { every.min(AGAIN) } else { every };
-        self.checked_at.is_none_or(|at| now.duration_since(at) >= pause)
+        // A look in the future was one of a clock that was wrong.
+        self.checked_at.is_none_or(|at| now.duration_since(at) >= pause || at.duration_since(now) > AHEAD)
     }
 }
 
@@ -140,7 +161,7 @@ impl Source {
             if about.key.is_none() && !order.map.iter().any(|told| told.starts_with("id=") && !told.ends_with('=')) {
                 return Err("gone = \"removed\" needs key: without it nobody knows which rows are gone".to_owned());
             }
-            order.gone_are_removed = true;
+            order.gone_are_removed = Some(about.lose_percent);
         }
         Ok(Self { about, order })
     }
@@ -176,7 +197,20 @@ impl Sources {
             .sources
             .iter()
             .map(|about| Source::of(about.clone()).map_err(|why| AppError::Outside(format!("[[source]] {:?}: {why}", about.id))));
-        Ok(Self { all: all.collect::<Result<_, _>>()?, known: Mutex::default(), running: Mutex::default() })
+        let all: Vec<Source> = all.collect::<Result<_, _>>()?;
+        let removes = |source: &&Source| source.order.gone_are_removed.is_some();
+        for one in all.iter().filter(removes) {
+            let same = |other: &&Source| {
+                other.about.id != one.about.id && other.kind() == one.kind() && other.order.system == one.order.system
+            };
+            if let Some(other) = all.iter().find(same) {
+                return Err(AppError::Outside(format!(
+                    "[[source]] {:?} and {:?} have one system: what one brings would be gone for the other (gone = \"removed\")",
+                    one.about.id, other.about.id
+                )));
+            }
+        }
+        Ok(Self { all, known: Mutex::default(), running: Mutex::default(), reading: Semaphore::new(MOST_READING) })
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<String, State>> {

@@ -139,6 +139,7 @@ impl App {
         before: &State,
         wish: Wish,
     ) -> Result<(Outcome, State), AppError> {
+        let _reading = self.sources.reading.acquire().await.map_err(|_| AppError::Panicked)?;
         let place = self.import_place(actor)?;
         let now = self.clock.now();
         let mut after = if wish.dry_run { before.clone() } else { State { checked_at: Some(now), ..before.clone() } };
@@ -171,15 +172,21 @@ impl App {
             let problem = Some(why.clone()).filter(|_| !wish.dry_run).or(after.problem.take());
             return Ok((Outcome::Problem(why), State { problem, ..after }));
         }
-        let held =
-            before.rows.and_then(|rows| lost(rows, gathered.rows, source.about.lose_percent)).filter(|_| !wish.accept_loss);
+        // Accepted is what a person was told of, not what went since.
+        let was_told = before.held.is_some_and(|held| gathered.rows >= held.rows_now)
+            || before.refused.as_ref().is_some_and(|(refused, _)| *refused == content);
+        let accepted = wish.accept_loss && was_told;
+        let expected = before.expected(now);
+        let held = expected.and_then(|rows| lost(rows, gathered.rows, source.about.lose_percent)).filter(|_| !accepted);
         if let Some(lost) = held.filter(|_| !wish.dry_run) {
             let since = before.held.map_or(now, |held| held.since);
-            let held = Held { rows_before: before.rows.unwrap_or_default(), rows_now: gathered.rows, lost, since };
+            let held = Held { rows_before: expected.unwrap_or_default(), rows_now: gathered.rows, lost, since };
             return Ok((Outcome::Held(held), State { held: Some(held), problem: None, refused: None, ..after }));
         }
         let order = Order { files: gathered.files, dry_run: wish.dry_run, ..source.order.clone() };
-        let detail = json!({ "rows": gathered.rows, "rows_before": before.rows, "loss_accepted": wish.accept_loss });
+        let gone_are_removed = order.gone_are_removed.map(|most| if accepted { 100 } else { most });
+        let order = Order { gone_are_removed, ..order };
+        let detail = json!({ "rows": gathered.rows, "rows_before": expected, "loss_accepted": accepted });
         if !wish.dry_run {
             self.noted(actor, None, Action::Import, &format!("source {}", source.about.id), detail).await?;
         }
@@ -188,6 +195,9 @@ impl App {
             after.import = Some(taken.import.id.0);
             // As it is when the import is done.
             (after.rows, after.content, after.looks) = (Some(gathered.rows), Some(content), gathered.looks);
+            if accepted || expected.is_none_or(|expected| gathered.rows >= expected) {
+                after.most = Some((gathered.rows, now));
+            }
         }
         Ok((Outcome::Started(Box::new(taken)), after))
     }
@@ -237,8 +247,12 @@ impl App {
     }
 
     /// Notes what is known of a source, and says in the log what is new about it.
-    async fn source_noted(&self, source: &Source, before: &State, after: State) {
+    async fn source_noted(&self, source: &Source, before: &State, mut after: State) {
         let id = source.about.id.as_str();
+        if after.checked_at != before.checked_at {
+            // The pause counts from the end of a look, which may have taken long.
+            after.checked_at = Some(self.clock.now());
+        }
         match (&before.problem, &after.problem) {
             (Some(was), Some(is)) if was == is => {}
             (_, Some(why)) => tracing::warn!(source = id, why, "a source could not be taken; the city stays as it is"),

@@ -46,9 +46,12 @@ impl PostgisStore {
         let store = self.clone();
         on_own_task(async move {
             let mut tx = store.writer().await?;
+            // Who was not heard of for long, and lost it to another, has nothing to say about it any more.
             let sql = "INSERT INTO sources (id, state) VALUES ($1, $2)
-                ON CONFLICT (id) DO UPDATE SET state = excluded.state, taken_by = NULL";
-            tx.execute(sql, bound![id, state.to_string()], "noting the state of a source").await?;
+                ON CONFLICT (id) DO UPDATE SET state = excluded.state, taken_by = NULL
+                WHERE sources.taken_by IS NULL OR sources.taken_by = $3";
+            let own = store.shared.server.as_str();
+            tx.execute(sql, bound![id, state.to_string(), own], "noting the state of a source").await?;
             tx.commit().await
         })
         .await

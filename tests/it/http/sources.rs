@@ -214,6 +214,11 @@ async fn a_source_that_loses_much_is_held_until_a_person_accepts_it_or_it_is_who
     server.run("lossy/run").await.problem(409, "held");
     database.sql("UPDATE assets.lamps SET label = 'other' WHERE gid = 1");
     server.run("lossy/run").await.problem(409, "held");
+    // Accepted is what was told: of what went since nobody knew.
+    database.sql("CREATE TABLE assets.sixth AS SELECT * FROM assets.lamps WHERE gid = 6; DELETE FROM assets.lamps WHERE gid = 6");
+    let held = server.run("lossy/run?accept=loss").await.problem(409, "held");
+    assert_eq!((&held["rows_before"], &held["rows_now"]), (&json!(10), &json!(5)), "{held}");
+    database.sql("INSERT INTO assets.lamps SELECT * FROM assets.sixth");
     let import = server.brought("lossy/run?accept=loss").await;
     assert_eq!((&import["report"]["changed"], &import["report"]["same"]), (&json!(1), &json!(5)));
     let told = server.source("lossy").await;
@@ -249,6 +254,24 @@ async fn facilities_that_a_source_has_no_more_are_removed_where_the_settings_say
     let import = server.ended("gone/run").await;
     assert_eq!(import["status"], "refused");
     assert_eq!(server.facility("gone", "4").await.unwrap().state, FacilityState::Intact);
+    // As many rows with other names: what would be lost counts, not how many rows there are.
+    database.sql("UPDATE assets.lamps SET kind = (SELECT kind FROM assets.lamps WHERE gid = 3) WHERE gid = 4");
+    database.sql("UPDATE assets.lamps SET gid = gid + 100 WHERE gid <= 5");
+    let import = server.ended("gone/run").await;
+    assert_eq!(import["status"], "refused");
+    let problem = server.source("gone").await["problem"].as_str().unwrap().to_owned();
+    assert!(problem.contains("5 of 10 facilities of \"gone\" would be removed"), "{problem}");
+    assert_eq!(server.facility("gone", "1").await.unwrap().state, FacilityState::Intact);
+    assert_eq!(server.brought("gone/run?accept=loss").await["report"]["removed"], 5);
+    assert_eq!(server.facility("gone", "1").await.unwrap().state, FacilityState::Removed);
+    // Two of one system would take each other's.
+    let two = ["one", "two"]
+        .map(|id| source(id, &database, "table = \"assets.lamps\"\nsystem = \"assets\"\ngone = \"removed\""))
+        .concat();
+    std::fs::write(server.folder.path().join("two.toml"), two).unwrap();
+    let config = Config::read(&server.folder.path().join("two.toml")).unwrap();
+    let refused = App::open(city::store().await, config, Clock::fixed(city::now())).await.err().unwrap().to_string();
+    assert!(refused.contains("one system"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -599,6 +622,22 @@ async fn each_publication_is_written_to_a_sink_as_it_is_answered() {
     tokio::spawn(Arc::clone(&again.app).keep_sinks());
     until("it is seen", async || again.sink().await["behind"] == false).await;
     assert_eq!(foreign.sql("SELECT xmin FROM wangge_out.published"), written);
+    // What another city wrote, or a later revision, is not written over, nor what nobody wrote.
+    for (said, told) in [("city = '另一城'", "another city"), ("city = '普陀区网格', revision = 1000000", "revision 1000000")]
+    {
+        foreign.sql(&format!("UPDATE wangge_out.published SET content = 'other', {said}"));
+        let other =
+            Server::over(server.app.store.clone(), &format!("[[sink]]\nid = \"gis\"\ndatabase = \"{}\"\n", foreign.url())).await;
+        tokio::spawn(Arc::clone(&other.app).keep_sinks());
+        let problem = async || other.sink().await["problem"].as_str().unwrap_or_default().to_owned();
+        until("it is said", async || problem().await.contains(told)).await;
+    }
+    foreign.sql("CREATE SCHEMA theirs; CREATE TABLE theirs.grids AS SELECT * FROM wangge_out.grids");
+    let settings = format!("[[sink]]\nid = \"theirs\"\ndatabase = \"{}\"\nschema = \"theirs\"\n", foreign.url());
+    let other = Server::over(server.app.store.clone(), &settings).await;
+    tokio::spawn(Arc::clone(&other.app).keep_sinks());
+    until("it is said", async || other.sink().await["problem"].as_str().is_some_and(|why| why.contains("did not write"))).await;
+    assert_eq!(foreign.sql("SELECT count(*) FROM theirs.grids"), "3\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -341,7 +341,8 @@ async fn a_first_load_makes_its_indexes_at_the_end() {
     let database = Database::new();
     let store = Store::create(&place(&database.url()), &meta()).await.unwrap();
     store.boundaries_commit(publication(0, boundaries(1..4))).await.unwrap();
-    let indexes = || database.sql("SELECT indexdef FROM pg_indexes WHERE schemaname = 'wangge' AND tablename = 'facilities' ORDER BY 1");
+    let indexes =
+        || database.sql("SELECT indexdef FROM pg_indexes WHERE schemaname = 'wangge' AND tablename = 'facilities' ORDER BY 1");
     let all = indexes();
     assert!(all.contains("facilities_geom") && all.contains("facilities_external") && all.contains("facilities_code"), "{all}");
     let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'wangge.facilities'::regclass AND mode = 'AccessExclusiveLock'";
