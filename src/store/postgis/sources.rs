@@ -28,10 +28,13 @@ impl PostgisStore {
             // Others have to see that this server lives, however short a time it does.
             let sql = "INSERT INTO servers VALUES ($1, $2, now(), now(), 0) ON CONFLICT DO NOTHING";
             tx.execute(sql, bound![own, env!("CARGO_PKG_VERSION")], "saying that this server lives").await?;
+            // One after the other, and only then a look at who is there: a server that took it just now has said so in the same transaction.
+            let sql = "INSERT INTO sources (id, state) VALUES ($1, 'null') ON CONFLICT DO NOTHING";
+            tx.execute(sql, bound![id.as_str()], "taking a source").await?;
+            tx.row("SELECT id FROM sources WHERE id = $1 FOR UPDATE", bound![id.as_str()], "taking a source").await?;
             let sql = format!(
-                "INSERT INTO sources (id, state, taken_by) VALUES ($1, 'null', $2)
-                 ON CONFLICT (id) DO UPDATE SET taken_by = $2 WHERE sources.taken_by IS NULL OR sources.taken_by = $2
-                   OR NOT EXISTS (SELECT FROM servers s WHERE s.id = sources.taken_by AND s.seen_at > now() - interval '{GONE}')
+                "UPDATE sources SET taken_by = $2 WHERE id = $1 AND (taken_by IS NULL OR taken_by = $2
+                   OR NOT EXISTS (SELECT FROM servers s WHERE s.id = taken_by AND s.seen_at > now() - interval '{GONE}'))
                  RETURNING state"
             );
             let row = tx.row(sql, bound![id, own], "taking a source").await?;

@@ -378,7 +378,7 @@ async fn a_first_load_makes_its_indexes_at_the_end() {
 
     let mut load = store.facilities_load(alone()).await.unwrap();
     load.push(rows(1)).await.unwrap();
-    load.finish(None).await.unwrap();
+    load.finish(import("facilities")).await.unwrap();
     assert_eq!(indexes(), all);
     assert_eq!(database.sql("SELECT count(*) FROM wangge.facilities"), "3000\n");
     assert_eq!(store.check().await.unwrap(), vec![]);
@@ -390,6 +390,6 @@ async fn a_first_load_makes_its_indexes_at_the_end() {
         load.push(rows(from)).await.unwrap();
     }
     assert_eq!(database.sql(waiting), "0\n");
-    load.finish(None).await.unwrap();
+    load.finish(import("facilities")).await.unwrap();
     assert_eq!(database.sql("SELECT count(*) FROM wangge.facilities"), "15000\n");
 }
