@@ -103,13 +103,33 @@ impl View {
         Counts { facilities: counts.facilities - self.hidden_in(&ix.into()), ..counts }
     }
 
-    /// Sums over all that the caller sees of the boundaries in force: places outside every grid not included.
+    /// Sums over all that the caller sees of the boundaries in force: for who sees everything, what lies outside every region included.
     pub fn counts(&self) -> Counts {
-        let counts = self.tops().into_iter().map(|unit| match unit {
-            Unit::Grid(ix) => self.grid_counts(ix),
-            Unit::Region(ix) => self.region_counts(ix),
-        });
-        counts.fold(Counts::default(), Counts::and)
+        if !self.sees_all() {
+            let counts = self.tops().into_iter().map(|unit| match unit {
+                Unit::Grid(ix) => self.grid_counts(ix),
+                Unit::Region(ix) => self.region_counts(ix),
+            });
+            return counts.fold(Counts::default(), Counts::and);
+        }
+        let (city, grids, regions) = (&self.city, &self.territory.grids, &self.territory.regions);
+        Counts {
+            grids: grids.len() as u32,
+            facilities: match self.hides() {
+                false => city.facilities.len() as u32,
+                true => city.facilities.iter().filter(|row| self.sees_category(row.category)).count() as u32,
+            },
+            open_cases: city.cases.len() as u32,
+            overdue: city.cases.iter().filter(|case| case.record.overdue).count() as u32,
+            households: (0..grids.len() as u32).filter_map(|at| city.households(GridIx(at)).shown()).sum::<u64>()
+                + (0..regions.len() as u32).map(|at| city.region_households(RegionIx(at))).sum::<u64>(),
+            population: grids.iter().map(|grid| u64::from(grid.population.unwrap_or(0))).sum(),
+            staff: city.staff.len() as u32,
+            organizations: city.organizations.len() as u32,
+            buildings: city.buildings.len() as u32,
+            area_m2: grids.iter().map(|grid| grid.area_m2).sum::<f64>()
+                + regions.iter().filter(|region| region.owner.is_some()).map(|region| region.area_m2).sum::<f64>(),
+        }
     }
 
     /// Facilities of a subtree that are there and not shown. Cost: the rows in its box, for those from whom something is hidden.

@@ -140,19 +140,26 @@ pub(super) async fn answer(app: Arc<App>, doors: Vec<Door>, address: SocketAddr)
     answer_within(app, doors, address, Room::default()).await
 }
 
+/// The city in a line, as far as this server knows it.
+fn headline(app: &App, actor: &Arc<Actor>) -> String {
+    let view = app.view(&app.here(actor));
+    let (about, counts) = (&view.city.about, view.counts());
+    format!(
+        "{}{}: epoch {}, {} grids, {} facilities, {} open cases",
+        about.title,
+        if about.synthetic { " (演示数据, synthetic)" } else { "" },
+        view.city.epoch(),
+        counts.grids,
+        counts.facilities,
+        counts.open_cases,
+    )
+}
+
 async fn answer_within(app: Arc<App>, doors: Vec<Door>, address: SocketAddr, room: Room) -> Outcome {
     let scheme = app.config.scheme();
-    let city = app.published.load();
-    out::note(&format!(
-        "{}{}: epoch {}, {} grids, {} facilities, {} open cases\n{scheme}://{address}",
-        city.about.title,
-        if city.about.synthetic { " (演示数据, synthetic)" } else { "" },
-        city.epoch(),
-        city.territory.grids.len(),
-        city.facilities.len(),
-        city.cases.len(),
-    ));
-    let (local, about) = (Actor::local(), json!({ "version": env!("CARGO_PKG_VERSION"), "listen": address.to_string() }));
+    let local = Arc::new(Actor::local());
+    out::note(&format!("{}\n{scheme}://{address}", headline(&app, &local)));
+    let about = json!({ "version": env!("CARGO_PKG_VERSION"), "listen": address.to_string() });
     app.noted(&local, None, Action::Server, "start", about).await?;
     let ahead = Arc::clone(&app);
     tokio::spawn(async move { ahead.draw_ahead().await });

@@ -8,10 +8,9 @@ use super::query::{NoQuery, Query};
 use super::shapes::{self, CountsShape};
 use crate::app::view::View;
 use crate::app::{Actor, App, AppError};
-use crate::city::Counts;
 use crate::config::{FacilityGroup, Wall};
 use crate::domain::category::CategoryKind;
-use crate::domain::id::{GridIx, RegionIx, Unit};
+use crate::domain::id::Unit;
 use crate::geom::LatticeBox;
 use crate::territory::Territory;
 use axum::extract::State;
@@ -175,7 +174,7 @@ fn meta<'a>(app: &'a App, actor: &Actor, view: &'a View) -> Meta<'a> {
         root,
         root_grids,
         bbox: view.bbox().map(shapes::bbox),
-        counts: total(view).into(),
+        counts: view.counts().into(),
         facilities_outside: outside(view),
         default_facility_groups: {
             let groups = app.config.facility_groups.iter().map(|known| group(view, known));
@@ -196,32 +195,6 @@ fn outside(view: &View) -> u32 {
     }
     let grid = |leaf: Option<Unit>| leaf.and_then(Unit::grid);
     view.city.facilities.iter().filter(|row| grid(row.leaf).is_none() && view.sees_facility(row)).count() as u32
-}
-
-/// Sums over all that the caller sees: of the whole city, what lies outside every region included.
-fn total(view: &View) -> Counts {
-    if !view.sees_all() {
-        return view.counts();
-    }
-    let city = &view.city;
-    let grids = &view.territory.grids;
-    Counts {
-        grids: grids.len() as u32,
-        facilities: match view.hides() {
-            false => city.facilities.len() as u32,
-            true => city.facilities.iter().filter(|row| view.sees_category(row.category)).count() as u32,
-        },
-        open_cases: city.cases.len() as u32,
-        overdue: city.cases.iter().filter(|case| case.record.overdue).count() as u32,
-        households: (0..grids.len() as u32).filter_map(|at| city.households(GridIx(at)).shown()).sum::<u64>()
-            + (0..view.territory.regions.len() as u32).map(|at| city.region_households(RegionIx(at))).sum::<u64>(),
-        population: grids.iter().map(|grid| u64::from(grid.population.unwrap_or(0))).sum(),
-        staff: city.staff.len() as u32,
-        organizations: city.organizations.len() as u32,
-        buildings: city.buildings.len() as u32,
-        area_m2: grids.iter().map(|grid| grid.area_m2).sum::<f64>()
-            + view.territory.regions.iter().filter(|region| region.owner.is_some()).map(|region| region.area_m2).sum::<f64>(),
-    }
 }
 
 fn scheme(view: &View) -> SchemeShape<'_> {
