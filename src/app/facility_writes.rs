@@ -343,7 +343,7 @@ impl App {
         }
         let leaf = view.territory.leaf_at(record.at);
         if !view.sees_at(leaf) {
-            return Err(refused("position", "lies outside the part of the city that you may write to"));
+            return Err(refused("position", "lies outside the part of the city that you may write to, or that this server has"));
         }
         let grid = leaf.and_then(Unit::grid).map(|ix| view.territory.grid(ix).code.clone());
         Ok(FacilityRecord { grid, ..record })

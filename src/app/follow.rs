@@ -107,7 +107,10 @@ impl App {
                 Err(LookError::Stopping) if self.applier.alive().is_err() => return,
                 // What was handed in was given up with the past that it belonged to.
                 Err(LookError::Stopping) => {}
-                Err(LookError::Store(error)) => self.is_away(followed, &error),
+                Err(LookError::Store(error)) => {
+                    self.is_away(followed, &error);
+                    self.store.seek().await;
+                }
             }
             let _ = tokio::time::timeout(POLL, news.notified()).await;
         }

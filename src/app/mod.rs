@@ -138,10 +138,14 @@ pub enum AppError {
     #[error("the settings have no [access]: callers are not told apart, and have no tokens and sessions")]
     NoCallers,
     /// Ask somebody who may.
-    #[error(
-        "this needs the right {right:?}: none of your roles has it, or it is one for the whole city, of which there is a part here"
-    )]
+    #[error("this needs the right {}: none of your roles has it, or it is one for the whole city, of which you see a part", right.as_str())]
     Denied {
+        /// Which.
+        right: Right,
+    },
+    /// Ask a server with the whole city.
+    #[error("this server has a part of the city: what needs the right {} is done at one that has the whole, whoever asks", right.as_str())]
+    OfPart {
         /// Which.
         right: Right,
     },

@@ -1,5 +1,6 @@
 //! Sinks: schemas of other databases that have the boundaries in force, written after each publication. What is there already is not written
-//! again, so every server looks; one writes at a time. A database that is away is tried again, ever less often.
+//! again, so every server looks; one writes at a time. A database that is away is tried again, ever less often. Whether `published`
+//! still says what was written is looked at now and then: somebody may have emptied it, or another server may write there.
 
 use super::App;
 use crate::city::City;
@@ -11,8 +12,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-#[cfg(feature = "postgres")]
-use std::time::Duration;
 
 /// All of them.
 #[derive(Debug)]
@@ -100,10 +99,13 @@ pub async fn examine(config: &Config) -> Vec<(String, Result<String, String>)> {
     let mut found = Vec::new();
     for sink in &config.sinks {
         #[cfg(feature = "postgres")]
-        let answers = crate::upstream::sink::answers(sink.url.secret()).await;
+        let answers = {
+            let tables = ["regions", "grids", "published"].map(|name| format!("{}{name}", sink.prefix));
+            crate::upstream::sink::answers(sink.url.secret(), &sink.schema, &tables).await
+        };
         #[cfg(not(feature = "postgres"))]
         let answers = Err("this program was built without the feature postgres, which writes to databases".to_owned());
-        found.push((sink.id.clone(), answers.map(|()| format!("{} answers and has PostGIS", sink.url.shown()))));
+        found.push((sink.id.clone(), answers.map(|()| format!("{} answers, has PostGIS, and may be written", sink.url.shown()))));
     }
     found
 }
@@ -113,14 +115,19 @@ mod writing {
     use super::*;
     use crate::app::AppError;
     use crate::domain::hash::hash64_of_parts;
-    use crate::domain::id::{GridIx, RegionIx};
+    use crate::domain::id::{GridIx, RegionIx, Revision};
     use crate::geom::Area;
     use crate::interchange::wkb;
-    use crate::upstream::sink::{Table, Told, write};
+    use crate::upstream::sink::{Table, There, Told, there, write};
+    use serde_json::json;
     use std::fmt::Write as _;
+    use std::time::{Duration, Instant};
 
     /// How often it is looked whether boundaries are others.
     const LOOK: Duration = Duration::from_secs(1);
+
+    /// How often it is looked whether a sink still says what was written there.
+    const CHECK: Duration = Duration::from_secs(10);
 
     /// Pause before a database that did not take it is tried again: the first, and the longest.
     const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -161,17 +168,45 @@ mod writing {
         }
 
         async fn keep_sink(self: Arc<Self>, sink: &Settings) {
-            let (mut done, mut pause) = (None::<InForce>, PAUSES.0);
+            let (mut done, mut pause) = (None::<Done>, PAUSES.0);
             while self.applier.alive().is_ok() {
                 let city = self.published.load();
-                if done.as_ref().is_some_and(|done| done.is(&city)) {
-                    tokio::time::sleep(LOOK).await;
-                    continue;
+                if let Some(done) = done.as_mut().filter(|done| done.in_force.is(&city)) {
+                    if done.looked.elapsed() < CHECK {
+                        tokio::time::sleep(LOOK).await;
+                        continue;
+                    }
+                    done.looked = Instant::now();
+                    match there(sink.url.secret(), &sink.schema, &published(sink)).await {
+                        Ok(Some(there)) if there.content == done.content => {
+                            let (epoch, at) = (Some(city.epoch().0), Some(self.clock.now()));
+                            self.sink_noted(sink, |state| *state = State { epoch, at, ..State::default() });
+                            continue;
+                        }
+                        // It would go on for ever between two.
+                        Ok(Some(there))
+                            if there.revision >= done.revision && self.is_ours(&there).await.is_ok_and(|ours| ours) =>
+                        {
+                            self.sink_noted(sink, |state| state.behind = true);
+                            self.sink_failed(
+                                sink,
+                                "another server of this city writes something else there: are its settings the same?",
+                            );
+                            continue;
+                        }
+                        Ok(_) => tracing::warn!(sink = sink.id, "a sink does not say any more what was written there"),
+                        Err(why) => {
+                            self.sink_failed(sink, &why);
+                            continue;
+                        }
+                    }
                 }
                 self.sink_noted(sink, |state| state.behind = true);
                 match self.sink_write(sink, &city).await {
-                    Ok(wrote) => {
-                        (done, pause) = (Some(InForce::of(&city)), PAUSES.0);
+                    Ok(seen) => {
+                        let (wrote, in_force) = (seen.wrote, InForce::of(&city));
+                        let Seen { content, revision, .. } = seen;
+                        (done, pause) = (Some(Done { in_force, content, revision, looked: Instant::now() }), PAUSES.0);
                         let (epoch, at) = (city.epoch().0, self.clock.now());
                         if wrote {
                             tracing::info!(sink = sink.id, epoch, "boundaries were written to a sink");
@@ -181,14 +216,8 @@ mod writing {
                     // Another server is at it, or this one is behind.
                     Err(Why::NotNow) => tokio::time::sleep(LOOK).await,
                     Err(Why::Problem(why)) => {
-                        let mut is_new = false;
-                        self.sink_noted(sink, |state| {
-                            is_new = state.problem.as_ref() != Some(&why);
-                            state.problem = Some(why.clone());
-                        });
-                        if is_new {
-                            tracing::warn!(sink = sink.id, why, "a sink could not be written; it is tried again");
-                        }
+                        done = None;
+                        self.sink_failed(sink, &why);
                         tokio::time::sleep(pause).await;
                         pause = (pause * 2).min(PAUSES.1);
                     }
@@ -196,40 +225,117 @@ mod writing {
             }
         }
 
+        fn sink_failed(&self, sink: &Settings, why: &str) {
+            let mut is_new = false;
+            self.sink_noted(sink, |state| {
+                is_new = state.problem.as_deref() != Some(why);
+                state.problem = Some(why.to_owned());
+            });
+            if is_new {
+                tracing::warn!(sink = sink.id, why, "a sink could not be written; it is tried again");
+            }
+        }
+
         fn sink_noted(&self, sink: &Settings, note: impl FnOnce(&mut State)) {
             note(self.sinks.states().entry(sink.id.clone()).or_default());
         }
 
-        /// Sees to it that a sink has the boundaries of a city; whether they had to be written.
-        async fn sink_write(&self, sink: &Settings, city: &Arc<City>) -> Result<bool, Why> {
+        /// Sees to it that a sink has the boundaries of a city.
+        async fn sink_write(&self, sink: &Settings, city: &Arc<City>) -> Result<Seen, Why> {
             // One that is behind would write what was in force.
             let behind = self.store_away_s().is_some() || self.behind().await.map_or(true, |behind| behind > 0);
             if behind || !Arc::ptr_eq(&self.published.load(), city) && self.published.load().epoch() != city.epoch() {
                 return Err(Why::NotNow);
             }
-            let (work, of) = (sink.clone(), Arc::clone(city));
-            let (tables, content) =
-                self.compute.run(move || tables(&work, &of)).await.map_err(|error| Why::Problem(error.to_string()))?;
             let key = format!("sink:{}", sink.id);
             match self.store.source_take(&key).await {
                 Ok(Some(_)) => {}
                 Ok(None) => return Err(Why::NotNow),
                 Err(error) => return Err(Why::Problem(AppError::from(error).to_string())),
             }
+            let written = self.sink_written(sink, city).await;
+            let note = json!({ "epoch": city.epoch().0, "at": self.clock.now().to_string(), "problem": written.as_ref().err() });
+            if let Err(error) = self.store.source_note(&key, note).await {
+                // Nobody else can take it before that.
+                tracing::debug!(sink = sink.id, %error, "what became of a sink could not be noted");
+                return Err(Why::NotNow);
+            }
+            written.map_err(Why::Problem)
+        }
+
+        async fn sink_written(&self, sink: &Settings, city: &Arc<City>) -> Result<Seen, String> {
+            let (work, of) = (sink.clone(), Arc::clone(city));
+            let (tables, content) = self.compute.run(move || tables(&work, &of)).await.map_err(|error| error.to_string())?;
+            let (url, published) = (sink.url.secret(), published(sink));
+            let before = there(url, &sink.schema, &published).await?;
+            if let Some(there) = before.as_ref().filter(|there| there.content == content) {
+                return Ok(Seen { wrote: false, content, revision: there.revision });
+            }
+            if let Some(there) = &before {
+                let cure = format!("if these are to replace them: DELETE FROM {}.{published}", sink.schema);
+                self.may_replace(there, city.revision).await.map_err(|why| format!("{why}; {cure}"))?;
+            }
             let told = Told {
                 city: city.about.title.clone(),
                 epoch: city.epoch().0.cast_signed(),
                 revision: city.revision.0.cast_signed(),
+                committed: self.committed(city.revision).await?.map(|at| at.to_string()),
                 at: self.clock.now().to_string(),
                 content,
             };
-            let written = write(sink.url.secret(), &sink.schema, &format!("{}published", sink.prefix), &told, &tables).await;
-            let note = serde_json::json!({ "epoch": told.epoch, "at": told.at, "problem": written.as_ref().err() });
-            if let Err(error) = self.store.source_note(&key, note).await {
-                tracing::debug!(sink = sink.id, %error, "what became of a sink could not be noted");
-            }
-            written.map_err(Why::Problem)
+            write(url, &sink.schema, &published, &told, before.as_ref(), &tables).await?;
+            Ok(Seen { wrote: true, content: told.content, revision: told.revision })
         }
+
+        /// Refuses to write over what is not an earlier state of this city.
+        async fn may_replace(&self, there: &There, revision: Revision) -> Result<(), String> {
+            let of = Revision(there.revision.max(0).cast_unsigned());
+            if of > revision {
+                return Err(format!(
+                    "the boundaries there are of revision {of}, those here of {revision}: something older, or another city ({:?}), would be written over it",
+                    there.city
+                ));
+            }
+            match self.is_ours(there).await? {
+                true => Ok(()),
+                false => Err(format!(
+                    "the boundaries there are those of another city ({:?}), or of another past of this one",
+                    there.city
+                )),
+            }
+        }
+
+        /// Which city something is of its change log tells: no two have a change of one number at one time.
+        async fn is_ours(&self, there: &There) -> Result<bool, String> {
+            let of = Revision(there.revision.max(0).cast_unsigned());
+            Ok(self.committed(of).await?.map(Timestamp::as_millisecond) == there.committed_ms)
+        }
+
+        /// When a change was committed.
+        async fn committed(&self, revision: Revision) -> Result<Option<Timestamp>, String> {
+            let before = Revision(revision.0.saturating_sub(1));
+            let entries = self.store.log_since(before, 1).await.map_err(|error| AppError::from(error).to_string())?;
+            Ok(entries.into_iter().find(|entry| entry.revision == revision).map(|entry| entry.at))
+        }
+    }
+
+    /// What a sink has now.
+    struct Seen {
+        wrote: bool,
+        content: String,
+        revision: i64,
+    }
+
+    /// What was last seen in a sink.
+    struct Done {
+        in_force: InForce,
+        content: String,
+        revision: i64,
+        looked: Instant,
+    }
+
+    fn published(sink: &Settings) -> String {
+        format!("{}published", sink.prefix)
     }
 
     /// Why a sink was not written.

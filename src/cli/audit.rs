@@ -28,7 +28,7 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct VerifyArgs {
-    /// The city's data file.
+    /// The city's data file, or the URL of its database (postgres://…).
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// A row that must be in the chain, as an earlier verify, the server's log or an export told it: only a row that is kept elsewhere shows
@@ -47,7 +47,7 @@ enum Format {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ExportArgs {
-    /// The city's data file.
+    /// The city's data file, or the URL of its database (postgres://…).
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// How rows are written.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Works beside a running server: it only reads.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The city's data file.
+    /// The city's data file, or the URL of its database (postgres://…).
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// Print the result as JSON.

@@ -1,13 +1,16 @@
 //! `wangge doctor`: what a server needs, thing by thing.
 
 use super::machine::{self, disk, mode};
-use super::{Outcome, out};
+use super::{Outcome, chain, out};
 use crate::clock::Clock;
 use crate::config::{Config, database_url};
+use crate::domain::id::GridSet;
+use crate::domain::scope::Scope;
 use crate::http;
-use crate::store::{Access, Store, place_shown};
+use crate::store::{Access, Store, StoreError, epoch_at, others_at, place_shown};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::fs::Metadata;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -36,7 +39,7 @@ pub(super) struct Args {
     /// Settings as a TOML file.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The city's data file [default: as the settings say].
+    /// The city's data file, or the URL of its database (postgres://…) [default: as the settings say].
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Before the start: the address must be free.
@@ -175,28 +178,31 @@ fn permissions(config: &Config, all: &mut Findings) {
     };
     let key = config.tls.iter().map(|tls| tls.key.clone());
     let secrets: Vec<PathBuf> = config.secret_files.iter().cloned().chain(key).chain([beside(".secret")]).collect();
-    let mut well = 0;
+    let (mut well, mut wrong) = (0, false);
     for path in secrets.iter().filter(|path| path.exists()) {
-        match mode(path) {
-            Ok(Some(mode)) if mode & 0o007 != 0 => all.bad(
-                State::Wrong,
-                "permissions",
+        let (found, why, mend) = match mode(path) {
+            Ok(Some(mode)) if mode & 0o007 != 0 => (
                 format!("{} has the mode {mode:03o}", path.display()),
                 "every user of this machine can read that secret",
                 format!("chmod 600 {}", path.display()),
             ),
-            Ok(_) => well += 1,
-            Err(error) => all.bad(
-                State::Wrong,
-                "permissions",
+            Ok(_) => {
+                well += 1;
+                continue;
+            }
+            Err(error) => (
                 format!("{}: {error}", path.display()),
                 "the server needs it",
-                "run doctor as the user that the server runs as",
+                "run doctor as the user that the server runs as".to_owned(),
             ),
-        }
+        };
+        wrong = true;
+        all.bad(State::Wrong, "permissions", found, why, mend);
     }
     if is_database(&config.data) {
-        all.ok("permissions", format!("of {well} files with secrets"));
+        if !wrong {
+            all.ok("permissions", format!("of {well} files with secrets"));
+        }
         return;
     }
     match mode(&config.data) {
@@ -263,17 +269,34 @@ async fn data(config: &Config, now: Timestamp, all: &mut Findings) {
     let opened = async {
         let store = Store::open(path, Access::Read).await?;
         let (meta, revision) = (store.meta().await?, store.revision().await?);
+        let unknown = unknown_codes(&store, &config.within, now).await?;
         store.close().await?;
-        Ok::<_, crate::store::StoreError>((meta, revision))
+        Ok::<_, StoreError>((meta, revision, unknown))
     };
-    let mend = "wangge import makes one, wangge restore puts a backup in its place, wangge check looks at all of it";
     let zone = match opened.await {
-        Ok((meta, revision)) => {
+        Ok((meta, revision, unknown)) => {
+            if !unknown.is_empty() {
+                let found = format!("no boundaries in force have {}", unknown.join(", "));
+                all.bad(
+                    State::Wrong,
+                    "within",
+                    found,
+                    "the server does not start like this",
+                    "codes of regions or grids, or all of the city",
+                );
+            }
             all.ok("data", format!("{}: {}, revision {revision}", place_shown(path), meta.title));
             Some(meta.time_zone)
         }
         Err(error) => {
-            all.bad(State::Wrong, "data", format!("{}: {error}", place_shown(path)), "there is no city to serve", mend);
+            let mend = match &error {
+                StoreError::Missing(_) => "wangge import makes one, wangge restore puts a backup in its place",
+                StoreError::Away { .. } | StoreError::Database { .. } | StoreError::Invalid(_) if is_database(path) => {
+                    "docs/postgis.md: the URL, the password, the roles and what they need"
+                }
+                _ => "wangge check looks at all of it, wangge restore puts a backup in its place",
+            };
+            all.bad(State::Wrong, "data", format!("{}: {}", place_shown(path), chain(&error)), "there is no city to serve", mend);
             None
         }
     };
@@ -309,6 +332,21 @@ async fn data(config: &Config, now: Timestamp, all: &mut Findings) {
             None => all.ok("clock", now.to_string()),
         },
     }
+}
+
+/// Codes that a server of a part of the city would have, and nothing has.
+async fn unknown_codes(store: &Store, within: &Scope, now: Timestamp) -> Result<Vec<String>, StoreError> {
+    let Scope::Within(codes) = within else { return Ok(Vec::new()) };
+    let epochs = store.epochs().await?;
+    let governance = epoch_at(&epochs, &GridSet::default(), now);
+    let mut known = HashSet::new();
+    for record in governance.into_iter().chain(others_at(&epochs, now)) {
+        if let Some(set) = store.boundaries_at(record.epoch).await? {
+            known.extend(set.regions.iter().map(|region| region.code.clone()));
+            known.extend(set.grids.iter().map(|grid| grid.code.clone()));
+        }
+    }
+    Ok(codes.iter().filter(|code| !known.contains(*code)).map(ToString::to_string).collect())
 }
 
 fn listening(config: &Config, starting: bool, all: &mut Findings) {
@@ -422,6 +460,9 @@ fn backups(config: &Config, now: Timestamp, all: &mut Findings) {
     let (why, mend) =
         ("what is lost with the disk is lost", "wangge backup --data CITY.gpkg COPY.gpkg each night, onto another disk");
     let Some(folder) = &config.backup_folder else {
+        if is_database(&config.data) {
+            return all.ok("backup", "the database's own: pg_dump or base backups (docs/postgis.md)");
+        }
         let mend = "backup_folder in the settings names the folder that wangge backup writes to";
         return all.bad(State::Warning, "backup", "nobody said where backups are", why, mend);
     };
@@ -442,7 +483,7 @@ fn backups(config: &Config, now: Timestamp, all: &mut Findings) {
 
 /// A little of each source is read, nothing of it is brought in.
 async fn sources(config: &Config, all: &mut Findings) {
-    let (why, mend) = ("nothing of it comes into the city, which stays as it is", "docs/sources.md: grants, columns, CRS");
+    let (why, mend) = ("nothing of it comes into the city, which stays as it is", "docs/sources.md: how a source is read");
     for (id, found) in crate::app::sources::examine(config).await {
         match found {
             Ok(found) => all.ok("source", format!("{id}: {found}")),

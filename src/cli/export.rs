@@ -69,7 +69,7 @@ pub(super) struct Args {
     /// The file; must not exist, unless --force is given.
     #[arg(value_name = "OUT")]
     to: PathBuf,
-    /// The city's data file.
+    /// The city's data file, or the URL of its database (postgres://…).
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// regions, grids, facilities, staff, households, cases (open ones), organizations, buildings; of tiles: regions,grids,labels,

@@ -63,7 +63,7 @@ pub(super) struct Args {
     /// Files, read one behind the other as one import.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
-    /// The city's data file; created when there is none.
+    /// The city's data file, or the URL of its database (postgres://…); made when there is none.
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// CRS of the positions: wgs84, cgcs2000, gcj02 or bd09; epsg:4491 to epsg:4554 (Gauss-Krüger on CGCS2000, zones of 3° and 6°); a local

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// server: it only reads.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The city's data file.
+    /// The city's data file, or the URL of its database (postgres://…).
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// The set whose grids are linked.

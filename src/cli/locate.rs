@@ -17,7 +17,7 @@ pub(super) struct Args {
     /// A CSV table with a header, gzipped or not: with positions (lon, lat), or with addresses (address).
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The city's data file.
+    /// The city's data file, or the URL of its database (postgres://…).
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// CRS of the positions: wgs84, cgcs2000, gcj02 or bd09. A table of addresses has none.

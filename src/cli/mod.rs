@@ -88,14 +88,14 @@ enum Failure {
 
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(source) = cause {
-            text.push_str(&format!(": {source}"));
-            cause = source.source();
-        }
-        Self::Failed(text)
+        Self::Failed(chain(&error))
     }
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Whether all is well, as an exit code.

@@ -29,7 +29,7 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct AddArgs {
-    /// The city's data file.
+    /// The city's data file, or the URL of its database (postgres://…).
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// Whose it is; stands in the change log and in the audit.
@@ -52,7 +52,7 @@ pub(super) struct AddArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ListArgs {
-    /// The city's data file.
+    /// The city's data file, or the URL of its database (postgres://…).
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// Print the list as JSON.
@@ -62,7 +62,7 @@ pub(super) struct ListArgs {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RevokeArgs {
-    /// The city's data file.
+    /// The city's data file, or the URL of its database (postgres://…).
     #[arg(long, value_name = "FILE")]
     data: PathBuf,
     /// Its number, as the list says.

@@ -39,6 +39,11 @@ impl Secret {
         from_hex(text.strip_prefix(MARK)?).map(Self)
     }
 
+    /// Another one that follows from it; from that one neither it nor its other followers can be found.
+    pub fn derived(&self, what: &str) -> Self {
+        Self(self.digest().after(what.as_bytes()).0)
+    }
+
     /// What is stored of it. A secret of 256 random bits cannot be guessed from it, so one pass is enough.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.0)
@@ -136,6 +141,9 @@ mod tests {
         assert_eq!(Secret::parse(&text), Some(secret.clone()));
         assert_ne!(Secret::random().expect("random"), secret);
         assert!(!format!("{secret:?}").contains(&text[8..]));
+        let others = ["a", "b", ""].map(|what| secret.derived(what));
+        assert_eq!(others, ["a", "b", ""].map(|what| secret.derived(what)));
+        assert!(others[0] != others[1] && !others.contains(&secret) && secret.digest() != Digest::of(&others[2].0));
         for bad in ["", "wgs_", &text[4..], &text[..60], &format!("{text}0"), &text.to_uppercase(), &text.replace("wgs", "wgt")] {
             assert_eq!(Secret::parse(bad), None, "{bad}");
         }

@@ -93,7 +93,7 @@ pub async fn access(State(app): State<Arc<App>>, request: Request, next: Next) -
 fn needs_the_whole(app: &App, need: Need) -> Option<Response> {
     let Need::Right(right) = need else { return None };
     let whole = !Rights::ALL.of_a_part_server().has(right) && app.config.within != Scope::All;
-    whole.then(|| Problem::from(AppError::Denied { right }).into_response())
+    whole.then(|| Problem::from(AppError::OfPart { right }).into_response())
 }
 
 /// What an answer tells that the audit is to know of: put beside it by whoever made it.

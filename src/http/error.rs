@@ -209,7 +209,7 @@ impl From<AppError> for Problem {
                 .with("allowed", known.as_slice()),
             AppError::NoBoundaries { .. } => Self::new(C::NoBoundaries, detail),
             AppError::NoCallers => Self::new(C::NoCallers, detail),
-            AppError::Denied { right } => Self::new(C::Denied, detail).with("right", right.as_str()),
+            AppError::Denied { right } | AppError::OfPart { right } => Self::new(C::Denied, detail).with("right", right.as_str()),
             AppError::UnknownId { id, .. } => Self::new(C::UnknownId, detail).with("given", *id),
             AppError::UnknownName { what, name, known } => {
                 let code = match *what {

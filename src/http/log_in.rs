@@ -229,14 +229,12 @@ pub async fn to_oidc(
     let to = own_path(query.to.as_deref())?;
     let door = Door::of(&app, client, "oidc", &to, &headers)?;
     stranger(door.access, door.client)?;
-    let back = format!("{}/log-in/oidc/back", base_url(&app.config, &headers));
-    let (page, state) = match door.access.oidc_page(&back).await.unwrap_or(Err(Refused::Nobody)) {
-        Ok(begun) => begun,
-        Err(why) => return Ok(door.turned_away(&why)),
-    };
-    let mut response = sent(&page)?;
-    response.headers_mut().insert(header::SET_COOKIE, remembered(&app, &state, &to));
-    Ok(response)
+    let seed = new_seed()?;
+    let page = door.access.oidc_page(&seed, &state_of(&seed), &oidc_back(&app, &headers)).await;
+    match page.unwrap_or(Err(Refused::Nobody)) {
+        Ok(page) => sent_with(&page, remembered(&app, &seed, &to)),
+        Err(why) => Ok(door.turned_away(&why)),
+    }
 }
 
 /// Back from the log-in page of OpenID Connect.
@@ -247,11 +245,15 @@ pub async fn from_oidc(
     client: Option<Extension<Client>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let (state, to) = begun_here(&app, &headers, query.state.as_deref())?;
+    let (seed, to) = begun_here(&app, &headers, query.state.as_deref())?;
     let door = Door::of(&app, client, "oidc", &to, &headers)?;
-    let claims = match (state, &query.code, &query.error) {
+    let claims = match (seed, &query.code, &query.error) {
         (None, _, _) => Err(NOT_HERE),
-        (Some(state), Some(code), None) => door.access.oidc_claims(state, code, app.clock.now()).await,
+        (Some(seed), Some(code), None) => {
+            // Nobody remembers which log-ins were begun: each of these asks the issuer.
+            stranger(door.access, door.client)?;
+            door.access.oidc_claims(&seed, &oidc_back(&app, &headers), code, app.clock.now()).await
+        }
         _ => Err(Refused::Invalid("the log-in page let nobody in")),
     };
     door.came_back(claims, &to, &headers).await
@@ -261,11 +263,10 @@ pub async fn from_oidc(
 #[utoipa::path(get, path = "/log-in/cas", tag = "access", params(ToQuery), responses((status = 303)))]
 pub async fn to_cas(State(app): State<Arc<App>>, Query(query): Query<ToQuery>, headers: HeaderMap) -> Answer<Response> {
     let to = own_path(query.to.as_deref())?;
-    let state = Secret::random().map_err(|error| Problem::new(ProblemCode::Internal, error.to_string()))?;
-    let page = told_apart(&app)?.cas_page(&cas_service(&app, &headers, &state.text()));
-    let mut response = sent(&page.ok_or_else(|| Problem::new(ProblemCode::NotFound, "the settings have no [cas]"))?)?;
-    response.headers_mut().insert(header::SET_COOKIE, remembered(&app, &state, &to));
-    Ok(response)
+    let seed = new_seed()?;
+    let page = told_apart(&app)?.cas_page(&cas_service(&app, &headers, &seed));
+    let page = page.ok_or_else(|| Problem::new(ProblemCode::NotFound, "the settings have no [cas]"))?;
+    sent_with(&page, remembered(&app, &seed, &to))
 }
 
 /// Back from the log-in page of CAS.
@@ -276,35 +277,49 @@ pub async fn from_cas(
     client: Option<Extension<Client>>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let (state, to) = begun_here(&app, &headers, query.state.as_deref())?;
+    let (seed, to) = begun_here(&app, &headers, query.state.as_deref())?;
     let door = Door::of(&app, client, "cas", &to, &headers)?;
-    let claims = match state {
+    let claims = match seed {
         // CAS itself binds a ticket to no browser: somebody else's would let its finder in as them, unseen.
         None => Err(NOT_HERE),
-        Some(state) => {
+        Some(seed) => {
             stranger(door.access, door.client)?;
-            let service = cas_service(&app, &headers, state);
+            let service = cas_service(&app, &headers, &seed);
             door.access.cas_claims(&service, query.ticket.as_deref().unwrap_or_default()).await
         }
     };
     door.came_back(claims, &to, &headers).await
 }
 
-fn cas_service(app: &App, headers: &HeaderMap, state: &str) -> String {
-    format!("{}/log-in/cas/back?state={}", base_url(&app.config, headers), encoded(state))
+fn cas_service(app: &App, headers: &HeaderMap, seed: &Secret) -> String {
+    format!("{}/log-in/cas/back?state={}", base_url(&app.config, headers), state_of(seed))
+}
+
+fn oidc_back(app: &App, headers: &HeaderMap) -> String {
+    format!("{}/log-in/oidc/back", base_url(&app.config, headers))
+}
+
+fn new_seed() -> Answer<Secret> {
+    Secret::random().map_err(|error| Problem::new(ProblemCode::Internal, error.to_string()))
+}
+
+/// What the browser brings back: it goes through addresses and others' logs, and tells nothing of the seed.
+fn state_of(seed: &Secret) -> String {
+    seed.derived("state").text()
 }
 
 const NOT_HERE: Refused = Refused::Invalid("this log-in was not begun in this browser; begin again");
 
 /// The cookie of a log-in elsewhere: its way goes on in the browser that began it, and nowhere else, and ends where somebody wanted to go.
-fn remembered(app: &App, state: &Secret, to: &str) -> HeaderValue {
-    let (name, state, to) = (state_name(app), state.text(), encoded(to));
+/// No server remembers it, so any of several can go on.
+fn remembered(app: &App, seed: &Secret, to: &str) -> HeaderValue {
+    let (name, seed, to) = (state_name(app), seed.text(), encoded(to));
     // A name that begins with __Host- is taken with this path only.
     let (path, also) = match app.config.is_secure() {
         true => ("/".to_owned(), "; Secure"),
         false => (format!("{}/log-in", folder(app)), ""),
     };
-    let value = format!("{name}={state}.{to}; Path={path}; HttpOnly; SameSite=Lax{also}; Max-Age=600");
+    let value = format!("{name}={seed}.{to}; Path={path}; HttpOnly; SameSite=Lax{also}; Max-Age=600");
     HeaderValue::from_str(&value).expect("hexadecimal digits and a percent-encoded text are a header value")
 }
 
@@ -319,13 +334,14 @@ fn folder(app: &App) -> String {
     base.map(|base| base.path().trim_end_matches('/').to_owned()).unwrap_or_default()
 }
 
-/// The state that came back, when it is that of the cookie, and where to go.
-fn begun_here<'a>(app: &App, headers: &HeaderMap, told: Option<&'a str>) -> Answer<(Option<&'a str>, String)> {
+/// The seed of the cookie, when the state that came back is that of it, and where to go.
+fn begun_here(app: &App, headers: &HeaderMap, told: Option<&str>) -> Answer<(Option<Secret>, String)> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let cookie = pairs.find(|(name, _)| *name == state_name(app)).and_then(|(_, value)| value.split_once('.'));
-    match cookie.filter(|(state, _)| told == Some(*state)) {
-        Some((_, to)) => Ok((told, own_path(decoded(to).as_deref())?)),
+    let cookie = cookie.and_then(|(seed, to)| Some((Secret::parse(seed)?, to)));
+    match cookie.filter(|(seed, _)| told == Some(&state_of(seed))) {
+        Some((seed, to)) => Ok((Some(seed), own_path(decoded(to).as_deref())?)),
         None => Ok((None, "/".to_owned())),
     }
 }
@@ -429,6 +445,12 @@ fn sent(to: &str) -> Answer<Response> {
     let place = HeaderValue::from_str(&ascii).map_err(|_| Problem::bad_parameter("to", "has signs that it cannot have"))?;
     let mut response = StatusCode::SEE_OTHER.into_response();
     response.headers_mut().insert(header::LOCATION, place);
+    Ok(response)
+}
+
+fn sent_with(to: &str, cookie: HeaderValue) -> Answer<Response> {
+    let mut response = sent(to)?;
+    response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
 }
 

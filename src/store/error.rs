@@ -1,7 +1,7 @@
 //! Why the store did not do what it was asked.
 
 use crate::domain::id::{Epoch, FacilityId, Version};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The variant says what a caller could do about it.
 #[derive(Debug, thiserror::Error)]
@@ -38,11 +38,11 @@ pub enum StoreError {
     /// The commit contradicts itself or what is stored: mend it.
     #[error("{0}")]
     Invalid(String),
-    /// No such file.
-    #[error("{} does not exist", .0.display())]
+    /// No such file, or no city in a schema.
+    #[error("{}", missing(.0))]
     Missing(PathBuf),
     /// A file of that name exists and would be overwritten.
-    #[error("{} exists already", .0.display())]
+    #[error("{} exists already, and is not written over", .0.display())]
     Exists(PathBuf),
     /// Another process owns the file.
     #[error("{} is in use by an import, or by a server that does not say where it answers; try again when it has ended", .0.display())]
@@ -114,4 +114,9 @@ pub enum StoreError {
     /// The task that wrote ended before it answered; nothing of the commit is stored.
     #[error("the write was given up")]
     GivenUp,
+}
+
+fn missing(place: &Path) -> String {
+    let what = if place.starts_with("postgres:") { "holds no city" } else { "does not exist" };
+    format!("{} {what}: wangge import makes one, wangge demo one to look at", place.display())
 }

@@ -333,6 +333,14 @@ impl Store {
         }
     }
 
+    /// Looks where the store is now, when it is away: a database that has several hosts may be written at another one.
+    pub async fn seek(&self) {
+        #[cfg(feature = "postgres")]
+        if let Self::Postgis(store) = self {
+            store.seek().await;
+        }
+    }
+
     /// Says to other servers over the same store that this one lives, and how far it is.
     pub async fn here(&self, revision: Revision) -> Result<(), StoreError> {
         match self {

@@ -30,54 +30,73 @@ pub struct Told {
     pub epoch: i64,
     /// The change log's number.
     pub revision: i64,
-    /// When, as RFC 3339.
+    /// When that change was committed, as RFC 3339; none: there was no change yet.
+    pub committed: Option<String>,
+    /// When it is written, as RFC 3339.
     pub at: String,
     /// Of all rows: what is there already is not written again.
     pub content: String,
 }
 
-/// Writes all tables, unless they hold this content already; whether anything was written.
-pub async fn write(url: &str, schema: &str, published: &str, told_of: &Told, tables: &[Table]) -> Result<bool, String> {
-    let foreign = Foreign::of(url)?;
-    foreign.in_time(write_to(&foreign, &Own { schema, published }, told_of, tables)).await
+/// What `published` says about the tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct There {
+    /// Title of the city that wrote them.
+    pub city: String,
+    /// Its change log's number then.
+    pub revision: i64,
+    /// When that change was committed, in milliseconds since 1970: with the number it tells one city from another.
+    pub committed_ms: Option<i64>,
+    /// Of all rows.
+    pub content: String,
 }
 
-async fn write_to(foreign: &Foreign, own: &Own<'_>, told_of: &Told, tables: &[Table]) -> Result<bool, String> {
+/// What is there; `None`: nothing that this program wrote.
+pub async fn there(url: &str, schema: &str, published: &str) -> Result<Option<There>, String> {
+    let foreign = Foreign::of(url)?;
+    let own = Own { schema, published };
+    foreign
+        .in_time(async {
+            let mut connection = foreign.connected().await?;
+            let mut tx = foreign.begin(&mut connection, "ISOLATION LEVEL READ COMMITTED READ ONLY").await?;
+            let there = if own.is_there(&mut tx, published).await? { own.told(&mut tx).await? } else { None };
+            tx.rollback().await.map_err(|error| told(&error))?;
+            Ok(there)
+        })
+        .await
+}
+
+/// Writes all tables in the place of what was there `before`.
+pub async fn write(
+    url: &str,
+    schema: &str,
+    published: &str,
+    told_of: &Told,
+    before: Option<&There>,
+    tables: &[Table],
+) -> Result<(), String> {
+    let foreign = Foreign::of(url)?;
+    foreign.in_time(write_to(&foreign, &Own { schema, published }, told_of, before, tables)).await
+}
+
+async fn write_to(
+    foreign: &Foreign,
+    own: &Own<'_>,
+    told_of: &Told,
+    before: Option<&There>,
+    tables: &[Table],
+) -> Result<(), String> {
     let Own { schema, published } = *own;
     let mut connection = foreign.connected().await?;
     let mut tx = foreign.begin(&mut connection, "ISOLATION LEVEL READ COMMITTED").await?;
     if !own.is_there(&mut tx, published).await? {
         own.make(&mut tx, tables).await?;
     }
-    let note = own.named(published);
+    let note = own.note();
     // Whoever else writes here waits; readers do not.
     run(&mut tx, &format!("LOCK TABLE {note} IN SHARE ROW EXCLUSIVE MODE"), &format!("{schema}.{published}")).await?;
-    let sql = format!("SELECT content, city, revision FROM {note}");
-    let there = sqlx::query(AssertSqlSafe(sql))
-        .persistent(false)
-        .fetch_optional(&mut *tx)
-        .await
-        .map_err(|error| own.at(published, &error))?;
-    if let Some(row) = there {
-        let said = |error: sqlx::Error| own.at(published, &error);
-        let (content, city, revision): (String, String, i64) =
-            (row.try_get(0).map_err(said)?, row.try_get(1).map_err(said)?, row.try_get(2).map_err(said)?);
-        if content == told_of.content {
-            tx.rollback().await.map_err(|error| told(&error))?;
-            return Ok(false);
-        }
-        let cure = format!("if these are to replace them: DELETE FROM {note}");
-        if city != told_of.city {
-            return Err(format!(
-                "{schema}.{published} says that the boundaries there are those of another city, {city:?}; {cure}"
-            ));
-        }
-        if revision > told_of.revision {
-            return Err(format!(
-                "the boundaries there are of revision {revision}, those here of {}: something older would be written; {cure}",
-                told_of.revision
-            ));
-        }
+    if own.told(&mut tx).await?.as_ref() != before {
+        return Err(format!("somebody else wrote {schema}.{published} just now"));
     }
     for table in tables {
         let name = own.named(&table.name);
@@ -87,19 +106,22 @@ async fn write_to(foreign: &Foreign, own: &Own<'_>, told_of: &Told, tables: &[Ta
         copied(&mut tx, &copy, &table.lines).await.map_err(|error| own.at(&table.name, &error))?;
     }
     run(&mut tx, &format!("DELETE FROM {note}"), published).await?;
-    let sql = format!("INSERT INTO {note} (city, epoch, revision, at, content) VALUES ($1, $2, $3, $4::text::timestamptz, $5)");
+    let sql = format!(
+        "INSERT INTO {note} (city, epoch, revision, committed, at, content)
+           VALUES ($1, $2, $3, $4::text::timestamptz, $5::text::timestamptz, $6)"
+    );
     sqlx::query(AssertSqlSafe(sql))
         .bind(&told_of.city)
         .bind(told_of.epoch)
         .bind(told_of.revision)
+        .bind(&told_of.committed)
         .bind(&told_of.at)
         .bind(&told_of.content)
         .persistent(false)
         .execute(&mut *tx)
         .await
         .map_err(|error| own.at(published, &error))?;
-    tx.commit().await.map_err(|error| format!("committing: {}", told(&error)))?;
-    Ok(true)
+    tx.commit().await.map_err(|error| format!("committing: {}", told(&error)))
 }
 
 async fn copied(tx: &mut PgConnection, statement: &str, lines: &str) -> Result<u64, sqlx::Error> {
@@ -131,6 +153,25 @@ impl Own<'_> {
 
     fn at(&self, table: &str, error: &sqlx::Error) -> String {
         format!("{}.{table}: {}", self.schema, told(error))
+    }
+
+    /// The table of one row that says what the others hold.
+    fn note(&self) -> String {
+        self.named(self.published)
+    }
+
+    async fn told(&self, tx: &mut PgConnection) -> Result<Option<There>, String> {
+        let sql =
+            format!("SELECT city, revision, round(extract(epoch FROM committed) * 1000)::bigint, content FROM {}", self.note());
+        let row = sqlx::query(AssertSqlSafe(sql)).persistent(false).fetch_optional(tx).await;
+        let there = row.and_then(|row| {
+            let there = row.map(|row| {
+                let (city, revision) = (row.try_get(0)?, row.try_get(1)?);
+                Ok(There { city, revision, committed_ms: row.try_get(2)?, content: row.try_get(3)? })
+            });
+            there.transpose()
+        });
+        there.map_err(|error| self.at(self.published, &error))
     }
 
     async fn is_there(&self, tx: &mut PgConnection, table: &str) -> Result<bool, String> {
@@ -180,18 +221,37 @@ impl Own<'_> {
         }
         let sql = format!(
             "CREATE TABLE {} (one boolean PRIMARY KEY DEFAULT true CHECK (one), city text NOT NULL, epoch bigint NOT NULL,
-               revision bigint NOT NULL, at timestamptz NOT NULL, content text NOT NULL)",
-            self.named(self.published)
+               revision bigint NOT NULL, committed timestamptz, at timestamptz NOT NULL, content text NOT NULL)",
+            self.note()
         );
         run(tx, &sql, &format!("making {}.{}", self.schema, self.published)).await
     }
 }
 
-/// Whether the tables could be written: the database answers, and has PostGIS.
-pub async fn answers(url: &str) -> Result<(), String> {
+/// Whether the tables could be written: the database answers, has PostGIS, and lets its user write there.
+pub async fn answers(url: &str, schema: &str, tables: &[String]) -> Result<(), String> {
     let foreign = Foreign::of(url)?;
     let mut connection = foreign.connected().await?;
     let mut tx = foreign.begin(&mut connection, "ISOLATION LEVEL READ COMMITTED READ ONLY").await?;
     home_of_postgis(&mut tx).await?.ok_or("the database has no PostGIS: CREATE EXTENSION postgis, as a superuser")?;
-    tx.rollback().await.map_err(|error| told(&error))
+    // What is not there is made where it belongs; what is there is written to.
+    let sql = "SELECT CASE WHEN n.oid IS NULL AND NOT has_database_privilege(current_database(), 'CREATE')
+            THEN format('the user may not make the schema %s', $1)
+          WHEN n.oid IS NOT NULL AND NOT has_schema_privilege(n.oid, 'USAGE') THEN format('the user may not use the schema %s', $1)
+          WHEN n.oid IS NOT NULL AND EXISTS (SELECT FROM unnest($2) name WHERE to_regclass(format('%I.%I', $1, name)) IS NULL)
+            AND NOT has_schema_privilege(n.oid, 'CREATE') THEN format('the user may not make tables in the schema %s', $1)
+          ELSE (SELECT format('the user may not write %s.%s', $1, c.relname) FROM pg_class c
+            WHERE c.relnamespace = n.oid AND c.relname = ANY ($2)
+              AND NOT (has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'DELETE'))
+            LIMIT 1)
+        END FROM (SELECT $1::text) asked LEFT JOIN pg_namespace n ON n.nspname = $1";
+    let wrong: Option<String> = sqlx::query_scalar(sql)
+        .bind(schema)
+        .bind(tables)
+        .persistent(false)
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(|error| told(&error))?;
+    tx.rollback().await.map_err(|error| told(&error))?;
+    wrong.map_or(Ok(()), Err)
 }

@@ -57,6 +57,7 @@ const CRS_ROOM: usize = 96;
 /// Our names in statements of others.
 const S: &str = "wangge_source_";
 const P: &str = "wangge_columns_";
+const K: &str = "wangge_key_";
 
 /// Reads all rows into a file. An error says what is wrong and where.
 pub async fn read(ask: &Ask<'_>, into: &Path) -> Result<Read, String> {
@@ -110,7 +111,7 @@ impl Shape {
         failed: impl Fn(sqlx::Error) -> String,
     ) -> Result<Option<Self>, String> {
         let first = format!("(SELECT * FROM {of} AS {S} LIMIT 1) AS {P}");
-        let sql = format!("SELECT name FROM {first} CROSS JOIN LATERAL json_object_keys(row_to_json({P})) AS name");
+        let sql = format!("SELECT {K}.{K} FROM {first} CROSS JOIN LATERAL json_object_keys(row_to_json({P})) AS {K}({K})");
         let all: Vec<String> =
             sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false).fetch_all(&mut *tx).await.map_err(&failed)?;
         if all.is_empty() {

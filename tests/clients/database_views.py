@@ -9,19 +9,10 @@ import sys
 import tempfile
 import urllib.request
 
-from programs import Postgres, Server, free_port, run, tile_of
+from programs import Checks, Postgres, Server, free_port, run, tile_of
 
 program, martin = (os.path.abspath(path) for path in sys.argv[1:3])
-passed = failed = 0
-
-
-def check(what, truth, told=""):
-    global passed, failed
-    if truth:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAILED: {what} {told}")
+check = Checks()
 
 
 def features(text):
@@ -95,5 +86,5 @@ with tempfile.TemporaryDirectory() as folder:
     finally:
         database.stop()
 
-print(f"views in PostGIS: {passed} right, {failed} wrong")
-sys.exit(failed > 0)
+print(f"views in PostGIS: {check.passed} right, {check.failed} wrong")
+sys.exit(check.failed > 0)

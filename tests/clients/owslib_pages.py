@@ -5,18 +5,10 @@ import sys
 import urllib.request
 
 from owslib.ogcapi.features import Features
+from programs import Checks
 
 base = sys.argv[1].rstrip("/")
-passed = failed = 0
-
-
-def check(what, truth, told=""):
-    global passed, failed
-    if truth:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAILED: {what} {told}")
+check = Checks()
 
 
 def get(url):
@@ -62,5 +54,5 @@ for name, key in [("grids", "grids"), ("facilities", "facilities")]:
     if key in counts:
         told = counts[key]["total"] if isinstance(counts[key], dict) else counts[key]
         check(f"{name}: as many as the city has", service.collection_items(name, limit=1)["numberMatched"] == told, told)
-print(f"{passed} passed, {failed} failed")
-sys.exit(failed > 0)
+print(f"{check.passed} passed, {check.failed} failed")
+sys.exit(check.failed > 0)

@@ -1,4 +1,4 @@
-"""Programs that benches and tests start for themselves: a PostgreSQL with PostGIS in a temporary folder, servers on free ports; and
+"""What the programs here share: checks; a PostgreSQL with PostGIS in a temporary folder, servers on free ports; and
 which tile holds a place."""
 
 import math
@@ -15,6 +15,20 @@ def run(*words, **more):
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, words))}: {done.stderr[-2000:] or done.stdout[-2000:]}")
     return done.stdout
+
+
+class Checks:
+    """Counts what held, and says what did not."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def __call__(self, what, truth, told=""):
+        if truth:
+            self.passed += 1
+        else:
+            self.failed += 1
+            print(f"FAILED: {what} {told}")
 
 
 def free_port():

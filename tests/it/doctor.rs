@@ -126,7 +126,7 @@ fn sources_and_sinks_are_tried_and_nothing_is_brought_in() {
     let folder = folder.path();
     let database = crate::postgres::Database::new();
     database.sql(
-        "CREATE TABLE lamps (gid int, kind text, geom geometry(Point, 4490));
+        "CREATE ROLE looks_only LOGIN; CREATE TABLE lamps (gid int, kind text, geom geometry(Point, 4490));
          INSERT INTO lamps SELECT n, '01037', ST_SetSRID(ST_MakePoint(122, 30), 4490) FROM generate_series(1, 300) n",
     );
     std::fs::create_dir(folder.join("drop")).unwrap();
@@ -141,6 +141,7 @@ fn sources_and_sinks_are_tried_and_nothing_is_brought_in() {
         source("files", "folder = \"drop\"\ncrs = \"wgs84\""),
         source("nowhere", "folder = \"drop\""),
         "[[sink]]\nid = \"gis\"\ndatabase_file = \"url\"\n".to_owned(),
+        format!("[[sink]]\nid = \"nobody\"\ndatabase = \"{}\"\n", database.url_of("looks_only")),
     ];
     std::fs::write(folder.join("wangge.toml"), text.concat()).unwrap();
     let (found, _) = findings(folder, &[]);
@@ -151,7 +152,8 @@ fn sources_and_sinks_are_tried_and_nothing_is_brought_in() {
         ("source", "away: postgres://127.0.0.1:1/a", "warning"),
         ("source", "files: 1 files in", "ok"),
         ("source", "nowhere: ", "warning"),
-        ("sink", "answers and has PostGIS", "ok"),
+        ("sink", "answers, has PostGIS, and may be written", "ok"),
+        ("sink", "nobody: ", "warning"),
     ] {
         assert_eq!(state(&found, what, text), wanted, "{text}");
     }

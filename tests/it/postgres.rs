@@ -329,9 +329,10 @@ impl Pair {
         [self.primary.socket(), self.standby.socket()]
     }
 
-    /// The URL of the city by way of a port of this machine.
-    pub(crate) fn url(port: u16) -> String {
-        format!("postgres://postgres@127.0.0.1:{port}/city?sslmode=disable")
+    /// The URL of the city by way of a port of this machine, or of several of which one leads to whoever takes writes.
+    pub(crate) fn url(ports: &[u16]) -> String {
+        let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        format!("postgres://postgres@{}/city?sslmode=disable", hosts.join(","))
     }
 
     /// The standby hears nothing any more.
@@ -348,6 +349,11 @@ impl Pair {
     /// The primary ends in the middle of everything.
     pub(crate) fn kill_primary(&self) {
         self.primary.control(&["-m", "immediate", "-w", "stop"]);
+    }
+
+    /// The old primary comes back as one, as after a reboot.
+    pub(crate) fn revive_primary(&self) {
+        self.primary.begin(DURABLE);
     }
 
     pub(crate) fn promote(&self) {

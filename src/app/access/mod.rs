@@ -287,15 +287,15 @@ impl Access {
         Ok(Known { actor: self.actor(bearer), name: None, ends_at, token: None, session: None, vouched: true })
     }
 
-    /// Where a browser is sent to log in with OpenID Connect, and the state it has to bring back; `None`: there is no such way.
-    pub async fn oidc_page(&self, back: &str) -> Option<Result<(String, Secret), Refused>> {
-        Some(self.oidc.as_ref()?.page(back).await)
+    /// Where a browser is sent to log in with OpenID Connect, with the state it has to bring back; `None`: there is no such way.
+    pub async fn oidc_page(&self, seed: &Secret, state: &str, back: &str) -> Option<Result<String, Refused>> {
+        Some(self.oidc.as_ref()?.page(seed, state, back).await)
     }
 
     /// Who came back from there.
-    pub async fn oidc_claims(&self, state: &str, code: &str, now: Timestamp) -> Result<Claims, Refused> {
+    pub async fn oidc_claims(&self, seed: &Secret, back: &str, code: &str, now: Timestamp) -> Result<Claims, Refused> {
         match &self.oidc {
-            Some(client) => client.claims(state, code, now).await,
+            Some(client) => client.claims(seed, back, code, now).await,
             None => Err(Refused::Nobody),
         }
     }

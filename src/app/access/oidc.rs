@@ -1,5 +1,6 @@
 //! Log-in pages of OpenID Connect Core 1.0: authorization code flow with PKCE (RFC 7636). The browser carries a code back; for it, and for
-//! a secret of this one log-in, the page's server gives a signed token that says who it is.
+//! a secret of this one log-in, the page's server gives a signed token that says who it is. What a log-in needs follows from one secret
+//! that the browser keeps meanwhile, so it may come back to any server of several.
 
 use super::jwt::{KeySet, text, words};
 use super::{Claims, Refused};
@@ -9,18 +10,11 @@ use crate::domain::secret::{Digest, Secret};
 use crate::upstream::{Upstream, UpstreamError};
 use jiff::Timestamp;
 use serde::Deserialize;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 /// Most bytes of an answer.
 const MOST: usize = 256 << 10;
-/// How long a person may take to log in.
-const PATIENCE: Duration = Duration::from_secs(600);
-/// Log-ins that may be under way at one time.
-const MOST_UNDER_WAY: usize = 10_000;
 
 /// A log-in page.
 pub(in crate::app) struct Client {
@@ -29,8 +23,6 @@ pub(in crate::app) struct Client {
     authorities: Option<PathBuf>,
     /// What the issuer says about itself, when it was asked.
     provider: OnceCell<Provider>,
-    /// By the hash of the state that comes back with the browser.
-    under_way: Mutex<HashMap<Digest, LogIn>>,
 }
 
 struct Provider {
@@ -41,12 +33,13 @@ struct Provider {
     keys: KeySet,
 }
 
-struct LogIn {
-    /// Proves that who brings the code is who asked for it.
-    verifier: String,
-    nonce: String,
-    back: String,
-    begun: Instant,
+/// Proves that who brings the code is who asked for it.
+fn verifier(seed: &Secret) -> String {
+    seed.derived("verifier").text()
+}
+
+fn nonce(seed: &Secret) -> String {
+    seed.derived("nonce").text()
 }
 
 /// What is read of the issuer's own description.
@@ -82,13 +75,7 @@ fn no_answer(error: &UpstreamError) -> Refused {
 impl Client {
     pub(super) fn new(about: &Oidc, authorities: Option<&Path>) -> Result<Self, String> {
         let upstream = Upstream::new(authorities).map_err(|error| error.to_string())?;
-        Ok(Self {
-            about: about.clone(),
-            upstream,
-            authorities: authorities.map(Path::to_owned),
-            provider: OnceCell::new(),
-            under_way: Mutex::default(),
-        })
+        Ok(Self { about: about.clone(), upstream, authorities: authorities.map(Path::to_owned), provider: OnceCell::new() })
     }
 
     async fn provider(&self) -> Result<&Provider, Refused> {
@@ -110,46 +97,35 @@ impl Client {
             .await
     }
 
-    /// Where the browser is sent, and the state that it has to bring back. `back`: where to.
-    pub(in crate::app) async fn page(&self, back: &str) -> Result<(String, Secret), Refused> {
+    /// Where the browser is sent. `state`: what it brings back; `back`: where to.
+    pub(in crate::app) async fn page(&self, seed: &Secret, state: &str, back: &str) -> Result<String, Refused> {
         let provider = self.provider().await?;
-        let random = || Secret::random().map_err(|error| Refused::Elsewhere(error.to_string()));
-        let (state, verifier, nonce) = (random()?, random()?.text(), random()?.text());
-        let challenge = base64url(Digest::of(verifier.as_bytes()).bytes());
+        let challenge = base64url(Digest::of(verifier(seed).as_bytes()).bytes());
         let pairs = [
             ("response_type", "code"),
             ("client_id", &self.about.client_id),
             ("redirect_uri", back),
             ("scope", &self.about.scopes),
-            ("state", &state.text()),
-            ("nonce", &nonce),
+            ("state", state),
+            ("nonce", &nonce(seed)),
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ];
         let query: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        under_way.retain(|_, log_in| log_in.begun.elapsed() < PATIENCE);
-        if under_way.len() >= MOST_UNDER_WAY {
-            return Err(Refused::Elsewhere("too many log-ins are under way; try again in a moment".to_owned()));
-        }
-        under_way.insert(state.digest(), LogIn { verifier, nonce, back: back.to_owned(), begun: Instant::now() });
         let sign = if provider.page.contains('?') { '&' } else { '?' };
-        Ok((format!("{}{sign}{}", provider.page, query.join("&")), state))
+        Ok(format!("{}{sign}{}", provider.page, query.join("&")))
     }
 
-    /// Who came back with a code. A state is good once.
-    pub(in crate::app) async fn claims(&self, state: &str, code: &str, now: Timestamp) -> Result<Claims, Refused> {
-        let found = Secret::parse(state)
-            .and_then(|state| self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&state.digest()))
-            .filter(|log_in| log_in.begun.elapsed() < PATIENCE);
-        let log_in = found.ok_or(Refused::Invalid("this log-in was not begun here, or took too long; begin again"))?;
+    /// Who came back with a code, which is good once.
+    pub(in crate::app) async fn claims(&self, seed: &Secret, back: &str, code: &str, now: Timestamp) -> Result<Claims, Refused> {
         let provider = self.provider().await?;
+        let verifier = verifier(seed);
         let mut pairs = vec![
             ("grant_type", "authorization_code"),
             ("code", code),
-            ("redirect_uri", log_in.back.as_str()),
+            ("redirect_uri", back),
             ("client_id", self.about.client_id.as_str()),
-            ("code_verifier", log_in.verifier.as_str()),
+            ("code_verifier", &verifier),
         ];
         pairs.extend(self.about.client_secret.as_ref().map(|secret| ("client_secret", secret.reveal())));
         let form = pairs.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect::<Vec<_>>().join("&");
@@ -160,7 +136,7 @@ impl Client {
         let unfit = || Refused::Elsewhere("the server of the log-in page answered something that is no token".to_owned());
         let tokens: Tokens = serde_json::from_slice(&got.body).map_err(|_| unfit())?;
         let said = provider.keys.verified(&tokens.id_token, (&provider.issuer, &self.about.client_id), now).await?;
-        if text(&said, "nonce").as_deref() != Some(log_in.nonce.as_str()) {
+        if text(&said, "nonce").as_deref() != Some(nonce(seed).as_str()) {
             return Err(Refused::Invalid("the token was made for another log-in"));
         }
         Ok(Claims {

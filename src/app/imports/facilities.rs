@@ -44,28 +44,12 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
         let (job, stored) = (Arc::clone(&job), Arc::clone(&stored));
         tokio::task::spawn_blocking(move || read_and_match(&job, report, &stored, territory.as_deref(), sender))
     };
-    let mut load: Option<FacilityLoad> = None;
-    // The versions that rows were made from, as long as there are few.
-    let mut made_from: Option<Vec<Version>> = Some(Vec::new());
+    let mut writing = Writing { store, job: &job, epoch, load: None, made_from: Some(Vec::new()), rows: 0 };
     let mut written = async {
-        let mut rows = 0;
         let mut found = Compared::default();
         while let Some(batch) = batches.recv().await {
             let batch = compare(store, batch, &mut found).await?;
-            if batch.is_empty() || job.order.dry_run {
-                continue;
-            }
-            rows += batch.len() as u64;
-            match &mut made_from {
-                Some(known) if known.len() + batch.len() <= MOST_EXACT => known.extend(batch.iter().map(|row| row.version)),
-                many => *many = None,
-            }
-            let load = match &mut load {
-                Some(load) => load,
-                none => none.insert(store.facilities_load(job.head(epoch)).await?),
-            };
-            load.push(batch).await?;
-            job.tell(Step::Writing { rows });
+            writing.push(batch).await?;
         }
         Ok::<_, ImportError>(found)
     }
@@ -83,20 +67,10 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
     }
     if let (Ok(_), Some(most_percent)) = (&written, job.order.gone_are_removed) {
         for batch in gone(store, &job, &mut report, (&stored, &matched), most_percent).await? {
-            if job.order.dry_run {
-                continue;
-            }
-            match &mut made_from {
-                Some(known) if known.len() + batch.len() <= MOST_EXACT => known.extend(batch.iter().map(|row| row.version)),
-                many => *many = None,
-            }
-            let load = match &mut load {
-                Some(load) => load,
-                none => none.insert(store.facilities_load(job.head(epoch)).await?),
-            };
-            load.push(batch).await?;
+            writing.push(batch).await?;
         }
     }
+    let Writing { load, made_from, .. } = writing;
     if written.is_ok() {
         report.status = job.status(&report, load.is_none());
     }
@@ -122,8 +96,39 @@ pub(super) async fn import(store: &Store, job: Job, report: Report) -> Result<Re
     Ok(report)
 }
 
-/// Facilities that only this system knows and that it has no more, as they are to be; refused when they are too many. When not every record could be read nobody knows which
-/// these are.
+/// What goes into the store; begun with the first row.
+struct Writing<'a> {
+    store: &'a Store,
+    job: &'a Job,
+    epoch: Epoch,
+    load: Option<FacilityLoad>,
+    /// The versions that rows were made from, as long as there are few.
+    made_from: Option<Vec<Version>>,
+    rows: u64,
+}
+
+impl Writing<'_> {
+    async fn push(&mut self, batch: Vec<FacilityRecord>) -> Result<(), ImportError> {
+        if batch.is_empty() || self.job.order.dry_run {
+            return Ok(());
+        }
+        self.rows += batch.len() as u64;
+        match &mut self.made_from {
+            Some(known) if known.len() + batch.len() <= MOST_EXACT => known.extend(batch.iter().map(|row| row.version)),
+            many => *many = None,
+        }
+        let load = match &mut self.load {
+            Some(load) => load,
+            none => none.insert(self.store.facilities_load(self.job.head(self.epoch)).await?),
+        };
+        load.push(batch).await?;
+        self.job.tell(Step::Writing { rows: self.rows });
+        Ok(())
+    }
+}
+
+/// Facilities that only this system knows and that it has no more, as they are to be; refused when they are too many. When not every record
+/// could be read nobody knows which these are.
 async fn gone(
     store: &Store,
     job: &Job,
@@ -155,7 +160,9 @@ async fn gone(
     // Whatever the number of records: others may have come in their place.
     let (gone, before) = (report.tally.removed, report.tally.removed + matched.count() as u64);
     if u128::from(gone) * 100 > u128::from(before) * u128::from(most_percent) {
-        let detail = format!("{gone} of {before} facilities of {system:?} would be removed, more than {most_percent} %");
+        let detail = format!(
+            "{gone} of {before} facilities of {system:?} would be removed, more than {most_percent} %; accept=loss takes that"
+        );
         report.refuse(Fault { field: Some("gone".to_owned()), ..Fault::new(FaultKind::BadField, detail) });
         return Ok(Vec::new());
     }

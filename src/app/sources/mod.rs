@@ -75,6 +75,8 @@ pub struct State {
     most: Option<(u64, Timestamp)>,
     /// The last import of it.
     pub import: Option<i64>,
+    /// The last one that changed the city.
+    brought_by: Option<i64>,
     /// What was wrong the last time; none: nothing.
     pub problem: Option<String>,
     /// It lost many rows, and a person has to decide.
@@ -293,7 +295,8 @@ pub async fn examine(config: &Config) -> Vec<(String, Result<String, String>)> {
     for about in &config.sources {
         let examined = match Source::of(about.clone()) {
             Ok(source) => run::examined(&source, config).await,
-            Err(why) => Err(why),
+            // `Sources::of` tells what is wrong with settings.
+            Err(_) => continue,
         };
         found.push((about.id.clone(), examined));
     }

@@ -144,7 +144,8 @@ impl App {
         let now = self.clock.now();
         let mut after = if wish.dry_run { before.clone() } else { State { checked_at: Some(now), ..before.clone() } };
         let well = |after: State| State { as_of: Some(now), problem: None, held: None, refused: None, ..after };
-        let looked = Some(before).filter(|_| !wish.dry_run);
+        let taken_back = self.taken_back(before).await?;
+        let looked = Some(before).filter(|_| !wish.dry_run && taken_back.is_none());
         let gathered = match gathered(source, &place, &self.profile(), self.config.upload_limit_bytes, looked).await {
             Ok(Some(gathered)) => gathered,
             // Its files look as they looked.
@@ -156,8 +157,15 @@ impl App {
         };
         let content = content_of(source, gathered.content);
         if !wish.dry_run {
-            if before.content.as_ref() == Some(&content) {
-                return Ok((Outcome::Unchanged, State { looks: gathered.looks, ..well(after) }));
+            match &taken_back {
+                _ if before.content.as_ref() != Some(&content) => {}
+                None => return Ok((Outcome::Unchanged, State { looks: gathered.looks, ..well(after) })),
+                Some(why) if !wish.again => {
+                    // As one that is refused: no reason to look at it more often.
+                    let refused = Some((content, self.published.load().epoch().0));
+                    return Ok((Outcome::Problem(why.clone()), State { problem: taken_back, held: None, refused, ..after }));
+                }
+                Some(_) => {}
             }
             let epoch = self.published.load().epoch().0;
             if let (Some(problem), Some(refused)) = (&before.problem, &before.refused)
@@ -202,6 +210,15 @@ impl App {
         Ok((Outcome::Started(Box::new(taken)), after))
     }
 
+    /// Says so when what a source last brought was taken back: the city does not say what the source says.
+    async fn taken_back(&self, before: &State) -> Result<Option<String>, AppError> {
+        let Some(id) = before.brought_by.map(ImportId) else { return Ok(None) };
+        let undone = self.store.import_report(id).await?.is_some_and(|import| import.undone.is_some());
+        Ok(undone.then(|| {
+            format!("import {id}, which brought what it says, was taken back; it comes in again when somebody has it looked at")
+        }))
+    }
+
     fn profile(&self) -> CodeProfile {
         self.published.load().about.profile.clone()
     }
@@ -229,10 +246,12 @@ impl App {
         };
         match known.map(|known| (status(&known), known)) {
             Ok((Some(Status::Imported), _)) => {
-                State { as_of: Some(now), changed_at: Some(now), problem: None, held: None, refused: None, ..after }
+                let brought_by = Some(import.0);
+                State { as_of: Some(now), changed_at: Some(now), problem: None, held: None, refused: None, brought_by, ..after }
             }
             Ok((Some(Status::Unchanged | Status::DryRun), _)) => {
-                State { as_of: Some(now), problem: None, held: None, refused: None, ..after }
+                // The city said so already, whatever was taken back.
+                State { as_of: Some(now), problem: None, held: None, refused: None, brought_by: None, ..after }
             }
             Ok((Some(Status::Refused), known)) => {
                 let refused = after.content.map(|content| (content, self.published.load().epoch().0));

@@ -1,5 +1,6 @@
 //! For processes that follow what others commit: how far the log is, what changed since a number, and being woken by commits.
 
+use super::options::TIMELINE;
 use super::read::Place;
 use super::sql::{Tx, bound, get, instant};
 use super::{PostgisStore, boundaries, log, part, read, staff};
@@ -81,11 +82,9 @@ async fn whole(tx: &mut Tx, at: Timestamp, within: &Scope) -> Result<Snapshot, S
     }
 }
 
-/// Which past this is. A standby does not tell the timeline it writes, since it writes none.
+/// Which past this is.
 async fn past(tx: &mut Tx) -> Result<Past, StoreError> {
-    let sql = "SELECT (SELECT system_identifier FROM pg_control_system()),
-        CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id::bigint FROM pg_control_checkpoint())
-          ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint END";
+    let sql = format!("SELECT (SELECT system_identifier FROM pg_control_system()), {TIMELINE}");
     let row = tx.row(sql, bound![], "asking which database this is").await?;
     let row = row.ok_or_else(|| StoreError::Corrupt("the database does not say which it is".to_owned()))?;
     let mut f = Fields::of_pg(&row);
@@ -155,12 +154,23 @@ impl PostgisStore {
         if !self.shared.options.notify {
             return;
         }
-        let (pool, channel, own) =
-            (self.shared.following.clone(), self.shared.options.schema.clone(), self.shared.server.clone());
+        let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            while !pool.is_closed() {
-                if let Err(error) = heard(&pool, &channel, &own, &news).await {
-                    tracing::debug!(%error, "not woken by commits for now");
+            loop {
+                let (pool, mut left) = {
+                    let pools = shared.pools.load();
+                    (pools.following.clone(), pools.left.subscribe())
+                };
+                if pool.is_closed() {
+                    return;
+                }
+                tokio::select! {
+                    ended = heard(&pool, &shared.options.schema, &shared.server, &news) => {
+                        if let Err(error) = ended {
+                            tracing::debug!(%error, "not woken by commits for now");
+                        }
+                    }
+                    _ = left.wait_for(|left| *left) => {}
                 }
                 tokio::time::sleep(PAUSE).await;
             }

@@ -5,7 +5,7 @@
 use super::imports::{self, GONE, Ranges};
 use super::numbered::{check_categories, hold, is_stale, keep_before, remove, row_values, upsert};
 use super::schema::staging;
-use super::sql::{Tx, bound, copy, get, list};
+use super::sql::{Tx, bound, copy_lines, get, lines, list};
 use super::{Lock, PostgisStore, on_own_task};
 use crate::domain::facility::FacilityRecord;
 use crate::domain::id::{FacilityId, ImportId, Version};
@@ -20,8 +20,11 @@ use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
 /// More rows than this are copied; fewer go as any commit.
 const FEW: usize = 2000;
 
-/// Rows of one copy: some megabytes.
+/// Rows of one copy: some megabytes. Each takes its numbers in a commit of its own; 1,000 rows at a time 1,000,000 took half as long again.
 const PORTION: usize = 10_000;
+
+/// Copies that wait for the database while the next rows are written out: it and this program work at the same time.
+const WAITING: usize = 2;
 
 /// Rows that are known already, beside the table.
 const STAGING: &str = "pg_temp.staging";
@@ -30,7 +33,9 @@ const STAGING: &str = "pg_temp.staging";
 struct Bulk {
     store: PostgisStore,
     _turn: OwnedMutexGuard<()>,
-    tx: Tx,
+    copies: mpsc::Sender<Copy>,
+    /// Has the transaction as long as copies come, and gives it back.
+    copying: tokio::task::JoinHandle<Result<Tx, StoreError>>,
     import: Option<ImportId>,
     /// Stored rows that the commit names.
     seen: HashSet<i64>,
@@ -43,6 +48,25 @@ struct Bulk {
     added: Ranges,
     /// Statements that make the indexes anew that the first load does without.
     indexes: Vec<String>,
+}
+
+/// Rows as they are copied.
+struct Copy {
+    new: String,
+    known: String,
+}
+
+async fn copy_all(mut tx: Tx, mut copies: mpsc::Receiver<Copy>) -> Result<Tx, StoreError> {
+    let mut is_staged = false;
+    while let Some(Copy { new, known }) = copies.recv().await {
+        copy_lines(&mut tx, &FACILITIES, FACILITIES.name, new, "copying new rows").await?;
+        if !known.is_empty() && !is_staged {
+            tx.run(staging(&FACILITIES), "making a table for known rows").await?;
+            is_staged = true;
+        }
+        copy_lines(&mut tx, &FACILITIES, STAGING, known, "copying known rows").await?;
+    }
+    Ok(tx)
 }
 
 /// The indexes of a table that nothing is in yet are taken away, and made when its rows are there: of 1,000,000 facilities they take a third
@@ -86,10 +110,12 @@ impl Bulk {
             (None, Some(announced)) => Some(announced),
             (None, None) => Some(ImportId(store.numbers(imports::SEQUENCE, 1).await? + 1)),
         };
+        let (copies, told) = mpsc::channel(WAITING);
         Ok(Self {
             store: store.clone(),
             _turn: turn,
-            tx,
+            copies,
+            copying: tokio::spawn(copy_all(tx, told)),
             import,
             seen: HashSet::new(),
             known: Vec::new(),
@@ -135,12 +161,9 @@ impl Bulk {
                 self.ids.push(row.id.0);
             }
             self.new += count as u64;
-            copy(&mut self.tx, &FACILITIES, FACILITIES.name, new, "copying new rows").await?;
-            if !known.0.is_empty() {
-                if self.known.len() == known.0.len() / super::sql::width(&FACILITIES) {
-                    self.tx.run(staging(&FACILITIES), "making a table for known rows").await?;
-                }
-                copy(&mut self.tx, &FACILITIES, STAGING, known, "copying known rows").await?;
+            let copy = Copy { new: lines(&FACILITIES, new), known: lines(&FACILITIES, known) };
+            if self.copies.send(copy).await.is_err() {
+                return Err(failure(&mut self.copying).await);
             }
         }
     }
@@ -158,7 +181,8 @@ impl Bulk {
         categories: &HashSet<String>,
         import: Option<ImportRecord>,
     ) -> Result<Committed, StoreError> {
-        let mut tx = self.tx;
+        drop(self.copies);
+        let mut tx = self.copying.await.map_err(|_| StoreError::GivenUp)??;
         self.store.enter(&mut tx, head, false).await?;
         check_categories(&mut tx, head, categories.iter().map(String::as_str)).await?;
         let import = imports::keep(&mut tx, import, &head.actor, self.import).await?;
@@ -238,23 +262,23 @@ impl PostgisLoad {
         self.send(Step::Finish(Box::new(import), answer)).await?;
         match answered.await {
             Ok(committed) => Ok(committed),
-            Err(_) => Err(self.failure().await),
+            Err(_) => Err(failure(&mut self.task).await),
         }
     }
 
     async fn send(&mut self, step: Step) -> Result<(), StoreError> {
         match self.steps.send(step).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(self.failure().await),
+            Err(_) => Err(failure(&mut self.task).await),
         }
     }
+}
 
-    /// Why the task has ended.
-    async fn failure(&mut self) -> StoreError {
-        match (&mut self.task).await {
-            Ok(Err(error)) => error,
-            _ => StoreError::GivenUp,
-        }
+/// Why a task has ended.
+async fn failure<T>(task: &mut tokio::task::JoinHandle<Result<T, StoreError>>) -> StoreError {
+    match task.await {
+        Ok(Err(error)) => error,
+        _ => StoreError::GivenUp,
     }
 }
 
@@ -283,6 +307,7 @@ impl Loading {
             }
             Step::Remove(ids) => self.removed.extend(ids.into_iter().map(|id| id.0)),
             Step::Finish(import, answer) => {
+                self.pass_on().await?;
                 let committed = match self.bulk.take() {
                     Some(bulk) => bulk.finish(&self.head, &self.categories, *import).await?,
                     None => {
@@ -299,6 +324,13 @@ impl Loading {
         if self.bulk.is_none() && self.rows.len() + self.removed.len() > FEW {
             self.bulk = Some(Bulk::begin(&self.store, &self.head).await?);
         }
+        if self.rows.len() + self.removed.len() >= PORTION {
+            self.pass_on().await?;
+        }
+        Ok(())
+    }
+
+    async fn pass_on(&mut self) -> Result<(), StoreError> {
         if let Some(bulk) = &mut self.bulk {
             bulk.push(std::mem::take(&mut self.rows)).await?;
             bulk.remove(std::mem::take(&mut self.removed))?;

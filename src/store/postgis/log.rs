@@ -185,7 +185,8 @@ impl PostgisStore {
                 self.shared.server.as_str(),
             ];
             let row = tx.row(TICK, arguments, doing).await?.ok_or_else(|| StoreError::Corrupt("there is no clock".to_owned()))?;
-            let logged = Logged { revision: get(&row, 0)?, by: get(&row, 1)? };
+            let (at, actor) = (time_text(entry.at), entry.actor.to_owned());
+            let logged = Logged { revision: get(&row, 0)?, by: get(&row, 1)?, at, actor };
             let revision = Revision(logged.revision.cast_unsigned());
             tx.logged = Some(logged);
             revision
@@ -230,14 +231,14 @@ impl PostgisStore {
     }
 
     /// Whether a commit was done; `None`: the database is still at it, or is a standby that may not have come so far.
-    async fn was_done(&self, Logged { revision, by }: &Logged) -> Result<Option<bool>, StoreError> {
+    async fn was_done(&self, Logged { revision, by, at, actor }: &Logged) -> Result<Option<bool>, StoreError> {
         let doing = "asking whether a commit was done";
         // First, and in a transaction of its own: one that ends in between is then seen by the next.
         let sql = "SELECT pg_is_in_recovery() OR EXISTS (SELECT FROM pg_stat_activity WHERE backend_xid = $1::xid)";
         let under_way: bool = self.begin_following(&self.shared.begin.read).await?.value(sql, bound![by.as_str()], doing).await?;
         let mut tx = self.begin_following(&self.shared.begin.read).await?;
-        let sql = "SELECT EXISTS (SELECT FROM change_log WHERE revision = $1 AND xmin = $2::xid)";
-        let done: bool = tx.value(sql, bound![*revision, by.as_str()], doing).await?;
+        let sql = "SELECT EXISTS (SELECT FROM change_log WHERE revision = $1 AND xmin = $2::xid AND at = $3::timestamptz AND actor = $4)";
+        let done: bool = tx.value(sql, bound![*revision, by.as_str(), at.as_str(), actor.as_str()], doing).await?;
         Ok((done || !under_way).then_some(done))
     }
 

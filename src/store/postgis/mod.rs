@@ -33,13 +33,15 @@ pub(super) use view::PostgisView;
 use super::{Access, Meta, StoreError};
 use crate::domain::hash::hash64_of_parts;
 use crate::domain::secret::Secret;
-use options::Options;
+use arc_swap::ArcSwap;
+use options::{Chosen, Options};
 use sql::{Tx, bound};
 use sqlx::postgres::PgPool;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 
 /// Why there is no copy of it.
 pub(super) const NO_FILE: &str =
@@ -54,14 +56,30 @@ pub struct PostgisStore {
 struct Shared {
     options: Options,
     access: Access,
-    pool: PgPool,
-    /// For following what others commit: however many wait for each other, this server knows how far they are.
-    following: PgPool,
+    pools: ArcSwap<Pools>,
+    closed: AtomicBool,
     begin: Begin,
     /// What this process is called by others.
     server: String,
     /// Held by whoever loads rows of any number: it takes numbers on a second connection meanwhile.
     turn: Arc<AsyncMutex<()>>,
+}
+
+/// Connections to one host.
+struct Pools {
+    chosen: Chosen,
+    rows: PgPool,
+    /// For following what others commit: however many wait for each other, this server knows how far they are.
+    following: PgPool,
+    /// Says when another host is talked to instead.
+    left: watch::Sender<bool>,
+}
+
+impl Pools {
+    fn to(chosen: Chosen, options: &Options) -> Self {
+        let (rows, following) = (options.pool_of(chosen, options.connections), options.pool_of(chosen, FOLLOWING));
+        Self { chosen, rows, following, left: watch::Sender::new(false) }
+    }
 }
 
 impl std::fmt::Debug for Shared {
@@ -197,18 +215,17 @@ impl PostgisStore {
 
     async fn connected(url: &str, access: Access) -> Result<Self, StoreError> {
         let options = Options::of(url)?;
-        options.answers().await?;
-        let pool = options.pool_of(options.connections);
+        let pools = Pools::to(options.choose(access).await?, &options);
         // Before it is known where PostGIS is.
         let begin = Begin::of(&options, "public");
-        let mut tx = Tx::begin(&pool, &begin.read, options.prepared, &options.name).await?;
+        let mut tx = Tx::begin((&pools.rows, &pools.left.subscribe()), &begin.read, options.prepared, &options.name).await?;
         let postgis = schema::home_of_postgis(&mut tx).await?;
         drop(tx);
         let begin = Begin::of(&options, &postgis);
         let server = Secret::random().map_err(|error| StoreError::Invalid(error.to_string()))?.digest().to_string();
         let server = server[..16].to_owned();
-        let following = options.pool_of(FOLLOWING);
-        let shared = Shared { options, access, pool, following, begin, server, turn: Arc::default() };
+        let pools = ArcSwap::from_pointee(pools);
+        let shared = Shared { options, access, pools, closed: AtomicBool::new(false), begin, server, turn: Arc::default() };
         let store = Self { shared: Arc::new(shared) };
         schema::capable(&mut store.reader().await?, &postgis).await?;
         Ok(store)
@@ -217,26 +234,49 @@ impl PostgisStore {
     /// Waits for a load that is under way, and closes all connections. Writes are refused from then on.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         let _turn = self.turn().await;
+        self.shared.closed.store(true, Ordering::SeqCst);
         // First: nobody says any more that this server lives.
-        self.shared.following.close().await;
+        let pools = self.shared.pools.load_full();
+        pools.following.close().await;
         if self.shared.access == Access::Serve
             && let Err(error) = self.gone().await
         {
             tracing::debug!(%error, "others will see only after a while that this server has ended");
         }
-        self.shared.pool.close().await;
+        pools.rows.close().await;
         Ok(())
+    }
+
+    /// Where the URL names several hosts: goes on with the one that takes writes now. What is under way at the other one is given up:
+    /// there may be nobody any more who answers.
+    pub(super) async fn seek(&self) {
+        let Shared { options, pools, closed, .. } = &*self.shared;
+        let present = pools.load_full();
+        if closed.load(Ordering::SeqCst) {
+            return;
+        }
+        let Some(chosen) = options.instead_of(present.chosen).await else { return };
+        tracing::warn!(from = options.host_name(present.chosen), to = options.host_name(chosen), "another host takes writes now");
+        let next = Arc::new(Pools::to(chosen, options));
+        pools.store(Arc::clone(&next));
+        present.left.send_replace(true);
+        // Whoever closed meanwhile closed the others.
+        if closed.load(Ordering::SeqCst) {
+            tokio::join!(next.rows.close(), next.following.close());
+        }
     }
 
     async fn begin(&self, statement: &str) -> Result<Tx, StoreError> {
         let Options { prepared, name, .. } = &self.shared.options;
-        Tx::begin(&self.shared.pool, statement, *prepared, name).await
+        let pools = self.shared.pools.load_full();
+        Tx::begin((&pools.rows, &pools.left.subscribe()), statement, *prepared, name).await
     }
 
     /// The same for those who follow.
     async fn begin_following(&self, statement: &str) -> Result<Tx, StoreError> {
         let Options { prepared, name, .. } = &self.shared.options;
-        Tx::begin(&self.shared.following, statement, *prepared, name).await
+        let pools = self.shared.pools.load_full();
+        Tx::begin((&pools.following, &pools.left.subscribe()), statement, *prepared, name).await
     }
 
     /// One state of the database, for reading.
@@ -288,6 +328,10 @@ impl PostgisStore {
 
     /// Refuses writes to a store that was opened for reading, or is closed.
     fn writable(&self) -> Result<(), StoreError> {
-        if self.shared.access == Access::Read || self.shared.pool.is_closed() { Err(StoreError::ReadOnly) } else { Ok(()) }
+        if self.shared.access == Access::Read || self.shared.pools.load().rows.is_closed() {
+            Err(StoreError::ReadOnly)
+        } else {
+            Ok(())
+        }
     }
 }

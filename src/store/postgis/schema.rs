@@ -217,6 +217,11 @@ pub(super) async fn capable(tx: &mut Tx, postgis: &str) -> Result<(), StoreError
 /// The schema that is there; `None`: none. `search_path` is set.
 pub(super) async fn found(tx: &mut Tx, schema: &str) -> Result<Option<i64>, StoreError> {
     let doing = "reading the version of the schema";
+    let sql = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1 AND NOT has_schema_privilege(oid, 'USAGE'))";
+    if tx.value::<bool>(sql, super::sql::bound![schema], doing).await? {
+        let why = format!("the role has no USAGE on the schema {schema} (docs/postgis.md lists the rights that each role needs)");
+        return Err(StoreError::Invalid(why));
+    }
     let sql = "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = $1 AND c.relname = 'schema_version')";
     if !tx.value::<bool>(sql, super::sql::bound![schema], doing).await? {

@@ -14,6 +14,7 @@ use sqlx::{Arguments, AssertSqlSafe, Decode, Row, Transaction, Type};
 use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
+use tokio::sync::watch;
 
 /// What the database says when it is another time's matter: it is a standby (25006), starts or ends (57P01 to 57P03), has no connection
 /// left (53300), or others hold what is asked for (57014: it took too long, 55P03, 40P01, 40001).
@@ -29,6 +30,23 @@ fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
+/// What the database said, without the driver's own words around it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Said(String);
+
+/// The database says so when its user lacks a right.
+const NO_RIGHT: &str = "42501";
+
+/// In its own words.
+pub(super) fn said(error: &sqlx::Error) -> String {
+    let sqlx::Error::Database(error) = error else { return error.to_string() };
+    match error.code().as_deref() {
+        Some(NO_RIGHT) => format!("{} (docs/postgis.md lists the rights that each role needs)", error.message()),
+        _ => error.message().to_owned(),
+    }
+}
+
 /// Says what was being done when the database refused.
 pub(super) trait Doing<T> {
     fn doing(self, doing: &str) -> Result<T, StoreError>;
@@ -37,8 +55,8 @@ pub(super) trait Doing<T> {
 impl<T> Doing<T> for Result<T, sqlx::Error> {
     fn doing(self, doing: &str) -> Result<T, StoreError> {
         self.map_err(|source| match is_away(&source) {
-            true => StoreError::Away { doing: doing.to_owned(), why: source.to_string() },
-            false => StoreError::Database { doing: doing.to_owned(), source: Box::new(source) },
+            true => StoreError::Away { doing: doing.to_owned(), why: said(&source) },
+            false => StoreError::Database { doing: doing.to_owned(), source: Box::new(Said(said(&source))) },
         })
     }
 }
@@ -102,6 +120,7 @@ type Waiting<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send 
 #[derive(Debug)]
 pub(super) struct Tx {
     inner: Transaction<'static, Postgres>,
+    left: Left,
     prepared: bool,
     /// What it wrote into the change log.
     pub(super) logged: Option<Logged>,
@@ -111,26 +130,51 @@ pub(super) struct Tx {
 #[derive(Debug, Clone)]
 pub(super) struct Logged {
     pub(super) revision: i64,
-    /// The number of the transaction.
+    /// The number of the transaction. Both are given again by a standby that was promoted without having heard of it, so there is more.
     pub(super) by: String,
+    pub(super) at: String,
+    pub(super) actor: String,
+}
+
+/// Becomes true when another host was found to take writes: what is under way at the one of before may hang.
+pub(super) type Left = watch::Receiver<bool>;
+
+/// Waits for the database as long as it is talked to.
+async fn unless_left<T>(left: &Left, doing: &str, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let mut left = left.clone();
+    tokio::select! {
+        biased;
+        answer = asked => answer,
+        Ok(_) = left.wait_for(|left| *left) => {
+            Err(StoreError::Away { doing: doing.to_owned(), why: "another host takes writes now".to_owned() })
+        }
+    }
 }
 
 impl Tx {
     /// Begins a transaction. `place`: how the database is called.
-    pub(super) fn begin<'a>(pool: &'a PgPool, statement: &'a str, prepared: bool, place: &'a str) -> Waiting<'a, Self> {
+    pub(super) fn begin<'a>(
+        (pool, left): (&'a PgPool, &Left),
+        statement: &'a str,
+        prepared: bool,
+        place: &'a str,
+    ) -> Waiting<'a, Self> {
         // On a task of its own: whoever stops waiting in the middle would leave a connection in a transaction that nobody ends.
         let (pool, statement) = (pool.clone(), statement.to_owned());
         let begins = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
+        let left = left.clone();
         Box::pin(async move {
-            let begun = begins.await.map_err(|_| StoreError::GivenUp)?;
-            begun.doing(&format!("opening {place}")).map(|inner| Self { inner, prepared, logged: None })
+            let doing = format!("opening {place}");
+            let begun =
+                unless_left(&left, &doing, async { begins.await.map_err(|_| StoreError::GivenUp)?.doing(&doing) }).await?;
+            Ok(Self { inner: begun, left, prepared, logged: None })
         })
     }
 
     /// How many rows a statement touched. Only names of our own tables and columns are put into `sql`.
     pub(super) fn execute<'a>(&'a mut self, sql: impl Into<String>, arguments: PgArguments, doing: &'a str) -> Waiting<'a, u64> {
         let query = sqlx::query_with(AssertSqlSafe(sql.into()), arguments).persistent(self.prepared);
-        executed(&mut self.inner, query, doing)
+        executed((&mut self.inner, &self.left), query, doing)
     }
 
     pub(super) fn rows<'a>(
@@ -140,7 +184,7 @@ impl Tx {
         doing: &'a str,
     ) -> Waiting<'a, Vec<PgRow>> {
         let query = sqlx::query_with(AssertSqlSafe(sql.into()), arguments).persistent(self.prepared);
-        fetched(&mut self.inner, query, doing)
+        fetched((&mut self.inner, &self.left), query, doing)
     }
 
     /// Rows one after the other, however many there are.
@@ -152,13 +196,13 @@ impl Tx {
         mut take: impl FnMut(&PgRow) -> Result<(), StoreError> + Send,
     ) -> Result<(), StoreError> {
         let query = sqlx::query_with(AssertSqlSafe(sql.into()), arguments).persistent(self.prepared);
-        taken(&mut self.inner, query, doing, &mut take).await
+        taken((&mut self.inner, &self.left), query, doing, &mut take).await
     }
 
     /// Rows one after the other, for whoever waits for others between two of them.
     pub(super) fn stream<'a>(&'a mut self, sql: impl Into<String>, arguments: PgArguments, doing: &'a str) -> Rows<'a> {
         let query = sqlx::query_with(AssertSqlSafe(sql.into()), arguments).persistent(self.prepared);
-        Rows { rows: query.fetch(&mut *self.inner), doing }
+        Rows { rows: query.fetch(&mut *self.inner), left: &self.left, doing }
     }
 
     pub(super) async fn row(
@@ -194,27 +238,36 @@ impl Tx {
 
     /// Several statements without arguments.
     pub(super) fn run<'a>(&'a mut self, sql: String, doing: &'a str) -> Waiting<'a, ()> {
-        Box::pin(async move { sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.inner).await.map(drop).doing(doing) })
+        Box::pin(unless_left(&self.left, doing, async {
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *self.inner).await.map(drop).doing(doing)
+        }))
     }
 
     /// Copies lines in PostgreSQL's text format into a table.
     fn copy<'a>(&'a mut self, sql: String, lines: String, doing: &'a str) -> Waiting<'a, u64> {
-        Box::pin(async move {
-            let mut copy = self.inner.copy_in_raw(&sql).await.doing(doing)?;
+        let Self { inner, left, .. } = self;
+        Box::pin(unless_left(left, doing, async move {
+            let mut copy = inner.copy_in_raw(&sql).await.doing(doing)?;
             copy.send(lines.as_bytes()).await.map(drop).doing(doing)?;
             copy.finish().await.doing(doing)
-        })
+        }))
     }
 
     /// Makes it durable. When the connection breaks off in the middle, it is not known whether that was done.
     pub(super) fn commit(self) -> Waiting<'static, ()> {
         Box::pin(async move {
-            match self.inner.commit().await {
-                Err(error @ sqlx::Error::Io(_)) => {
-                    tracing::warn!(%error, "a connection broke off at a commit");
-                    Err(StoreError::Unsure { doing: "committing".to_owned() })
-                }
-                other => other.doing("committing"),
+            let Self { inner, mut left, .. } = self;
+            let unsure = || StoreError::Unsure { doing: "committing".to_owned() };
+            tokio::select! {
+                biased;
+                done = inner.commit() => match done {
+                    Err(error @ sqlx::Error::Io(_)) => {
+                        tracing::warn!(%error, "a connection broke off at a commit");
+                        Err(unsure())
+                    }
+                    other => other.doing("committing"),
+                },
+                Ok(_) = left.wait_for(|left| *left) => Err(unsure()),
             }
         })
     }
@@ -223,38 +276,41 @@ impl Tx {
 /// What a statement answers, row by row.
 pub(super) struct Rows<'a> {
     rows: BoxStream<'a, Result<PgRow, sqlx::Error>>,
+    left: &'a Left,
     doing: &'a str,
 }
 
 impl Rows<'_> {
     pub(super) async fn next(&mut self) -> Result<Option<PgRow>, StoreError> {
-        self.rows.try_next().await.doing(self.doing)
+        unless_left(self.left, self.doing, async { self.rows.try_next().await.doing(self.doing) }).await
     }
 }
 
 type Asked = sqlx::query::Query<'static, Postgres, PgArguments>;
 
-fn executed<'a>(inner: &'a mut Transaction<'static, Postgres>, query: Asked, doing: &'a str) -> Waiting<'a, u64> {
-    Box::pin(async move { Ok(query.execute(&mut **inner).await.doing(doing)?.rows_affected()) })
+type At<'a> = (&'a mut Transaction<'static, Postgres>, &'a Left);
+
+fn executed<'a>((inner, left): At<'a>, query: Asked, doing: &'a str) -> Waiting<'a, u64> {
+    Box::pin(unless_left(left, doing, async move { Ok(query.execute(&mut **inner).await.doing(doing)?.rows_affected()) }))
 }
 
-fn fetched<'a>(inner: &'a mut Transaction<'static, Postgres>, query: Asked, doing: &'a str) -> Waiting<'a, Vec<PgRow>> {
-    Box::pin(async move { query.fetch_all(&mut **inner).await.doing(doing) })
+fn fetched<'a>((inner, left): At<'a>, query: Asked, doing: &'a str) -> Waiting<'a, Vec<PgRow>> {
+    Box::pin(unless_left(left, doing, async move { query.fetch_all(&mut **inner).await.doing(doing) }))
 }
 
 fn taken<'a>(
-    inner: &'a mut Transaction<'static, Postgres>,
+    (inner, left): At<'a>,
     query: Asked,
     doing: &'a str,
     take: &'a mut (dyn FnMut(&PgRow) -> Result<(), StoreError> + Send),
 ) -> Waiting<'a, ()> {
-    Box::pin(async move {
+    Box::pin(unless_left(left, doing, async move {
         let mut rows = query.fetch(&mut **inner);
         while let Some(row) = rows.try_next().await.doing(doing)? {
             take(&row)?;
         }
         Ok(())
-    })
+    }))
 }
 
 /// What the driver reads back of a row, where it is no record.
@@ -371,6 +427,9 @@ pub(super) fn bound_arrays(values: Values, width: usize) -> Result<PgArguments, 
 /// Rows of `width` values as `COPY` reads them: PostgreSQL's text format.
 fn copied(values: Values, width: usize) -> String {
     let mut text = String::new();
+    if values.0.is_empty() {
+        return text;
+    }
     for (at, value) in values.0.into_iter().enumerate() {
         if at > 0 {
             text.push(if at % width == 0 { '\n' } else { '\t' });
@@ -397,9 +456,17 @@ fn copied(values: Values, width: usize) -> String {
     text
 }
 
-/// Copies rows into a table with the columns of a layer.
-pub(super) async fn copy(tx: &mut Tx, layer: &Layer, table: &str, values: Values, doing: &str) -> Result<u64, StoreError> {
-    copy_rows(tx, &format!("{table} ({})", list(layer, "")), width(layer), values, doing).await
+/// Rows of a layer, written out for [`copy_lines`].
+pub(super) fn lines(layer: &Layer, values: Values) -> String {
+    copied(values, width(layer))
+}
+
+/// Copies [`lines`] into a table with the columns of a layer.
+pub(super) async fn copy_lines(tx: &mut Tx, layer: &Layer, table: &str, lines: String, doing: &str) -> Result<(), StoreError> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    tx.copy(format!("COPY {table} ({}) FROM STDIN", list(layer, "")), lines, doing).await.map(drop)
 }
 
 /// Copies rows of `width` values into a table, which is told with its columns.

@@ -520,6 +520,7 @@ async fn a_browser_logs_in_by_openid_connect() {
         provider.issuer
     );
     let served = Served::with(&settings, &[("secret", "the secret of the client, thirty-two")]).await;
+    let other = Served::with(&settings, &[("secret", "the secret of the client, thirty-two")]).await;
     let ways = served.get("/api/v1/log-ins", Carries::Nothing).await.ok();
     assert_eq!((&ways["items"][0]["title"], &ways["items"][0]["href"]), (&json!("统一认证"), &json!("/log-in/oidc")));
     // The browser is sent to the page, and the page sends it back with a code.
@@ -533,11 +534,12 @@ async fn a_browser_logs_in_by_openid_connect() {
         provider.codes.lock().unwrap().insert(code.clone(), (asked["code_challenge"].clone(), asked["nonce"].clone()));
         (asked["state"].clone(), code, cookie_of(&sent, "wangge_state").unwrap())
     };
-    let back = async |state: &str, code: &str, cookie: &str| {
+    let back_at = async |at: &Served, state: &str, code: &str, cookie: &str| {
         let uri = format!("/log-in/oidc/back?state={state}&code={}", code.replace(' ', "%20"));
         let request = Request::get(uri).header("host", "localhost:8080").header("cookie", format!("wangge_state={cookie}"));
-        send(&served.router, request.body(Body::empty()).unwrap()).await
+        send(&at.router, request.body(Body::empty()).unwrap()).await
     };
+    let back = async |state: &str, code: &str, cookie: &str| back_at(&served, state, code, cookie).await;
     let (state, code, cookie) = begin().await;
     let came = back(&state, &code, &cookie).await;
     assert_eq!((came.status.as_u16(), came.headers["location"].to_str().unwrap()), (303, "/?grid=1"), "{}", came.text());
@@ -546,6 +548,12 @@ async fn a_browser_logs_in_by_openid_connect() {
     assert_eq!((&me["id"], &me["name"], &me["within"]), (&json!("zhang"), &json!("张三"), &json!([GRID_1])));
     assert_eq!(served.noted("log_in").await.deed.actor, "zhang");
     back(&state, &code, &cookie).await.problem(401, "unauthorized");
+
+    // A proxy leads to any server of several.
+    let (state, code, cookie) = begin().await;
+    let came = back_at(&other, &state, &code, &cookie).await;
+    let secret = cookie_of(&came, "wangge").unwrap();
+    assert_eq!(other.get("/api/v1/me", Carries::Cookie(&secret)).await.ok()["id"], "zhang");
 
     // A log-in that another browser began, a code that is none, a token for another log-in, another client, ended.
     let (state, code, _) = begin().await;

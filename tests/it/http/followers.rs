@@ -566,21 +566,30 @@ impl Load {
     }
 }
 
-async fn three_over(pair: &Pair) -> (Way, Arc<Vec<Server>>) {
-    let way = Way::leading(pair.sockets()[0].clone()).await;
-    let url = Pair::url(way.port);
-    city::filled(Store::create(&PathBuf::from(&url), &city::meta()).await.unwrap()).await.close().await.unwrap();
+/// Three servers over a pair. Two find whoever takes writes at the end of one way, which somebody else leads there; one knows both hosts, and one
+/// at which there is nobody.
+async fn three_over(pair: &Pair) -> (Way, Arc<Vec<Server>>, String) {
+    let [primary, standby] = pair.sockets();
+    let (way, hosts) = (Way::leading(primary.clone()).await, [Way::leading(standby).await, Way::leading(primary).await]);
+    let (url, either) = (Pair::url(&[way.port]), Pair::url(&[1, hosts[0].port, hosts[1].port]));
+    let (strange, _) = Way::to(&Database::new()).await;
+    let two = Pair::url(&[hosts[1].port, strange.port]).replace("/city?", "/postgres?");
+    let refused = Store::open(&PathBuf::from(two), Access::Read).await;
+    assert!(refused.is_err_and(|error| error.to_string().contains("no copies of each other")));
+    let standby = Store::open(&PathBuf::from(Pair::url(&[1, hosts[0].port])), Access::Serve).await;
+    assert!(standby.is_err_and(|error| error.to_string().contains("is a standby")));
+    city::filled(Store::create(&PathBuf::from(&either), &city::meta()).await.unwrap()).await.close().await.unwrap();
     let mut servers = Vec::new();
-    for _ in 0..3 {
-        servers.push(Server::over(&url, "").await);
+    for url in [&url, &either, &url] {
+        servers.push(Server::over(url, "").await);
     }
-    (way, Arc::new(servers))
+    (way, Arc::new(servers), either)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_dies_takes_no_lookup_with_it_and_a_synchronous_standby_has_everything() {
     let pair = Pair::start(true);
-    let (way, servers) = three_over(&pair).await;
+    let (way, servers, either) = three_over(&pair).await;
     let load = Load::begin(&servers);
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = servers[0].app.published.load().revision;
@@ -600,6 +609,16 @@ async fn a_primary_that_dies_takes_no_lookup_with_it_and_a_synchronous_standby_h
         equals_scratch(&server.app).await;
         assert_eq!(get(&server.router, "/readyz").await.ok()["lost"], 0);
     }
+    // The old one comes back, and takes writes: nobody who knows both goes there.
+    pair.revive_primary();
+    let before = servers[1].app.published.load().revision;
+    let store = Store::open(&PathBuf::from(&either), Access::Read).await.unwrap();
+    assert_eq!(store.revision().await.unwrap(), before);
+    store.seek().await;
+    servers[1].app.store.seek().await;
+    assert_eq!(servers[1].create("behind the promotion", None).await.status, 201);
+    assert_eq!(pair.sql("SELECT count(*) FROM wangge.facilities WHERE name = 'behind the promotion'"), "1\n");
+    assert_eq!(store.revision().await.unwrap().0, before.0 + 1);
 }
 
 /// A server that reads its standby at the start and for the past: what the standby lacks is followed, what it does not answer is read from the
@@ -609,7 +628,7 @@ async fn long_reads_go_to_a_standby() {
     let pair = Pair::start(false);
     let (way, mut servers) = (Way::leading(pair.sockets()[0].clone()).await, Vec::new());
     let standby = Way::leading(pair.sockets()[1].clone()).await;
-    let (url, read) = (Pair::url(way.port), Pair::url(standby.port));
+    let (url, read) = (Pair::url(&[way.port]), Pair::url(&[standby.port]));
     city::filled(Store::create(&PathBuf::from(&url), &city::meta()).await.unwrap()).await.close().await.unwrap();
     servers.push(Server::over(&url, "").await);
     assert_eq!(servers[0].create("both have it", None).await.status, 201);
@@ -650,7 +669,7 @@ async fn long_reads_go_to_a_standby() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_asynchronous_standby_had_not_heard_is_lost_seen_and_said() {
     let pair = Pair::start(false);
-    let (way, servers) = three_over(&pair).await;
+    let (way, servers, _) = three_over(&pair).await;
     assert_eq!(servers[0].create("kept", None).await.status, 201);
     until("the standby has it", async || {
         let facilities = "SELECT count(*) FROM wangge.facilities WHERE name = 'kept'";

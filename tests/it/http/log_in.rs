@@ -1,15 +1,22 @@
 //! Coming in with a browser: what a person is told who is turned away, how often one may try, and that one browser has one session.
 
-use super::access::{Carries, Served, cookie_of};
+use super::access::{Carries, Served, cookie_of, query};
 use super::{Answer, send};
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
+use wangge::domain::secret::Secret;
 
 async fn page(served: &Served, uri: &str, cookie: &str) -> Answer {
     let accept = "text/html,application/xhtml+xml,*/*;q=0.8";
     let request = Request::get(uri).header("host", "localhost:8080").header("accept", accept).header("cookie", cookie);
     send(&served.router, request.body(Body::empty()).unwrap()).await
+}
+
+/// What a browser keeps during a log-in elsewhere, and the state that comes back.
+fn begun() -> (String, String) {
+    let seed = Secret::random().unwrap();
+    (seed.text(), seed.derived("state").text())
 }
 
 /// An address at which nothing answers.
@@ -23,21 +30,33 @@ async fn whoever_is_turned_away_on_a_page_is_led_back_and_told_why() {
     let (oidc, cas) = (nobody_there(), nobody_there());
     let settings = format!("[access]\n[oidc]\nissuer = \"{oidc}\"\nclient_id = \"wangge\"\n[cas]\nurl = \"{cas}/cas\"\n");
     let served = Served::with(&settings, &[]).await;
+    let (seed, x) = begun();
     for (uri, cookie, place) in [
-        ("/log-in/oidc?to=/?grid=1", "", "/?grid=1#log-in=elsewhere"),
-        ("/log-in/oidc/back?state=x&code=y", "", "/#log-in=invalid"),
-        ("/log-in/oidc/back?state=x&error=access_denied", "wangge_state=x.%2Fg%2F1", "/g/1#log-in=invalid"),
-        ("/log-in/cas/back?state=x&ticket=ST-1", "wangge_state=x.%2F%3Fgrid%3D1", "/?grid=1#log-in=elsewhere"),
-        ("/log-in/cas/back?state=x", "a=b; wangge_state=x.%2F%23a", "/#a&log-in=invalid"),
-        ("/log-in/cas/back?state=y&ticket=ST-1", "wangge_state=x.%2F%3Fgrid%3D1", "/#log-in=invalid"),
-        ("/log-in/cas/back?ticket=ST-1", "", "/#log-in=invalid"),
+        ("/log-in/oidc?to=/?grid=1".to_owned(), String::new(), "/?grid=1#log-in=elsewhere"),
+        (format!("/log-in/oidc/back?state={x}&code=y"), String::new(), "/#log-in=invalid"),
+        (format!("/log-in/oidc/back?state={x}&code=y"), format!("wangge_state={seed}.%2Fg%2F1"), "/g/1#log-in=elsewhere"),
+        (
+            format!("/log-in/oidc/back?state={x}&error=access_denied"),
+            format!("wangge_state={seed}.%2Fg%2F1"),
+            "/g/1#log-in=invalid",
+        ),
+        (
+            format!("/log-in/cas/back?state={x}&ticket=ST-1"),
+            format!("wangge_state={seed}.%2F%3Fgrid%3D1"),
+            "/?grid=1#log-in=elsewhere",
+        ),
+        (format!("/log-in/cas/back?state={x}"), format!("a=b; wangge_state={seed}.%2F%23a"), "/#a&log-in=invalid"),
+        (format!("/log-in/cas/back?state={seed}&ticket=ST-1"), format!("wangge_state={seed}.%2F%3Fgrid%3D1"), "/#log-in=invalid"),
+        ("/log-in/cas/back?state=x&ticket=ST-1".to_owned(), "wangge_state=x.%2F%3Fgrid%3D1".to_owned(), "/#log-in=invalid"),
+        ("/log-in/cas/back?ticket=ST-1".to_owned(), String::new(), "/#log-in=invalid"),
     ] {
-        let answer = page(&served, uri, cookie).await;
+        let answer = page(&served, &uri, &cookie).await;
         assert_eq!((answer.status.as_u16(), answer.headers["location"].to_str().unwrap()), (303, place), "{uri}");
         assert!(cookie_of(&answer, "wangge").is_none(), "{uri}: no session");
     }
     // What a browser brings back is as little to be trusted as what it is sent with.
-    page(&served, "/log-in/oidc/back?state=x&code=y", "wangge_state=x.%2F%2Fevil.example").await.problem(400, "bad_parameter");
+    let elsewhere = format!("wangge_state={seed}.%2F%2Fevil.example");
+    page(&served, &format!("/log-in/oidc/back?state={x}&code=y"), &elsewhere).await.problem(400, "bad_parameter");
     // A program is told in the answer.
     let told = served.get("/log-in/oidc", Carries::Nothing).await.problem(502, "upstream_failed");
     assert_eq!(told["reason"], "elsewhere");
@@ -136,8 +155,8 @@ async fn a_log_in_over_tls_is_remembered_by_this_host_alone() {
         assert!(parts.contains(&"HttpOnly") && parts.contains(&"SameSite=Lax") && !cookie.contains("Domain"), "{cookie}");
         // It is looked for under that name alone: `elsewhere` is the log-in page that does not answer.
         let (_, value) = parts[0].split_once('=').unwrap();
-        let state = value.split_once('.').unwrap().0;
-        let back = format!("/log-in/cas/back?state={state}&ticket=ST-1");
+        let service = query(sent.headers["location"].to_str().unwrap())["service"].clone();
+        let back = format!("{}&ticket=ST-1", service.strip_prefix(base).unwrap());
         let other = if name == "wangge_state" { "__Host-wangge_state" } else { "wangge_state" };
         for (name, place) in [(name, "/g/1#log-in=elsewhere"), (other, "/#log-in=invalid")] {
             let answer = page(&served, &back, &format!("{name}={value}")).await;
