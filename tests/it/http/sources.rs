@@ -76,6 +76,15 @@ impl Server {
         assert_eq!(answer.ok()["outcome"], "unchanged");
     }
 
+    /// Has a source looked at as if its time had come.
+    async fn looked_at(&self, id: &str) -> Outcome {
+        let states = self.app.store.source_states().await.unwrap();
+        let mut state = states.into_iter().find(|(source, _)| source == id).unwrap().1;
+        state["checked_at"] = Value::Null;
+        self.app.store.source_note(id, state).await.unwrap();
+        self.app.source_run(&Arc::new(wangge::app::Actor::local()), id, Wish::default()).await.unwrap()
+    }
+
     async fn source(&self, id: &str) -> Value {
         let all = get(&self.router, "/api/v1/sources").await.ok();
         all["items"].as_array().unwrap().iter().find(|source| source["id"] == id).unwrap().clone()
@@ -182,17 +191,20 @@ async fn a_table_comes_in_and_what_changes_in_it_follows() {
     assert_eq!(undone.ok()["restored"], 1);
     assert_eq!(server.facility("lamps", "1").await.unwrap().grid.unwrap().as_str(), GRID_1);
     // Nobody brings in by itself what a person took back; but it is said that the city lacks it.
-    let mut states = server.app.store.source_states().await.unwrap();
-    let (_, mut state) = states.pop().unwrap();
-    state["checked_at"] = Value::Null;
-    server.app.store.source_note("lamps", state).await.unwrap();
-    let actor = Arc::new(wangge::app::Actor::local());
-    let looked = server.app.source_run(&actor, "lamps", Wish::default()).await.unwrap();
+    let looked = server.looked_at("lamps").await;
     assert!(matches!(&looked, Outcome::Problem(why) if why.contains("was taken back")), "{looked:?}");
     assert_eq!(get(&server.router, "/readyz").await.ok()["sources"], json!(["lamps"]));
     assert_eq!(server.facility("lamps", "1").await.unwrap().grid.unwrap().as_str(), GRID_1);
     assert_eq!(server.brought("lamps/run").await["report"]["changed"], 1);
     assert_eq!(server.facility("lamps", "1").await.unwrap().grid.unwrap().as_str(), GRID_2);
+    assert_eq!(server.source("lamps").await["problem"], Value::Null);
+    // Nor is it said when the source itself went back to what the city says.
+    database.sql("UPDATE assets.lamps SET label = 'wrong' WHERE gid = 3");
+    let wrong = server.brought("lamps/run").await;
+    post(&server.router, &format!("/api/v1/imports/{}/undo", wrong["id"]), "application/json", Vec::new()).await.ok();
+    database.sql("UPDATE assets.lamps SET label = 'lamp 3' WHERE gid = 3");
+    assert_eq!(server.ended("lamps/run").await["status"], "unchanged");
+    assert_eq!(server.looked_at("lamps").await, Outcome::Unchanged);
     assert_eq!(server.source("lamps").await["problem"], Value::Null);
     let nobody = server.run("nothing/run").await.problem(404, "unknown_source");
     assert_eq!(nobody["allowed"], json!(["lamps"]));

@@ -171,7 +171,7 @@ async fn a_part_takes_writes_of_its_own_and_no_imports() {
     get(&router, &format!("/api/v1/grids/{}", city::GRID_2)).await.problem(404, "unknown_code");
     let import = post(&router, "/api/v1/imports?kind=facilities&crs=wgs84", "application/json", "{}").await;
     let refused = import.problem(403, "denied");
-    assert!(refused["detail"].as_str().unwrap().contains("whole city"), "{refused}");
+    assert!(refused["detail"].as_str().unwrap().contains("this server has a part of the city"), "{refused}");
     assert!(app.here(&Arc::new(Actor::local())).rights.has(Right::Metrics));
     let body =
         |x: f64| json!({ "position": [122.1 + x, 30.005], "crs": "cgcs2000", "category": "01050", "name": "新" }).to_string();
