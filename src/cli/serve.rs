@@ -79,9 +79,7 @@ pub(super) async fn run(args: Args) -> Outcome {
     let mut config = config(&args)?;
     let filter = EnvFilter::try_new(&args.log).map_err(|error| Failure::Usage(format!("--log {:?}: {error}", args.log)))?;
     // What others' crates say in detail may hold whatever passes through them: heads with secrets, bodies with positions.
-    // How long a connection to the database took is no news: the store says when it is away.
-    let passes = |about: &tracing::Metadata<'_>| *about.level() <= Level::WARN && about.target() != "sqlx::pool::acquire";
-    let of_ours = filter_fn(move |about| about.target().starts_with("wangge") || passes(about));
+    let of_ours = filter_fn(|about| about.target().starts_with("wangge") || *about.level() <= Level::WARN);
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     tracing_subscriber::registry().with(lines.with_filter(filter.and(of_ours))).init();
     let (open_files, spare) = (machine::raise_open_files(), 256);

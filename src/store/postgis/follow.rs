@@ -158,7 +158,7 @@ impl PostgisStore {
         tokio::spawn(async move {
             loop {
                 let (pool, mut left) = {
-                    let pools = shared.pools.load();
+                    let pools = shared.pools();
                     (pools.following.clone(), pools.left.subscribe())
                 };
                 if pool.is_closed() {

@@ -33,14 +33,13 @@ pub(super) use view::PostgisView;
 use super::{Access, Meta, StoreError};
 use crate::domain::hash::hash64_of_parts;
 use crate::domain::secret::Secret;
-use arc_swap::ArcSwap;
 use options::{Chosen, Options};
 use sql::{Tx, bound};
 use sqlx::postgres::PgPool;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 
 /// Why there is no copy of it.
@@ -56,7 +55,7 @@ pub struct PostgisStore {
 struct Shared {
     options: Options,
     access: Access,
-    pools: ArcSwap<Pools>,
+    pools: RwLock<Arc<Pools>>,
     closed: AtomicBool,
     begin: Begin,
     /// What this process is called by others.
@@ -79,6 +78,13 @@ impl Pools {
     fn to(chosen: Chosen, options: &Options) -> Self {
         let (rows, following) = (options.pool_of(chosen, options.connections), options.pool_of(chosen, FOLLOWING));
         Self { chosen, rows, following, left: watch::Sender::new(false) }
+    }
+}
+
+impl Shared {
+    /// Those to the host that is talked to now.
+    fn pools(&self) -> Arc<Pools> {
+        Arc::clone(&self.pools.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -224,7 +230,7 @@ impl PostgisStore {
         let begin = Begin::of(&options, &postgis);
         let server = Secret::random().map_err(|error| StoreError::Invalid(error.to_string()))?.digest().to_string();
         let server = server[..16].to_owned();
-        let pools = ArcSwap::from_pointee(pools);
+        let pools = RwLock::new(Arc::new(pools));
         let shared = Shared { options, access, pools, closed: AtomicBool::new(false), begin, server, turn: Arc::default() };
         let store = Self { shared: Arc::new(shared) };
         schema::capable(&mut store.reader().await?, &postgis).await?;
@@ -236,7 +242,7 @@ impl PostgisStore {
         let _turn = self.turn().await;
         self.shared.closed.store(true, Ordering::SeqCst);
         // First: nobody says any more that this server lives.
-        let pools = self.shared.pools.load_full();
+        let pools = self.shared.pools();
         pools.following.close().await;
         if self.shared.access == Access::Serve
             && let Err(error) = self.gone().await
@@ -251,14 +257,14 @@ impl PostgisStore {
     /// there may be nobody any more who answers.
     pub(super) async fn seek(&self) {
         let Shared { options, pools, closed, .. } = &*self.shared;
-        let present = pools.load_full();
+        let present = self.shared.pools();
         if closed.load(Ordering::SeqCst) {
             return;
         }
         let Some(chosen) = options.instead_of(present.chosen).await else { return };
         tracing::warn!(from = options.host_name(present.chosen), to = options.host_name(chosen), "another host takes writes now");
         let next = Arc::new(Pools::to(chosen, options));
-        pools.store(Arc::clone(&next));
+        *pools.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next);
         present.left.send_replace(true);
         // Whoever closed meanwhile closed the others.
         if closed.load(Ordering::SeqCst) {
@@ -268,14 +274,14 @@ impl PostgisStore {
 
     async fn begin(&self, statement: &str) -> Result<Tx, StoreError> {
         let Options { prepared, name, .. } = &self.shared.options;
-        let pools = self.shared.pools.load_full();
+        let pools = self.shared.pools();
         Tx::begin((&pools.rows, &pools.left.subscribe()), statement, *prepared, name).await
     }
 
     /// The same for those who follow.
     async fn begin_following(&self, statement: &str) -> Result<Tx, StoreError> {
         let Options { prepared, name, .. } = &self.shared.options;
-        let pools = self.shared.pools.load_full();
+        let pools = self.shared.pools();
         Tx::begin((&pools.following, &pools.left.subscribe()), statement, *prepared, name).await
     }
 
@@ -328,7 +334,7 @@ impl PostgisStore {
 
     /// Refuses writes to a store that was opened for reading, or is closed.
     fn writable(&self) -> Result<(), StoreError> {
-        if self.shared.access == Access::Read || self.shared.pools.load().rows.is_closed() {
+        if self.shared.access == Access::Read || self.shared.pools().rows.is_closed() {
             Err(StoreError::ReadOnly)
         } else {
             Ok(())

@@ -229,6 +229,8 @@ impl Options {
             .min_connections(0)
             .max_connections(connections)
             .acquire_timeout(ACQUIRE)
+            // That it took long is no news: the store says when it is away.
+            .acquire_slow_threshold(ACQUIRE)
             .connect_lazy_with(self.hosts[chosen.host].connect.clone())
     }
 }
@@ -271,7 +273,7 @@ mod tests {
         assert_eq!((options.schema.as_str(), options.prepared, options.notify), ("wg_2", false, true));
         assert_eq!(options.timeout, Duration::from_secs(60));
         let several = Options::of("postgres://w:se%20cret,x@one,two:6543,[::1]:7/city?sslmode=require").unwrap();
-        assert_eq!(several.name, "postgres://one:5432,two:6543,::1:7/city (schema wangge)");
+        assert_eq!(several.name, "postgres://one:5432,two:6543,[::1]:7/city (schema wangge)");
         assert!(
             several.hosts.iter().all(|host| host.connect.get_username() == "w" && host.connect.get_database() == Some("city"))
         );

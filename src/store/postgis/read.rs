@@ -274,8 +274,10 @@ impl PostgisStore {
         system: &str,
         id: &str,
     ) -> Result<Vec<FacilityRecord>, StoreError> {
-        let sql =
-            format!("SELECT {} FROM facilities WHERE external @> ARRAY[$1]::bigint[] ORDER BY fid", record_list(&FACILITIES));
+        let sql = format!(
+            "SELECT {} FROM facilities WHERE external[1] = $1 OR cardinality(external) > 1 AND external @> ARRAY[$1]::bigint[] ORDER BY fid",
+            record_list(&FACILITIES)
+        );
         let arguments = bound![external_key(system, id).cast_signed()];
         let rows = self.reader().await?.rows(sql, arguments, "looking for a name in another system").await?;
         let mut found = rows.iter().map(FacilityRecord::from_pg).collect::<Result<Vec<_>, _>>()?;

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 pub(super) const SCHEMA: i64 = STEPS.len() as i64;
 
 /// What makes a schema from the one before; the first from nothing.
-const STEPS: &[fn() -> String] = &[first, followed, sourced];
+const STEPS: &[fn() -> String] = &[first, followed, sourced, named_once];
 
 /// Tables of rows with a number that counts their versions.
 pub(super) const NUMBERED: [&Layer; 5] = [&FACILITIES, &CASES, &ADDRESSES, &ORGANIZATIONS, &BUILDINGS];
@@ -125,6 +125,15 @@ fn followed() -> String {
 fn sourced() -> String {
     "CREATE TABLE sources (id text PRIMARY KEY, state text NOT NULL, taken_by text);
      COMMENT ON TABLE sources IS 'what is known of sources and sinks of the settings';\n"
+        .to_owned()
+}
+
+/// Nearly every facility has one name in other systems. A B-tree of it is made in a tenth of the time that a GIN index of all takes, which is
+/// there for the others.
+fn named_once() -> String {
+    "DROP INDEX facilities_external;
+     CREATE INDEX facilities_external ON facilities ((external[1]));
+     CREATE INDEX facilities_externals ON facilities USING gin (external) WHERE cardinality(external) > 1;\n"
         .to_owned()
 }
 

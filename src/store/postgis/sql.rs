@@ -426,10 +426,11 @@ pub(super) fn bound_arrays(values: Values, width: usize) -> Result<PgArguments, 
 
 /// Rows of `width` values as `COPY` reads them: PostgreSQL's text format.
 fn copied(values: Values, width: usize) -> String {
-    let mut text = String::new();
     if values.0.is_empty() {
-        return text;
+        return String::new();
     }
+    // About as long as it gets, so that megabytes are not moved again and again.
+    let mut text = String::with_capacity(16 * values.0.len());
     for (at, value) in values.0.into_iter().enumerate() {
         if at > 0 {
             text.push(if at % width == 0 { '\n' } else { '\t' });

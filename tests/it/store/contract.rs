@@ -594,7 +594,13 @@ pub(super) async fn names_in_other_systems_lead_to_the_facility(bed: Bed) {
     row.provenance.external_ids.insert("osm".into(), "way/9".into());
     let mut twin = facility(9);
     twin.provenance.external_ids.insert("osm".into(), "way/9".into());
+    for (system, id) in [("bureau", "B-1"), ("police", "P-1")] {
+        twin.provenance.external_ids.insert(system.into(), id.into());
+    }
     bed.store.facilities_commit(facilities(vec![row, twin])).await.unwrap();
+    for (system, id) in [("bureau", "B-1"), ("police", "P-1")] {
+        assert_eq!(bed.store.facilities_by_external(system, id).await.unwrap()[0].id, FacilityId(4), "one of several names");
+    }
     assert!(bed.store.facilities_by_external("osm", "node/2").await.unwrap().is_empty());
     let found = bed.store.facilities_by_external("osm", "way/9").await.unwrap();
     assert_eq!(found.iter().map(|row| row.id.0).collect::<Vec<_>>(), [2, 4], "two may bear one name");

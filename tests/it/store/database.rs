@@ -78,11 +78,12 @@ async fn an_older_schema_is_brought_up_to_date_by_who_may() {
     // As the first version of the schema was.
     database.sql(
         "SET search_path = wangge; ALTER TABLE change_log DROP COLUMN touched; DROP TABLE servers; ALTER TABLE imports DROP COLUMN server;
-         DROP TABLE sources; DROP INDEX facilities_code; DELETE FROM sequences WHERE name = 'callers'; UPDATE schema_version SET version = 1",
+         DROP TABLE sources; DROP INDEX facilities_code, facilities_external, facilities_externals;
+         CREATE INDEX facilities_external ON facilities USING gin (external); DELETE FROM sequences WHERE name = 'callers'; UPDATE schema_version SET version = 1",
     );
     assert!(matches!(Store::open(&url, Access::Read).await, Err(StoreError::Older { found: 1, .. })));
-    assert_eq!(Store::migrate(&url).await.unwrap(), (1, 3));
-    assert_eq!(Store::migrate(&url).await.unwrap(), (3, 3));
+    assert_eq!(Store::migrate(&url).await.unwrap(), (1, 4));
+    assert_eq!(Store::migrate(&url).await.unwrap(), (4, 4));
     let store = Store::open(&url, Access::Serve).await.unwrap();
     // Of what was written before nobody says which rows it touched.
     let update = store.update(Revision(0), None, now(), &wangge::domain::scope::Scope::All).await.unwrap();
