@@ -11,7 +11,13 @@ await withBrowser(async ({ base, open }) => {
   const { items } = await read(`/api/v1/grids/${grid}/facilities?limit=1000`);
   const movable = items.filter(({ category }) => shown.includes(category));
   assert(movable.length > 0, `${grid} has facilities that are drawn at once`);
-  const [moved] = movable;
+  // Close by, so that it stays in sight, and in its grid.
+  const places = movable.flatMap((one) => [[1, 1], [1, -1], [-1, 1], [-1, -1]].map(([x, y]) => [one, [one.position[0] + x * 0.0004, one.position[1] + y * 0.0003]]));
+  let found;
+  for (const [one, [lon, lat]] of places) {
+    if ((await read(`/api/v1/locate?lon=${lon}&lat=${lat}&crs=cgcs2000`)).grid?.code === grid) { found = [one, [lon, lat]]; break; }
+  }
+  const [moved, middle] = found;
 
   const page = await open(1366, 768, `?grid=${grid}`);
   await page.evaluate((center) => window.wangge.map.jumpTo({ center, zoom: 16.2 }), moved.position);
@@ -52,8 +58,6 @@ await withBrowser(async ({ base, open }) => {
   const says = (wanted) => page.waitForFunction((text) => document.querySelector('.facilities h2')?.textContent.match(/\d[\d\s]*/)?.[0].replace(/\s/g, '') === text, String(wanted), { timeout: 30_000 });
   await says(before);
 
-  // Close by, so that it stays in sight.
-  const middle = [moved.position[0] + 0.0004, moved.position[1] + 0.0003];
   const tag = (await fetch(`${base}/api/v1/facilities/${moved.id}`)).headers.get('etag');
   await write('PATCH', `/api/v1/facilities/${moved.id}`, { position: middle, crs: 'cgcs2000' }, { 'if-match': tag });
   await iconAt(moved.id, middle);
