@@ -20,7 +20,8 @@ use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
 /// More rows than this are copied; fewer go as any commit.
 const FEW: usize = 2000;
 
-/// Rows of one copy: some megabytes. Each takes its numbers in a commit of its own; 1,000 rows at a time 1,000,000 took half as long again.
+/// Rows of one copy: some megabytes. Each takes its numbers in a commit of its own. With 1,024 rows at a time, each of which waited for the database,
+/// 1,000,000 took 15 s instead of 8 before their indexes.
 const PORTION: usize = 10_000;
 
 /// Copies that wait for the database while the next rows are written out: it and this program work at the same time.
