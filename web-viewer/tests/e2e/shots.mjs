@@ -18,6 +18,8 @@ await withBrowser(async ({ base, open }) => {
   const above = (level) => places.find((place) => place.level === level)?.code ?? root[0];
   const views = { calm: '', county: `?region=${above('county')}`, township: `?region=${above('township')}`, search: '', grid: `?grid=${grid}`, english: `?grid=${grid}&lang=en`, light: `?region=${above('township')}&theme=light`, print: '?theme=print', measure: '?measure=households', wall: '?wall=1&cols=4&rows=2&distance=8&pitch=1.25&check=', then: '?at=2026-01-01' };
   const far = await open(100, 100, '/healthz');
+  // Where no page says what may be loaded: pictures are made smaller there.
+  await far.goto('about:blank');
   for (const [width, height] of SIZES) {
     for (const [name, query] of Object.entries(views)) {
       if ((process.env.VIEWS ?? name).split(',').includes(name)) {
